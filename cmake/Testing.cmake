@@ -1,0 +1,31 @@
+# poolbuf_unit_test(NAME SOURCES... LINK...)  one cmocka program, one CTest test called <module>.<NAME>.
+#   poolbuf_unit_test(test_bitmap MODULE allocator SOURCES test_bitmap.c LINK poolbuf_internal [TIMEOUT seconds] [LABELS ...])
+# With POOLBUF_MEMCHECK=ON each unit test also runs under Memcheck, as memcheck.<module>.<name> with the label memcheck.
+option(POOLBUF_MEMCHECK "Also run each unit test under Valgrind's Memcheck" OFF)
+pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+find_program(POOLBUF_VALGRIND valgrind)
+
+function(poolbuf_unit_test name)
+  cmake_parse_arguments(arg "NO_MEMCHECK" "MODULE;TIMEOUT" "SOURCES;LINK;LABELS;ENVIRONMENT" ${ARGN})
+  if(NOT POOLBUF_TESTS)
+    return()
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 60)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE poolbuf_warnings ${arg_LINK} PkgConfig::CMOCKA Threads::Threads)
+  set(test ${arg_MODULE}.${name})
+  add_test(NAME ${test} COMMAND ${name})
+  set_tests_properties(${test} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "unit;${arg_MODULE};${arg_LABELS}"
+                       ENVIRONMENT "${arg_ENVIRONMENT}")
+  if(POOLBUF_MEMCHECK AND NOT arg_NO_MEMCHECK)
+    add_test(NAME memcheck.${test}
+             COMMAND ${POOLBUF_VALGRIND} --quiet --leak-check=full --show-leak-kinds=definite,indirect,possible
+                     --errors-for-leak-kinds=definite,indirect,possible --error-exitcode=99 --trace-children=no
+                     $<TARGET_FILE:${name}>)
+    math(EXPR slow "${arg_TIMEOUT} * 10")
+    set_tests_properties(memcheck.${test} PROPERTIES TIMEOUT ${slow} LABELS "memcheck;${arg_MODULE}"
+                         ENVIRONMENT "${arg_ENVIRONMENT}")
+  endif()
+endfunction()
