@@ -1,0 +1,114 @@
+/* The program: finds the subcommand and hands over. Everything else belongs to the subcommands, a file each. */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "arguments.h"
+#include "commands.h"
+#include "exit_codes.h"
+#include "suggest.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+typedef struct subcommand {
+    const char *name;
+    int (*main)(int argc, char **argv);
+    const char *help; /* NULL keeps it out of the help */
+} subcommand;
+
+static int cli_help(int argc, char **argv);
+
+static const subcommand SUBCOMMANDS[] = {
+    {"help", cli_help, "explain a subcommand, as its --help does"},
+};
+
+static void print_help(void) {
+    puts("  poolbuf run --quick -o results.json           which allocator wins on the default suite, in a minute\n"
+         "  poolbuf run scenarios/churn.yaml              one scenario\n"
+         "  poolbuf report results.json --format html -o report.html\n"
+         "  poolbuf compare base.json new.json            exit 3 on a regression\n"
+         "  poolbuf leaks -- ./server --port 0            run a program; exit 4 if it leaks buffers\n"
+         "  poolbuf record -o server.pbtrace -- ./server  turn a program's allocations into a scenario\n"
+         "\n"
+         "Usage: poolbuf SUBCOMMAND [OPTIONS] [OPERANDS]\n"
+         "\n"
+         "Benchmarks and leak reports for pooled, reference-counted byte buffers.\n"
+         "\n"
+         "Subcommands:");
+    for (size_t i = 0; i < COUNT(SUBCOMMANDS); i++) {
+        if (SUBCOMMANDS[i].help != NULL) {
+            printf("  %-10s %s\n", SUBCOMMANDS[i].name, SUBCOMMANDS[i].help);
+        }
+    }
+    puts("\n"
+         "poolbuf SUBCOMMAND --help explains one. Data goes to stdout, messages to stderr.\n"
+         "Exit status: 0 fine, 1 a run failed, 2 usage or bad input, 3 performance regression, 4 leak,\n"
+         "             5 both, 6 nothing could be checked.");
+}
+
+static const subcommand *find(const char *name) {
+    for (size_t i = 0; i < COUNT(SUBCOMMANDS); i++) {
+        if (strcmp(SUBCOMMANDS[i].name, name) == 0) {
+            return &SUBCOMMANDS[i];
+        }
+    }
+    return NULL;
+}
+
+static int unknown(const char *name) {
+    const char *near = suggest_nearest(name, &SUBCOMMANDS[0].name, COUNT(SUBCOMMANDS), sizeof SUBCOMMANDS[0]);
+    const bool is_option = name[0] == '-';
+    if (near != NULL && find(near)->help != NULL) {
+        fprintf(stderr, "poolbuf: unknown subcommand \"%s\", did you mean \"%s\"? see poolbuf --help\n", name, near);
+    } else {
+        fprintf(stderr, "poolbuf: unknown %s \"%s\"; see poolbuf --help\n", is_option ? "option" : "subcommand", name);
+    }
+    return EXIT_USAGE;
+}
+
+static int cli_help(int argc, char **argv) {
+    if (argc < 2) {
+        print_help();
+        return EXIT_FINE;
+    }
+    const subcommand *which = find(argv[1]);
+    if (which == NULL) {
+        return unknown(argv[1]);
+    }
+    if (which->main == cli_help) {
+        print_help();
+        return EXIT_FINE;
+    }
+    char help[] = "--help";
+    char *arguments[] = {argv[1], help, NULL};
+    return which->main(2, arguments);
+}
+
+/* A full disk shows up when the last of stdout is written: a report that lost its end must not look like success. */
+static int close_stdout(int status) {
+    if (fflush(stdout) == 0 && !ferror(stdout)) {
+        return status;
+    }
+    perror("poolbuf: cannot write to stdout");
+    return status == EXIT_FINE ? EXIT_RUN_FAILED : status;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        fputs("poolbuf: a subcommand is missing; see poolbuf --help\n", stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_help();
+        return close_stdout(EXIT_FINE);
+    }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+        puts("poolbuf " POOLBUF_TOOL_VERSION);
+        return close_stdout(EXIT_FINE);
+    }
+    const subcommand *which = find(argv[1]);
+    if (which == NULL) {
+        return unknown(argv[1]);
+    }
+    return close_stdout(which->main(argc - 1, argv + 1));
+}

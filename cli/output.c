@@ -1,0 +1,147 @@
+/* Holds output in memory, then writes it beside its destination and renames it there. */
+#include "output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NEW_FILE_MODE 0666 /* less the umask, as any program that creates a file */
+
+static bool refuse(const char *path, int error) {
+    fprintf(stderr, "poolbuf: cannot write %s: %s\n", path, strerror(error));
+    return false;
+}
+
+/* Through a symbolic link, so that renaming replaces the file and not the link. */
+static char *resolve(const char *path) {
+    char *real = realpath(path, NULL);
+    return real != NULL ? real : strdup(path);
+}
+
+/* Can the destination's folder take a file, and is the destination something that a file can replace? */
+static bool check_destination(output *out, const char *path) {
+    struct stat status;
+    if (stat(out->path, &status) == 0) {
+        if (S_ISDIR(status.st_mode)) {
+            return refuse(path, EISDIR);
+        }
+        out->is_regular = S_ISREG(status.st_mode);
+        if (access(out->path, W_OK) != 0) {
+            return refuse(path, errno);
+        }
+    } else if (errno != ENOENT) {
+        return refuse(path, errno);
+    }
+    if (out->is_regular) {
+        char *copy = strdup(out->path);
+        const int result = copy == NULL ? -1 : access(dirname(copy), W_OK | X_OK);
+        const int error = errno;
+        free(copy);
+        if (result != 0) {
+            return refuse(path, error);
+        }
+    }
+    return true;
+}
+
+bool output_open(output *out, const char *path) {
+    *out = (output){.is_regular = true};
+    if (path != NULL && strcmp(path, "-") != 0) {
+        out->path = resolve(path);
+        if (out->path == NULL) {
+            return refuse(path, errno);
+        }
+        if (!check_destination(out, path)) {
+            free(out->path);
+            return false;
+        }
+    }
+    out->stream = open_memstream(&out->text, &out->length);
+    if (out->stream == NULL) {
+        free(out->path);
+        return refuse(path != NULL ? path : "stdout", errno);
+    }
+    return true;
+}
+
+static bool write_all(int descriptor, const char *text, size_t length) {
+    while (length > 0) {
+        const ssize_t n = write(descriptor, text, length);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return false;
+        }
+        text += n;
+        length -= (size_t)n;
+    }
+    return true;
+}
+
+static bool write_directly(const output *out) {
+    const int descriptor = open(out->path, O_WRONLY | O_CLOEXEC | O_TRUNC);
+    if (descriptor < 0) {
+        return false;
+    }
+    const bool written = write_all(descriptor, out->text, out->length);
+    return close(descriptor) == 0 && written;
+}
+
+static bool write_and_rename(const output *out) {
+    char temporary[PATH_MAX];
+    const int n = snprintf(temporary, sizeof temporary, "%s.XXXXXX", out->path);
+    if (n < 0 || (size_t)n >= sizeof temporary) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    const int descriptor = mkostemp(temporary, O_CLOEXEC);
+    if (descriptor < 0) {
+        return false;
+    }
+    struct stat status;
+    const mode_t mask = umask(0);
+    umask(mask);
+    const mode_t mode = stat(out->path, &status) == 0 ? status.st_mode & 07777 : NEW_FILE_MODE & ~mask;
+    bool fine = write_all(descriptor, out->text, out->length) && fchmod(descriptor, mode) == 0;
+    fine = close(descriptor) == 0 && fine;
+    fine = fine && rename(temporary, out->path) == 0;
+    if (!fine) {
+        const int error = errno;
+        unlink(temporary);
+        errno = error;
+    }
+    return fine;
+}
+
+bool output_commit(output *out) {
+    bool fine = !ferror(out->stream);
+    fine = fclose(out->stream) == 0 && fine;
+    if (!fine) {
+        refuse(out->path != NULL ? out->path : "stdout", ENOMEM);
+    } else if (out->path == NULL) {
+        fine = fwrite(out->text, 1, out->length, stdout) == out->length && fflush(stdout) == 0;
+        if (!fine) {
+            refuse("stdout", errno);
+        }
+    } else {
+        fine = out->is_regular ? write_and_rename(out) : write_directly(out);
+        if (!fine) {
+            refuse(out->path, errno);
+        }
+    }
+    free(out->text);
+    free(out->path);
+    return fine;
+}
+
+void output_discard(output *out) {
+    fclose(out->stream);
+    free(out->text);
+    free(out->path);
+}

@@ -1,0 +1,31 @@
+/* Output that appears whole or not at all.
+ *
+ * What a subcommand writes is held in memory until output_commit(), which puts it beside its destination and renames it
+ * there; after a failure or an interruption the destination is as it was. A destination that is not a regular file (a
+ * pipe, /dev/stdout) is written to directly, at commit. */
+#ifndef CLI_OUTPUT_H
+#define CLI_OUTPUT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+typedef struct output {
+    FILE *stream; /* where to write */
+    char *text;
+    size_t length;
+    char *path; /* the destination with links resolved; NULL is stdout */
+    bool is_regular;
+} output;
+
+/* output_open() prepares a destination, and refuses one that could not be written: before the work, not after it.
+ *   path     NULL or "-" is stdout.
+ *   returns  true; or false after one line on stderr, with nothing to clean up. */
+bool output_open(output *out, const char *path);
+
+/* output_commit() makes the output appear. Returns false after one line on stderr. The output is finished either way. */
+bool output_commit(output *out);
+
+/* output_discard() forgets what was written. */
+void output_discard(output *out);
+
+#endif
