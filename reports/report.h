@@ -1,0 +1,76 @@
+/* The doors of reports/: formats by name, reading a file into a model, writing a model in a format.
+ *
+ * Whoever calls needs this header and model.h, nothing else. A call that can fail returns false and puts ONE line into
+ * `error`, which names the file, where in it, what is wrong and what would be right; the caller prefixes "poolbuf: ".
+ * A file written by the _save functions appears whole or not at all; a NULL path or "-" means standard output. */
+#ifndef POOLBUF_REPORTS_REPORT_H
+#define POOLBUF_REPORTS_REPORT_H
+
+#include <stdio.h>
+
+#include "reports/model.h"
+
+enum {
+    REPORT_ERROR_BYTES = 512
+}; /* what an `error` buffer should hold; a longer line is cut */
+
+typedef enum report_format {
+    REPORT_TEXT,
+    REPORT_MARKDOWN,
+    REPORT_HTML,
+    REPORT_JSON,
+    REPORT_FORMAT_COUNT
+} report_format;
+
+typedef enum report_kind {
+    REPORT_RESULTS,
+    REPORT_LEAKS,
+    REPORT_COMPARE,
+    REPORT_KIND_COUNT
+} report_kind;
+
+/* Which formats a kind of report has. names: "text, markdown, html, json", for messages and help. */
+bool report_format_parse(report_kind kind, const char *name, report_format *out);
+const char *report_format_names(report_kind kind);
+
+typedef enum report_colour {
+    REPORT_COLOUR_AUTO,
+    REPORT_COLOUR_NEVER,
+    REPORT_COLOUR_ALWAYS
+} report_colour;
+
+typedef struct report_options {
+    report_colour colour; /* text only; AUTO: a terminal, TERM not dumb, and NO_COLOR unset or empty */
+} report_options;         /* a zeroed one, or NULL, is the default */
+
+/* One file of either schema, found by its "schema" field. */
+typedef struct report_input {
+    results_model *results; /* exactly one of the two is set */
+    leaks_model *leaks;
+} report_input;
+
+bool report_read(const char *path, report_input *out, char *error, size_t error_size);
+void report_input_fini(report_input *input);
+bool report_read_results(const char *path, results_model **out, char *error, size_t error_size);
+bool report_read_leaks(const char *path, leaks_model **out, char *error, size_t error_size);
+
+bool report_write_results(const results_model *model, report_format format, const report_options *options, FILE *to,
+                          char *error, size_t error_size);
+bool report_write_leaks(const leaks_model *model, report_format format, const report_options *options, FILE *to,
+                        char *error, size_t error_size);
+bool report_write_compare(const compare_model *model, report_format format, const report_options *options, FILE *to,
+                          char *error, size_t error_size);
+/* Several inputs as one report: one page, or one text after the other. JSON takes exactly one input. */
+bool report_write_inputs(const report_input *inputs, size_t count, report_format format, const report_options *options,
+                         FILE *to, char *error, size_t error_size);
+
+bool report_save_results(const results_model *model, report_format format, const report_options *options,
+                         const char *path, char *error, size_t error_size);
+bool report_save_leaks(const leaks_model *model, report_format format, const report_options *options, const char *path,
+                       char *error, size_t error_size);
+bool report_save_compare(const compare_model *model, report_format format, const report_options *options,
+                         const char *path, char *error, size_t error_size);
+bool report_save_inputs(const report_input *inputs, size_t count, report_format format, const report_options *options,
+                        const char *path, char *error, size_t error_size);
+
+#endif

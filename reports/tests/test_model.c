@@ -1,0 +1,134 @@
+/* Unit tests of model.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+
+#include "reports/model.h"
+
+static void nodes_keep_their_address_while_lists_grow(void **state) {
+    (void)state;
+    results_model *model = results_model_create();
+    results_scenario *first = results_model_add_scenario(model, "0");
+    for (int i = 1; i < 1000; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%d", i);
+        results_model_add_scenario(model, name);
+    }
+    assert_int_equal(model->scenario_count, 1000);
+    assert_ptr_equal(model->scenarios[0], first);
+    for (int i = 0; i < 1000; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%d", i);
+        assert_string_equal(model->scenarios[i]->name, name);
+    }
+    results_model_destroy(model);
+}
+
+static void what_nobody_filled_is_unknown_and_not_zero(void **state) {
+    (void)state;
+    results_model *model = results_model_create();
+    results_scenario *scenario = results_model_add_scenario(model, "s");
+    results_result *result = results_scenario_add_result(model, scenario, "malloc");
+    results_sample *sample = results_result_add_sample(model, result);
+    assert_true(isnan(scenario->line_round_trip_ns));
+    assert_true(isnan(result->time_ns_per_op.median));
+    assert_true(isnan(sample->time_ns_per_op));
+    assert_int_equal(sample->page_faults_minor, MODEL_UNKNOWN);
+    assert_int_equal(result->ratio.verdict, VERDICT_UNKNOWN);
+    results_model_destroy(model);
+}
+
+static void a_text_larger_than_a_block_is_copied_whole(void **state) {
+    (void)state;
+    results_model *model = results_model_create();
+    static char text[100000];
+    for (size_t i = 0; i + 1 < sizeof text; i++) {
+        text[i] = (char)('a' + i % 26);
+    }
+    results_model_add_command(model, text);
+    results_model_add_command(model, "after");
+    assert_string_equal(model->command[0], text);
+    assert_string_equal(model->command[1], "after");
+    results_model_destroy(model);
+}
+
+static leaks_model *one_process(const char *fingerprint, uint64_t pid, uint64_t count, uint64_t oldest) {
+    leaks_model *model = leaks_model_create();
+    leaks_process *process = leaks_model_add_process(model);
+    process->pid = pid;
+    process->exact = (leaks_exact){count, count * 100, 50};
+    leaks_group *group = leaks_model_add_group(model, fingerprint);
+    group->type = "poolbuf";
+    group->count = count;
+    group->bytes = count * 100;
+    group->estimated_count = (leaks_estimate){1.0, 0.5, 2.0};
+    group->age_ms = (leaks_age){oldest, oldest / 2};
+    leaks_group_add_frame(model, group)->function = "leak_here";
+    leaks_access *access = leaks_group_add_access(model, group, "retain");
+    access->count = 1;
+    leaks_access_add_frame(model, access)->function = "hold";
+    return model;
+}
+
+static void merging_joins_groups_of_one_fingerprint(void **state) {
+    (void)state;
+    leaks_model *all = leaks_model_create();
+    leaks_model *parts[] = {one_process("00000000000000aa", 1, 3, 10), one_process("00000000000000aa", 2, 4, 30),
+                            one_process("00000000000000bb", 3, 5, 20)};
+    for (size_t i = 0; i < 3; i++) {
+        leaks_model_merge(all, parts[i]);
+        leaks_model_destroy(parts[i]);
+    }
+    assert_int_equal(all->process_count, 3);
+    assert_int_equal(all->group_count, 2);
+    const leaks_group *joined = all->groups[0];
+    assert_int_equal(joined->count, 7);
+    assert_int_equal(joined->bytes, 700);
+    assert_int_equal(joined->processes, 2);
+    assert_int_equal(joined->age_ms.oldest, 30);
+    assert_int_equal(joined->age_ms.newest, 5);
+    assert_true(joined->estimated_count.high > 3.9 && joined->estimated_count.high < 4.1);
+    assert_int_equal(joined->allocation_stack_count, 1);
+    assert_int_equal(joined->access_count, 1);
+    assert_int_equal(joined->accesses[0]->count, 2);
+    assert_string_equal(joined->accesses[0]->stack[0]->function, "hold");
+    assert_int_equal(leaks_model_exact(all).live_buffers, 12);
+    assert_int_equal(leaks_model_tracked(all).seen, MODEL_UNKNOWN);
+    leaks_model_destroy(all);
+}
+
+static void regressions_are_counted_by_their_flag(void **state) {
+    (void)state;
+    compare_model *model = compare_model_create();
+    compare_model_add_row(model, "a", "pooled")->ratio.verdict = VERDICT_SLOWER;
+    compare_model_add_row(model, "b", "pooled")->regression = true;
+    assert_int_equal(compare_model_regressions(model), 1);
+    compare_model_destroy(model);
+}
+
+static void names_outside_the_enum_are_harmless(void **state) {
+    (void)state;
+    assert_string_equal(result_status_name(RESULT_UNSUPPORTED), "unsupported");
+    assert_string_equal(result_status_name(RESULT_STATUS_COUNT), "unknown");
+    assert_string_equal(model_verdict_name(VERDICT_NOT_SEPARATED), "not separated");
+    assert_string_equal(model_verdict_name(MODEL_VERDICT_COUNT), "unknown");
+    assert_string_equal(leaks_tool_name(LEAKS_TOOL_COUNT), "unknown");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nodes_keep_their_address_while_lists_grow),
+        cmocka_unit_test(what_nobody_filled_is_unknown_and_not_zero),
+        cmocka_unit_test(a_text_larger_than_a_block_is_copied_whole),
+        cmocka_unit_test(merging_joins_groups_of_one_fingerprint),
+        cmocka_unit_test(regressions_are_counted_by_their_flag),
+        cmocka_unit_test(names_outside_the_enum_are_harmless),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
