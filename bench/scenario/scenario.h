@@ -1,0 +1,131 @@
+/* Scenarios and suites as data: loading, checking and finding them.
+ *
+ * A scenario is one workload that asks one question. It is a YAML file (scenarios/schema.json describes it to editors) or a
+ * recorded trace, which is a scenario of one phase. This module reads and checks; stream.h turns the result into
+ * operations. Every error is one line, "FILE:LINE: what is wrong; what would be right", ready for the user; a problem with
+ * a whole file has no line.
+ *
+ *   name: churn                       # letters, digits, - and _
+ *   asks: What does ... cost?         # one question
+ *   source: ...                       # where sizes and lifetimes come from
+ *   threads: 1                        # optional
+ *   phases:
+ *     - kind: pingpong|churn|handoff  # or, in its place,  trace: FILE
+ *       name: steady                  # optional
+ *       operations: 1000000           # steps of each thread
+ *       live: 1024                    # churn: a thread's live set; handoff: buffers in flight between two threads
+ *       burst: 64                     # handoff: buffers handed over at once
+ *       sizes:                        # exactly one of:
+ *         fixed: 256
+ *         uniform: {low: 16, high: 4096}
+ *         log_uniform: {low: 16, high: 65536}
+ *         weighted: [{size: 64, weight: 5}, {low: 100, high: 900, weight: 1}]
+ *         each: [16, 64, 256]         # a phase for each size */
+#ifndef POOLBUF_BENCH_SCENARIO_H
+#define POOLBUF_BENCH_SCENARIO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Limits of what a file may ask for. They bound memory: an operation takes 8 bytes, a slot 8 more. */
+#define SCENARIO_THREADS_MAX    64u
+#define SCENARIO_PHASES_MAX     64u
+#define SCENARIO_SIZES_MAX      1024u /* entries of weighted and each */
+#define SCENARIO_SIZE_MAX       ((UINT32_C(1) << 29) - 1)
+#define SCENARIO_OPERATIONS_MAX UINT32_C(1000000000)
+#define SCENARIO_LIVE_MAX       UINT32_C(10000000)
+#define SCENARIO_BURST_MAX      4096u
+#define SCENARIO_WEIGHT_MAX     UINT32_C(1000000000)
+#define SCENARIO_FILE_BYTES_MAX (1u << 20)
+
+typedef enum scenario_kind {
+    SCENARIO_PINGPONG = 1, /* allocate, write, read, release, again and again */
+    SCENARIO_CHURN,        /* fill a live set; then release a random buffer and allocate another; then drain */
+    SCENARIO_HANDOFF,      /* threads in pairs: one allocates, the other releases */
+    SCENARIO_REPLAY        /* play a recorded trace */
+} scenario_kind;
+
+typedef struct scenario_range {
+    uint32_t low;
+    uint32_t high; /* inclusive */
+} scenario_range;
+
+typedef struct scenario_weight {
+    uint32_t size; /* 0: low to high, uniform */
+    uint32_t low;
+    uint32_t high;
+    uint32_t weight; /* how often, against the sum of all weights */
+} scenario_weight;
+
+/* A distribution of sizes in bytes; exactly one member is set. */
+typedef struct scenario_sizes {
+    uint32_t fixed;
+    scenario_range *uniform;
+    scenario_range *log_uniform;
+    scenario_weight *weighted;
+    uint32_t weighted_count;
+    uint32_t *each;
+    uint32_t each_count;
+} scenario_sizes;
+
+typedef struct scenario_phase {
+    char *name; /* never NULL once loaded: the kind's name where the file gives none */
+    scenario_kind kind;
+    scenario_sizes *sizes; /* NULL for a replay */
+    uint32_t operations;
+    uint32_t live;
+    uint32_t burst;
+    char *trace; /* a replay's file, resolved against the scenario's folder; else NULL */
+} scenario_phase;
+
+typedef struct scenario {
+    char *name;
+    char *asks;
+    char *source;
+    char *file;       /* the path that it was loaded from */
+    uint32_t threads; /* 0: as many as the traces have */
+    scenario_phase *phases;
+    uint32_t phases_count;
+} scenario;
+
+typedef struct scenario_suite {
+    char *name;
+    char *asks;
+    char *file;
+    char **scenarios; /* names or paths, for scenario_find() */
+    uint32_t scenarios_count;
+} scenario_suite;
+
+/* scenario_load() reads and checks a scenario.
+ *   path     a .yaml or .yml file, or a .pbtrace file, which is checked as a whole.
+ *   out      set on success; release it with scenario_destroy().
+ *   error    on failure gets one line.
+ *   threads  any; nothing is shared. */
+bool scenario_load(const char *path, scenario **out, char *error, size_t error_size);
+void scenario_destroy(scenario *scenario);
+
+/* scenario_suite_load() reads and checks a suite's YAML file: name, asks, scenarios. The scenarios are not loaded. */
+bool scenario_suite_load(const char *path, scenario_suite **out, char *error, size_t error_size);
+void scenario_suite_destroy(scenario_suite *suite);
+
+/* scenario_find() and scenario_suite_find() turn what a user typed into a path. A word with a slash, or one that ends in a
+ * known suffix, is a path already. A bare name is looked for as NAME.yaml, then traces/NAME.pbtrace (suites/NAME.yaml for a
+ * suite), in $POOLBUF_SCENARIOS when that is set, else in the folder beside the installed program, else in the source tree.
+ *   path     gets the path, unless it would not fit.
+ *   returns  whether the file exists; when not, error has a line that says where it was looked for and, for a near
+ *            miss, which name was probably meant. */
+bool scenario_find(const char *name, char *path, size_t path_size, char *error, size_t error_size);
+bool scenario_suite_find(const char *name, char *path, size_t path_size, char *error, size_t error_size);
+
+/* scenario_directory() is the folder that bare names are looked for in: a static string, NULL when there is none. */
+const char *scenario_directory(void);
+
+/* scenario_list() and scenario_suite_list() give the bare names that can be found, sorted. Release the array with
+ * scenario_names_destroy().
+ *   returns  how many there are; 0 with *names NULL when there are none. */
+size_t scenario_list(char ***names);
+size_t scenario_suite_list(char ***names);
+void scenario_names_destroy(char **names, size_t count);
+
+#endif

@@ -1,0 +1,105 @@
+/* The operation stream: a scenario turned into flat arrays of operations, before any clock starts.
+ *
+ * A stream is all that a measuring kernel sees. It names sizes and slots, never addresses, so the same stream asks the
+ * same work of every subject. Generating it is deterministic: scenario, seed and quick decide every operation.
+ *
+ * Slots are one array of _Atomic(void *) per run, shared by all threads; loads acquire, stores release. A hand-over is a
+ * slot that one thread fills and another empties: the slot array is the ring.
+ *
+ *   kind       slot             size   what the kernel does
+ *   ALLOCATE   slot             bytes  spin until the slot is empty; allocate, write first and last byte, fill the slot
+ *   RELEASE    slot             -      spin until the slot is full; take, read the first byte, release
+ *   RESIZE     slot             bytes  spin until the slot is full; grow or shrink, keeping contents
+ *   TOUCH      slot             -      spin until the slot is full; read and write 4 bytes (1 where the buffer is smaller)
+ *   REPLACE    slot             bytes  release what is there, allocate, write first and last byte
+ *   PINGPONG   how many times   bytes  so many times: allocate, write 4 B, read 4 B, release (fewer where it is smaller)
+ *
+ * Invariants, which stream_audit() checks and every generator keeps:
+ *   S1  every slot has one filling and one emptying thread inside a phase, and the two alternate; RESIZE, TOUCH and
+ *       REPLACE are done by the emptying thread. So "full" can only mean the buffer that is meant.
+ *   S2  there is one total order of a phase's operations in which every wait is already satisfied. So no deadlock: of
+ *       the operations not yet done, the first in that order can always go on.
+ *   S3  a phase starts when all threads have ended the one before: what a phase leaves in its slots, the next finds.
+ *   S4  the whole stream ends with every slot empty, so that it can be played again; a repeated phase ends with the same
+ *       slots full as it began with.
+ * S1 asks one thing of kernels: RESIZE must not show an empty slot in between. */
+#ifndef POOLBUF_BENCH_STREAM_H
+#define POOLBUF_BENCH_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "scenario/scenario.h"
+
+typedef enum stream_kind {
+    STREAM_ALLOCATE,
+    STREAM_RELEASE,
+    STREAM_RESIZE,
+    STREAM_TOUCH,
+    STREAM_REPLACE,
+    STREAM_PINGPONG,
+    STREAM_KIND_COUNT /* how many there are; not a kind */
+} stream_kind;
+
+#define STREAM_SIZE_BITS 29u
+#define STREAM_SIZE_MAX  ((UINT32_C(1) << STREAM_SIZE_BITS) - 1) /* bytes: 512 MiB - 1 */
+
+typedef struct stream_op {
+    uint32_t slot; /* index into the slot array; PINGPONG: how many times */
+    uint32_t word; /* kind in the top 3 bits, size in bytes below; use the functions */
+} stream_op;
+
+static inline stream_kind stream_op_kind(stream_op op) {
+    return (stream_kind)(op.word >> STREAM_SIZE_BITS);
+}
+
+static inline uint32_t stream_op_size(stream_op op) {
+    return op.word & STREAM_SIZE_MAX;
+}
+
+static inline stream_op stream_op_make(stream_kind kind, uint32_t slot, uint32_t size) {
+    return (stream_op){.slot = slot, .word = ((uint32_t)kind << STREAM_SIZE_BITS) | size};
+}
+
+typedef struct stream_thread {
+    const stream_op *ops;
+    size_t op_count;
+    uint64_t operation_count; /* one pass over ops, with PINGPONG counted as often as it repeats */
+} stream_thread;
+
+typedef struct stream_phase {
+    const char *name;          /* unique in its stream */
+    stream_thread *threads;    /* stream.thread_count of them; a thread may have no operations */
+    uint64_t end_live_buffers; /* what a model holds in the slots when the phase has ended */
+    uint64_t end_live_bytes;   /* the sum of their requested sizes */
+    uint32_t repeat;           /* how often each thread plays its ops before the phase ends; at least 1 */
+} stream_phase;
+
+typedef struct stream {
+    uint32_t thread_count;
+    uint32_t phase_count;
+    uint32_t slot_count;
+    uint32_t max_size; /* the largest size that any operation asks for */
+    stream_phase *phases;
+    uint64_t allocation_count; /* buffers allocated by one play of the whole stream, repeats included; RESIZE is none */
+    uint64_t operation_count;  /* operations of the whole stream, repeats included, PINGPONG as often as it repeats */
+    uint64_t peak_live_bytes;  /* in the total order of S2; a bound where threads overlap freely */
+} stream;
+
+/* stream_generate() makes the operations of a scenario.
+ *   seed        decides every random choice; the same seed gives the same stream on every machine.
+ *   quick       makes a stream of the same shape with about an eighth of the operations.
+ *   out         set on success; release it with stream_destroy().
+ *   error       on failure gets one line "FILE:LINE: what is wrong; what would be right".
+ *   returns     false for a trace that cannot be read, for limits that are passed, and without memory. */
+bool stream_generate(const scenario *scenario, uint64_t seed, bool quick, stream **out, char *error, size_t error_size);
+
+/* stream_destroy() releases a stream; NULL is fine. */
+void stream_destroy(stream *stream);
+
+/* stream_audit() plays a stream on a model of the slots and checks S1 to S4, the phases' live counts and the totals.
+ *   returns     true when all hold; otherwise false, and error says what broke first. */
+bool stream_audit(const stream *stream, char *error, size_t error_size);
+
+#endif
