@@ -1,0 +1,47 @@
+/* poolbuf: pooled, reference-counted byte buffers with leak detection that stays on. The umbrella header and the tour.
+ *
+ *     #include <poolbuf/poolbuf.h>
+ *
+ *     poolbuf *buffer = poolbuf_allocate(NULL, 256, 65536);   default allocator; grows from 256 up to 65,536 bytes
+ *     if (buffer == NULL) { ... out of memory ... }
+ *     if (poolbuf_write_u32_be(buffer, 42) != POOLBUF_OK) { ... would pass 65,536 bytes ... }
+ *     uint32_t value;
+ *     if (poolbuf_read_u32_be(buffer, &value) == POOLBUF_OK) { ... }
+ *     poolbuf_release(buffer);                                 the bytes go back to the pool
+ *
+ *   buffer.h     the handle: allocate, retain and release, indices, reading and writing, growth, slices
+ *   allocator.h  more than one allocator, with options; trim, purge, dump
+ *   status.h     what failed, as a code and as a text
+ *   metrics.h    live buffers and bytes, chunks, caches: a snapshot
+ *   options.h    every environment variable that the library reads
+ *   tracker.h    the hook through which a leak detector sees sampled buffers
+ *
+ * A buffer belongs to its references: allocate gives one, retain adds one, release takes one, and the last release
+ * returns the memory. References may be counted from any thread; the bytes and the indices are plain memory, and two
+ * threads that use one buffer at once must order themselves. */
+#ifndef POOLBUF_POOLBUF_H
+#define POOLBUF_POOLBUF_H
+
+#define POOLBUF_VERSION_MAJOR 0
+#define POOLBUF_VERSION_MINOR 1
+#define POOLBUF_VERSION_PATCH 0
+#define POOLBUF_VERSION_TEXT  "0.1.0"
+
+#include <poolbuf/allocator.h>
+#include <poolbuf/buffer.h>
+#include <poolbuf/export.h>
+#include <poolbuf/metrics.h>
+#include <poolbuf/options.h>
+#include <poolbuf/status.h>
+#include <poolbuf/tracker.h>
+
+POOLBUF_BEGIN_DECLS
+
+/* poolbuf_version_text() names the library that is linked, which may differ from the header.
+ *   returns  a static string such as "0.1.0".
+ *   threads  any. */
+POOLBUF_API const char *poolbuf_version_text(void);
+
+POOLBUF_END_DECLS
+
+#endif

@@ -1,0 +1,90 @@
+/* The allocator's only outward hook: the callbacks that a leak detector implements.
+ *
+ * The allocator decides when an allocation is sampled, by a countdown that it keeps for each thread; the tracker decides
+ * how far apart the samples lie and what to remember. Only buffers for which allocated() returned true (POOLBUF_FLAG_TRACKED)
+ * cause further calls. No call is made with a lock of the allocator held, but for misuse(), which makes no promise
+ * because the program is wrong already. A callback must not allocate or release buffers. */
+#ifndef POOLBUF_TRACKER_H
+#define POOLBUF_TRACKER_H
+
+#include <stdbool.h> /* bool */
+#include <stddef.h>  /* size_t */
+#include <stdint.h>  /* uint32_t, uint64_t */
+
+#include <poolbuf/allocator.h>
+#include <poolbuf/buffer.h>
+#include <poolbuf/export.h>
+#include <poolbuf/status.h>
+
+POOLBUF_BEGIN_DECLS
+
+/* What a caller did with a tracked buffer. Reads and writes are reported by code compiled with
+ * POOLBUF_RECORD_ACCESS (see buffer.h). What is done through a slice is reported on the buffer it was cut from. */
+typedef enum poolbuf_access {
+    POOLBUF_ACCESS_RETAIN,
+    POOLBUF_ACCESS_RELEASE, /* a release that was not the last; the last one is released() */
+    POOLBUF_ACCESS_SLICE,   /* slice or retained slice made */
+    POOLBUF_ACCESS_GROW,    /* capacity changed */
+    POOLBUF_ACCESS_TOUCH,   /* poolbuf_touch(), with its hint */
+    POOLBUF_ACCESS_READ,
+    POOLBUF_ACCESS_WRITE
+} poolbuf_access;
+
+/* What a caller must not do, and did. */
+typedef enum poolbuf_misuse {
+    POOLBUF_MISUSE_OVER_RELEASE,      /* release of a buffer whose last reference is gone */
+    POOLBUF_MISUSE_USE_AFTER_RELEASE, /* any other call on such a buffer */
+    POOLBUF_MISUSE_FOREIGN_POINTER,   /* not a handle of this library, or one that has been overwritten */
+    POOLBUF_MISUSE_OVERFLOW           /* more than 2^30 references */
+} poolbuf_misuse;
+
+typedef struct poolbuf_tracker {
+    size_t struct_size; /* bytes of this struct in the tracker's header */
+
+    /* How many allocations the calling thread makes until the next sampled one, that one included: 1 = the next one,
+     * UINT32_MAX = none until poolbuf_tracker_reset_sampling(). Asked when a countdown first exists or has run out. A
+     * thread has one countdown for each allocator that it uses. */
+    uint32_t (*next_gap)(void);
+
+    /* A sampled allocation, before its caller sees it. True: the buffer is tracked, and the calls below follow. */
+    bool (*allocated)(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity);
+
+    /* A tracked buffer was used; hint is the caller's text or NULL, and lives as long as the caller keeps it. */
+    void (*accessed)(const poolbuf *buffer, poolbuf_access access, const char *hint);
+
+    /* The last reference of a tracked buffer is gone; its memory is not reused before this returns. */
+    void (*released)(const poolbuf *buffer);
+
+    /* Says what it knows about the buffer. Afterwards the process aborts, unless POOLBUF_MISUSE=count. */
+    void (*misuse)(const poolbuf *buffer, poolbuf_misuse misuse);
+
+    /* An allocator is being destroyed, with so much alive; nothing has been given back yet. */
+    void (*allocator_destroyed)(poolbuf_allocator *allocator, uint64_t live_buffers, uint64_t live_bytes);
+} poolbuf_tracker;
+
+/* poolbuf_tracker_register() installs the tracker.
+ *   tracker  static storage: it is used until another takes its place; any callback may be NULL. NULL unregisters.
+ *   returns  POOLBUF_OK.
+ *   errors   POOLBUF_ERROR_BAD_ARGUMENT if struct_size is not one that this library knows.
+ *   threads  at start-up, before other threads use buffers; buffers tracked by an earlier tracker are reported to the new.
+ *   cost     restarts sampling, see below. */
+POOLBUF_API poolbuf_status poolbuf_tracker_register(const poolbuf_tracker *tracker);
+
+/* poolbuf_tracker_reset_sampling() makes every thread ask next_gap() again at its next allocation.
+ *   errors   none.
+ *   threads  any.
+ *   cost     a lock and one store for each thread and allocator; each thread then takes the slow path once. */
+POOLBUF_API void poolbuf_tracker_reset_sampling(void);
+
+/* poolbuf_live_totals() adds up all allocators: the exact figures beside a sampled report.
+ *   buffers    buffers alive.
+ *   bytes      their bytes, counted as poolbuf_metrics.live_bytes counts them.
+ *   allocated  buffers ever handed out, by destroyed allocators too. Each output may be NULL.
+ *   errors     none.
+ *   threads    any; exact when no call that allocates or releases is running.
+ *   cost       as poolbuf_allocator_metrics(), for each allocator. */
+POOLBUF_API void poolbuf_live_totals(uint64_t *buffers, uint64_t *bytes, uint64_t *allocated);
+
+POOLBUF_END_DECLS
+
+#endif
