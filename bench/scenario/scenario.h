@@ -103,7 +103,7 @@ typedef struct scenario_suite {
  *   error    on failure gets one line.
  *   threads  any; nothing is shared. */
 bool scenario_load(const char *path, scenario **out, char *error, size_t error_size);
-void scenario_destroy(scenario *scenario);
+void scenario_destroy(scenario *loaded);
 
 /* scenario_suite_load() reads and checks a suite's YAML file: name, asks, scenarios. The scenarios are not loaded. */
 bool scenario_suite_load(const char *path, scenario_suite **out, char *error, size_t error_size);

@@ -84,22 +84,22 @@ typedef struct stream {
     stream_phase *phases;
     uint64_t allocation_count; /* buffers allocated by one play of the whole stream, repeats included; RESIZE is none */
     uint64_t operation_count;  /* operations of the whole stream, repeats included, PINGPONG as often as it repeats */
-    uint64_t peak_live_bytes;  /* in the total order of S2; a bound where threads overlap freely */
+    uint64_t peak_live_bytes;  /* in one order that S2 allows; threads that overlap freely may pass it */
 } stream;
 
 /* stream_generate() makes the operations of a scenario.
  *   seed        decides every random choice; the same seed gives the same stream on every machine.
- *   quick       makes a stream of the same shape with about an eighth of the operations.
+ *   quick       makes a stream of the same shape with an eighth of the operations; a trace is played whole all the same.
  *   out         set on success; release it with stream_destroy().
  *   error       on failure gets one line "FILE:LINE: what is wrong; what would be right".
  *   returns     false for a trace that cannot be read, for limits that are passed, and without memory. */
-bool stream_generate(const scenario *scenario, uint64_t seed, bool quick, stream **out, char *error, size_t error_size);
+bool stream_generate(const scenario *from, uint64_t seed, bool quick, stream **out, char *error, size_t error_size);
 
 /* stream_destroy() releases a stream; NULL is fine. */
-void stream_destroy(stream *stream);
+void stream_destroy(stream *played);
 
 /* stream_audit() plays a stream on a model of the slots and checks S1 to S4, the phases' live counts and the totals.
  *   returns     true when all hold; otherwise false, and error says what broke first. */
-bool stream_audit(const stream *stream, char *error, size_t error_size);
+bool stream_audit(const stream *played, char *error, size_t error_size);
 
 #endif

@@ -1,0 +1,500 @@
+/* Reading and writing traces; see trace.h for the format and its invariants.
+ *
+ * A source gives bytes, from memory or out of zstd; a decoder turns them into events and checks every one; reading a file
+ * and packing a recording are both loops around the decoder. So what can be written can be read. */
+#include "record/trace.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <zstd.h>
+
+#define SOURCE_BUFFER_SIZE ((size_t)1 << 17)
+#define WINDOW_LOG_MAX     23 /* 8 MiB: what a reader must be ready to allocate for zstd */
+#define LEVEL_SMALL        19 /* for recordings of up to SMALL_BYTES, which take a few seconds */
+#define LEVEL_LARGE        6
+#define SMALL_BYTES        ((size_t)8 << 20)
+
+/* Where an error is told. */
+typedef struct report {
+    const char *name;
+    char *error;
+    size_t error_size;
+} report;
+
+__attribute__((format(printf, 2, 3))) static bool fail(const report *to, const char *format, ...) {
+    va_list args;
+    int n = snprintf(to->error, to->error_size, "%s: ", to->name);
+    va_start(args, format);
+    if (n >= 0 && (size_t)n < to->error_size) {
+        (void)vsnprintf(to->error + n, to->error_size - (size_t)n, format, args);
+    }
+    va_end(args);
+    return false;
+}
+
+/* Bytes in order. With zstd, input is the compressed file and buffer what comes out of it; without, buffer is all there
+ * is and input is empty. */
+typedef struct source {
+    const uint8_t *next, *end;
+    uint8_t *buffer;
+    ZSTD_DCtx *zstd;
+    ZSTD_inBuffer input;
+    bool frame_ended;
+    const report *report;
+} source;
+
+/* Gets more bytes out of zstd.
+ *   returns  false at the end of the frame, and, with an error told and *sound false, when there is none. */
+static bool source_refill(source *self, bool *sound) {
+    ZSTD_outBuffer output = {.dst = self->buffer, .size = SOURCE_BUFFER_SIZE};
+    while (self->zstd != NULL && !self->frame_ended && output.pos == 0) {
+        size_t before = self->input.pos;
+        size_t result = ZSTD_decompressStream(self->zstd, &output, &self->input);
+        if (ZSTD_isError(result) != 0) {
+            *sound = fail(self->report, "damaged near byte %zu of %zu (%s); record it again",
+                          self->input.pos + TRACE_MAGIC_SIZE, self->input.size + TRACE_MAGIC_SIZE,
+                          ZSTD_getErrorName(result));
+            return false;
+        }
+        self->frame_ended = result == 0;
+        if (!self->frame_ended && output.pos == 0 && self->input.pos == before) {
+            *sound = fail(self->report, "cut off after byte %zu; copy it whole or record it again",
+                          self->input.size + TRACE_MAGIC_SIZE);
+            return false;
+        }
+    }
+    self->next = self->buffer;
+    self->end = self->buffer + output.pos;
+    return output.pos > 0;
+}
+
+/* Gets the next byte. At the end, *sound stays true and false is returned. */
+static inline bool source_byte(source *self, uint8_t *byte, bool *sound) {
+    if (self->next == self->end && (self->zstd == NULL || !source_refill(self, sound))) {
+        return false;
+    }
+    *byte = *self->next++;
+    return true;
+}
+
+typedef enum outcome {
+    OUTCOME_EVENT,
+    OUTCOME_END,
+    OUTCOME_BROKEN
+} outcome;
+
+typedef struct decoder {
+    source source;
+    const report *report;
+    uint32_t thread;
+    uint32_t *slot_size; /* 0: empty */
+    uint32_t slot_room;
+    uint64_t peak_live_bytes;
+    trace_summary seen; /* counted from the events */
+} decoder;
+
+static outcome broken(const decoder *self, const char *what, uint64_t number) {
+    (void)fail(self->report, "event %" PRIu64 ": %s %" PRIu64 "; the file is damaged, record it again",
+               self->seen.event_count, what, number);
+    return OUTCOME_BROKEN;
+}
+
+/* Reads a number of at most `most`. An end of the bytes before its first byte is OUTCOME_END. */
+static outcome decode_number(decoder *self, uint64_t most, uint64_t *number) {
+    uint64_t value = 0;
+    bool sound = true;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        uint8_t byte;
+        if (!source_byte(&self->source, &byte, &sound)) {
+            if (!sound) {
+                return OUTCOME_BROKEN;
+            }
+            return shift == 0 ? OUTCOME_END : broken(self, "it ends inside a number, at bit", shift);
+        }
+        value |= (uint64_t)(byte & 0x7fu) << shift;
+        if (byte < 0x80) {
+            if (value > most) {
+                return broken(self, "a number is out of range:", value);
+            }
+            *number = value;
+            return OUTCOME_EVENT;
+        }
+    }
+    return broken(self, "a number is longer than", 64);
+}
+
+/* Reads a number that must be there. */
+static outcome decode_rest(decoder *self, uint64_t most, uint64_t *number) {
+    outcome outcome_of = decode_number(self, most, number);
+    return outcome_of == OUTCOME_END ? broken(self, "its number is missing, at event", self->seen.event_count)
+                                     : outcome_of;
+}
+
+static bool room_for_slot(decoder *self, uint32_t slot) {
+    if (slot < self->slot_room) {
+        return true;
+    }
+    uint32_t room = self->slot_room == 0 ? 256 : self->slot_room * 2;
+    uint32_t *slot_size = realloc(self->slot_size, room * sizeof *slot_size);
+    if (slot_size == NULL) {
+        return fail(self->report, "not enough memory for %" PRIu32 " slots", room);
+    }
+    memset(slot_size + self->slot_room, 0, (room - self->slot_room) * sizeof *slot_size);
+    self->slot_size = slot_size;
+    self->slot_room = room;
+    return true;
+}
+
+static outcome decode_size(decoder *self, uint32_t *size) {
+    uint64_t number = 0;
+    outcome outcome_of = decode_rest(self, TRACE_SIZE_MAX, &number);
+    if (outcome_of == OUTCOME_EVENT && number == 0) {
+        return broken(self, "a size of", 0);
+    }
+    *size = (uint32_t)number;
+    return outcome_of;
+}
+
+/* Applies an event to the model of slots, with T1 and T2. */
+static outcome decode_slot(decoder *self, trace_kind kind, uint64_t slot, trace_event *event) {
+    uint32_t size = 0;
+    trace_summary *seen = &self->seen;
+    if (slot > seen->slot_count || slot >= TRACE_SLOTS_MAX || (slot == seen->slot_count && kind != TRACE_ALLOCATE)) {
+        return broken(self, "it names a slot that is not in use yet:", slot);
+    }
+    if (!room_for_slot(self, (uint32_t)slot)) {
+        return OUTCOME_BROKEN;
+    }
+    if (kind != TRACE_RELEASE) {
+        outcome outcome_of = decode_size(self, &size);
+        if (outcome_of != OUTCOME_EVENT) {
+            return outcome_of;
+        }
+    }
+    uint32_t *held = &self->slot_size[slot];
+    if (kind == TRACE_ALLOCATE && *held != 0) {
+        return broken(self, "it allocates in a full slot:", slot);
+    }
+    if (kind != TRACE_ALLOCATE && *held == 0) {
+        return broken(self, "it releases or resizes an empty slot:", slot);
+    }
+    if (seen->event_count == TRACE_EVENTS_MAX) {
+        return broken(self, "a trace is longer than", TRACE_EVENTS_MAX);
+    }
+    seen->slot_count += slot == seen->slot_count;
+    seen->live_buffers += (uint64_t)(kind == TRACE_ALLOCATE);
+    seen->live_buffers -= (uint64_t)(kind == TRACE_RELEASE);
+    seen->live_bytes = seen->live_bytes - *held + size;
+    seen->event_count++;
+    *held = size;
+    if (seen->live_bytes > self->peak_live_bytes) {
+        self->peak_live_bytes = seen->live_bytes;
+    }
+    *event =
+        (trace_event){.slot = (uint32_t)slot, .size = size, .kind = kind & 15u, .thread = self->thread & 0xfffffffu};
+    return OUTCOME_EVENT;
+}
+
+/* Gets the next event; thread switches are taken on the way. OUTCOME_END comes for the END kind, and where bytes end
+ * between events, which only a raw recording may do: *marked tells them apart. */
+static outcome decode_event(decoder *self, trace_event *event, bool *marked) {
+    for (;;) {
+        uint64_t word = 0;
+        outcome outcome_of = decode_number(self, UINT64_C(1) << 34, &word);
+        if (outcome_of != OUTCOME_EVENT) {
+            *marked = false;
+            return outcome_of;
+        }
+        uint64_t value = word >> 4;
+        switch (word & 15) {
+        case TRACE_ALLOCATE:
+        case TRACE_RELEASE:
+        case TRACE_RESIZE:
+            return decode_slot(self, (trace_kind)(word & 15), value, event);
+        case TRACE_THREAD:
+            if (value > self->seen.thread_count || value >= TRACE_THREADS_MAX) {
+                return broken(self, "it names a thread that is not there yet:", value);
+            }
+            self->seen.thread_count += value == self->seen.thread_count;
+            self->thread = (uint32_t)value;
+            break;
+        case TRACE_END:
+            *marked = true;
+            return OUTCOME_END;
+        default:
+            return broken(self, "this version does not know the kind", word & 15);
+        }
+    }
+}
+
+static void decoder_init(decoder *self, const report *to) {
+    *self = (decoder){.report = to, .source = {.report = to}, .seen = {.thread_count = 1}};
+}
+
+static void decoder_fini(decoder *self) {
+    free(self->slot_size);
+    free(self->source.buffer);
+    (void)ZSTD_freeDCtx(self->source.zstd);
+}
+
+static bool open_zstd(source *self, const uint8_t *bytes, size_t size) {
+    self->zstd = ZSTD_createDCtx();
+    self->buffer = malloc(SOURCE_BUFFER_SIZE);
+    if (self->zstd == NULL || self->buffer == NULL ||
+        ZSTD_isError(ZSTD_DCtx_setParameter(self->zstd, ZSTD_d_windowLogMax, WINDOW_LOG_MAX)) != 0) {
+        return fail(self->report, "not enough memory to unpack it");
+    }
+    self->next = self->end = self->buffer;
+    self->input = (ZSTD_inBuffer){.src = bytes, .size = size};
+    return true;
+}
+
+static bool read_header(decoder *self, trace *read) {
+    uint64_t version = 0;
+    uint64_t length = 0;
+    bool sound = true;
+    if (decode_rest(self, UINT64_MAX, &version) != OUTCOME_EVENT) {
+        return false;
+    }
+    if (version != TRACE_VERSION) {
+        return fail(self->report, "it has version %" PRIu64 " of the format; this program reads version %u", version,
+                    TRACE_VERSION);
+    }
+    if (decode_rest(self, TRACE_NAME_MAX, &length) != OUTCOME_EVENT) {
+        return false;
+    }
+    for (uint64_t i = 0; i < length; i++) {
+        uint8_t byte;
+        if (!source_byte(&self->source, &byte, &sound)) {
+            return sound ? fail(self->report, "its header is incomplete; record it again") : false;
+        }
+        read->program[i] = byte < 0x20 || byte >= 0x7f ? '?' : (char)byte;
+    }
+    return true;
+}
+
+static bool read_events(decoder *self, trace *read) {
+    uint64_t room = 0;
+    bool marked = false;
+    for (;;) {
+        trace_event event;
+        outcome outcome_of = decode_event(self, &event, &marked);
+        if (outcome_of == OUTCOME_BROKEN) {
+            return false;
+        }
+        if (outcome_of == OUTCOME_END) {
+            return marked || fail(self->report, "its end is missing; record it again");
+        }
+        if (read->event_count == room) {
+            room = room == 0 ? 1024 : room * 2;
+            trace_event *events = realloc(read->events, room * sizeof *events);
+            if (events == NULL) {
+                return fail(self->report, "not enough memory for %" PRIu64 " events", room);
+            }
+            read->events = events;
+        }
+        read->events[read->event_count++] = event;
+    }
+}
+
+/* T4: the end must say what was counted, the frame must end there, and the file with it. */
+static bool read_end(decoder *self, trace *read) {
+    const trace_summary *seen = &self->seen;
+    const uint64_t counted[] = {seen->event_count, seen->thread_count, seen->slot_count, seen->live_buffers,
+                                seen->live_bytes};
+    uint64_t *const told[] = {&read->summary.skipped_releases, &read->summary.clamped_sizes,
+                              &read->summary.dropped_events};
+    for (size_t i = 0; i < sizeof counted / sizeof counted[0]; i++) {
+        uint64_t number = 0;
+        if (decode_rest(self, UINT64_MAX, &number) != OUTCOME_EVENT) {
+            return false;
+        }
+        if (number != counted[i]) {
+            return fail(self->report, "its end counts %" PRIu64 " where %" PRIu64 " are right; record it again", number,
+                        counted[i]);
+        }
+    }
+    uint64_t skipped = seen->event_count;
+    read->summary = *seen;
+    for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
+        if (decode_rest(self, UINT64_MAX, told[i]) != OUTCOME_EVENT) {
+            return false;
+        }
+    }
+    outcome outcome_of = decode_number(self, UINT64_MAX, &skipped);
+    if (outcome_of == OUTCOME_BROKEN) {
+        return false;
+    }
+    if (outcome_of != OUTCOME_END || self->source.input.pos != self->source.input.size) {
+        return fail(self->report, "bytes follow its end; record it again");
+    }
+    return true;
+}
+
+bool trace_parse(const void *bytes, size_t size, const char *name, trace **out, char *error, size_t error_size) {
+    const report to = {.name = name, .error = error, .error_size = error_size};
+    if (size < TRACE_MAGIC_SIZE || memcmp(bytes, TRACE_MAGIC, TRACE_MAGIC_SIZE) != 0) {
+        return fail(&to, "this is not a trace: it does not start with %s; make one with `poolbuf record`", TRACE_MAGIC);
+    }
+    decoder self;
+    decoder_init(&self, &to);
+    trace *read = calloc(1, sizeof *read);
+    bool fine = read != NULL || fail(&to, "not enough memory to read it");
+    fine = fine && open_zstd(&self.source, (const uint8_t *)bytes + TRACE_MAGIC_SIZE, size - TRACE_MAGIC_SIZE) &&
+           read_header(&self, read) && read_events(&self, read) && read_end(&self, read);
+    if (fine) {
+        read->thread_count = self.seen.thread_count;
+        read->slot_count = self.seen.slot_count;
+        read->peak_live_bytes = self.peak_live_bytes;
+        *out = read;
+    } else {
+        trace_destroy(read);
+    }
+    decoder_fini(&self);
+    return fine;
+}
+
+bool trace_read(const char *path, trace **out, char *error, size_t error_size) {
+    const report to = {.name = path, .error = error, .error_size = error_size};
+    FILE *file = fopen(path, "rbe");
+    if (file == NULL) {
+        return fail(&to, "cannot open the trace: %s; give the path of a .pbtrace file", strerror(errno));
+    }
+    bool fine = false;
+    long size = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
+    uint8_t *bytes = size >= 0 && size <= (long)TRACE_FILE_MAX ? malloc((size_t)size + 1) : NULL;
+    if (size < 0 || size > (long)TRACE_FILE_MAX) {
+        (void)fail(&to, "it is not a file of at most 1 GiB; give the path of a .pbtrace file");
+    } else if (bytes == NULL) {
+        (void)fail(&to, "not enough memory to read %ld bytes", size);
+    } else {
+        rewind(file);
+        if (fread(bytes, 1, (size_t)size, file) == (size_t)size) {
+            fine = trace_parse(bytes, (size_t)size, path, out, error, error_size);
+        } else {
+            (void)fail(&to, "it cannot be read; give the path of a .pbtrace file");
+        }
+    }
+    free(bytes);
+    (void)fclose(file);
+    return fine;
+}
+
+void trace_destroy(trace *read) {
+    if (read != NULL) {
+        free(read->events);
+        free(read);
+    }
+}
+
+/* A zstd frame on its way into a file. */
+typedef struct sink {
+    ZSTD_CCtx *zstd;
+    uint8_t *buffer;
+    FILE *file;
+    const report *report;
+} sink;
+
+static bool sink_put(const sink *self, const void *bytes, size_t size, ZSTD_EndDirective directive) {
+    ZSTD_inBuffer input = {.src = bytes, .size = size};
+    size_t left;
+    do {
+        ZSTD_outBuffer output = {.dst = self->buffer, .size = SOURCE_BUFFER_SIZE};
+        left = ZSTD_compressStream2(self->zstd, &output, &input, directive);
+        if (ZSTD_isError(left) != 0) {
+            return fail(self->report, "zstd cannot compress it: %s", ZSTD_getErrorName(left));
+        }
+        if (fwrite(self->buffer, 1, output.pos, self->file) != output.pos) {
+            return fail(self->report, "cannot write the trace: %s", strerror(errno));
+        }
+    } while (input.pos < input.size || (directive == ZSTD_e_end && left != 0));
+    return true;
+}
+
+static bool sink_open(sink *self, size_t size) {
+    self->zstd = ZSTD_createCCtx();
+    self->buffer = malloc(SOURCE_BUFFER_SIZE);
+    if (self->zstd == NULL || self->buffer == NULL) {
+        return fail(self->report, "not enough memory to compress it");
+    }
+    int level = size <= SMALL_BYTES ? LEVEL_SMALL : LEVEL_LARGE;
+    (void)ZSTD_CCtx_setParameter(self->zstd, ZSTD_c_compressionLevel, level);
+    (void)ZSTD_CCtx_setParameter(self->zstd, ZSTD_c_windowLog, WINDOW_LOG_MAX);
+    (void)ZSTD_CCtx_setParameter(self->zstd, ZSTD_c_checksumFlag, 1);
+    if (fwrite(TRACE_MAGIC, 1, TRACE_MAGIC_SIZE, self->file) != TRACE_MAGIC_SIZE) {
+        return fail(self->report, "cannot write the trace: %s", strerror(errno));
+    }
+    return true;
+}
+
+static bool put_header(const sink *self, const char *program) {
+    uint8_t header[2 * TRACE_VARINT_MAX + TRACE_NAME_MAX];
+    size_t length = strnlen(program, TRACE_NAME_MAX);
+    size_t n = trace_varint(header, TRACE_VERSION);
+    n += trace_varint(header + n, length);
+    memcpy(header + n, program, length);
+    return sink_put(self, header, n + length, ZSTD_e_continue);
+}
+
+static bool put_end(const sink *self, const trace_summary *summary) {
+    const uint64_t numbers[] = {TRACE_END,
+                                summary->event_count,
+                                summary->thread_count,
+                                summary->slot_count,
+                                summary->live_buffers,
+                                summary->live_bytes,
+                                summary->skipped_releases,
+                                summary->clamped_sizes,
+                                summary->dropped_events};
+    uint8_t end[sizeof numbers / sizeof numbers[0] * TRACE_VARINT_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        n += trace_varint(end + n, numbers[i]);
+    }
+    return sink_put(self, end, n, ZSTD_e_end);
+}
+
+/* Decodes raw events for their counts; a raw recording has no end of its own. */
+static bool count_events(const uint8_t *events, size_t size, const report *to, trace_summary *summary) {
+    decoder self;
+    decoder_init(&self, to);
+    self.source.next = events;
+    self.source.end = events + size;
+    bool marked = false;
+    outcome outcome_of;
+    do {
+        trace_event event;
+        outcome_of = decode_event(&self, &event, &marked);
+    } while (outcome_of == OUTCOME_EVENT);
+    bool fine = outcome_of == OUTCOME_END;
+    if (fine && marked) {
+        fine = fail(to, "the recording holds an end before its end; record it again");
+    }
+    *summary = self.seen;
+    decoder_fini(&self);
+    return fine;
+}
+
+bool trace_write_raw(FILE *file, const char *program, const uint8_t *events, size_t size, const trace_summary *counts,
+                     trace_summary *summary, char *error, size_t error_size) {
+    const report to = {.name = program, .error = error, .error_size = error_size};
+    sink self = {.file = file, .report = &to};
+    trace_summary seen = {0};
+    bool fine = count_events(events, size, &to, &seen) && sink_open(&self, size);
+    if (fine) {
+        seen.skipped_releases = counts->skipped_releases;
+        seen.clamped_sizes = counts->clamped_sizes;
+        seen.dropped_events = counts->dropped_events;
+        fine = put_header(&self, program) && sink_put(&self, events, size, ZSTD_e_continue) && put_end(&self, &seen);
+    }
+    free(self.buffer);
+    (void)ZSTD_freeCCtx(self.zstd);
+    if (fine) {
+        *summary = seen;
+    }
+    return fine;
+}

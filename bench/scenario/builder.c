@@ -1,0 +1,233 @@
+/* Building a stream; see builder.h. */
+#include "scenario/builder.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char no_memory[] = "not enough memory for its operations";
+
+bool builder_init(builder *self, uint32_t thread_count) {
+    memset(self, 0, sizeof *self);
+    self->stream = calloc(1, sizeof *self->stream);
+    self->threads = calloc(thread_count, sizeof *self->threads);
+    if (self->stream == NULL || self->threads == NULL) {
+        free(self->stream);
+        free(self->threads);
+        return false;
+    }
+    self->stream->thread_count = thread_count;
+    return true;
+}
+
+void builder_open(builder *self, const char *name, const char *ending) {
+    stream *made = self->stream;
+    if (self->failure != NULL) {
+        return;
+    }
+    if (made->phase_count == self->phase_room) {
+        uint32_t room = self->phase_room == 0 ? 16 : self->phase_room * 2;
+        stream_phase *phases = realloc(made->phases, room * sizeof *phases);
+        if (phases == NULL) {
+            self->failure = no_memory;
+            return;
+        }
+        made->phases = phases;
+        self->phase_room = room;
+    }
+    size_t size = strlen(name) + strlen(ending) + 1;
+    char *text = malloc(size);
+    stream_thread *threads = calloc(made->thread_count, sizeof *threads);
+    if (text == NULL || threads == NULL) {
+        free(text);
+        free(threads);
+        self->failure = no_memory;
+        return;
+    }
+    (void)snprintf(text, size, "%s%s", name, ending);
+    made->phases[made->phase_count++] = (stream_phase){.name = text, .threads = threads, .repeat = 1};
+}
+
+void builder_expect(builder *self, uint64_t ops) {
+    if (self->failure == NULL && self->op_total + ops > BUILDER_OPS_MAX) {
+        self->failure = "more operations than fit in 1 GiB; fewer threads, phases or operations are needed";
+    }
+}
+
+static bool grow_slots(builder *self, uint32_t slot) {
+    if (slot >= self->slot_room) {
+        uint32_t room = self->slot_room == 0 ? 1024 : self->slot_room;
+        while (room <= slot) {
+            if (room > UINT32_MAX / 2) {
+                self->failure = "more slots than a stream can have";
+                return false;
+            }
+            room *= 2;
+        }
+        uint32_t *slot_size = realloc(self->slot_size, room * sizeof *slot_size);
+        if (slot_size == NULL) {
+            self->failure = no_memory;
+            return false;
+        }
+        memset(slot_size + self->slot_room, 0, (room - self->slot_room) * sizeof *slot_size);
+        self->slot_size = slot_size;
+        self->slot_room = room;
+    }
+    if (slot >= self->stream->slot_count) {
+        self->stream->slot_count = slot + 1;
+    }
+    return true;
+}
+
+static void note_peak(builder *self, uint64_t live_bytes) {
+    if (live_bytes > self->stream->peak_live_bytes) {
+        self->stream->peak_live_bytes = live_bytes;
+    }
+}
+
+/* Plays one operation on the model. */
+static void play(builder *self, stream_op op) {
+    uint32_t size = stream_op_size(op);
+    stream_kind kind = stream_op_kind(op);
+    if (kind == STREAM_PINGPONG) {
+        note_peak(self, self->live_bytes + size);
+        return;
+    }
+    uint32_t *held = &self->slot_size[op.slot];
+    if ((*held == 0) != (kind == STREAM_ALLOCATE)) {
+        self->failure = "its generator uses a slot out of turn";
+        return;
+    }
+    switch (kind) {
+    case STREAM_ALLOCATE:
+        self->live_buffers++;
+        self->live_bytes += size;
+        *held = size;
+        break;
+    case STREAM_RELEASE:
+        self->live_buffers--;
+        self->live_bytes -= *held;
+        *held = 0;
+        break;
+    case STREAM_RESIZE:
+    case STREAM_REPLACE:
+        self->live_bytes += size;
+        self->live_bytes -= *held;
+        *held = size;
+        break;
+    default:
+        break;
+    }
+    note_peak(self, self->live_bytes);
+}
+
+static bool append(builder *self, builder_thread *thread, stream_op op) {
+    if (thread->count == thread->room) {
+        size_t room = thread->room == 0 ? 256 : thread->room * 2;
+        stream_op *ops = realloc(thread->ops, room * sizeof *ops);
+        if (ops == NULL) {
+            self->failure = no_memory;
+            return false;
+        }
+        thread->ops = ops;
+        thread->room = room;
+    }
+    thread->ops[thread->count++] = op;
+    thread->operation_count += stream_op_kind(op) == STREAM_PINGPONG ? op.slot : 1;
+    return true;
+}
+
+void builder_add(builder *self, uint32_t thread, stream_kind kind, uint32_t slot, uint32_t size) {
+    if (self->failure != NULL) {
+        return;
+    }
+    builder_expect(self, 1);
+    self->op_total++;
+    stream_op op = stream_op_make(kind, slot, size);
+    if (self->failure != NULL || (kind != STREAM_PINGPONG && !grow_slots(self, slot)) ||
+        !append(self, &self->threads[thread], op)) {
+        return;
+    }
+    if (size > self->stream->max_size) {
+        self->stream->max_size = size;
+    }
+    play(self, op);
+}
+
+static void count_totals(stream *made, const stream_phase *phase) {
+    for (uint32_t t = 0; t < made->thread_count; t++) {
+        const stream_thread *thread = &phase->threads[t];
+        uint64_t allocations = 0;
+        for (size_t i = 0; i < thread->op_count; i++) {
+            switch (stream_op_kind(thread->ops[i])) {
+            case STREAM_ALLOCATE:
+            case STREAM_REPLACE:
+                allocations++;
+                break;
+            case STREAM_PINGPONG:
+                allocations += thread->ops[i].slot;
+                break;
+            default:
+                break;
+            }
+        }
+        made->allocation_count += allocations * phase->repeat;
+        made->operation_count += thread->operation_count * phase->repeat;
+    }
+}
+
+void builder_close(builder *self, uint32_t repeat) {
+    stream *made = self->stream;
+    if (self->failure != NULL) {
+        return;
+    }
+    stream_phase *phase = &made->phases[made->phase_count - 1];
+    size_t ops = 0;
+    for (uint32_t t = 0; t < made->thread_count; t++) {
+        builder_thread *from = &self->threads[t];
+        stream_op *shrunk = from->count > 0 ? realloc(from->ops, from->count * sizeof *shrunk) : NULL;
+        phase->threads[t] = (stream_thread){.ops = shrunk != NULL ? shrunk : from->ops,
+                                            .op_count = from->count,
+                                            .operation_count = from->operation_count};
+        ops += from->count;
+        *from = (builder_thread){0};
+    }
+    /* A second pass starts from what the first one left, so its peak may be another; further passes repeat the second. */
+    for (uint32_t t = 0; t < made->thread_count && repeat > 1; t++) {
+        for (size_t i = 0; i < phase->threads[t].op_count && phase->threads[t].ops != NULL; i++) {
+            stream_kind kind = stream_op_kind(phase->threads[t].ops[i]);
+            if (kind == STREAM_REPLACE) {
+                play(self, phase->threads[t].ops[i]);
+            }
+        }
+    }
+    phase->repeat = repeat;
+    phase->end_live_buffers = self->live_buffers;
+    phase->end_live_bytes = self->live_bytes;
+    count_totals(made, phase);
+    if (ops == 0) {
+        free(phase->threads);
+        free((void *)(uintptr_t)phase->name);
+        made->phase_count--;
+    }
+}
+
+stream *builder_finish(builder *self) {
+    stream *made = self->stream;
+    if (self->failure == NULL && self->live_buffers != 0) {
+        self->failure = "its generator leaves buffers behind";
+    }
+    for (uint32_t t = 0; t < made->thread_count; t++) {
+        free(self->threads[t].ops);
+    }
+    free(self->threads);
+    free(self->slot_size);
+    self->threads = NULL;
+    self->slot_size = NULL;
+    self->stream = NULL;
+    if (self->failure != NULL) {
+        stream_destroy(made);
+        return NULL;
+    }
+    return made;
+}

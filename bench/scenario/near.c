@@ -1,0 +1,49 @@
+/* Edit distance with transpositions, on words short enough for a fixed table. */
+#include "scenario/near.h"
+
+#include <string.h>
+
+#define WORD_MAX 40
+
+static size_t min(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+static size_t distance(const char *a, size_t a_length, const char *b, size_t b_length) {
+    size_t rows[WORD_MAX + 1][WORD_MAX + 1];
+    for (size_t i = 0; i <= a_length; i++) {
+        rows[i][0] = i;
+    }
+    for (size_t j = 0; j <= b_length; j++) {
+        rows[0][j] = j;
+    }
+    for (size_t i = 1; i <= a_length; i++) {
+        for (size_t j = 1; j <= b_length; j++) {
+            size_t cost = a[i - 1] != b[j - 1];
+            size_t best = min(rows[i - 1][j - 1] + cost, min(rows[i - 1][j], rows[i][j - 1]) + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+                best = min(best, rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = best;
+        }
+    }
+    return rows[a_length][b_length];
+}
+
+const char *near_word(const char *typed, const char *const *words, size_t count) {
+    const char *nearest = NULL;
+    size_t nearest_distance = WORD_MAX;
+    size_t length = strlen(typed);
+    for (size_t i = 0; i < count && length <= WORD_MAX; i++) {
+        size_t other = strlen(words[i]);
+        if (other > WORD_MAX) {
+            continue;
+        }
+        size_t d = distance(typed, length, words[i], other);
+        if (d < nearest_distance && d * 3 <= (length > other ? length : other)) {
+            nearest = words[i];
+            nearest_distance = d;
+        }
+    }
+    return nearest;
+}

@@ -1,0 +1,271 @@
+/* Unit tests of the streams that scenarios turn into: generate.c, sizes.c, builder.c and stream.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "scenario/generate.h"
+#include "scenario_text.h"
+
+#define HEAD "name: t\nasks: q?\nsource: s\n"
+
+static char error[512];
+
+static stream *stream_of(const char *text, uint64_t seed, bool quick) {
+    scenario *from = scenario_from_text(text, error);
+    if (from == NULL) {
+        fail_msg("%s", error);
+    }
+    stream *made = NULL;
+    if (!stream_generate(from, seed, quick, &made, error, sizeof error)) {
+        fail_msg("%s", error);
+    }
+    scenario_destroy(from);
+    if (!stream_audit(made, error, sizeof error)) {
+        fail_msg("%s", error);
+    }
+    return made;
+}
+
+static bool same(const stream *a, const stream *b) {
+    if (a->thread_count != b->thread_count || a->phase_count != b->phase_count || a->slot_count != b->slot_count ||
+        a->operation_count != b->operation_count || a->peak_live_bytes != b->peak_live_bytes) {
+        return false;
+    }
+    for (uint32_t p = 0; p < a->phase_count; p++) {
+        for (uint32_t t = 0; t < a->thread_count; t++) {
+            const stream_thread *x = &a->phases[p].threads[t];
+            const stream_thread *y = &b->phases[p].threads[t];
+            if (x->op_count != y->op_count ||
+                (x->op_count > 0 && memcmp(x->ops, y->ops, x->op_count * sizeof *x->ops) != 0)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static const char churn[] =
+    HEAD "threads: 3\nphases:\n"
+         "  - {kind: churn, live: 100, operations: 5000, sizes: {log_uniform: {low: 16, high: 4096}}}\n";
+
+static void a_seed_decides_the_whole_stream(void **state) {
+    (void)state;
+    stream *a = stream_of(churn, 7, false);
+    stream *b = stream_of(churn, 7, false);
+    stream *c = stream_of(churn, 8, false);
+    assert_true(same(a, b));
+    assert_false(same(a, c));
+    stream_destroy(a);
+    stream_destroy(b);
+    stream_destroy(c);
+}
+
+static void the_generator_never_changes_what_a_seed_means(void **state) {
+    (void)state;
+    random_state random;
+    random_init(&random, 1, 0);
+    assert_int_equal(random_next(&random), UINT64_C(0xee127fe613436e33));
+    uint64_t mix = 0;
+    assert_int_equal(random_mix(&mix),
+                     UINT64_C(0xe220a8397b1dcdaf)); /* splitmix64's published first output for seed 0 */
+}
+
+static void churn_keeps_its_live_set_and_drains_it(void **state) {
+    (void)state;
+    stream *made = stream_of(churn, 1, false);
+    assert_int_equal(made->thread_count, 3);
+    assert_int_equal(made->phase_count, 3);
+    assert_string_equal(made->phases[0].name, "churn.fill");
+    assert_string_equal(made->phases[1].name, "churn");
+    assert_string_equal(made->phases[2].name, "churn.drain");
+    assert_int_equal(made->phases[0].end_live_buffers, 300);
+    assert_int_equal(made->phases[1].end_live_buffers, 300);
+    assert_true(made->phases[1].end_live_bytes != made->phases[0].end_live_bytes);
+    assert_int_equal(made->phases[2].end_live_buffers, 0);
+    assert_int_equal(made->phases[2].end_live_bytes, 0);
+    assert_int_equal(made->allocation_count, 3 * 5100);
+    assert_int_equal(made->operation_count, 3 * 5200);
+    stream_destroy(made);
+}
+
+static void threads_of_a_churn_share_no_cache_line_of_slots(void **state) {
+    (void)state;
+    stream *made = stream_of(churn, 1, false);
+    for (uint32_t t = 0; t < 3; t++) {
+        assert_int_equal(made->phases[0].threads[t].ops[0].slot % GENERATE_SLOT_ALIGN, 0);
+    }
+    stream_destroy(made);
+}
+
+static void pingpong_has_a_phase_for_each_size(void **state) {
+    (void)state;
+    stream *made = stream_of(
+        HEAD "threads: 2\nphases: [{kind: pingpong, operations: 1000, sizes: {each: [16, 4096]}}]\n", 1, false);
+    assert_int_equal(made->phase_count, 2);
+    assert_string_equal(made->phases[1].name, "pingpong-4096");
+    const stream_thread *thread = &made->phases[1].threads[1];
+    assert_int_equal(thread->op_count, 1);
+    assert_int_equal(stream_op_kind(thread->ops[0]), STREAM_PINGPONG);
+    assert_int_equal(thread->ops[0].slot, 1000);
+    assert_int_equal(stream_op_size(thread->ops[0]), 4096);
+    assert_int_equal(thread->operation_count, 1000);
+    assert_int_equal(made->operation_count, 4000);
+    assert_int_equal(made->max_size, 4096);
+    stream_destroy(made);
+}
+
+static void handoff_allocates_in_one_thread_and_releases_in_the_other(void **state) {
+    (void)state;
+    stream *made = stream_of(
+        HEAD "threads: 4\nphases: [{kind: handoff, live: 8, operations: 100, sizes: {fixed: 64}}]\n", 1, false);
+    for (uint32_t t = 0; t < 4; t++) {
+        const stream_thread *thread = &made->phases[0].threads[t];
+        assert_int_equal(thread->op_count, 100);
+        for (size_t i = 0; i < thread->op_count; i++) {
+            assert_int_equal(stream_op_kind(thread->ops[i]), t % 2 == 0 ? STREAM_ALLOCATE : STREAM_RELEASE);
+        }
+    }
+    assert_int_equal(made->peak_live_bytes, 2 * 8 * 64);
+    stream_destroy(made);
+}
+
+static void a_burst_is_taken_from_its_last_buffer(void **state) {
+    (void)state;
+    stream *made =
+        stream_of(HEAD "phases: [{kind: handoff, live: 8, burst: 4, operations: 10, sizes: {fixed: 64}}]\n", 1, false);
+    static const uint32_t slots[] = {3, 0, 1, 2, 7, 4, 5, 6};
+    const stream_thread *taker = &made->phases[0].threads[1];
+    assert_int_equal(made->thread_count, 2);
+    assert_int_equal(taker->op_count, 8); /* whole bursts */
+    for (size_t i = 0; i < 8; i++) {
+        assert_int_equal(taker->ops[i].slot, slots[i]);
+    }
+    stream_destroy(made);
+}
+
+static void a_long_phase_repeats_a_pass(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        HEAD "phases: [{kind: churn, live: 10, operations: 2500000, sizes: {uniform: {low: 1, high: 9}}}]\n",
+        HEAD "phases: [{kind: handoff, live: 24, burst: 8, operations: 1100000, sizes: {fixed: 9}}]\n",
+        HEAD "phases: [{kind: pingpong, operations: 1100000, sizes: {uniform: {low: 1, high: 9}}}]\n",
+    };
+    static const unsigned phases[] = {1, 0, 0};
+    static const unsigned repeats[] = {3, 2, 2};
+    for (size_t i = 0; i < 3; i++) {
+        stream *made = stream_of(texts[i], 1, false);
+        assert_int_equal(made->phases[phases[i]].repeat, repeats[i]);
+        stream_destroy(made);
+    }
+}
+
+static void quick_keeps_the_shape_with_an_eighth_of_the_steps(void **state) {
+    (void)state;
+    stream *made = stream_of(churn, 1, true);
+    assert_int_equal(made->phases[0].end_live_buffers, 300);
+    assert_int_equal(made->phases[1].threads[0].op_count, 5000 / 8 + 1);
+    stream_destroy(made);
+}
+
+/* Draws sizes by way of a churn's fill and checks that all lie in the range, and how many lie below the split. */
+static void check_sizes(const char *sizes, uint32_t low, uint32_t high, uint32_t split, double share) {
+    char text[512];
+    (void)snprintf(text, sizeof text, HEAD "phases: [{kind: churn, live: 20000, operations: 1, sizes: {%s}}]\n", sizes);
+    stream *made = stream_of(text, 3, false);
+    const stream_thread *fill = &made->phases[0].threads[0];
+    size_t below = 0;
+    for (size_t i = 0; i < fill->op_count; i++) {
+        uint32_t size = stream_op_size(fill->ops[i]);
+        assert_in_range(size, low, high);
+        below += size < split;
+    }
+    double found = (double)below / 20000;
+    assert_true(found > share - 0.02 && found < share + 0.02);
+    stream_destroy(made);
+}
+
+static void sizes_follow_their_distribution(void **state) {
+    (void)state;
+    check_sizes("uniform: {low: 100, high: 299}", 100, 299, 200, 0.5);
+    check_sizes("log_uniform: {low: 16, high: 4096}", 16, 4096, 256, 0.5);
+    check_sizes("log_uniform: {low: 100, high: 1000}", 100, 1000, 316, 0.5);
+    check_sizes("log_uniform: {low: 7, high: 7}", 7, 7, 8, 1.0);
+    check_sizes("weighted: [{size: 10, weight: 3}, {low: 20, high: 40, weight: 1}]", 10, 40, 20, 0.75);
+    check_sizes("fixed: 536870911", 536870911, 536870911, 1, 0.0);
+}
+
+static void too_many_operations_are_refused_in_one_line(void **state) {
+    (void)state;
+    scenario *from = scenario_from_text(HEAD "threads: 64\nphases:\n"
+                                             "  - {kind: churn, live: 10000000, operations: 1, sizes: {fixed: 1}}\n",
+                                        error);
+    stream *made = NULL;
+    assert_non_null(from);
+    assert_false(stream_generate(from, 1, false, &made, error, sizeof error));
+    assert_null(made);
+    assert_non_null(strstr(error, "more operations than fit in 1 GiB"));
+    scenario_destroy(from);
+}
+
+/* The audit, on streams broken by hand. */
+static void audit_refuses(stream *made, const char *why) {
+    assert_false(stream_audit(made, error, sizeof error));
+    if (strstr(error, why) == NULL) {
+        fail_msg("expected \"%s\" in: %s", why, error);
+    }
+    stream_destroy(made);
+}
+
+static stream_op *ops_of(stream *made, uint32_t phase, uint32_t thread) {
+    return (stream_op *)(uintptr_t)made->phases[phase].threads[thread].ops;
+}
+
+static void the_audit_finds_broken_streams(void **state) {
+    (void)state;
+    static const char handoff[] = HEAD "phases: [{kind: handoff, live: 8, operations: 100, sizes: {fixed: 64}}]\n";
+    stream *made = stream_of(churn, 1, false);
+    made->phases[1].end_live_bytes++;
+    audit_refuses(made, "but says");
+
+    made = stream_of(churn, 1, false);
+    made->operation_count++;
+    audit_refuses(made, "were played");
+
+    made = stream_of(churn, 1, false);
+    ops_of(made, 1, 0)[0].slot = ops_of(made, 1, 1)[0].slot;
+    audit_refuses(made, "(S1)");
+
+    made = stream_of(handoff, 1, false);
+    ops_of(made, 0, 1)[0].slot = 1;
+    ops_of(made, 0, 1)[1].slot = 1;
+    audit_refuses(made, "(S2)");
+
+    made = stream_of(churn, 1, false);
+    made->phases[0].repeat = 2;
+    audit_refuses(made, "(S2)");
+
+    made = stream_of(churn, 1, false);
+    ops_of(made, 0, 0)[0].slot = 1u << 30;
+    audit_refuses(made, "no such slot");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_seed_decides_the_whole_stream),
+        cmocka_unit_test(the_generator_never_changes_what_a_seed_means),
+        cmocka_unit_test(churn_keeps_its_live_set_and_drains_it),
+        cmocka_unit_test(threads_of_a_churn_share_no_cache_line_of_slots),
+        cmocka_unit_test(pingpong_has_a_phase_for_each_size),
+        cmocka_unit_test(handoff_allocates_in_one_thread_and_releases_in_the_other),
+        cmocka_unit_test(a_burst_is_taken_from_its_last_buffer),
+        cmocka_unit_test(a_long_phase_repeats_a_pass),
+        cmocka_unit_test(quick_keeps_the_shape_with_an_eighth_of_the_steps),
+        cmocka_unit_test(sizes_follow_their_distribution),
+        cmocka_unit_test(too_many_operations_are_refused_in_one_line),
+        cmocka_unit_test(the_audit_finds_broken_streams),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
