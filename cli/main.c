@@ -43,7 +43,7 @@ static void print_help(void) {
     puts("\n"
          "poolbuf SUBCOMMAND --help explains one. Data goes to stdout, messages to stderr.\n"
          "Exit status: 0 fine, 1 a run failed, 2 usage or bad input, 3 performance regression, 4 leak,\n"
-         "             5 both, 6 nothing could be checked.");
+         "             5 both, 6 nothing could be checked. NO_COLOR=1 turns colours off.");
 }
 
 static const subcommand *find(const char *name) {

@@ -1,0 +1,120 @@
+/* What the end-to-end tests need to know about JSON files, and to do to them.
+ *
+ *   json_tool check FILE                       valid, strict JSON? (no NaN, no duplicate keys)
+ *   json_tool get FILE PATH                    the value at a path: keys and indices parted by dots; # is a length
+ *   json_tool scale FILE SUBJECT FACTOR        on stdout: the results with one subject's times multiplied
+ *   json_tool set FILE PATH VALUE              on stdout: the same with one value replaced (VALUE is JSON) */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+static json_t *load(const char *path) {
+    json_error_t error;
+    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+    if (root == NULL) {
+        fprintf(stderr, "%s:%d: %s\n", path, error.line, error.text);
+        exit(1);
+    }
+    return root;
+}
+
+static json_t *step(json_t *at, const char *key) {
+    return json_is_array(at) ? json_array_get(at, strtoul(key, NULL, 10)) : json_object_get(at, key);
+}
+
+static int get(json_t *root, char *path) {
+    json_t *at = root;
+    char *rest = NULL;
+    for (char *key = strtok_r(path, ".", &rest); key != NULL; key = strtok_r(NULL, ".", &rest)) {
+        if (strcmp(key, "#") == 0) {
+            printf("%zu\n", json_is_array(at) ? json_array_size(at) : json_object_size(at));
+            return 0;
+        }
+        at = step(at, key);
+        if (at == NULL) {
+            fprintf(stderr, "no \"%s\" there\n", key);
+            return 1;
+        }
+    }
+    if (json_is_string(at)) {
+        puts(json_string_value(at));
+        return 0;
+    }
+    json_dumpf(at, stdout, JSON_ENCODE_ANY | JSON_COMPACT);
+    putchar('\n');
+    return 0;
+}
+
+static void scale_number(json_t *number, double factor) {
+    if (json_is_real(number)) {
+        json_real_set(number, json_real_value(number) * factor);
+    }
+}
+
+static void scale_result(json_t *result, double factor) {
+    size_t i = 0;
+    json_t *sample = NULL;
+    json_array_foreach(json_object_get(result, "samples"), i, sample) {
+        scale_number(json_object_get(sample, "time_ns_per_op"), factor);
+    }
+    const char *key = NULL;
+    json_t *value = NULL;
+    json_object_foreach(json_object_get(result, "time_ns_per_op"), key, value) {
+        scale_number(value, factor);
+    }
+}
+
+static int scale(json_t *root, const char *subject, double factor) {
+    size_t i = 0;
+    size_t j = 0;
+    json_t *scenario = NULL;
+    json_t *result = NULL;
+    json_array_foreach(json_object_get(root, "scenarios"), i, scenario) {
+        json_array_foreach(json_object_get(scenario, "results"), j, result) {
+            if (strcmp(json_string_value(json_object_get(result, "subject")), subject) == 0) {
+                scale_result(result, factor);
+            }
+        }
+    }
+    return json_dumpf(root, stdout, JSON_INDENT(1));
+}
+
+static int set(json_t *root, char *path, const char *value) {
+    json_t *at = root;
+    char *rest = NULL;
+    char *key = strtok_r(path, ".", &rest);
+    for (char *next = strtok_r(NULL, ".", &rest); next != NULL; next = strtok_r(NULL, ".", &rest)) {
+        at = step(at, key);
+        key = next;
+    }
+    json_t *replacement = json_loads(value, JSON_DECODE_ANY, NULL);
+    const int failed = json_is_array(at) ? json_array_set_new(at, strtoul(key, NULL, 10), replacement)
+                                         : json_object_set_new(at, key, replacement);
+    if (failed != 0) {
+        fprintf(stderr, "cannot set %s\n", key);
+        return 1;
+    }
+    return json_dumpf(root, stdout, JSON_INDENT(1));
+}
+
+int main(int argc, char **argv) {
+    if (argc < 3) {
+        fputs("usage: json_tool check|get|scale|set FILE ...\n", stderr);
+        return 2;
+    }
+    json_t *root = load(argv[2]);
+    int status = 2;
+    if (strcmp(argv[1], "check") == 0) {
+        status = 0;
+    } else if (strcmp(argv[1], "get") == 0 && argc == 4) {
+        status = get(root, argv[3]);
+    } else if (strcmp(argv[1], "scale") == 0 && argc == 5) {
+        status = scale(root, argv[3], strtod(argv[4], NULL));
+    } else if (strcmp(argv[1], "set") == 0 && argc == 5) {
+        status = set(root, argv[3], argv[4]);
+    }
+    json_decref(root);
+    return status;
+}
