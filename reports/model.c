@@ -27,8 +27,8 @@ struct model_arena {
     arena_block *newest;
 };
 
-static const model_estimate UNKNOWN_ESTIMATE = {NAN, NAN, NAN};
-static const results_ratio UNKNOWN_RATIO = {NAN, NAN, NAN, VERDICT_UNKNOWN};
+static const model_estimate UNKNOWN_ESTIMATE = {MODEL_NAN, MODEL_NAN, MODEL_NAN};
+static const results_ratio UNKNOWN_RATIO = {MODEL_NAN, MODEL_NAN, MODEL_NAN, VERDICT_UNKNOWN};
 
 static void *allocate_or_end(size_t size) {
     void *memory = calloc(1, size);
@@ -141,7 +141,7 @@ results_scenario *results_model_add_scenario(results_model *model, const char *n
     results_scenario *scenario = model_allocate(model->arena, sizeof *scenario);
     scenario->name = model_text(model->arena, name);
     scenario->threads = scenario->operations = scenario->allocations = MODEL_UNKNOWN;
-    scenario->line_round_trip_ns = NAN;
+    scenario->line_round_trip_ns = MODEL_NAN;
     model_append(model->arena, &model->scenarios, &model->scenario_count, scenario);
     return scenario;
 }
@@ -162,7 +162,7 @@ results_result *results_scenario_add_result(results_model *model, results_scenar
 results_sample *results_result_add_sample(results_model *model, results_result *result) {
     results_sample *sample = model_allocate(model->arena, sizeof *sample);
     sample->round = sample->position = sample->operations = MODEL_UNKNOWN;
-    sample->time_ns_per_op = NAN;
+    sample->time_ns_per_op = MODEL_NAN;
     sample->peak_live_bytes = sample->peak_resident_bytes = sample->resident_growth_bytes = MODEL_UNKNOWN;
     sample->page_faults_minor = sample->page_faults_major = MODEL_UNKNOWN;
     model_append(model->arena, &result->samples, &result->sample_count, sample);
@@ -206,7 +206,7 @@ leaks_group *leaks_model_add_group(leaks_model *model, const char *fingerprint) 
     group->fingerprint = model_text(model->arena, fingerprint);
     group->count = group->bytes = group->accesses_dropped = MODEL_UNKNOWN;
     group->processes = 1;
-    group->estimated_count = (leaks_estimate){NAN, NAN, NAN};
+    group->estimated_count = (leaks_estimate){MODEL_NAN, MODEL_NAN, MODEL_NAN};
     group->age_ms = (leaks_age){MODEL_UNKNOWN, MODEL_UNKNOWN};
     model_append(model->arena, &model->groups, &model->group_count, group);
     return group;
@@ -381,7 +381,7 @@ compare_model *compare_model_create(void) {
     compare_model *model = allocate_or_end(sizeof *model);
     model->arena = arena_create();
     model->base.rounds = model->new.rounds = MODEL_UNKNOWN;
-    model->threshold_percent = NAN;
+    model->threshold_percent = MODEL_NAN;
     return model;
 }
 

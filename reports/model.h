@@ -22,11 +22,13 @@
 #ifndef POOLBUF_REPORTS_MODEL_H
 #define POOLBUF_REPORTS_MODEL_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define MODEL_UNKNOWN  UINT64_MAX
+#define MODEL_NAN      ((double)NAN) /* NAN itself is a float */
 #define RESULTS_SCHEMA "poolbuf.results/1"
 #define LEAKS_SCHEMA   "poolbuf.leaks/1"
 #define COMPARE_SCHEMA "poolbuf.compare/1"

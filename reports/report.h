@@ -2,7 +2,7 @@
  *
  * Whoever calls needs this header and model.h, nothing else. A call that can fail returns false and puts ONE line into
  * `error`, which names the file, where in it, what is wrong and what would be right; the caller prefixes "poolbuf: ".
- * A file written by the _save functions appears whole or not at all; a NULL path or "-" means standard output. */
+ * Writers only write to their stream: that a file appears whole or not at all is the stream's owner's business. */
 #ifndef POOLBUF_REPORTS_REPORT_H
 #define POOLBUF_REPORTS_REPORT_H
 
@@ -33,15 +33,12 @@ typedef enum report_kind {
 bool report_format_parse(report_kind kind, const char *name, report_format *out);
 const char *report_format_names(report_kind kind);
 
-typedef enum report_colour {
-    REPORT_COLOUR_AUTO,
-    REPORT_COLOUR_NEVER,
-    REPORT_COLOUR_ALWAYS
-} report_colour;
-
 typedef struct report_options {
-    report_colour colour; /* text only; AUTO: a terminal, TERM not dumb, and NO_COLOR unset or empty */
-} report_options;         /* a zeroed one, or NULL, is the default */
+    bool colour;  /* text only: mark verdicts with colour as well as with words */
+} report_options; /* NULL is the default: none */
+
+/* Whether text on this stream should be coloured: it is a terminal, TERM is not "dumb", NO_COLOR is unset or empty. */
+bool report_colour_wanted(FILE *stream);
 
 /* One file of either schema, found by its "schema" field. */
 typedef struct report_input {
@@ -63,14 +60,5 @@ bool report_write_compare(const compare_model *model, report_format format, cons
 /* Several inputs as one report: one page, or one text after the other. JSON takes exactly one input. */
 bool report_write_inputs(const report_input *inputs, size_t count, report_format format, const report_options *options,
                          FILE *to, char *error, size_t error_size);
-
-bool report_save_results(const results_model *model, report_format format, const report_options *options,
-                         const char *path, char *error, size_t error_size);
-bool report_save_leaks(const leaks_model *model, report_format format, const report_options *options, const char *path,
-                       char *error, size_t error_size);
-bool report_save_compare(const compare_model *model, report_format format, const report_options *options,
-                         const char *path, char *error, size_t error_size);
-bool report_save_inputs(const report_input *inputs, size_t count, report_format format, const report_options *options,
-                        const char *path, char *error, size_t error_size);
 
 #endif

@@ -1,0 +1,266 @@
+/* The sentences of answer.h. */
+#include "reports/answer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reports/sentence.h"
+#include "reports/units.h"
+
+enum {
+    LEADERS_MOST = 32,
+};
+
+/* "a", "a and b", "a, b and c": what goes before the i-th of count names. */
+static const char *list_separator(size_t i, size_t count) {
+    return i == 0 ? "" : i + 1 == count ? " and " : ", ";
+}
+
+/* ---- who leads ---- */
+
+static bool takes_part(const results_result *result) {
+    return result->status == RESULT_OK && strcmp(result->subject, MODEL_NULL_SUBJECT) != 0 &&
+           isfinite(result->time_ns_per_op.median);
+}
+
+static bool has_ratio(const results_result *result) {
+    return result->ratio.verdict != VERDICT_UNKNOWN && isfinite(result->ratio.estimate);
+}
+
+/* Ratios are paired, so they decide wherever both have one; without them, times do. */
+static bool is_ahead(const results_result *a, const results_result *b) {
+    if (has_ratio(a) && has_ratio(b)) {
+        return a->ratio.estimate < b->ratio.estimate;
+    }
+    return a->time_ns_per_op.median < b->time_ns_per_op.median;
+}
+
+static bool is_separated(const results_result *best, const results_result *other) {
+    if (best->ratio.verdict == VERDICT_BASELINE && has_ratio(other)) {
+        return other->ratio.verdict == VERDICT_SLOWER;
+    }
+    if (other->ratio.verdict == VERDICT_BASELINE && has_ratio(best)) {
+        return best->ratio.verdict == VERDICT_FASTER;
+    }
+    if (has_ratio(best) && has_ratio(other)) {
+        return best->ratio.high < other->ratio.low; /* false when an end is unknown */
+    }
+    return best->time_ns_per_op.high < other->time_ns_per_op.low;
+}
+
+size_t answer_leaders(const results_scenario *scenario, const results_result **leaders, size_t most) {
+    const results_result *best = NULL;
+    for (size_t i = 0; i < scenario->result_count; i++) {
+        const results_result *result = scenario->results[i];
+        if (takes_part(result) && (best == NULL || is_ahead(result, best))) {
+            best = result;
+        }
+    }
+    size_t count = 0;
+    if (best != NULL && most != 0) {
+        leaders[count++] = best;
+    }
+    for (size_t i = 0; i < scenario->result_count && count != 0 && count < most; i++) {
+        const results_result *result = scenario->results[i];
+        if (result != best && takes_part(result) && !is_separated(best, result)) {
+            size_t at = count++;
+            for (; at > 1 && is_ahead(result, leaders[at - 1]); at--) {
+                leaders[at] = leaders[at - 1];
+            }
+            leaders[at] = result;
+        }
+    }
+    return count;
+}
+
+/* ---- results ---- */
+
+const char *answer_scenario(const results_model *model, const results_scenario *scenario) {
+    const results_result *leaders[LEADERS_MOST];
+    size_t count = answer_leaders(scenario, leaders, LEADERS_MOST);
+    const char *baseline = model->run.baseline_subject;
+    sentence out;
+    sentence_init(&out);
+    if (count == 0) {
+        sentence_add(&out, "no subject could be measured");
+    } else if (count == 1) {
+        const results_ratio *ratio = &leaders[0]->ratio;
+        sentence_add(&out, "%s wins", leaders[0]->subject);
+        if (baseline != NULL && has_ratio(leaders[0]) && ratio->verdict != VERDICT_BASELINE) {
+            sentence_add(&out, ": %s of %s's time %s", unit_ratio(ratio->estimate).text, baseline,
+                         unit_ratio_interval(ratio->low, ratio->high).text);
+        }
+    } else {
+        for (size_t i = 0; i < count; i++) {
+            sentence_add(&out, "%s%s", list_separator(i, count), leaders[i]->subject);
+        }
+        sentence_add(&out, " are not separated");
+    }
+    return sentence_keep(&out, model->arena);
+}
+
+typedef struct score {
+    const char *subject;
+    size_t wins;
+} score;
+
+static void count_win(score *scores, size_t *count, const char *subject) {
+    size_t i = 0;
+    while (i < *count && strcmp(scores[i].subject, subject) != 0) {
+        i++;
+    }
+    if (i == *count && i < LEADERS_MOST) {
+        scores[(*count)++] = (score){subject, 0};
+    }
+    if (i < *count) {
+        scores[i].wins++;
+        for (; i > 0 && scores[i].wins > scores[i - 1].wins; i--) {
+            score better = scores[i];
+            scores[i] = scores[i - 1];
+            scores[i - 1] = better;
+        }
+    }
+}
+
+/* "; not separated: handoff (pooled, mimalloc)" */
+static void say_undecided(sentence *out, const results_model *model) {
+    const char *separator = out->used == 0 ? "not separated: " : "; not separated: ";
+    for (size_t i = 0; i < model->scenario_count; i++) {
+        const results_result *leaders[LEADERS_MOST];
+        size_t count = answer_leaders(model->scenarios[i], leaders, LEADERS_MOST);
+        if (count < 2) {
+            continue;
+        }
+        sentence_add(out, "%s%s (", separator, model->scenarios[i]->name);
+        for (size_t j = 0; j < count; j++) {
+            sentence_add(out, "%s%s", j == 0 ? "" : ", ", leaders[j]->subject);
+        }
+        sentence_add(out, ")");
+        separator = ", ";
+    }
+}
+
+const char *answer_overall(const results_model *model) {
+    score scores[LEADERS_MOST];
+    size_t score_count = 0;
+    size_t unmeasured = 0;
+    for (size_t i = 0; i < model->scenario_count; i++) {
+        const results_result *leaders[LEADERS_MOST];
+        size_t count = answer_leaders(model->scenarios[i], leaders, LEADERS_MOST);
+        unmeasured += count == 0 ? 1 : 0;
+        if (count == 1) {
+            count_win(scores, &score_count, leaders[0]->subject);
+        }
+    }
+    if (unmeasured == model->scenario_count) {
+        return "no subject could be measured";
+    }
+    sentence out;
+    sentence_init(&out);
+    for (size_t i = 0; i < score_count; i++) {
+        if (i > 0) {
+            sentence_add(&out, ", %s %zu", scores[i].subject, scores[i].wins);
+        } else if (scores[i].wins == model->scenario_count) {
+            sentence_add(&out, model->scenario_count == 1 ? "%s wins" : "%s wins all %zu scenarios", scores[i].subject,
+                         model->scenario_count);
+        } else {
+            sentence_add(&out, "%s wins %zu of %zu scenarios", scores[i].subject, scores[i].wins,
+                         model->scenario_count);
+        }
+    }
+    say_undecided(&out, model);
+    if (unmeasured != 0) {
+        sentence_add(&out, "; not measured: %zu", unmeasured);
+    }
+    return sentence_keep(&out, model->arena);
+}
+
+static int compare_doubles(const void *left, const void *right) {
+    double a = *(const double *)left;
+    double b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+double answer_median_count(const results_result *result, size_t offset_in_sample) {
+    if (result->sample_count == 0) {
+        return MODEL_NAN;
+    }
+    double *values = calloc(result->sample_count, sizeof *values);
+    if (values == NULL) {
+        return MODEL_NAN;
+    }
+    size_t count = 0;
+    for (size_t i = 0; i < result->sample_count; i++) {
+        uint64_t value;
+        memcpy(&value, (const unsigned char *)result->samples[i] + offset_in_sample, sizeof value);
+        if (value != MODEL_UNKNOWN) {
+            values[count++] = (double)value;
+        }
+    }
+    qsort(values, count, sizeof *values, compare_doubles);
+    double median = count == 0 ? MODEL_NAN : (values[(count - 1) / 2] + values[count / 2]) / 2;
+    free(values);
+    return median;
+}
+
+/* ---- leaks ---- */
+
+const char *answer_leaks(const leaks_model *model) {
+    uint64_t count = 0;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < model->group_count; i++) {
+        count += model->groups[i]->count;
+        bytes += model->groups[i]->bytes == MODEL_UNKNOWN ? 0 : model->groups[i]->bytes;
+    }
+    leaks_exact exact = leaks_model_exact(model);
+    bool exact_live = exact.live_buffers != MODEL_UNKNOWN && exact.live_buffers != 0;
+    sentence out;
+    sentence_init(&out);
+    if (model->process_count == 0 && model->group_count == 0) {
+        sentence_add(&out, "nothing was checked: no process reported");
+    } else if (model->group_count == 0 && exact_live) {
+        sentence_add(
+            &out, "%s buffer%s leaked, none of them sampled: run again with POOLBUF_LEAK_LEVEL=paranoid to see where",
+            unit_count(exact.live_buffers).text, sentence_plural(exact.live_buffers));
+    } else if (model->group_count == 0) {
+        sentence_add(&out, "no leak found");
+    } else {
+        sentence_add(&out, "%zu leaking call stack%s: ", model->group_count, sentence_plural(model->group_count));
+        if (exact_live) {
+            sentence_add(&out, "%s leaked in all, %s; with a stack: ", unit_count(exact.live_buffers).text,
+                         unit_byte_count(exact.live_bytes).text);
+        }
+        sentence_add(&out, "%s, %s", unit_count(count).text, unit_byte_count(bytes).text);
+    }
+    return sentence_keep(&out, model->arena);
+}
+
+/* ---- comparison ---- */
+
+const char *answer_compare(const compare_model *model) {
+    size_t verdicts[MODEL_VERDICT_COUNT] = {0};
+    for (size_t i = 0; i < model->row_count; i++) {
+        verdicts[(unsigned)model->rows[i]->ratio.verdict % MODEL_VERDICT_COUNT]++;
+    }
+    size_t regressions = compare_model_regressions(model);
+    size_t undecided = verdicts[VERDICT_UNKNOWN] + verdicts[VERDICT_BASELINE];
+    sentence out;
+    sentence_init(&out);
+    if (undecided == model->row_count) {
+        sentence_add(&out, "nothing could be compared");
+        return sentence_keep(&out, model->arena);
+    }
+    if (regressions == 0) {
+        sentence_add(&out, "no regression");
+    } else {
+        sentence_add(&out, "%zu regression%s", regressions, sentence_plural(regressions));
+    }
+    sentence_add(&out, " beyond %.3g %%: %zu faster, %zu slower, %zu not separated", model->threshold_percent,
+                 verdicts[VERDICT_FASTER], verdicts[VERDICT_SLOWER], verdicts[VERDICT_NOT_SEPARATED]);
+    if (undecided != 0) {
+        sentence_add(&out, ", %zu without a verdict", undecided);
+    }
+    return sentence_keep(&out, model->arena);
+}

@@ -1,0 +1,33 @@
+/* Which allocator wins: the question a user has when opening a report, answered in a sentence and never beyond what the
+ * numbers separate.
+ *
+ * In one scenario the subject with the lowest ratio to the baseline leads, and with it everyone whom the numbers do not
+ * separate from it: against the baseline the paired verdict decides, between two others their 95 % intervals must not
+ * touch (which is stricter than a paired test, so "wins" may be trusted and "not separated" may hide a small difference).
+ * One leader wins; several are not separated. The null subject is the harness's own cost and takes no part.
+ *
+ * The sentences live as long as the model they are about. */
+#ifndef POOLBUF_REPORTS_ANSWER_H
+#define POOLBUF_REPORTS_ANSWER_H
+
+#include "reports/model.h"
+
+/* Who leads in a scenario, fastest first. Returns how many were put into `leaders`, at most `most`. */
+size_t answer_leaders(const results_scenario *scenario, const results_result **leaders, size_t most);
+
+/* "pooled wins: 0.32 of malloc's time [0.31, 0.33]", "pooled and fixed are not separated", "nothing could be measured". */
+const char *answer_scenario(const results_model *model, const results_scenario *scenario);
+
+/* "pooled wins 3 of 5 scenarios, fixed 1; not separated: handoff (pooled, mimalloc)". */
+const char *answer_overall(const results_model *model);
+
+/* "2 leaking call stacks: 990 leaked in all, 99.0 KiB; with a stack: 12, 1.20 KiB" and its like; "no leak found". */
+const char *answer_leaks(const leaks_model *model);
+
+/* "2 regressions: ..." / "no regression: 3 faster, 1 slower by less than 5 %, 4 not separated". */
+const char *answer_compare(const compare_model *model);
+
+/* Medians over a result's samples, for what the model does not summarise; NaN if nothing is known. */
+double answer_median_count(const results_result *result, size_t offset_in_sample);
+
+#endif

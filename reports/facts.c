@@ -1,0 +1,259 @@
+/* The short lines of facts.h: parts that are known, joined by commas. */
+#include "reports/facts.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "reports/sentence.h"
+#include "reports/units.h"
+
+/* ---- results ---- */
+
+const char *results_host_facts(const results_model *model) {
+    const results_host *host = &model->host;
+    sentence out;
+    sentence_init(&out);
+    sentence_join_text(&out, "", host->cpu);
+    if (host->cores != MODEL_UNKNOWN) {
+        sentence_join(&out, "%" PRIu64 " core%s", host->cores, sentence_plural(host->cores));
+    }
+    if (host->memory_bytes != MODEL_UNKNOWN) {
+        sentence_join(&out, "%s", unit_byte_count(host->memory_bytes).text);
+    }
+    sentence_join_text(&out, "", host->kernel);
+    sentence_join_text(&out, "virtualization ", host->virtualization);
+    return sentence_keep(&out, model->arena);
+}
+
+const char *results_build_facts(const results_model *model) {
+    sentence out;
+    sentence_init(&out);
+    sentence_join_text(&out, "poolbuf ", model->tool_version);
+    sentence_join_text(&out, "", model->build.compiler);
+    sentence_join_text(&out, "", model->build.type);
+    if (model->build.flags != NULL && model->build.flags[0] != '\0') {
+        sentence_add(&out, " (%s)", model->build.flags);
+    }
+    return sentence_keep(&out, model->arena);
+}
+
+const char *results_run_facts(const results_model *model) {
+    const results_run *run = &model->run;
+    sentence out;
+    sentence_init(&out);
+    sentence_join_text(&out, "suite ", run->suite);
+    if (run->rounds != MODEL_UNKNOWN) {
+        sentence_join(&out, "%" PRIu64 " round%s", run->rounds, sentence_plural(run->rounds));
+    }
+    if (run->quick) {
+        sentence_join(&out, "quick: intervals are wide");
+    }
+    if (run->seed != MODEL_UNKNOWN) {
+        sentence_join(&out, "seed %" PRIu64, run->seed);
+    }
+    sentence_join_text(&out, "leak level ", run->leak_level);
+    sentence_join_text(&out, "", model->created);
+    return sentence_keep(&out, model->arena);
+}
+
+const char *results_subject_facts(const results_model *model, const results_subject *subject) {
+    sentence out;
+    sentence_init(&out);
+    sentence_add(&out, "%s: ", subject->name);
+    size_t empty = out.used;
+    if (subject->library != NULL) {
+        sentence_add(&out, "%s", subject->library);
+    }
+    if (subject->version != NULL) {
+        sentence_add(&out, "%s%s", out.used == empty ? "" : " ", subject->version);
+    }
+    if (subject->package != NULL) {
+        sentence_add(&out, "%s(%s)", out.used == empty ? "" : " ", subject->package);
+    }
+    if (!subject->available) {
+        sentence_add(&out, "%sunavailable", out.used == empty ? "" : ", ");
+    }
+    if (subject->note != NULL) {
+        sentence_add(&out, "%s%s", out.used == empty ? "" : ", ", subject->note);
+    }
+    return out.used == empty ? NULL : sentence_keep(&out, model->arena);
+}
+
+static void add_quoted(sentence *out, const char *argument) {
+    static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=@%+,-";
+    if (argument[0] != '\0' && strspn(argument, PLAIN) == strlen(argument)) {
+        sentence_add(out, "%s", argument);
+        return;
+    }
+    sentence_add(out, "'");
+    for (; *argument != '\0'; argument++) {
+        sentence_add(out, *argument == '\'' ? "'\\''" : "%c", *argument);
+    }
+    sentence_add(out, "'");
+}
+
+const char *results_command_line(const results_model *model) {
+    sentence out;
+    sentence_init(&out);
+    for (size_t i = 0; i < model->command_count; i++) {
+        sentence_add(&out, "%s", i == 0 ? "" : " ");
+        add_quoted(&out, model->command[i]);
+    }
+    return sentence_keep(&out, model->arena);
+}
+
+const char *results_scenario_facts(const results_model *model, const results_scenario *scenario) {
+    sentence out;
+    sentence_init(&out);
+    if (scenario->threads != MODEL_UNKNOWN) {
+        sentence_join(&out, "%s thread%s", unit_count(scenario->threads).text, sentence_plural(scenario->threads));
+    }
+    if (scenario->operations != MODEL_UNKNOWN) {
+        sentence_join(&out, "%s operation%s", unit_count(scenario->operations).text,
+                      sentence_plural(scenario->operations));
+    }
+    if (scenario->allocations != MODEL_UNKNOWN) {
+        sentence_join(&out, "%s allocation%s", unit_count(scenario->allocations).text,
+                      sentence_plural(scenario->allocations));
+    }
+    sentence_join_text(&out, "", scenario->source);
+    return sentence_keep(&out, model->arena);
+}
+
+const char *results_failure(const results_model *model, const results_result *result) {
+    if (result->status == RESULT_OK) {
+        return NULL;
+    }
+    return model_text_format(model->arena, "%s: %s%s%s", result->subject, result_status_name(result->status),
+                             result->message == NULL ? "" : ": ", result->message == NULL ? "" : result->message);
+}
+
+const char *compare_side_facts(const compare_model *model, const compare_side *side) {
+    sentence out;
+    sentence_init(&out);
+    sentence_join_text(&out, "", side->file);
+    sentence_join_text(&out, "", side->created);
+    sentence_join_text(&out, "poolbuf ", side->tool_version);
+    sentence_join_text(&out, "", side->cpu);
+    sentence_join_text(&out, "", side->kernel);
+    sentence_join_text(&out, "", side->compiler);
+    sentence_join_text(&out, "", side->build_type);
+    if (side->rounds != MODEL_UNKNOWN) {
+        sentence_join(&out, "%" PRIu64 " round%s", side->rounds, sentence_plural(side->rounds));
+    }
+    return sentence_keep(&out, model->arena);
+}
+
+/* ---- leaks ---- */
+
+const char *leaks_process_facts(const leaks_model *model, const leaks_process *process) {
+    sentence out;
+    sentence_init(&out);
+    sentence_join_text(&out, "", process->program == NULL ? "unknown program" : process->program);
+    if (process->pid != MODEL_UNKNOWN) {
+        sentence_add(&out, " (pid %" PRIu64 ")", process->pid);
+    }
+    sentence_join_text(&out, "level ", process->level);
+    if (process->sampling_interval == 1) {
+        sentence_join(&out, "every buffer tracked");
+    } else if (process->sampling_interval != MODEL_UNKNOWN && process->sampling_interval != 0) {
+        sentence_join(&out, "1 in %s buffers tracked", unit_count(process->sampling_interval).text);
+    }
+    sentence_join_text(&out, "reported at ", process->reason);
+    if (process->uptime_ms != MODEL_UNKNOWN) {
+        sentence_add(&out, " after %s", unit_time_ms(process->uptime_ms).text);
+    }
+    return sentence_keep(&out, model->arena);
+}
+
+const char *leaks_exact_facts(const leaks_model *model, leaks_exact exact, leaks_tracked tracked) {
+    sentence out;
+    sentence_init(&out);
+    if (exact.live_buffers != MODEL_UNKNOWN) {
+        sentence_add(&out, "exact: %s live", unit_count(exact.live_buffers).text);
+        if (exact.live_bytes != MODEL_UNKNOWN) {
+            sentence_add(&out, " (%s)", unit_byte_count(exact.live_bytes).text);
+        }
+        if (exact.allocated != MODEL_UNKNOWN) {
+            sentence_add(&out, " of %s allocated", unit_count(exact.allocated).text);
+        }
+    }
+    if (tracked.seen != MODEL_UNKNOWN) {
+        sentence_add(&out, "%stracked: ", out.used == 0 ? "" : "; ");
+        if (tracked.live != MODEL_UNKNOWN) {
+            sentence_add(&out, "%s live of ", unit_count(tracked.live).text);
+        }
+        sentence_add(&out, "%s seen", unit_count(tracked.seen).text);
+    }
+    return sentence_keep(&out, model->arena);
+}
+
+const char *leaks_group_title(const leaks_model *model, const leaks_group *group) {
+    sentence out;
+    sentence_init(&out);
+    sentence_add(&out, "%s x %s", unit_count(group->count).text, group->type == NULL ? "block" : group->type);
+    if (group->bytes != MODEL_UNKNOWN) {
+        sentence_join(&out, "%s", unit_byte_count(group->bytes).text);
+    }
+    sentence_join_text(&out, "", group->kind);
+    return sentence_keep(&out, model->arena);
+}
+
+const char *leaks_group_facts(const leaks_model *model, const leaks_group *group) {
+    const leaks_estimate *estimate = &group->estimated_count;
+    sentence out;
+    sentence_init(&out);
+    if (isfinite(estimate->value) && (estimate->low != estimate->high || estimate->value != (double)group->count)) {
+        sentence_join(&out, "estimated %s", unit_number(estimate->value).text);
+        if (isfinite(estimate->low) && isfinite(estimate->high)) {
+            sentence_add(&out, " [%s, %s]", unit_number(estimate->low).text, unit_number(estimate->high).text);
+        }
+        sentence_add(&out, " in all");
+    }
+    if (group->age_ms.oldest != MODEL_UNKNOWN) {
+        sentence_join(&out, "oldest %s", unit_time_ms(group->age_ms.oldest).text);
+    }
+    if (group->age_ms.newest != MODEL_UNKNOWN) {
+        sentence_join(&out, "newest %s", unit_time_ms(group->age_ms.newest).text);
+    }
+    sentence_join_text(&out, "thread ", group->thread);
+    if (group->processes > 1 && group->processes != MODEL_UNKNOWN) {
+        sentence_join(&out, "seen in %s processes", unit_count(group->processes).text);
+    }
+    sentence_join_text(&out, "fingerprint ", group->fingerprint);
+    return sentence_keep(&out, model->arena);
+}
+
+const char *leaks_frame_place(const leaks_model *model, const leaks_frame *frame) {
+    sentence out;
+    sentence_init(&out);
+    sentence_add(&out, "%s", frame->function == NULL ? "??" : frame->function);
+    if (frame->file != NULL && frame->line != MODEL_UNKNOWN) {
+        sentence_add(&out, " (%s:%" PRIu64 ")", frame->file, frame->line);
+    } else if (frame->file != NULL) {
+        sentence_add(&out, " (%s)", frame->file);
+    } else if (frame->module != NULL && frame->offset != MODEL_UNKNOWN) {
+        sentence_add(&out, " (%s+0x%" PRIx64 ")", frame->module, frame->offset);
+    } else if (frame->address != NULL) {
+        sentence_add(&out, " (%s)", frame->address);
+    }
+    if (frame->inlined) {
+        sentence_add(&out, " [inlined]");
+    }
+    return sentence_keep(&out, model->arena);
+}
+
+const char *leaks_access_title(const leaks_model *model, const leaks_access *access) {
+    sentence out;
+    sentence_init(&out);
+    if (access->count != MODEL_UNKNOWN) {
+        sentence_add(&out, "%s x ", unit_count(access->count).text);
+    }
+    sentence_add(&out, "%s", access->kind);
+    sentence_join_text(&out, "thread ", access->thread);
+    if (access->hint != NULL) {
+        sentence_join(&out, "hint \"%s\"", access->hint);
+    }
+    return sentence_keep(&out, model->arena);
+}

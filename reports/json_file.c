@@ -1,0 +1,168 @@
+/* Files of JSON: the whole of one into a model, with one line about whatever is wrong with it. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reports/json.h"
+#include "reports/report.h"
+
+/* Nobody's results are this large; a device or a wrong file is. */
+enum {
+    FILE_BYTES_MOST = 256 * 1024 * 1024,
+    READ_BYTES_FIRST = 64 * 1024
+};
+
+static bool complain(char *error, size_t error_size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* One line, whatever the input held: foreign bytes and control characters become '?'. */
+static bool complain(char *error, size_t error_size, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(error, error_size, format, arguments);
+    va_end(arguments);
+    for (char *byte = error; *byte != '\0'; byte++) {
+        if ((unsigned char)*byte < 0x20 || (unsigned char)*byte == 0x7F) {
+            *byte = '?';
+        }
+    }
+    return false;
+}
+
+static char *read_stream(FILE *file, size_t *length) {
+    size_t room = READ_BYTES_FIRST;
+    size_t used = 0;
+    char *text = malloc(room);
+    while (text != NULL) {
+        used += fread(text + used, 1, room - used, file);
+        if (used < room || room >= FILE_BYTES_MOST) {
+            break;
+        }
+        room *= 2;
+        char *larger = realloc(text, room);
+        if (larger == NULL) {
+            free(text);
+        }
+        text = larger;
+    }
+    *length = used;
+    return text;
+}
+
+static json_t *parse(const char *path, const char *text, size_t length, char *error, size_t error_size) {
+    json_error_t fault;
+    json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &fault);
+    if (root == NULL) {
+        complain(error, error_size,
+                 "%s:%d: not JSON: %s; expected a file written by \"poolbuf run\" or \"poolbuf leaks\"", path,
+                 fault.line < 1 ? 1 : fault.line, fault.text);
+    }
+    return root;
+}
+
+static json_t *load(const char *path, char *error, size_t error_size) {
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) {
+        complain(error, error_size, "%s: %s; expected a readable JSON file", path, strerror(errno));
+        return NULL;
+    }
+    size_t length = 0;
+    errno = 0;
+    char *text = read_stream(file, &length);
+    bool failed = ferror(file) != 0;
+    int reason = errno;
+    fclose(file);
+    json_t *root = NULL;
+    if (text == NULL || failed) {
+        complain(error, error_size, "%s: %s; expected a readable JSON file", path,
+                 strerror(text == NULL ? ENOMEM : reason));
+    } else if (length >= FILE_BYTES_MOST) {
+        complain(error, error_size, "%s: holds %d MiB or more; expected results or leaks, which are smaller", path,
+                 FILE_BYTES_MOST / (1024 * 1024));
+    } else {
+        root = parse(path, text, length, error, error_size);
+    }
+    free(text);
+    return root;
+}
+
+static bool read_model(const char *path, const json_t *root, bool want_results, bool want_leaks, report_input *out,
+                       char *error, size_t error_size) {
+    const char *wanted = want_results && want_leaks ? "\"" RESULTS_SCHEMA "\" or \"" LEAKS_SCHEMA "\""
+                         : want_results             ? "\"" RESULTS_SCHEMA "\" (from \"poolbuf run\")"
+                                                    : "\"" LEAKS_SCHEMA "\" (from \"poolbuf leaks\")";
+    if (!json_is_object(root)) {
+        return complain(error, error_size, "%s: is not an object at the top; expected one with \"schema\": %s", path,
+                        wanted);
+    }
+    const json_t *value = json_object_get(root, "schema");
+    if (value == NULL) {
+        return complain(error, error_size, "%s: schema: is missing; expected %s", path, wanted);
+    }
+    if (!json_is_string(value)) {
+        return complain(error, error_size, "%s: schema: is not a text; expected %s", path, wanted);
+    }
+    const char *schema = json_string_value(value);
+    json_reader reader = {0};
+    report_input input = {0};
+    if (want_results && strcmp(schema, RESULTS_SCHEMA) == 0) {
+        input.results = results_from_json(&reader, root);
+    } else if (want_leaks && strcmp(schema, LEAKS_SCHEMA) == 0) {
+        input.leaks = leaks_from_json(&reader, root);
+    } else {
+        return complain(error, error_size, "%s: schema: is \"%.60s\"; expected %s", path, schema, wanted);
+    }
+    if (input.results == NULL && input.leaks == NULL) {
+        return complain(error, error_size, "%s: %s", path, reader.fault);
+    }
+    *out = input;
+    return true;
+}
+
+static bool read_file(const char *path, bool want_results, bool want_leaks, report_input *out, char *error,
+                      size_t error_size) {
+    json_t *root = load(path, error, error_size);
+    if (root == NULL) {
+        return false;
+    }
+    bool is_read = read_model(path, root, want_results, want_leaks, out, error, error_size);
+    json_decref(root);
+    return is_read;
+}
+
+bool report_read(const char *path, report_input *out, char *error, size_t error_size) {
+    return read_file(path, true, true, out, error, error_size);
+}
+
+bool report_read_results(const char *path, results_model **out, char *error, size_t error_size) {
+    report_input input;
+    if (!read_file(path, true, false, &input, error, error_size)) {
+        return false;
+    }
+    *out = input.results;
+    return true;
+}
+
+bool report_read_leaks(const char *path, leaks_model **out, char *error, size_t error_size) {
+    report_input input;
+    if (!read_file(path, false, true, &input, error, error_size)) {
+        return false;
+    }
+    *out = input.leaks;
+    return true;
+}
+
+void report_input_fini(report_input *input) {
+    results_model_destroy(input->results);
+    leaks_model_destroy(input->leaks);
+    *input = (report_input){0};
+}
+
+static int write_bytes(const char *bytes, size_t size, void *to) {
+    return fwrite(bytes, 1, size, to) == size ? 0 : -1;
+}
+
+void json_print(const json_t *value, FILE *to) {
+    json_dump_callback(value, write_bytes, to, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
+    fputc('\n', to);
+}

@@ -1,0 +1,122 @@
+/* Schema poolbuf.leaks/1 as tables: leak findings in JSON, of one process or merged from several.
+ *
+ * A process writes its own numbers at the top. A merged file has the first process's identity and the exact sums at the
+ * top, so that a reader of one process's file understands it, and adds "tool" and "processes", each with its own. */
+#include "reports/json.h"
+
+static const char *const TOOLS[] = {"builtin", "valgrind"};
+_Static_assert(sizeof TOOLS / sizeof TOOLS[0] == LEAKS_TOOL_COUNT, "every tool has a word");
+
+static const json_field EXACT_FIELDS[] = {
+    JSON_COUNT(leaks_exact, live_buffers, JSON_NULLABLE),
+    JSON_COUNT(leaks_exact, live_bytes, JSON_NULLABLE),
+    JSON_COUNT(leaks_exact, allocated, JSON_NULLABLE),
+};
+static const json_shape EXACT = JSON_SHAPE(leaks_exact, EXACT_FIELDS);
+
+static const json_field TRACKED_FIELDS[] = {
+    JSON_COUNT(leaks_tracked, seen, JSON_NULLABLE),
+    JSON_COUNT(leaks_tracked, live, JSON_NULLABLE),
+};
+static const json_shape TRACKED = JSON_SHAPE(leaks_tracked, TRACKED_FIELDS);
+
+static const json_field PROCESS_FIELDS[] = {
+    JSON_COUNT(leaks_process, pid, JSON_NULLABLE),
+    JSON_TEXT(leaks_process, program, JSON_NULLABLE),
+    JSON_TEXT(leaks_process, level, JSON_NULLABLE),
+    JSON_COUNT(leaks_process, sampling_interval, JSON_NULLABLE),
+    JSON_TEXT(leaks_process, reason, JSON_NULLABLE),
+    JSON_COUNT(leaks_process, uptime_ms, JSON_NULLABLE),
+    JSON_INNER(leaks_process, exact, JSON_NULLABLE, &EXACT),
+    JSON_INNER(leaks_process, tracked, JSON_NULLABLE, &TRACKED),
+};
+static const json_shape PROCESS = JSON_SHAPE(leaks_process, PROCESS_FIELDS);
+
+static const json_field FRAME_FIELDS[] = {
+    JSON_TEXT(leaks_frame, address, JSON_NULLABLE),  JSON_TEXT(leaks_frame, module, JSON_NULLABLE),
+    JSON_TEXT(leaks_frame, build_id, JSON_NULLABLE), JSON_COUNT(leaks_frame, offset, JSON_NULLABLE),
+    JSON_TEXT(leaks_frame, function, JSON_NULLABLE), JSON_TEXT(leaks_frame, file, JSON_NULLABLE),
+    JSON_COUNT(leaks_frame, line, JSON_NULLABLE),    JSON_FLAG(leaks_frame, inlined, JSON_REQUIRED),
+};
+static const json_shape FRAME = JSON_SHAPE(leaks_frame, FRAME_FIELDS);
+
+static const json_field ACCESS_FIELDS[] = {
+    JSON_TEXT(leaks_access, kind, JSON_REQUIRED),
+    JSON_TEXT(leaks_access, hint, JSON_NULLABLE),
+    JSON_COUNT(leaks_access, count, JSON_NULLABLE),
+    JSON_TEXT(leaks_access, thread, JSON_NULLABLE),
+    JSON_NODES(leaks_access, stack, stack_count, JSON_REQUIRED, &FRAME),
+};
+static const json_shape ACCESS = JSON_SHAPE(leaks_access, ACCESS_FIELDS);
+
+static const json_field ESTIMATE_FIELDS[] = {
+    JSON_NUMBER(leaks_estimate, value, JSON_NULLABLE),
+    JSON_NUMBER(leaks_estimate, low, JSON_NULLABLE),
+    JSON_NUMBER(leaks_estimate, high, JSON_NULLABLE),
+};
+static const json_shape ESTIMATE = JSON_SHAPE(leaks_estimate, ESTIMATE_FIELDS);
+
+static const json_field AGE_FIELDS[] = {
+    JSON_COUNT(leaks_age, oldest, JSON_NULLABLE),
+    JSON_COUNT(leaks_age, newest, JSON_NULLABLE),
+};
+static const json_shape AGE = JSON_SHAPE(leaks_age, AGE_FIELDS);
+
+static const json_field GROUP_FIELDS[] = {
+    JSON_TEXT(leaks_group, fingerprint, JSON_REQUIRED),
+    JSON_TEXT(leaks_group, type, JSON_NULLABLE),
+    JSON_TEXT(leaks_group, kind, JSON_OPTIONAL),
+    JSON_COUNT(leaks_group, count, JSON_REQUIRED),
+    JSON_COUNT(leaks_group, bytes, JSON_NULLABLE),
+    JSON_INNER(leaks_group, estimated_count, JSON_NULLABLE, &ESTIMATE),
+    JSON_INNER(leaks_group, age_ms, JSON_NULLABLE, &AGE),
+    JSON_TEXT(leaks_group, thread, JSON_NULLABLE),
+    JSON_COUNT(leaks_group, processes, JSON_OPTIONAL),
+    JSON_NODES(leaks_group, allocation_stack, allocation_stack_count, JSON_REQUIRED, &FRAME),
+    JSON_NODES(leaks_group, accesses, access_count, JSON_REQUIRED, &ACCESS),
+    JSON_COUNT(leaks_group, accesses_dropped, JSON_NULLABLE),
+};
+static const json_shape GROUP = JSON_SHAPE(leaks_group, GROUP_FIELDS);
+
+static const json_field GROUPS_FIELDS[] = {
+    JSON_NODES(leaks_model, groups, group_count, JSON_REQUIRED, &GROUP),
+};
+static const json_shape GROUPS = JSON_SHAPE(leaks_model, GROUPS_FIELDS);
+
+static const json_field MERGED_FIELDS[] = {
+    JSON_CHOICE(leaks_model, tool, JSON_REQUIRED, TOOLS),
+    JSON_NODES(leaks_model, processes, process_count, JSON_REQUIRED, &PROCESS),
+};
+static const json_shape MERGED = JSON_SHAPE(leaks_model, MERGED_FIELDS);
+
+json_t *leaks_to_json(const leaks_model *model) {
+    json_t *root = json_schema_object(LEAKS_SCHEMA);
+    leaks_process top = {.pid = MODEL_UNKNOWN, .sampling_interval = MODEL_UNKNOWN, .uptime_ms = MODEL_UNKNOWN};
+    if (model->process_count != 0) {
+        top = *model->processes[0];
+    }
+    top.exact = leaks_model_exact(model);
+    top.tracked = leaks_model_tracked(model);
+    json_shape_write_into(&PROCESS, &top, root);
+    json_shape_write_into(&MERGED, model, root);
+    json_shape_write_into(&GROUPS, model, root);
+    return root;
+}
+
+leaks_model *leaks_from_json(json_reader *reader, const json_t *root) {
+    leaks_model *model = leaks_model_create();
+    reader->arena = model->arena;
+    bool is_merged = json_object_get(root, "processes") != NULL || json_object_get(root, "tool") != NULL;
+    bool is_read = is_merged ? json_shape_read(reader, &MERGED, root, model)
+                             : json_shape_read(reader, &PROCESS, root, leaks_model_add_process(model));
+    if (!is_read || !json_shape_read(reader, &GROUPS, root, model)) {
+        leaks_model_destroy(model);
+        return NULL;
+    }
+    for (size_t i = 0; i < model->group_count; i++) {
+        if (model->groups[i]->processes == MODEL_UNKNOWN) {
+            model->groups[i]->processes = 1;
+        }
+    }
+    return model;
+}

@@ -1,0 +1,161 @@
+/* Reports as GitHub Markdown, for job summaries and comments: the answer first, tables next, detail folded away. */
+#include <math.h>
+
+#include "reports/answer.h"
+#include "reports/facts.h"
+#include "reports/leaks_order.h"
+#include "reports/results_table.h"
+#include "reports/units.h"
+#include "reports/writers.h"
+
+static void print_heading(FILE *to, const char *marks, const char *text) {
+    fprintf(to, "%s ", marks);
+    markdown_print_safe(to, text);
+    fputs("\n\n", to);
+}
+
+static void print_strong(FILE *to, const char *text) {
+    fputs("**", to);
+    markdown_print_safe(to, text);
+    fputs("**\n\n", to);
+}
+
+static void print_bullet(FILE *to, const char *label, const char *text) {
+    if (text != NULL) {
+        fprintf(to, "- %s%s", label, label[0] == '\0' ? "" : ": ");
+        markdown_print_safe(to, text);
+        fputc('\n', to);
+    }
+}
+
+/* Inside a fence, backticks are the only danger, and control characters. */
+static void print_fenced(FILE *to, const char *text) {
+    for (; *text != '\0'; text++) {
+        fputc(*text == '`' || (unsigned char)*text < 0x20 ? '\'' : *text, to);
+    }
+    fputc('\n', to);
+}
+
+static void print_table(FILE *to, text_table *table) {
+    table_print_markdown(table, to);
+    table_fini(table);
+    fputc('\n', to);
+}
+
+static void print_scenario(const results_model *model, const results_scenario *scenario, FILE *to) {
+    print_heading(to, "###", scenario->name);
+    if (scenario->asks != NULL) {
+        markdown_print_safe(to, scenario->asks);
+        fputs("\n\n", to);
+    }
+    print_strong(to, answer_scenario(model, scenario));
+    text_table table;
+    results_table_init(&table, model, scenario);
+    print_table(to, &table);
+    bool has_failure = false;
+    for (size_t i = 0; i < scenario->result_count; i++) {
+        const char *failure = results_failure(model, scenario->results[i]);
+        print_bullet(to, "", failure);
+        has_failure = has_failure || failure != NULL;
+    }
+    fputs(has_failure ? "\n" : "", to);
+    const char *facts = results_scenario_facts(model, scenario);
+    if (facts != NULL) {
+        markdown_print_safe(to, facts);
+    }
+    if (isfinite(scenario->line_round_trip_ns)) {
+        fprintf(to, ", line round trip %s", unit_time_ns(scenario->line_round_trip_ns).text);
+    }
+    fputs("\n\n", to);
+}
+
+void markdown_write_results(const results_model *model, FILE *to) {
+    print_heading(to, "##", "poolbuf benchmark");
+    print_strong(to, answer_overall(model));
+    if (model->scenario_count > 1) {
+        fputs("Time an operation over that of ", to);
+        markdown_print_safe(to, model->run.baseline_subject == NULL ? "the baseline" : model->run.baseline_subject);
+        fputs(": below 1 is faster, \\~ is not separated from 1.\n\n", to);
+        text_table table;
+        results_overview_init(&table, model);
+        print_table(to, &table);
+    }
+    for (size_t i = 0; i < model->scenario_count; i++) {
+        print_scenario(model, model->scenarios[i], to);
+    }
+    fputs("<details><summary>Where these numbers come from</summary>\n\n", to);
+    print_bullet(to, "host", results_host_facts(model));
+    print_bullet(to, "build", results_build_facts(model));
+    print_bullet(to, "run", results_run_facts(model));
+    for (size_t i = 0; i < model->subject_count; i++) {
+        print_bullet(to, "", results_subject_facts(model, model->subjects[i]));
+    }
+    const char *command = results_command_line(model);
+    if (command != NULL) {
+        fputs("\n```sh\n", to);
+        print_fenced(to, command);
+        fputs("```\n", to);
+    }
+    fputs("\n</details>\n", to);
+}
+
+static void print_stack(const leaks_model *model, leaks_frame *const *stack, size_t count, FILE *to) {
+    fputs("```text\n", to);
+    for (size_t i = 0; i < count; i++) {
+        fprintf(to, "#%-2zu ", i);
+        print_fenced(to, leaks_frame_place(model, stack[i]));
+    }
+    fputs(count == 0 ? "no stack was captured\n```\n" : "```\n", to);
+}
+
+static void print_accesses(const leaks_model *model, const leaks_group *group, FILE *to) {
+    if (group->access_count == 0) {
+        return;
+    }
+    fprintf(to, "\n<details><summary>Last accesses (%zu)</summary>\n\n", group->access_count);
+    for (size_t i = 0; i < group->access_count; i++) {
+        markdown_print_safe(to, leaks_access_title(model, group->accesses[i]));
+        fputs("\n\n", to);
+        print_stack(model, group->accesses[i]->stack, group->accesses[i]->stack_count, to);
+        fputc('\n', to);
+    }
+    fputs("</details>\n", to);
+}
+
+void markdown_write_leaks(const leaks_model *model, FILE *to) {
+    print_heading(to, "##", "poolbuf leaks");
+    print_strong(to, answer_leaks(model));
+    const leaks_group **groups = leaks_order(model);
+    for (size_t i = 0; i < model->group_count; i++) {
+        fprintf(to, "### %zu. ", i + 1);
+        markdown_print_safe(to, leaks_group_title(model, groups[i]));
+        fputs("\n\n", to);
+        markdown_print_safe(to, leaks_group_facts(model, groups[i]));
+        fputs("\n\n", to);
+        print_stack(model, groups[i]->allocation_stack, groups[i]->allocation_stack_count, to);
+        print_accesses(model, groups[i], to);
+        fputc('\n', to);
+    }
+    fputs("<details><summary>What was checked</summary>\n\n", to);
+    print_bullet(to, "tool", leaks_tool_name(model->tool));
+    for (size_t i = 0; i < model->process_count; i++) {
+        print_bullet(to, "", leaks_process_facts(model, model->processes[i]));
+        print_bullet(to, "", leaks_exact_facts(model, model->processes[i]->exact, model->processes[i]->tracked));
+    }
+    fputs("\n</details>\n", to);
+}
+
+void markdown_write_compare(const compare_model *model, FILE *to) {
+    print_heading(to, "##", "poolbuf comparison");
+    print_strong(to, answer_compare(model));
+    for (size_t i = 0; i < model->remark_count; i++) {
+        fputs("> ", to);
+        markdown_print_safe(to, model->remarks[i]);
+        fputs("\n\n", to);
+    }
+    text_table table;
+    compare_table_init(&table, model);
+    print_table(to, &table);
+    print_bullet(to, "base", compare_side_facts(model, &model->base));
+    print_bullet(to, "new", compare_side_facts(model, &model->new));
+}

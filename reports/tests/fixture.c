@@ -1,0 +1,340 @@
+/* The models of fixture.h. */
+#include "reports/tests/fixture.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    ROUNDS = 6
+};
+
+typedef struct fixture_row {
+    const char *subject;
+    double times[ROUNDS];
+    model_estimate time;
+    results_ratio ratio;
+    uint64_t peak_resident, growth, faults;
+} fixture_row;
+
+static void add_subject(results_model *model, const char *name, const char *library, const char *version,
+                        const char *package) {
+    results_subject *subject = results_model_add_subject(model, name);
+    subject->available = true;
+    subject->library = library;
+    subject->version = version;
+    subject->package = package;
+}
+
+static void add_subjects(results_model *model) {
+    add_subject(model, "pooled", "/usr/lib/libpoolbuf.so.0", "0.1.0", NULL);
+    add_subject(model, "malloc", "/lib/x86_64-linux-gnu/libc.so.6", "2.36", "libc6 2.36-9+deb12u10");
+    add_subject(model, "jemalloc", "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2", "5.3.0", "libjemalloc2 5.3.0-1");
+    add_subject(model, "mimalloc", "/usr/lib/x86_64-linux-gnu/libmimalloc.so.2", "2.0.9", "libmimalloc2.0 2.0.9+ds-2");
+    results_subject *missing = results_model_add_subject(model, "tcmalloc");
+    missing->note = "libtcmalloc_minimal.so.4 was not found";
+    add_subject(model, "fixed", NULL, NULL, NULL);
+    add_subject(model, "null", NULL, NULL, NULL);
+}
+
+static void add_rows(results_model *model, results_scenario *scenario, const fixture_row *rows, size_t count,
+                     uint64_t live) {
+    for (size_t i = 0; i < count; i++) {
+        results_result *result = results_scenario_add_result(model, scenario, rows[i].subject);
+        result->time_ns_per_op = rows[i].time;
+        result->ratio = rows[i].ratio;
+        result->peak_resident_bytes = (model_estimate){
+            (double)rows[i].peak_resident, (double)rows[i].peak_resident - 8192, (double)rows[i].peak_resident + 12288};
+        for (size_t round = 0; round < ROUNDS; round++) {
+            results_sample *sample = results_result_add_sample(model, result);
+            sample->round = round + 1;
+            sample->position = (i + round) % count + 1;
+            sample->time_ns_per_op = rows[i].times[round];
+            sample->operations = 1000000;
+            sample->peak_live_bytes = live;
+            sample->peak_resident_bytes = rows[i].peak_resident + 4096 * (round % 3) - 4096;
+            sample->resident_growth_bytes = rows[i].growth;
+            sample->page_faults_minor = rows[i].faults + round % 2;
+            sample->page_faults_major = 0;
+            for (size_t phase = 0; phase < scenario->phase_count; phase++) {
+                results_phase *end = results_sample_add_phase(model, sample, scenario->phases[phase]);
+                bool is_last = phase + 1 == scenario->phase_count;
+                end->live_buffers = is_last ? 0 : live / 1024;
+                end->live_bytes = is_last ? 0 : live;
+            }
+        }
+    }
+    results_result *missing = results_scenario_add_result(model, scenario, "tcmalloc");
+    missing->status = RESULT_UNAVAILABLE;
+    missing->message = "libtcmalloc_minimal.so.4 was not found";
+}
+
+static results_scenario *add_scenario(results_model *model, const char *name, const char *asks, uint64_t threads) {
+    results_scenario *scenario = results_model_add_scenario(model, name);
+    scenario->asks = asks;
+    scenario->source = "generated";
+    scenario->threads = threads;
+    scenario->operations = 1000000;
+    scenario->allocations = 1000000;
+    results_scenario_add_phase(model, scenario, "main");
+    results_scenario_add_phase(model, scenario, "drain");
+    return scenario;
+}
+
+static void add_pingpong(results_model *model) {
+    static const fixture_row ROWS[] = {
+        {"pooled",
+         {4.21, 4.18, 4.25, 4.19, 4.22, 4.30},
+         {4.215, 4.178, 4.272},
+         {0.322, 0.315, 0.330, VERDICT_FASTER},
+         3145728,
+         1048576,
+         260},
+        {"malloc",
+         {13.1, 13.0, 13.3, 13.05, 13.2, 18.9},
+         {13.15, 12.9, 15.8},
+         {1, 1, 1, VERDICT_BASELINE},
+         2097152,
+         139264,
+         120},
+        {"jemalloc",
+         {9.6, 9.7, 9.5, 9.8, 9.6, 9.9},
+         {9.65, 9.5, 9.84},
+         {0.735, 0.708, 0.764, VERDICT_FASTER},
+         4194304,
+         2359296,
+         410},
+        {"mimalloc",
+         {5.9, 6.0, 5.8, 6.1, 6.0, 5.9},
+         {5.95, 5.83, 6.06},
+         {0.452, 0.438, 0.467, VERDICT_FASTER},
+         3670016,
+         1835008,
+         380},
+        {"fixed",
+         {4.40, 4.31, 4.45, 4.38, 4.41, 4.52},
+         {4.405, 4.33, 4.48},
+         {0.336, 0.327, 0.345, VERDICT_FASTER},
+         2228224,
+         262144,
+         140},
+        {"null",
+         {0.91, 0.9, 0.92, 0.91, 0.9, 0.93},
+         {0.91, 0.9, 0.925},
+         {0.0695, 0.067, 0.072, VERDICT_FASTER},
+         1966080,
+         4096,
+         90},
+    };
+    results_scenario *scenario =
+        add_scenario(model, "pingpong", "What does a buffer cost that is freed as soon as it was used?", 1);
+    scenario->file = "scenarios/pingpong.yaml";
+    add_rows(model, scenario, ROWS, sizeof ROWS / sizeof ROWS[0], 4096);
+}
+
+static void add_redis(results_model *model) {
+    static const fixture_row ROWS[] = {
+        {"pooled",
+         {21.5, 21.2, 21.9, 21.4, 21.6, 22.0},
+         {21.55, 21.2, 21.9},
+         {0.548, 0.531, 0.566, VERDICT_FASTER},
+         25165824,
+         20971520,
+         6100},
+        {"malloc",
+         {39.2, 39.5, 39.0, 40.1, 39.3, 39.4},
+         {39.35, 38.9, 39.9},
+         {1, 1, 1, VERDICT_BASELINE},
+         22020096,
+         18874368,
+         5400},
+        {"jemalloc",
+         {38.9, 39.9, 39.1, 39.0, 39.6, 39.8},
+         {39.35, 38.8, 39.9},
+         {0.999, 0.981, 1.018, VERDICT_NOT_SEPARATED},
+         24117248,
+         19922944,
+         5900},
+        {"mimalloc",
+         {27.0, 26.8, 27.3, 27.1, 26.9, 27.4},
+         {27.05, 26.8, 27.3},
+         {0.687, 0.671, 0.704, VERDICT_FASTER},
+         28311552,
+         24117248,
+         7100},
+        {"fixed",
+         {51.2, 50.7, 51.9, 51.4, 50.9, 51.5},
+         {51.3, 50.7, 51.8},
+         {1.303, 1.271, 1.336, VERDICT_SLOWER},
+         41943040,
+         37748736,
+         10300},
+        {"null",
+         {1.21, 1.2, 1.22, 1.21, 1.2, 1.23},
+         {1.21, 1.2, 1.225},
+         {0.0307, 0.03, 0.0315, VERDICT_FASTER},
+         2097152,
+         4096,
+         95},
+    };
+    results_scenario *scenario =
+        add_scenario(model, "redis", "Which allocator serves redis-server under pipelined SET and GET best?", 1);
+    scenario->source = "recorded from redis-server 7.0.15";
+    scenario->file = "scenarios/traces/redis.pbtrace";
+    scenario->allocations = 412803;
+    add_rows(model, scenario, ROWS, sizeof ROWS / sizeof ROWS[0], 17825792);
+}
+
+static void add_handoff(results_model *model) {
+    static const fixture_row ROWS[] = {
+        {"pooled",
+         {182, 176, 190, 185, 179, 188},
+         {183.5, 177, 189},
+         {0.611, 0.58, 0.643, VERDICT_FASTER},
+         4194304,
+         2097152,
+         520},
+        {"malloc", {301, 296, 310, 305, 288, 299}, {300, 291, 308}, {1, 1, 1, VERDICT_BASELINE}, 3145728, 1048576, 300},
+        {"mimalloc",
+         {189, 181, 193, 186, 190, 184},
+         {187.5, 181, 192},
+         {0.625, 0.59, 0.661, VERDICT_FASTER},
+         4718592,
+         2621440,
+         610},
+        {"fixed",
+         {402, 389, 1210, 410, 395, 405},
+         {403.5, 390, 870},
+         {1.36, 0.97, 2.41, VERDICT_NOT_SEPARATED},
+         3407872,
+         1310720,
+         340},
+    };
+    results_scenario *scenario = add_scenario(
+        model, "handoff", "What if one thread allocates & another <releases>: a|b, \"quoted\", </script>?", 2);
+    scenario->line_round_trip_ns = 96.4;
+    add_rows(model, scenario, ROWS, sizeof ROWS / sizeof ROWS[0], 262144);
+    results_result *failed = results_scenario_add_result(model, scenario, "jemalloc");
+    failed->status = RESULT_FAILED;
+    failed->message = "worker ended by signal 11 in round 3";
+}
+
+results_model *fixture_results(void) {
+    results_model *model = results_model_create();
+    model->created = "2026-01-31T12:00:00Z";
+    model->tool_version = "0.1.0";
+    static const char *const COMMAND[] = {"poolbuf", "run", "default", "--rounds", "6", "-o", "out dir/results.json"};
+    for (size_t i = 0; i < sizeof COMMAND / sizeof COMMAND[0]; i++) {
+        results_model_add_command(model, COMMAND[i]);
+    }
+    model->host = (results_host){"AMD EPYC 7763 64-Core Processor", "Linux 6.1.0-28-amd64", "kvm", 2, 25276502016};
+    model->build = (results_build){"gcc 12.2.0", "Release", "-O2 -g -DNDEBUG"};
+    model->run = (results_run){"default", "disabled", "malloc", 1, ROUNDS, false};
+    add_subjects(model);
+    add_pingpong(model);
+    add_redis(model);
+    add_handoff(model);
+    return model;
+}
+
+/* ---- leaks ---- */
+
+static void fill_frame(leaks_frame *frame, const char *function, const char *file, uint64_t line, uint64_t offset) {
+    frame->address = "0x55d0c0a011a9";
+    frame->module = "examples/leaky";
+    frame->build_id = "5f0c6d3a9d4e4a7bb1c2d3e4f5a6b7c8d9e0f1a2";
+    frame->offset = offset;
+    frame->function = function;
+    frame->file = file;
+    frame->line = file == NULL ? MODEL_UNKNOWN : line;
+}
+
+static void add_requests(leaks_model *model) {
+    leaks_group *group = leaks_model_add_group(model, "8c1f3a5be07d2946");
+    group->type = "poolbuf";
+    group->thread = "io-7";
+    group->count = 812;
+    group->bytes = 831488;
+    group->estimated_count = (leaks_estimate){103936, 96900, 111400};
+    group->age_ms = (leaks_age){3723000, 410};
+    group->accesses_dropped = 3;
+    fill_frame(leaks_group_add_frame(model, group), "request_read", "examples/leaky.c", 31, 0x11a9);
+    leaks_frame *inlined = leaks_group_add_frame(model, group);
+    fill_frame(inlined, "connection_step", "examples/leaky.c", 58, 0x1230);
+    inlined->inlined = true;
+    fill_frame(leaks_group_add_frame(model, group), "main", "examples/leaky.c", 90, 0x1302);
+    leaks_access *retain = leaks_group_add_access(model, group, "retain");
+    retain->count = 2;
+    retain->thread = "io-7";
+    retain->hint = "queued for <writer> & co";
+    fill_frame(leaks_access_add_frame(model, retain), "queue_push", "examples/leaky.c", 44, 0x1400);
+    leaks_access *release = leaks_group_add_access(model, group, "release");
+    release->count = 1;
+    release->thread = "io-2";
+    fill_frame(leaks_access_add_frame(model, release), "queue_pop", "examples/leaky.c", 51, 0x1450);
+}
+
+leaks_model *fixture_leaks(void) {
+    leaks_model *model = leaks_model_create();
+    static const leaks_process PROCESSES[] = {
+        {4242, "examples/leaky", "advanced", "process exit", 128, 3725000, {103990, 106485760, 1000000}, {7840, 813}},
+        {4243, "examples/leaky", "advanced", "allocator destroyed", 128, 1200, {1, 64, 12}, {1, 1}},
+    };
+    for (size_t i = 0; i < 2; i++) {
+        *leaks_model_add_process(model) = PROCESSES[i];
+    }
+    leaks_group *header = leaks_model_add_group(model, "00d4e5f60718293a");
+    header->type = "poolbuf";
+    header->thread = "main";
+    header->count = 2;
+    header->bytes = 128;
+    header->estimated_count = (leaks_estimate){256, 31, 925};
+    header->age_ms = (leaks_age){1100, 1100};
+    header->processes = 2;
+    header->accesses_dropped = 0;
+    fill_frame(leaks_group_add_frame(model, header), "std::vector<char>::push_back(char&&)", NULL, 0, 0x9f00);
+    fill_frame(leaks_group_add_frame(model, header), NULL, NULL, 0, 0x2201c);
+    add_requests(model);
+    return model;
+}
+
+/* ---- comparison ---- */
+
+compare_model *fixture_compare(void) {
+    compare_model *model = compare_model_create();
+    model->base = (compare_side){"base.json",
+                                 "2026-01-30T12:00:00Z",
+                                 "0.1.0",
+                                 "AMD EPYC 7763 64-Core Processor",
+                                 "Linux 6.1.0-28-amd64",
+                                 "gcc 12.2.0",
+                                 "Release",
+                                 10};
+    model->new = (compare_side){"new.json",
+                                "2026-01-31T12:00:00Z",
+                                "0.1.0",
+                                "AMD EPYC 7763 64-Core Processor",
+                                "Linux 6.1.0-30-amd64",
+                                "gcc 12.2.0",
+                                "Release",
+                                10};
+    model->threshold_percent = 5;
+    compare_model_add_remark(model, "the kernels differ: Linux 6.1.0-28-amd64 and Linux 6.1.0-30-amd64");
+    compare_row *row = compare_model_add_row(model, "pingpong", "pooled");
+    row->base_ns_per_op = (model_estimate){4.2, 4.15, 4.25};
+    row->new_ns_per_op = (model_estimate){5.1, 5.02, 5.2};
+    row->ratio = (results_ratio){1.214, 1.19, 1.24, VERDICT_SLOWER};
+    row->regression = true;
+    row = compare_model_add_row(model, "redis", "pooled");
+    row->base_ns_per_op = (model_estimate){21.5, 21.2, 21.9};
+    row->new_ns_per_op = (model_estimate){18.3, 18.0, 18.6};
+    row->ratio = (results_ratio){0.851, 0.835, 0.868, VERDICT_FASTER};
+    row = compare_model_add_row(model, "handoff", "pooled");
+    row->base_ns_per_op = (model_estimate){183, 177, 189};
+    row->new_ns_per_op = (model_estimate){185, 176, 193};
+    row->ratio = (results_ratio){1.011, 0.972, 1.052, VERDICT_NOT_SEPARATED};
+    row = compare_model_add_row(model, "churn", "pooled");
+    row->new_ns_per_op = (model_estimate){12, 11.8, 12.3};
+    row->note = "only in new.json";
+    return model;
+}

@@ -1,0 +1,12 @@
+/* The models that the tests and golden files are made from: written by hand, with fixed dates, and with every case that
+ * a report has to show (winners, no separation, failures, missing subjects, outliers, names with markup in them). */
+#ifndef POOLBUF_REPORTS_TESTS_FIXTURE_H
+#define POOLBUF_REPORTS_TESTS_FIXTURE_H
+
+#include "reports/model.h"
+
+results_model *fixture_results(void);
+leaks_model *fixture_leaks(void);
+compare_model *fixture_compare(void);
+
+#endif

@@ -1,0 +1,205 @@
+/* Every writer against its golden file in tests/golden, byte for byte.
+ *
+ * After a change that is meant, run with POOLBUF_UPDATE_GOLDEN=1: the files are written anew, and the diff is reviewed
+ * with the change. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reports/report.h"
+#include "reports/tests/fixture.h"
+
+static char *read_all(const char *path) {
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) {
+        return NULL;
+    }
+    char *text = NULL;
+    size_t size = 0;
+    FILE *copy = open_memstream(&text, &size);
+    assert_non_null(copy);
+    for (int byte = fgetc(file); byte != EOF; byte = fgetc(file)) {
+        fputc(byte, copy);
+    }
+    fclose(file);
+    fclose(copy);
+    return text;
+}
+
+static void assert_golden(const char *name, const char *text) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/golden/%s", REPORTS_TESTS_DIR, name);
+    if (getenv("POOLBUF_UPDATE_GOLDEN") != NULL) {
+        FILE *file = fopen(path, "wb");
+        assert_non_null(file);
+        fputs(text, file);
+        assert_int_equal(fclose(file), 0);
+    }
+    char *golden = read_all(path);
+    if (golden == NULL || strcmp(golden, text) != 0) {
+        print_error("%s differs from what is written now (POOLBUF_UPDATE_GOLDEN=1 renews it):\n%s\n", path, text);
+        fail();
+    }
+    free(golden);
+}
+
+typedef bool writing(report_format format, const report_options *options, FILE *to, char *error, size_t error_size);
+
+static bool write_results(report_format format, const report_options *options, FILE *to, char *error, size_t size) {
+    results_model *model = fixture_results();
+    bool is_written = report_write_results(model, format, options, to, error, size);
+    results_model_destroy(model);
+    return is_written;
+}
+
+static bool write_leaks(report_format format, const report_options *options, FILE *to, char *error, size_t size) {
+    leaks_model *model = fixture_leaks();
+    bool is_written = report_write_leaks(model, format, options, to, error, size);
+    leaks_model_destroy(model);
+    return is_written;
+}
+
+static bool write_compare(report_format format, const report_options *options, FILE *to, char *error, size_t size) {
+    compare_model *model = fixture_compare();
+    bool is_written = report_write_compare(model, format, options, to, error, size);
+    compare_model_destroy(model);
+    return is_written;
+}
+
+static char *written(writing *write, report_format format, bool colour) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&text, &size);
+    assert_non_null(to);
+    char error[REPORT_ERROR_BYTES] = "";
+    report_options options = {.colour = colour};
+    bool is_written = write(format, &options, to, error, sizeof error);
+    fclose(to);
+    assert_string_equal(error, "");
+    assert_true(is_written);
+    return text;
+}
+
+static void assert_writes(writing *write, report_format format, bool colour, const char *golden) {
+    char *text = written(write, format, colour);
+    assert_golden(golden, text);
+    free(text);
+}
+
+static void results_are_written_as_before(void **state) {
+    (void)state;
+    assert_writes(write_results, REPORT_TEXT, false, "results.txt");
+    assert_writes(write_results, REPORT_MARKDOWN, false, "results.md");
+    assert_writes(write_results, REPORT_JSON, false, "results.json");
+}
+
+static void leaks_are_written_as_before(void **state) {
+    (void)state;
+    assert_writes(write_leaks, REPORT_TEXT, false, "leaks.txt");
+    assert_writes(write_leaks, REPORT_MARKDOWN, false, "leaks.md");
+    assert_writes(write_leaks, REPORT_JSON, false, "leaks.json");
+}
+
+static void comparisons_are_written_as_before(void **state) {
+    (void)state;
+    assert_writes(write_compare, REPORT_TEXT, false, "compare.txt");
+    assert_writes(write_compare, REPORT_MARKDOWN, false, "compare.md");
+    assert_writes(write_compare, REPORT_JSON, false, "compare.json");
+}
+
+/* Colour only adds: without its escape sequences the text is the same. */
+static void colour_changes_no_character(void **state) {
+    (void)state;
+    char *plain = written(write_results, REPORT_TEXT, false);
+    char *coloured = written(write_results, REPORT_TEXT, true);
+    assert_null(strchr(plain, '\033'));
+    assert_non_null(strchr(coloured, '\033'));
+    char *to = coloured;
+    for (const char *from = coloured; *from != '\0'; from++) {
+        if (*from == '\033') {
+            from = strchr(from, 'm');
+            assert_non_null(from);
+        } else {
+            *to++ = *from;
+        }
+    }
+    *to = '\0';
+    assert_string_equal(plain, coloured);
+    free(plain);
+    free(coloured);
+}
+
+static void no_line_of_text_ends_in_a_space(void **state) {
+    (void)state;
+    writing *const writers[] = {write_results, write_leaks, write_compare};
+    for (size_t i = 0; i < 3; i++) {
+        char *text = written(writers[i], REPORT_TEXT, false);
+        assert_null(strstr(text, " \n"));
+        free(text);
+    }
+}
+
+/* A stream that takes nothing more: the writer says so. */
+static void a_full_disk_is_reported(void **state) {
+    (void)state;
+    FILE *full = fopen("/dev/full", "w");
+    assert_non_null(full);
+    char error[REPORT_ERROR_BYTES] = "";
+    assert_false(write_results(REPORT_JSON, NULL, full, error, sizeof error));
+    assert_non_null(strstr(error, "could not be written"));
+    fclose(full);
+}
+
+static void a_format_is_found_by_its_name_and_kind(void **state) {
+    (void)state;
+    report_format format;
+    assert_true(report_format_parse(REPORT_RESULTS, "markdown", &format));
+    assert_int_equal(format, REPORT_MARKDOWN);
+    assert_true(report_format_parse(REPORT_LEAKS, "html", &format));
+    assert_false(report_format_parse(REPORT_COMPARE, "html", &format));
+    assert_false(report_format_parse(REPORT_RESULTS, "pdf", &format));
+    assert_null(strstr(report_format_names(REPORT_COMPARE), "html"));
+}
+
+static void colour_is_wanted_on_terminals_only(void **state) {
+    (void)state;
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    assert_false(report_colour_wanted(file));
+    fclose(file);
+}
+
+static void json_takes_exactly_one_input(void **state) {
+    (void)state;
+    report_input inputs[2] = {{.results = fixture_results()}, {.leaks = fixture_leaks()}};
+    char *text = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&text, &size);
+    char error[REPORT_ERROR_BYTES] = "";
+    assert_false(report_write_inputs(inputs, 2, REPORT_JSON, NULL, to, error, sizeof error));
+    assert_non_null(strstr(error, "json takes one input"));
+    assert_true(report_write_inputs(inputs, 2, REPORT_TEXT, NULL, to, error, sizeof error));
+    fclose(to);
+    assert_non_null(strstr(text, "LEAK 1 of 2"));
+    free(text);
+    report_input_fini(&inputs[0]);
+    report_input_fini(&inputs[1]);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(results_are_written_as_before),          cmocka_unit_test(leaks_are_written_as_before),
+        cmocka_unit_test(comparisons_are_written_as_before),      cmocka_unit_test(colour_changes_no_character),
+        cmocka_unit_test(no_line_of_text_ends_in_a_space),        cmocka_unit_test(a_full_disk_is_reported),
+        cmocka_unit_test(a_format_is_found_by_its_name_and_kind), cmocka_unit_test(colour_is_wanted_on_terminals_only),
+        cmocka_unit_test(json_takes_exactly_one_input),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

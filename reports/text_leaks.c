@@ -1,0 +1,66 @@
+/* Leak findings for a terminal: one block a call stack, the largest first, and the answer last. */
+#include "reports/answer.h"
+#include "reports/facts.h"
+#include "reports/leaks_order.h"
+#include "reports/table.h"
+#include "reports/writers.h"
+
+static void print_stack(const leaks_model *model, leaks_frame *const *stack, size_t count, FILE *to, int indent) {
+    for (size_t i = 0; i < count; i++) {
+        fprintf(to, "%*s#%-2zu ", indent, "", i);
+        text_print_safe(to, leaks_frame_place(model, stack[i]));
+        fputc('\n', to);
+    }
+    if (count == 0) {
+        fprintf(to, "%*sno stack was captured\n", indent, "");
+    }
+}
+
+static void print_accesses(const leaks_model *model, const leaks_group *group, FILE *to) {
+    for (size_t i = 0; i < group->access_count; i++) {
+        const leaks_access *access = group->accesses[i];
+        fputs("    ", to);
+        text_print_safe(to, leaks_access_title(model, access));
+        fputs(" at\n", to);
+        print_stack(model, access->stack, access->stack_count, to, 6);
+    }
+    if (group->accesses_dropped != 0 && group->accesses_dropped != MODEL_UNKNOWN) {
+        fprintf(to, "    %llu older access%s not kept\n", (unsigned long long)group->accesses_dropped,
+                group->accesses_dropped == 1 ? " was" : "es were");
+    }
+}
+
+static void print_group(const leaks_model *model, const leaks_group *group, size_t number, FILE *to, bool colour) {
+    char heading[64];
+    snprintf(heading, sizeof heading, "LEAK %zu of %zu  ", number, model->group_count);
+    tone_print(to, colour, TONE_BAD, heading);
+    tone_print(to, colour, TONE_STRONG, leaks_group_title(model, group));
+    fputc('\n', to);
+    const char *facts = leaks_group_facts(model, group);
+    if (facts != NULL) {
+        fputs("    ", to);
+        tone_print(to, colour, TONE_FAINT, facts);
+        fputc('\n', to);
+    }
+    fputs("    allocated at\n", to);
+    print_stack(model, group->allocation_stack, group->allocation_stack_count, to, 6);
+    print_accesses(model, group, to);
+    fputc('\n', to);
+}
+
+void text_write_leaks(const leaks_model *model, FILE *to, bool colour) {
+    const leaks_group **groups = leaks_order(model);
+    for (size_t i = 0; i < model->group_count; i++) {
+        print_group(model, groups[i], i + 1, to, colour);
+    }
+    for (size_t i = 0; i < model->process_count; i++) {
+        text_print_safe(to, leaks_process_facts(model, model->processes[i]));
+        fputc('\n', to);
+        const char *exact = leaks_exact_facts(model, model->processes[i]->exact, model->processes[i]->tracked);
+        if (exact != NULL) {
+            fprintf(to, "  %s\n", exact);
+        }
+    }
+    tone_print(to, colour, model->group_count == 0 ? TONE_STRONG : TONE_BAD, answer_leaks(model));
+    fputc('\n', to);
+}

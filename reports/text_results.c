@@ -1,0 +1,109 @@
+/* Results and comparisons for a terminal: a table a scenario, then the ratios at a glance, then the answer, last, where a
+ * reader's eye rests after the program ends. */
+#include <math.h>
+#include <string.h>
+
+#include "reports/answer.h"
+#include "reports/facts.h"
+#include "reports/results_table.h"
+#include "reports/units.h"
+#include "reports/writers.h"
+
+/* Why a subject has no numbers, below the table: a long message would widen it. */
+static void print_failures(const results_model *model, const results_scenario *scenario, FILE *to, bool colour) {
+    for (size_t i = 0; i < scenario->result_count; i++) {
+        const char *failure = results_failure(model, scenario->results[i]);
+        if (failure != NULL) {
+            fputs("  ", to);
+            tone_print(to, colour, scenario->results[i]->status == RESULT_FAILED ? TONE_BAD : TONE_FAINT, failure);
+            fputs("\n", to);
+        }
+    }
+}
+
+static void print_scenario(const results_model *model, const results_scenario *scenario, FILE *to, bool colour) {
+    tone_print(to, colour, TONE_STRONG, scenario->name);
+    if (scenario->asks != NULL) {
+        fputs("  ", to);
+        text_print_safe(to, scenario->asks);
+    }
+    fputs("\n  ", to);
+    tone_print(to, colour, TONE_FAINT, results_scenario_facts(model, scenario));
+    if (isfinite(scenario->line_round_trip_ns)) {
+        tone_print(to, colour, TONE_FAINT, ", line round trip ");
+        tone_print(to, colour, TONE_FAINT, unit_time_ns(scenario->line_round_trip_ns).text);
+    }
+    fputs("\n\n", to);
+    text_table table;
+    results_table_init(&table, model, scenario);
+    table_print_text(&table, to, 2, colour);
+    table_fini(&table);
+    fputs("\n", to);
+    print_failures(model, scenario, to, colour);
+    fputs("  ", to);
+    tone_print(to, colour, TONE_STRONG, answer_scenario(model, scenario));
+    fputs("\n\n", to);
+}
+
+/* One "label  text" line of the provenance; nothing if there is no text. */
+static void print_fact(FILE *to, bool colour, const char *label, const char *text) {
+    if (text != NULL && text[0] != '\0') {
+        char padded[16];
+        snprintf(padded, sizeof padded, "%-10s", label);
+        tone_print(to, colour, TONE_FAINT, padded);
+        text_print_safe(to, text);
+        fputc('\n', to);
+    }
+}
+
+static void print_provenance(const results_model *model, FILE *to, bool colour) {
+    print_fact(to, colour, "host", results_host_facts(model));
+    print_fact(to, colour, "build", results_build_facts(model));
+    print_fact(to, colour, "run", results_run_facts(model));
+    for (size_t i = 0; i < model->subject_count; i++) {
+        print_fact(to, colour, i == 0 ? "served by" : "", results_subject_facts(model, model->subjects[i]));
+    }
+    print_fact(to, colour, "command", results_command_line(model));
+}
+
+void text_write_results(const results_model *model, FILE *to, bool colour) {
+    for (size_t i = 0; i < model->scenario_count; i++) {
+        print_scenario(model, model->scenarios[i], to, colour);
+    }
+    if (model->scenario_count > 1) {
+        const char *baseline = model->run.baseline_subject;
+        tone_print(to, colour, TONE_STRONG, "ratios");
+        fprintf(to, "  time an operation over %s's: below 1 is faster, ~ is not separated from 1\n\n",
+                baseline == NULL ? "the baseline" : baseline);
+        text_table table;
+        results_overview_init(&table, model);
+        table_print_text(&table, to, 2, colour);
+        table_fini(&table);
+        fputs("\n", to);
+    }
+    print_provenance(model, to, colour);
+    fputs("\n", to);
+    tone_print(to, colour, TONE_STRONG, answer_overall(model));
+    fputs("\n", to);
+}
+
+void text_write_compare(const compare_model *model, FILE *to, bool colour) {
+    const compare_side *sides[] = {&model->base, &model->new};
+    static const char *const LABELS[] = {"base", "new"};
+    for (int i = 0; i < 2; i++) {
+        print_fact(to, colour, LABELS[i], compare_side_facts(model, sides[i]));
+    }
+    fputs("\n", to);
+    text_table table;
+    compare_table_init(&table, model);
+    table_print_text(&table, to, 2, colour);
+    table_fini(&table);
+    fputs("\n", to);
+    for (size_t i = 0; i < model->remark_count; i++) {
+        fputs("note: ", to);
+        text_print_safe(to, model->remarks[i]);
+        fputs("\n", to);
+    }
+    tone_print(to, colour, compare_model_regressions(model) == 0 ? TONE_STRONG : TONE_BAD, answer_compare(model));
+    fputs("\n", to);
+}
