@@ -19,6 +19,8 @@ typedef struct subcommand {
 static int cli_help(int argc, char **argv);
 
 static const subcommand SUBCOMMANDS[] = {
+    {"compare", cli_compare, "two results: what became slower, and is that certain"},
+    {"report", cli_report, "results and leaks as text, Markdown, HTML or JSON"},
     {"help", cli_help, "explain a subcommand, as its --help does"},
 };
 

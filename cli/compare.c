@@ -1,0 +1,359 @@
+/* `poolbuf compare`: two results of the same scenarios, apart in time; which subjects became slower or faster, and
+ * whether the samples are enough to say so. A regression is a slowdown beyond the threshold whose interval leaves no
+ * room for "no change"; anything less is not separated, and no alarm. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arguments.h"
+#include "commands.h"
+#include "exit_codes.h"
+#include "formats.h"
+#include "output.h"
+#include "reports/report.h"
+#include "stats/stats.h"
+
+#define DEFAULT_THRESHOLD 5 /* percent; below it even quiet machines differ from themselves */
+
+typedef struct request {
+    const char *base_path, *new_path, *word, *path, *relative_to;
+    double threshold_percent;
+    bool force;
+    report_format format;
+} request;
+
+typedef struct comparison {
+    const results_model *base, *new;
+    compare_model *model;
+    const request *wanted;
+    size_t compared; /* rows with a ratio */
+    size_t broken;   /* rows that were fine in BASE and failed in NEW */
+} comparison;
+
+/* ---- may these two be compared? ---- */
+
+static bool same_text(const char *a, const char *b) {
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static void differ(comparison *all, const char *what, const char *base, const char *new) {
+    if (!same_text(base, new)) {
+        compare_model_add_remark(all->model,
+                                 model_text_format(all->model->arena, "different %s: %s in BASE, %s in NEW", what,
+                                                   base != NULL ? base : "unknown", new != NULL ? new : "unknown"));
+    }
+}
+
+static void differ_count(comparison *all, const char *what, uint64_t base, uint64_t new) {
+    if (base != new) {
+        char texts[2][32];
+        snprintf(texts[0], sizeof texts[0], "%llu", (unsigned long long)base);
+        snprintf(texts[1], sizeof texts[1], "%llu", (unsigned long long)new);
+        differ(all, what, base == MODEL_UNKNOWN ? NULL : texts[0], new == MODEL_UNKNOWN ? NULL : texts[1]);
+    }
+}
+
+static const results_scenario *find_scenario(const results_model *model, const char *name) {
+    for (size_t i = 0; i < model->scenario_count; i++) {
+        if (same_text(model->scenarios[i]->name, name)) {
+            return model->scenarios[i];
+        }
+    }
+    return NULL;
+}
+
+static const results_result *find_result(const results_scenario *scenario, const char *subject) {
+    for (size_t i = 0; scenario != NULL && i < scenario->result_count; i++) {
+        if (same_text(scenario->results[i]->subject, subject)) {
+            return scenario->results[i];
+        }
+    }
+    return NULL;
+}
+
+/* Every difference that could make a slowdown look like a regression becomes a remark. */
+static void list_differences(comparison *all) {
+    const results_model *base = all->base;
+    const results_model *new = all->new;
+    differ(all, "processors", base->host.cpu, new->host.cpu);
+    differ_count(all, "numbers of cores", base->host.cores, new->host.cores);
+    differ(all, "kernels", base->host.kernel, new->host.kernel);
+    differ(all, "compilers", base->build.compiler, new->build.compiler);
+    differ(all, "build types", base->build.type, new->build.type);
+    differ(all, "build flags", base->build.flags, new->build.flags);
+    differ(all, "leak levels", base->run.leak_level, new->run.leak_level);
+    differ(all, "lengths of run", base->run.quick ? "quick" : "full", new->run.quick ? "quick" : "full");
+    for (size_t i = 0; i < base->scenario_count; i++) {
+        const results_scenario *a = base->scenarios[i];
+        const results_scenario *b = find_scenario(new, a->name);
+        if (b != NULL &&
+            (a->threads != b->threads || a->operations != b->operations || a->allocations != b->allocations)) {
+            compare_model_add_remark(all->model,
+                                     model_text_format(all->model->arena,
+                                                       "different scenarios under one name: %s has other threads, "
+                                                       "operations or allocations (another seed or file?)",
+                                                       a->name));
+        }
+    }
+}
+
+/* ---- rows ---- */
+
+static double time_of(const results_result *result, uint64_t round) {
+    for (size_t i = 0; result != NULL && i < result->sample_count; i++) {
+        if (result->samples[i]->round == round) {
+            return result->samples[i]->time_ns_per_op;
+        }
+    }
+    return nan("");
+}
+
+/* A result's samples; relative to another subject's in the same round where that was asked for. */
+static double *collect(const results_scenario *scenario, const results_result *result, const char *relative_to) {
+    double *times = calloc(result->sample_count + 1, sizeof *times);
+    for (size_t i = 0; times != NULL && i < result->sample_count; i++) {
+        times[i] = result->samples[i]->time_ns_per_op;
+        if (relative_to != NULL) {
+            times[i] /= time_of(find_result(scenario, relative_to), result->samples[i]->round);
+        }
+    }
+    return times;
+}
+
+static model_verdict verdict_of(const stats_ratio *ratio) {
+    if (isnan(ratio->low)) {
+        return VERDICT_UNKNOWN;
+    }
+    return ratio->verdict == STATS_FASTER   ? VERDICT_FASTER
+           : ratio->verdict == STATS_SLOWER ? VERDICT_SLOWER
+                                            : VERDICT_NOT_SEPARATED;
+}
+
+static bool compare_samples(comparison *all, const results_scenario *base_scenario, const results_result *base,
+                            const results_scenario *new_scenario, const results_result *new, compare_row *row) {
+    double *old_times = collect(base_scenario, base, all->wanted->relative_to);
+    double *new_times = collect(new_scenario, new, all->wanted->relative_to);
+    const bool fine = old_times != NULL && new_times != NULL;
+    if (fine) {
+        const stats_ratio ratio = stats_unpaired_ratio(new_times, new->sample_count, old_times, base->sample_count);
+        row->ratio = (results_ratio){ratio.estimate, ratio.low, ratio.high, verdict_of(&ratio)};
+        row->regression =
+            row->ratio.verdict == VERDICT_SLOWER && ratio.estimate > 1 + all->wanted->threshold_percent / 100;
+        if (row->ratio.verdict == VERDICT_UNKNOWN) {
+            row->note = "too few samples: two rounds at least in each file";
+        } else {
+            all->compared++;
+        }
+    }
+    free(old_times);
+    free(new_times);
+    return fine;
+}
+
+static bool add_row(comparison *all, const results_scenario *base_scenario, const results_scenario *new_scenario,
+                    const char *subject) {
+    const results_result *base = find_result(base_scenario, subject);
+    const results_result *new = find_result(new_scenario, subject);
+    compare_row *row =
+        compare_model_add_row(all->model, base_scenario != NULL ? base_scenario->name : new_scenario->name, subject);
+    if (base != NULL) {
+        row->base_ns_per_op = base->time_ns_per_op;
+    }
+    if (new != NULL) {
+        row->new_ns_per_op = new->time_ns_per_op;
+    }
+    if (base == NULL || new == NULL) {
+        row->note = base == NULL ? "only in NEW" : "only in BASE";
+        return true;
+    }
+    if (base->status == RESULT_OK && new->status == RESULT_OK) {
+        return compare_samples(all, base_scenario, base, new_scenario, new, row);
+    }
+    row->note = model_text_format(all->model->arena, "%s in BASE, %s in NEW", result_status_name(base->status),
+                                  result_status_name(new->status));
+    all->broken += base->status == RESULT_OK && new->status == RESULT_FAILED ? 1 : 0;
+    return true;
+}
+
+static bool add_rows(comparison *all) {
+    bool fine = true;
+    for (size_t i = 0; i < all->base->scenario_count; i++) {
+        const results_scenario *base = all->base->scenarios[i];
+        const results_scenario *new = find_scenario(all->new, base->name);
+        for (size_t j = 0; j < base->result_count && fine; j++) {
+            fine = add_row(all, base, new, base->results[j]->subject);
+        }
+        for (size_t j = 0; new != NULL &&j < new->result_count &&fine; j++) {
+            if (find_result(base, new->results[j]->subject) == NULL) {
+                fine = add_row(all, base, new, new->results[j]->subject);
+            }
+        }
+    }
+    for (size_t i = 0; i < all->new->scenario_count &&fine; i++) {
+        const results_scenario *new = all->new->scenarios[i];
+        for (size_t j = 0; find_scenario(all->base, new->name) == NULL && j < new->result_count &&fine; j++) {
+            fine = add_row(all, NULL, new, new->results[j]->subject);
+        }
+    }
+    return fine;
+}
+
+/* ---- the answer ---- */
+
+static compare_side describe(const results_model *model, const char *path) {
+    return (compare_side){.file = path,
+                          .created = model->created,
+                          .tool_version = model->tool_version,
+                          .cpu = model->host.cpu,
+                          .kernel = model->host.kernel,
+                          .compiler = model->build.compiler,
+                          .build_type = model->build.type,
+                          .rounds = model->run.rounds};
+}
+
+static int write_comparison(const comparison *all) {
+    output out;
+    if (!output_open(&out, all->wanted->path)) {
+        return EXIT_USAGE;
+    }
+    char error[REPORT_ERROR_BYTES];
+    const report_options options = {.colour = out.path == NULL && report_colour_wanted(stdout)};
+    if (!report_write_compare(all->model, all->wanted->format, &options, out.stream, error, sizeof error)) {
+        output_discard(&out);
+        return input_error("%s", error);
+    }
+    if (!output_commit(&out)) {
+        return EXIT_RUN_FAILED;
+    }
+    if (compare_model_regressions(all->model) > 0) {
+        return EXIT_REGRESSION;
+    }
+    if (all->broken > 0) {
+        fprintf(stderr, "poolbuf compare: %zu subjects that were fine in BASE failed in NEW\n", all->broken);
+        return EXIT_RUN_FAILED;
+    }
+    if (all->compared == 0) {
+        fputs("poolbuf compare: nothing could be compared: no scenario and subject has samples in both files\n",
+              stderr);
+        return EXIT_UNCHECKED;
+    }
+    return EXIT_FINE;
+}
+
+static int compare_models(comparison *all) {
+    const request *wanted = all->wanted;
+    list_differences(all);
+    if (all->model->remark_count > 0 && !wanted->force) {
+        return input_error("%s and %s cannot be compared: %s%s; --force compares them all the same", wanted->base_path,
+                           wanted->new_path, all->model->remarks[0],
+                           all->model->remark_count > 1 ? ", and more differences" : "");
+    }
+    if (wanted->relative_to != NULL) {
+        compare_model_add_remark(all->model, model_text_format(all->model->arena,
+                                                               "ratios are of times relative to %s in the same "
+                                                               "round: what slowed the whole machine drops out",
+                                                               wanted->relative_to));
+    }
+    all->model->base = describe(all->base, wanted->base_path);
+    all->model->new = describe(all->new, wanted->new_path);
+    all->model->threshold_percent = wanted->threshold_percent;
+    if (!add_rows(all)) {
+        return input_error("out of memory");
+    }
+    return write_comparison(all);
+}
+
+static bool has_subject(const results_model *model, const char *name) {
+    for (size_t i = 0; i < model->scenario_count; i++) {
+        const results_result *result = find_result(model->scenarios[i], name);
+        if (result != NULL && result->status == RESULT_OK) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int compare_files(const request *wanted) {
+    char error[REPORT_ERROR_BYTES];
+    results_model *base = NULL;
+    results_model *new = NULL;
+    int status = EXIT_USAGE;
+    if (!report_read_results(wanted->base_path, &base, error, sizeof error) ||
+        !report_read_results(wanted->new_path, &new, error, sizeof error)) {
+        input_error("%s", error);
+    } else if (wanted->relative_to != NULL &&
+               (!has_subject(base, wanted->relative_to) || !has_subject(new, wanted->relative_to))) {
+        input_error("--relative-to: subject \"%s\" has no samples in %s; it must be one that ran in both files",
+                    wanted->relative_to, has_subject(base, wanted->relative_to) ? wanted->new_path : wanted->base_path);
+    } else {
+        comparison all = {.base = base, .new = new, .model = compare_model_create(), .wanted = wanted};
+        status = compare_models(&all);
+        compare_model_destroy(all.model);
+    }
+    results_model_destroy(base);
+    results_model_destroy(new);
+    return status;
+}
+
+int cli_compare(int argc, char **argv) {
+    request wanted = {.threshold_percent = DEFAULT_THRESHOLD};
+    const argument arguments[] = {
+        {.name = "threshold",
+         .kind = ARGUMENT_PERCENT,
+         .value = &wanted.threshold_percent,
+         .high = 100000,
+         .meaning = "PERCENT",
+         .help = "a slowdown up to this is no regression; default 5"},
+        {.name = "relative-to",
+         .kind = ARGUMENT_TEXT,
+         .value = &wanted.relative_to,
+         .meaning = "SUBJECT",
+         .help = "compare times relative to this subject's in the same round"},
+        {.name = "format",
+         .kind = ARGUMENT_TEXT,
+         .value = &wanted.word,
+         .meaning = "FORMAT",
+         .help = "text, markdown or json; default by FILE's suffix, else text"},
+        {.name = "output",
+         .letter = 'o',
+         .kind = ARGUMENT_TEXT,
+         .value = &wanted.path,
+         .meaning = "FILE",
+         .help = "where to write it; default stdout"},
+        {.name = "force",
+         .kind = ARGUMENT_FLAG,
+         .value = &wanted.force,
+         .help = "compare unlike hosts, builds and runs"},
+    };
+    const command_line line = {
+        .name = "compare",
+        .synopsis = "BASE.json NEW.json [OPTIONS]",
+        .examples = "  poolbuf compare base.json new.json                       exit 3 on a regression beyond 5 %\n"
+                    "  poolbuf compare base.json new.json --threshold 10        be less strict\n"
+                    "  poolbuf compare base.json new.json --relative-to malloc  for hosts that wander\n",
+        .about =
+            "Compares two results of `poolbuf run`, scenario by scenario and subject by subject. A regression is a\n"
+            "slowdown beyond the threshold whose 95 % interval does not reach back to \"no change\".\n"
+            "\n"
+            "Exit status: 0 no regression; 3 a regression; 1 a subject that worked in BASE failed in NEW; 2 usage,\n"
+            "bad input, or files that are not alike; 6 nothing could be compared.\n",
+        .arguments = arguments,
+        .argument_count = sizeof arguments / sizeof arguments[0],
+        .operands_least = 2,
+        .operands_most = 2,
+        .operand_name = "results file",
+    };
+    char **operands = NULL;
+    size_t count = 0;
+    int status = arguments_parse(&line, argc, argv, &operands, &count);
+    if (status == ARGUMENTS_PROCEED) {
+        status = formats_choose(&line, REPORT_COMPARE, wanted.word, wanted.path, &wanted.format);
+    }
+    if (status != ARGUMENTS_PROCEED) {
+        return status;
+    }
+    wanted.base_path = operands[0];
+    wanted.new_path = operands[1];
+    return compare_files(&wanted);
+}

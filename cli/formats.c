@@ -1,0 +1,40 @@
+/* Words and suffixes to formats. */
+#include "formats.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "suggest.h"
+
+static const struct {
+    const char *suffix, *word;
+} SUFFIXES[] = {{".json", "json"}, {".md", "markdown"}, {".html", "html"}, {".htm", "html"}, {".txt", "text"}};
+
+static const char *word_of_path(const char *path) {
+    const char *dot = path == NULL ? NULL : strrchr(path, '.');
+    for (size_t i = 0; dot != NULL && i < sizeof SUFFIXES / sizeof SUFFIXES[0]; i++) {
+        if (strcmp(dot, SUFFIXES[i].suffix) == 0) {
+            return SUFFIXES[i].word;
+        }
+    }
+    return "text";
+}
+
+int formats_choose(const command_line *line, report_kind kind, const char *word, const char *path, report_format *out) {
+    const char *chosen = word != NULL ? word : word_of_path(path);
+    if (!report_format_parse(kind, chosen, out)) {
+        static const char *const WORDS[] = {"text", "markdown", "html", "json"};
+        const char *near = suggest_nearest(chosen, WORDS, sizeof WORDS / sizeof WORDS[0], sizeof WORDS[0]);
+        report_format ignored = REPORT_TEXT;
+        if (near != NULL && report_format_parse(kind, near, &ignored)) {
+            return usage_error(line, "--format: unknown format \"%s\", did you mean \"%s\"? (%s)", chosen, near,
+                               report_format_names(kind));
+        }
+        return usage_error(line, "--format: no format \"%s\" here; it must be one of %s", chosen,
+                           report_format_names(kind));
+    }
+    if (*out == REPORT_HTML && (path == NULL || strcmp(path, "-") == 0) && isatty(STDOUT_FILENO) == 1) {
+        return usage_error(line, "HTML is not for a terminal: give -o report.html, or redirect stdout");
+    }
+    return ARGUMENTS_PROCEED;
+}

@@ -1,0 +1,14 @@
+/* The --format of report, compare and leaks: the word on the command line, or else the output file's suffix. */
+#ifndef CLI_FORMATS_H
+#define CLI_FORMATS_H
+
+#include "arguments.h"
+#include "reports/report.h"
+
+/* formats_choose() finds the format that a report is to have.
+ *   word     from --format; NULL when it was not given: then path's suffix decides, and without one it is text.
+ *   path     from --output; NULL or "-" is stdout.
+ *   returns  ARGUMENTS_PROCEED, or EXIT_USAGE after one line on stderr: an unknown format, or HTML onto a terminal. */
+int formats_choose(const command_line *line, report_kind kind, const char *word, const char *path, report_format *out);
+
+#endif

@@ -1,0 +1,182 @@
+/* `poolbuf report`: files of results and of leaks, in any format. Several files become one report: leaks are merged by
+ * fingerprint; results are merged when they are parts of one experiment, and otherwise stand one after the other. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arguments.h"
+#include "commands.h"
+#include "exit_codes.h"
+#include "formats.h"
+#include "output.h"
+#include "reports/report.h"
+
+typedef struct material {
+    report_input *read; /* one an operand; they own all memory */
+    size_t read_count;
+    report_input *shown; /* what the report is made of, after merging; only pointers into `read` */
+    size_t shown_count;
+} material;
+
+static bool same_text(const char *a, const char *b) {
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* Why two results are not parts of one experiment; NULL if they are. */
+static const char *why_apart(const results_model *a, const results_model *b) {
+    if (!same_text(a->host.cpu, b->host.cpu) || !same_text(a->host.kernel, b->host.kernel) ||
+        a->host.cores != b->host.cores || a->host.memory_bytes != b->host.memory_bytes) {
+        return "different hosts";
+    }
+    if (!same_text(a->build.compiler, b->build.compiler) || !same_text(a->build.type, b->build.type) ||
+        !same_text(a->build.flags, b->build.flags) || !same_text(a->tool_version, b->tool_version)) {
+        return "different builds";
+    }
+    if (a->run.rounds != b->run.rounds || a->run.seed != b->run.seed || a->run.quick != b->run.quick ||
+        !same_text(a->run.leak_level, b->run.leak_level) ||
+        !same_text(a->run.baseline_subject, b->run.baseline_subject)) {
+        return "different rounds, seeds, leak levels or baselines";
+    }
+    for (size_t i = 0; i < a->scenario_count; i++) {
+        for (size_t j = 0; j < b->scenario_count; j++) {
+            if (same_text(a->scenarios[i]->name, b->scenarios[j]->name)) {
+                return "both have the same scenario";
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Lends the nodes of `from` to `into`. Both models live as long as the report. */
+static void join_results(results_model *into, const results_model *from) {
+    for (size_t i = 0; i < from->scenario_count; i++) {
+        model_append(into->arena, &into->scenarios, &into->scenario_count, from->scenarios[i]);
+    }
+    for (size_t i = 0; i < from->subject_count; i++) {
+        bool known = false;
+        for (size_t j = 0; j < into->subject_count && !known; j++) {
+            known = same_text(into->subjects[j]->name, from->subjects[i]->name);
+        }
+        if (!known) {
+            model_append(into->arena, &into->subjects, &into->subject_count, from->subjects[i]);
+        }
+    }
+    if (!same_text(into->run.suite, from->run.suite)) {
+        into->run.suite = NULL;
+    }
+}
+
+/* Adds one input to what is shown: into the first that it can be merged with, or on its own. */
+static void show(material *all, const report_input *input) {
+    for (size_t i = 0; i < all->shown_count; i++) {
+        const report_input *other = &all->shown[i];
+        if (input->leaks != NULL && other->leaks != NULL && input->leaks->tool == other->leaks->tool) {
+            leaks_model_merge(other->leaks, input->leaks);
+            return;
+        }
+        if (input->results != NULL && other->results != NULL && why_apart(other->results, input->results) == NULL) {
+            join_results(other->results, input->results);
+            return;
+        }
+    }
+    all->shown[all->shown_count++] = *input;
+}
+
+static int read_inputs(char **paths, size_t count, material *all) {
+    all->read = calloc(count, sizeof *all->read);
+    all->shown = calloc(count, sizeof *all->shown);
+    if (all->read == NULL || all->shown == NULL) {
+        return input_error("out of memory");
+    }
+    for (; all->read_count < count; all->read_count++) {
+        char error[REPORT_ERROR_BYTES];
+        if (!report_read(paths[all->read_count], &all->read[all->read_count], error, sizeof error)) {
+            return input_error("%s", error);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        show(all, &all->read[i]);
+    }
+    return ARGUMENTS_PROCEED;
+}
+
+static int refuse_many(const material *all, char **paths) {
+    const char *reason = "leaks and results, or leaks of different tools, have no common schema";
+    const report_input *a = &all->shown[0];
+    const report_input *b = &all->shown[1];
+    if (a->results != NULL && b->results != NULL) {
+        reason = why_apart(a->results, b->results);
+    }
+    return input_error("%s and others: cannot become one JSON file: %s; give one, or ask for text, markdown or html",
+                       paths[0], reason);
+}
+
+static int write_report(const material *all, report_format format, const char *path) {
+    output out;
+    if (!output_open(&out, path)) {
+        return EXIT_USAGE;
+    }
+    char error[REPORT_ERROR_BYTES];
+    const report_options options = {.colour = out.path == NULL && report_colour_wanted(stdout)};
+    if (!report_write_inputs(all->shown, all->shown_count, format, &options, out.stream, error, sizeof error)) {
+        output_discard(&out);
+        return input_error("%s", error);
+    }
+    return output_commit(&out) ? EXIT_FINE : EXIT_RUN_FAILED;
+}
+
+int cli_report(int argc, char **argv) {
+    const char *word = NULL;
+    const char *path = NULL;
+    const argument arguments[] = {
+        {.name = "format",
+         .kind = ARGUMENT_TEXT,
+         .value = &word,
+         .meaning = "FORMAT",
+         .help = "text, markdown, html or json; default by FILE's suffix, else text"},
+        {.name = "output",
+         .letter = 'o',
+         .kind = ARGUMENT_TEXT,
+         .value = &path,
+         .meaning = "FILE",
+         .help = "where to write it; it appears whole or not at all; default stdout"},
+    };
+    const command_line line = {
+        .name = "report",
+        .synopsis = "INPUT.json... [--format FORMAT] [-o FILE]",
+        .examples = "  poolbuf report results.json                    a table for the terminal\n"
+                    "  poolbuf report results.json -o report.html     one page with charts, readable offline\n"
+                    "  poolbuf report leaks.json --format markdown >> \"$GITHUB_STEP_SUMMARY\"\n",
+        .about = "Shows results (`poolbuf run -o`) and leaks (`poolbuf leaks -o`, POOLBUF_LEAK_REPORT) in any format.\n"
+                 "Several leak files are merged by fingerprint; several results are merged if they are parts of one\n"
+                 "experiment, and stand one after the other if not.\n",
+        .arguments = arguments,
+        .argument_count = sizeof arguments / sizeof arguments[0],
+        .operands_least = 1,
+        .operands_most = SIZE_MAX,
+        .operand_name = "input file",
+    };
+    char **operands = NULL;
+    size_t count = 0;
+    int status = arguments_parse(&line, argc, argv, &operands, &count);
+    if (status != ARGUMENTS_PROCEED) {
+        return status;
+    }
+    report_format format = REPORT_TEXT;
+    status = formats_choose(&line, REPORT_RESULTS, word, path, &format);
+    if (status != ARGUMENTS_PROCEED) {
+        return status;
+    }
+    material all = {0};
+    status = read_inputs(operands, count, &all);
+    if (status == ARGUMENTS_PROCEED) {
+        status = format == REPORT_JSON && all.shown_count > 1 ? refuse_many(&all, operands)
+                                                              : write_report(&all, format, path);
+    }
+    for (size_t i = 0; i < all.read_count; i++) {
+        report_input_fini(&all.read[i]);
+    }
+    free(all.read);
+    free(all.shown);
+    return status;
+}
