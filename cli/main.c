@@ -19,8 +19,11 @@ typedef struct subcommand {
 static int cli_help(int argc, char **argv);
 
 static const subcommand SUBCOMMANDS[] = {
+    {"run", cli_run, "which allocator wins: scenarios on every subject"},
+    {"list", cli_list, "the scenarios, suites and subjects there are"},
     {"compare", cli_compare, "two results: what became slower, and is that certain"},
     {"report", cli_report, "results and leaks as text, Markdown, HTML or JSON"},
+    {"worker", cli_worker, NULL},
     {"help", cli_help, "explain a subcommand, as its --help does"},
 };
 

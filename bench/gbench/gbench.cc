@@ -197,8 +197,8 @@ class registered_benchmark : public benchmark::internal::Benchmark {
 
 void enter(const entry &item) {
     auto owned = std::make_unique<registered_benchmark>(item);
+    // The registry owns it from here, which the analyser cannot see. NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks)
     benchmark::internal::Benchmark *const benchmark = benchmark::internal::RegisterBenchmarkInternal(owned.release());
-    // The registry owns it now, which the analyser cannot see. NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks)
     benchmark->Unit(benchmark::kNanosecond)->Threads(item.threads)->Repetitions(item.repetitions);
     if (!item.arguments.empty()) {
         benchmark->Args(item.arguments);

@@ -1,0 +1,49 @@
+/* Runs one program to its end, and brings back what it said. */
+#ifndef POOLBUF_BENCH_PROCESS_H
+#define POOLBUF_BENCH_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef enum process_end {
+    PROCESS_EXITED,    /* by itself: `code` is its exit status */
+    PROCESS_KILLED,    /* by a signal: `code` is its number */
+    PROCESS_TIMED_OUT, /* by us, after its time was over */
+    PROCESS_NOT_RUN,   /* it could not be started: `code` is an errno value */
+} process_end;
+
+typedef struct process_result {
+    process_end end;
+    int code;
+    char *output; /* its stdout, from malloc, closed by a zero; NULL when nothing was read */
+    size_t output_size;
+    char complaint[256]; /* the last line of its stderr; "" when it wrote none */
+} process_result;
+
+enum {
+    PROCESS_OUTPUT_MAX = 1 << 20
+}; /* bytes of stdout that are kept; the rest is read and dropped */
+
+typedef struct process_command {
+    const char *program;     /* path */
+    const char *const *argv; /* ends with NULL */
+    const char *const *envp; /* ends with NULL */
+    int inherited;           /* a descriptor that the program gets under the same number; -1 for none */
+    unsigned timeout_ms;     /* after which it is killed */
+} process_command;
+
+/* process_run() starts a program and waits for its end. The program dies with the calling thread.
+ *   result  always filled; release it with process_result_fini(). */
+void process_run(const process_command *command, process_result *result);
+void process_result_fini(process_result *result);
+
+/* process_describe() says in a few words how a program ended badly, such as "killed by signal 11 (Segmentation fault)". */
+void process_describe(const process_result *result, unsigned timeout_ms, char *text, size_t text_size);
+
+/* process_environment() makes the environment of a measured process: this one's, without what would change the measuring
+ * (POOLBUF_*, BENCHMARK_*, LD_PRELOAD), with leak detection off and a library preloaded where one is given.
+ *   preload  NULL for none.
+ *   returns  an array that ends with NULL, one block from malloc; NULL without memory. */
+const char **process_environment(const char *preload);
+
+#endif

@@ -1,0 +1,370 @@
+/* Carries out a plan. What a finished set of samples says is in summarise.c. */
+#include "measure/run.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "measure/host.h"
+#include "measure/process.h"
+#include "measure/schedule.h"
+#include "measure/stream_image.h"
+#include "measure/summarise.h"
+#include "scenario/stream.h"
+
+/* One subject's part in a run. */
+typedef struct contender {
+    const subject *subject;
+    char preload[PROVENANCE_PATH_SIZE]; /* "" for none */
+    results_subject *record;
+    results_result *result; /* in the scenario that is running */
+} contender;
+
+typedef struct run {
+    const measure_plan *plan;
+    results_model *model;
+    contender contenders[MEASURE_SUBJECTS_MAX];
+    const subject *baseline;
+    char program[PATH_MAX];
+    size_t done, total; /* workers */
+    double start;
+    bool has_failed;
+    char *message; /* the caller's */
+    size_t message_size;
+} run;
+
+static double now_seconds(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+/* ---- Workers as processes ---- */
+
+static bool launch_process(const measure_plan *plan, const worker_job *job, worker_report *report, char *message,
+                           size_t message_size) {
+    char storage[WORKER_STORAGE_SIZE];
+    const char *argv[WORKER_ARGUMENTS_MAX + 1];
+    worker_arguments(job, plan->program, storage, argv);
+    const char **environment = process_environment(job->preload);
+    if (environment == NULL) {
+        (void)snprintf(message, message_size, "%s", strerror(ENOMEM));
+        return false;
+    }
+    const process_command command = {.program = plan->program,
+                                     .argv = argv,
+                                     .envp = environment,
+                                     .inherited = job->stream_descriptor,
+                                     .timeout_ms = plan->timeout_ms};
+    process_result result;
+    process_run(&command, &result);
+    free(environment);
+    const bool ended_well = result.end == PROCESS_EXITED && result.code == 0;
+    const bool good =
+        ended_well && result.output != NULL && worker_report_parse(result.output, result.output_size, report);
+    if (!ended_well) {
+        process_describe(&result, plan->timeout_ms, message, message_size);
+    } else if (!good) {
+        (void)snprintf(message, message_size, "the worker's answer is no report");
+    }
+    process_result_fini(&result);
+    return good;
+}
+
+/* ---- Before the first round ---- */
+
+static bool is_usable(const contender *self) {
+    return self->record->available;
+}
+
+/* Allocators read their own variables. That is the user's right, and the reader's: what is set stands in the note. */
+static const char *note_tuning(model_arena *arena, const subject *which) {
+    static const struct {
+        subject_provider provider;
+        const char *variable;
+    } known[] = {{SUBJECT_PROVIDER_LIBC, "GLIBC_TUNABLES"},
+                 {SUBJECT_PROVIDER_LIBC, "MALLOC_ARENA_MAX"},
+                 {SUBJECT_PROVIDER_JEMALLOC, "MALLOC_CONF"},
+                 {SUBJECT_PROVIDER_MIMALLOC, "MIMALLOC_LARGE_OS_PAGES"},
+                 {SUBJECT_PROVIDER_TCMALLOC, "TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES"}};
+    const char *note = NULL;
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        const char *value = getenv(known[i].variable);
+        if (known[i].provider == which->provider && value != NULL) {
+            note = model_text_format(arena, "%s%s%s=%s", note != NULL ? note : "", note != NULL ? " " : "tuned by ",
+                                     known[i].variable, value);
+        }
+    }
+    return note;
+}
+
+static void add_contender(run *self, contender *added, const subject *which) {
+    added->subject = which;
+    added->record = results_model_add_subject(self->model, which->name);
+    added->record->available = true;
+    added->record->package = which->package;
+    added->record->note = note_tuning(self->model->arena, which);
+    if (which->preload != NULL && !provenance_find_library(which->preload, added->preload, sizeof added->preload)) {
+        added->record->available = false;
+        added->record->note = model_text_format(
+            self->model->arena, "%s is not installed; Debian has it in the package %s", which->preload, which->package);
+    }
+}
+
+/* malloc where it takes part; otherwise the first that is somebody's real choice. */
+static const subject *choose_baseline(const measure_plan *plan) {
+    for (size_t i = 0; i < plan->subject_count; i++) {
+        if (strcmp(plan->subjects[i]->name, SUBJECT_BASELINE) == 0) {
+            return plan->subjects[i];
+        }
+    }
+    for (size_t i = 0; i < plan->subject_count; i++) {
+        if (strcmp(plan->subjects[i]->name, MODEL_NULL_SUBJECT) != 0) {
+            return plan->subjects[i];
+        }
+    }
+    return plan->subjects[0];
+}
+
+static void describe_run(run *self) {
+    const measure_plan *plan = self->plan;
+    results_model *model = self->model;
+    host_describe(model);
+    for (size_t i = 0; i < plan->command_count; i++) {
+        results_model_add_command(model, plan->command[i]);
+    }
+    model->run.suite = model_text(model->arena, plan->suite);
+    model->run.leak_level = "disabled";
+    model->run.seed = plan->seed;
+    model->run.rounds = plan->rounds;
+    model->run.quick = plan->quick;
+    self->baseline = choose_baseline(plan);
+    model->run.baseline_subject = self->baseline->name;
+    size_t usable = 0;
+    for (size_t i = 0; i < plan->subject_count; i++) {
+        add_contender(self, &self->contenders[i], plan->subjects[i]);
+        usable += is_usable(&self->contenders[i]);
+    }
+    self->total = usable * plan->rounds * plan->scenario_count;
+}
+
+/* ---- One worker's answer ---- */
+
+static void fail_result(run *self, results_result *result, uint32_t round, const char *message) {
+    result->status = RESULT_FAILED;
+    result->message = model_text_format(self->model->arena, "round %" PRIu32 ": %s", round + 1, message);
+    self->has_failed = true;
+}
+
+/* Holds what the subject really had alive against what the stream's model has. NULL when they agree. */
+static const char *disagreement(run *self, const stream *source, const worker_report *report) {
+    if (report->phase_count != source->phase_count) {
+        return model_text_format(self->model->arena, "%zu phases were played, not %" PRIu32, report->phase_count,
+                                 source->phase_count);
+    }
+    for (uint32_t i = 0; i < source->phase_count; i++) {
+        const stream_phase *phase = &source->phases[i];
+        const subject_held *held = &report->phases[i];
+        if (held->buffers != phase->end_live_buffers || held->bytes != phase->end_live_bytes) {
+            return model_text_format(
+                self->model->arena,
+                "phase %s ended with %" PRIu64 " live buffers of %" PRIu64 " bytes, not %" PRIu64 " of %" PRIu64,
+                phase->name, held->buffers, held->bytes, phase->end_live_buffers, phase->end_live_bytes);
+        }
+    }
+    if (source->thread_count == 1 && report->peak_live_bytes != source->peak_live_bytes) {
+        return model_text_format(self->model->arena, "at most %" PRIu64 " bytes were alive, not %" PRIu64,
+                                 report->peak_live_bytes, source->peak_live_bytes);
+    }
+    return NULL;
+}
+
+static uint64_t known(uint64_t count) {
+    return count == WORKER_UNKNOWN ? MODEL_UNKNOWN : count;
+}
+
+static void add_sample(run *self, const stream *source, results_result *result, uint32_t round, uint32_t place,
+                       const worker_report *report) {
+    results_sample *sample = results_result_add_sample(self->model, result);
+    sample->round = round + 1;
+    sample->position = place + 1;
+    sample->time_ns_per_op = report->time_ns_per_op;
+    sample->operations = known(report->operations);
+    sample->peak_live_bytes = known(report->peak_live_bytes);
+    sample->peak_resident_bytes = known(report->peak_resident_bytes);
+    sample->resident_growth_bytes = known(report->resident_growth_bytes);
+    sample->page_faults_minor = known(report->page_faults_minor);
+    sample->page_faults_major = known(report->page_faults_major);
+    for (uint32_t i = 0; i < source->phase_count; i++) {
+        results_phase *phase = results_sample_add_phase(self->model, sample, source->phases[i].name);
+        phase->live_buffers = known(report->phases[i].buffers);
+        phase->live_bytes = known(report->phases[i].bytes);
+    }
+}
+
+/* ---- Rounds ---- */
+
+typedef struct scenario_run {
+    run *whole;
+    const scenario *scenario;
+    stream *source;
+    int image;
+    results_scenario *record;
+    double *line_ns; /* round trips that workers measured, at most one a worker */
+    size_t line_count;
+} scenario_run;
+
+static void announce(const scenario_run *self, const contender *next, uint32_t round) {
+    const measure_plan *plan = self->whole->plan;
+    if (plan->progress != NULL) {
+        const measure_step step = {.scenario = self->scenario->name,
+                                   .subject = next->subject->name,
+                                   .round = round + 1,
+                                   .rounds = plan->rounds,
+                                   .done = self->whole->done,
+                                   .total = self->whole->total,
+                                   .seconds = now_seconds() - self->whole->start};
+        plan->progress(&step, plan->progress_user);
+    }
+}
+
+/* One subject in one round. False ends the run. */
+static bool measure_one(scenario_run *self, contender *now, uint32_t round, uint32_t place) {
+    run *whole = self->whole;
+    const worker_job job = {.subject = now->subject,
+                            .preload = now->preload[0] != '\0' ? now->preload : NULL,
+                            .stream_descriptor = self->image,
+                            .seconds = whole->plan->seconds};
+    worker_report report = {.status = WORKER_FAILED};
+    char message[WORKER_MESSAGE_SIZE] = "";
+    announce(self, now, round);
+    whole->done++;
+    if (!whole->plan->launch(whole->plan, &job, &report, message, sizeof message)) {
+        fail_result(whole, now->result, round, message);
+        return true;
+    }
+    now->record->library = model_text(whole->model->arena, report.library);
+    now->record->version = model_text(whole->model->arena, report.version);
+    if (report.status == WORKER_REFUSED) {
+        (void)snprintf(whole->message, whole->message_size, "%s", report.message);
+        worker_report_fini(&report);
+        return false;
+    }
+    const char *problem = report.status == WORKER_OK ? disagreement(whole, self->source, &report) : report.message;
+    if (problem != NULL) {
+        fail_result(whole, now->result, round, problem);
+    } else {
+        add_sample(whole, self->source, now->result, round, place, &report);
+        if (isfinite(report.line_round_trip_ns)) {
+            self->line_ns[self->line_count++] = report.line_round_trip_ns;
+        }
+    }
+    worker_report_fini(&report);
+    return true;
+}
+
+static bool measure_rounds(scenario_run *self) {
+    const measure_plan *plan = self->whole->plan;
+    uint32_t order[MEASURE_SUBJECTS_MAX];
+    for (uint32_t round = 0; round < plan->rounds; round++) {
+        schedule_order((uint32_t)plan->subject_count, round, order);
+        for (uint32_t place = 0; place < plan->subject_count; place++) {
+            contender *now = &self->whole->contenders[order[place]];
+            if (now->result->status == RESULT_OK && !measure_one(self, now, round, place)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void describe_scenario(scenario_run *self) {
+    run *whole = self->whole;
+    results_model *model = whole->model;
+    results_scenario *record = results_model_add_scenario(model, self->scenario->name);
+    record->asks = model_text(model->arena, self->scenario->asks);
+    record->source = model_text(model->arena, self->scenario->source);
+    record->file = model_text(model->arena, self->scenario->file);
+    record->threads = self->source->thread_count;
+    record->operations = self->source->operation_count;
+    record->allocations = self->source->allocation_count;
+    for (uint32_t i = 0; i < self->source->phase_count; i++) {
+        results_scenario_add_phase(model, record, self->source->phases[i].name);
+    }
+    for (size_t i = 0; i < whole->plan->subject_count; i++) {
+        contender *now = &whole->contenders[i];
+        now->result = results_scenario_add_result(model, record, now->subject->name);
+        now->result->status = is_usable(now) ? RESULT_OK : RESULT_UNAVAILABLE;
+        now->result->message = is_usable(now) ? NULL : now->record->note;
+    }
+    self->record = record;
+}
+
+static measure_outcome measure_scenario(run *whole, const scenario *from) {
+    const measure_plan *plan = whole->plan;
+    scenario_run self = {.whole = whole, .scenario = from, .image = -1};
+    measure_outcome outcome = MEASURE_NO_MEMORY;
+    if (!stream_generate(from, plan->seed, plan->quick, &self.source, whole->message, whole->message_size)) {
+        return MEASURE_BAD_INPUT;
+    }
+    self.image = stream_image_write(self.source);
+    self.line_ns = calloc(plan->subject_count * plan->rounds, sizeof *self.line_ns);
+    if (self.image < 0 || self.line_ns == NULL) {
+        (void)snprintf(whole->message, whole->message_size, "%s: its operations cannot be stored: %s", from->name,
+                       strerror(errno));
+    } else {
+        describe_scenario(&self);
+        outcome = measure_rounds(&self) ? MEASURE_OK : MEASURE_REFUSED;
+        summarise_scenario(whole->model, self.record, whole->baseline->name, self.line_ns, self.line_count);
+    }
+    if (self.image >= 0) {
+        (void)close(self.image);
+    }
+    free(self.line_ns);
+    stream_destroy(self.source);
+    return outcome;
+}
+
+/* Nothing was measured, and nothing failed: an empty table must not look like a good one. */
+static bool is_empty(const run *self) {
+    return self->total == 0;
+}
+
+measure_outcome measure_run(const measure_plan *plan, results_model **model, char *message, size_t message_size) {
+    measure_plan filled = *plan;
+    run self = {.plan = &filled, .message = message, .message_size = message_size, .start = now_seconds()};
+    message[0] = '\0';
+    if (filled.program == NULL) {
+        const ssize_t length = readlink("/proc/self/exe", self.program, sizeof self.program - 1);
+        self.program[length < 0 ? 0 : length] = '\0';
+        filled.program = self.program;
+    }
+    if (filled.launch == NULL) {
+        filled.launch = launch_process;
+    }
+    self.model = results_model_create();
+    describe_run(&self);
+    measure_outcome outcome = MEASURE_OK;
+    if (is_empty(&self)) {
+        (void)snprintf(message, message_size, "nothing can be measured: no subject is available");
+        outcome = MEASURE_REFUSED;
+    }
+    for (size_t i = 0; i < plan->scenario_count && outcome == MEASURE_OK; i++) {
+        outcome = measure_scenario(&self, plan->scenarios[i]);
+    }
+    if (outcome == MEASURE_OK && self.has_failed) {
+        outcome = MEASURE_FAILED;
+    }
+    if (outcome == MEASURE_OK || outcome == MEASURE_FAILED) {
+        *model = self.model;
+    } else {
+        results_model_destroy(self.model);
+    }
+    return outcome;
+}

@@ -1,0 +1,81 @@
+/* A run: every scenario on every subject, in rounds, each in a fresh process; from a plan to a results model.
+ *
+ *   for each scenario     its stream is generated once, and handed to all workers as the same bytes (stream_image.h)
+ *     for each round      all subjects, in the order of a balanced design (schedule.h)
+ *       for each subject  a worker process (worker.h), whose live counts are held against the stream's
+ *     then                medians, and the ratio to the baseline, paired by round (stats.h)
+ *
+ * A subject that fails in one round is not started again in that scenario: its result is failed, with the reason, and the
+ * others go on. Another library than the subject's, on the other hand, ends the run: whatever set it in place may have
+ * touched the others too. */
+#ifndef POOLBUF_BENCH_RUN_H
+#define POOLBUF_BENCH_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "measure/worker.h"
+#include "reports/model.h"
+#include "scenario/scenario.h"
+#include "subjects/subject.h"
+
+enum {
+    MEASURE_ROUNDS_MAX = 1000,
+    MEASURE_SUBJECTS_MAX = 64
+};
+
+/* What a timed part lasts, in seconds, and the rounds: defaults of a full and of a quick run. Seven rounds of seven
+ * subjects put each at each place once, and a t interval of six degrees of freedom is 18 % wider than one of twenty. */
+#define MEASURE_SECONDS       0.2
+#define MEASURE_SECONDS_QUICK 0.03
+#define MEASURE_ROUNDS        7u
+#define MEASURE_ROUNDS_QUICK  3u
+
+/* Where a run is; handed to plan.progress before each worker. */
+typedef struct measure_step {
+    const char *scenario;
+    const char *subject;
+    uint32_t round, rounds; /* from 1 */
+    size_t done, total;     /* workers of the whole run */
+    double seconds;         /* since the run began */
+} measure_step;
+
+typedef struct measure_plan {
+    const char *suite; /* NULL when scenarios were named one by one */
+    scenario *const *scenarios;
+    size_t scenario_count;
+    const subject *const *subjects;
+    size_t subject_count;       /* at most MEASURE_SUBJECTS_MAX; each subject once */
+    const char *const *command; /* the command line, for the record */
+    size_t command_count;
+    uint32_t rounds; /* 1 to MEASURE_ROUNDS_MAX */
+    uint64_t seed;
+    bool quick;                                             /* shorter streams */
+    double seconds;                                         /* of a timed part; above 0 */
+    unsigned timeout_ms;                                    /* of a worker */
+    const char *program;                                    /* that has the worker in it; NULL: this one */
+    void (*progress)(const measure_step *step, void *user); /* NULL for silence */
+    void *progress_user;
+    /* How a worker is run; NULL: as a process. Tests put another one here. Returns false with a message when there was no
+     * report; a report is released by the run. */
+    bool (*launch)(const struct measure_plan *plan, const worker_job *job, worker_report *report, char *message,
+                   size_t message_size);
+    void *launch_user;
+} measure_plan;
+
+typedef enum measure_outcome {
+    MEASURE_OK,        /* every result is fine, or its subject is not available here */
+    MEASURE_FAILED,    /* at least one result is failed: the model says which and why */
+    MEASURE_REFUSED,   /* a subject was served by another library, or there was nothing to measure: no model */
+    MEASURE_BAD_INPUT, /* a scenario cannot be turned into operations: no model */
+    MEASURE_NO_MEMORY, /* no model */
+} measure_outcome;
+
+/* measure_run() carries out a plan.
+ *   model    set for OK and FAILED; release it with results_model_destroy().
+ *   message  gets one line otherwise.
+ *   threads  one run at a time. */
+measure_outcome measure_run(const measure_plan *plan, results_model **model, char *message, size_t message_size);
+
+#endif

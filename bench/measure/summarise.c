@@ -1,0 +1,110 @@
+/* The samples of one scenario, as bench/stats sees them. */
+#include "measure/summarise.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stats/stats.h"
+
+/* Room for one number a round. */
+typedef struct columns {
+    double *one, *other;
+    size_t rounds;
+} columns;
+
+static model_estimate estimate_of(double *values, size_t count) {
+    model_estimate estimate;
+    stats_sort(values, count);
+    estimate.median = stats_quantile(values, count, 0.5);
+    stats_median_interval(values, count, &estimate.low, &estimate.high);
+    return estimate;
+}
+
+static double time_of(const results_sample *sample) {
+    return sample->time_ns_per_op;
+}
+
+static double memory_of(const results_sample *sample) {
+    return sample->peak_resident_bytes == MODEL_UNKNOWN ? nan("") : (double)sample->peak_resident_bytes;
+}
+
+static model_estimate estimate_samples(const results_result *result, double (*value_of)(const results_sample *),
+                                       double *values) {
+    size_t count = 0;
+    for (size_t i = 0; i < result->sample_count; i++) {
+        const double value = value_of(result->samples[i]);
+        if (isfinite(value)) {
+            values[count++] = value;
+        }
+    }
+    return estimate_of(values, count);
+}
+
+/* Puts each sample's time at its round; rounds without a sample hold NaN, which the comparison leaves out. */
+static void by_round(const results_result *result, double *times, size_t rounds) {
+    for (size_t i = 0; i < rounds; i++) {
+        times[i] = nan("");
+    }
+    for (size_t i = 0; i < result->sample_count; i++) {
+        const results_sample *sample = result->samples[i];
+        if (sample->round >= 1 && sample->round <= rounds) {
+            times[sample->round - 1] = sample->time_ns_per_op;
+        }
+    }
+}
+
+static model_verdict verdict_of(stats_verdict verdict) {
+    switch (verdict) {
+    case STATS_FASTER:
+        return VERDICT_FASTER;
+    case STATS_SLOWER:
+        return VERDICT_SLOWER;
+    case STATS_NOT_SEPARATED:
+        break;
+    }
+    return VERDICT_NOT_SEPARATED;
+}
+
+static results_ratio ratio_of(const results_result *result, const results_result *baseline, const columns *room) {
+    results_ratio ratio = {.estimate = nan(""), .low = nan(""), .high = nan(""), .verdict = VERDICT_UNKNOWN};
+    if (result->status != RESULT_OK || baseline == NULL || baseline->status != RESULT_OK) {
+        return ratio;
+    }
+    if (result == baseline) {
+        return (results_ratio){.estimate = 1, .low = 1, .high = 1, .verdict = VERDICT_BASELINE};
+    }
+    by_round(result, room->one, room->rounds);
+    by_round(baseline, room->other, room->rounds);
+    const stats_ratio paired = stats_paired_ratio(room->one, room->other, room->rounds);
+    if (paired.count > 0) {
+        ratio.estimate = paired.estimate;
+        ratio.low = paired.low;
+        ratio.high = paired.high;
+        ratio.verdict = verdict_of(paired.verdict);
+    }
+    return ratio;
+}
+
+void summarise_scenario(const results_model *model, results_scenario *scenario, const char *baseline, double *line_ns,
+                        size_t line_count) {
+    columns room = {.rounds = model->run.rounds};
+    const results_result *base = NULL;
+    room.one = calloc(room.rounds, sizeof *room.one);
+    room.other = calloc(room.rounds, sizeof *room.other);
+    for (size_t i = 0; i < scenario->result_count; i++) {
+        if (strcmp(scenario->results[i]->subject, baseline) == 0) {
+            base = scenario->results[i];
+        }
+    }
+    for (size_t i = 0; i < scenario->result_count && room.one != NULL && room.other != NULL; i++) {
+        results_result *result = scenario->results[i];
+        result->time_ns_per_op = estimate_samples(result, time_of, room.one);
+        result->peak_resident_bytes = estimate_samples(result, memory_of, room.one);
+        result->ratio = ratio_of(result, base, &room);
+    }
+    stats_sort(line_ns, line_count);
+    scenario->line_round_trip_ns = stats_quantile(line_ns, line_count, 0.5);
+    free(room.one);
+    free(room.other);
+}

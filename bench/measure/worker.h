@@ -1,0 +1,78 @@
+/* The worker: one subject, one scenario, one round, in a process of its own.
+ *
+ * A worker is `poolbuf worker`, which people do not call. Its job is its arguments and a stream image on an inherited
+ * descriptor; its result is one line of JSON on stdout. It looks at itself before it measures, and refuses when the
+ * library that serves it is not its subject's (provenance.h). */
+#ifndef POOLBUF_BENCH_WORKER_H
+#define POOLBUF_BENCH_WORKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "measure/provenance.h"
+#include "subjects/subject.h"
+
+typedef enum worker_status {
+    WORKER_OK,
+    WORKER_FAILED,      /* the subject failed, or could not be measured */
+    WORKER_REFUSED,     /* another library serves than should */
+    WORKER_STATUS_COUNT /* how many there are; not a status */
+} worker_status;
+
+enum {
+    WORKER_MESSAGE_SIZE = 2560,
+    WORKER_PHASES_MAX = 4096
+};
+
+#define WORKER_UNKNOWN UINT64_MAX
+
+/* What a worker tells. After WORKER_FAILED and WORKER_REFUSED only status, message, library and version mean anything. */
+typedef struct worker_report {
+    worker_status status;
+    char message[WORKER_MESSAGE_SIZE]; /* one line; "" after WORKER_OK */
+    char library[PROVENANCE_PATH_SIZE];
+    char version[PROVENANCE_VERSION_SIZE];
+    double time_ns_per_op;     /* wall time over stream_critical_operations() */
+    uint64_t operations;       /* timed, of all threads together */
+    double line_round_trip_ns; /* NaN without threads */
+    uint64_t peak_live_bytes;
+    uint64_t peak_resident_bytes;   /* of the process, less what the harness itself maps; WORKER_UNKNOWN if not known */
+    uint64_t resident_growth_bytes; /* peak over what was resident before the subject was prepared; or WORKER_UNKNOWN */
+    uint64_t page_faults_minor;     /* while timed */
+    uint64_t page_faults_major;
+    subject_held *phases; /* at each phase's end; from malloc, NULL when phase_count is 0 */
+    size_t phase_count;
+} worker_report;
+
+void worker_report_fini(worker_report *report);
+
+/* worker_report_parse() reads a worker's line.
+ *   returns  true; release the report with worker_report_fini(). False when the text is not such a line. */
+bool worker_report_parse(const char *text, size_t length, worker_report *report);
+
+/* worker_report_format() makes the line: from malloc, ends with a newline, NULL without memory. */
+char *worker_report_format(const worker_report *report);
+
+/* What a worker is asked to do. */
+typedef struct worker_job {
+    const subject *subject;
+    const char *preload;   /* resolved path, NULL for none */
+    int stream_descriptor; /* of a stream image */
+    double seconds;        /* of the timed part */
+} worker_job;
+
+/* worker_arguments() writes a job as the words of a command line, the way worker_main() reads them.
+ *   storage  gets the numbers' texts.
+ *   argv     gets at most WORKER_ARGUMENTS_MAX words and a NULL. */
+enum {
+    WORKER_ARGUMENTS_MAX = 12,
+    WORKER_STORAGE_SIZE = 128
+};
+void worker_arguments(const worker_job *job, const char *program, char *storage, const char **argv);
+
+/* worker_main() does a job given as words, argv[0] being "worker"; prints the line.
+ *   returns  the exit status: 0 even when the subject failed, as long as the line says so; 2 for words that are no job. */
+int worker_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,313 @@
+/* The kernel: plays an operation stream on one kind of buffer. Included once by each subject_*.c, after it has defined
+ *
+ *     KERNEL_STATE                                        the type of run->state
+ *     KERNEL_SHARES_MEMORY                                1 if live buffers overlap, so that contents cannot be checked
+ *     void *buffer_allocate(KERNEL_STATE *, uint32_t size)         one reference, indices 0; NULL without memory
+ *     void buffer_release(KERNEL_STATE *, void *buffer)            drops the one reference
+ *     void *buffer_resize(KERNEL_STATE *, void *buffer, uint32_t size)  keeps contents, may move; NULL leaves all as it was
+ *     uint8_t *buffer_memory(KERNEL_STATE *, void *buffer)
+ *     uint32_t buffer_size(const void *buffer)                     as asked for
+ *
+ * as static inline functions. What is here owns the meaning of the operations and is the same machine code for all but
+ * these; everything is forced inline into play() and audit(), which differ in the constant `audit` alone.
+ *
+ * The first byte of a buffer is its slot's number, the last one its complement; so the auditing form knows what any thread
+ * must find in any buffer, without keeping a record beside it. */
+#ifndef POOLBUF_BENCH_KERNEL_H
+#define POOLBUF_BENCH_KERNEL_H
+
+#include <string.h>
+
+#include "subjects/subject.h"
+
+#define KERNEL_INLINE      static inline __attribute__((always_inline))
+#define KERNEL_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* Makes the compiler believe that somebody looks at this memory now: without it, it may drop a store, answer a load from
+ * the store before it, or leave out a malloc whose block nobody sees. */
+#define KERNEL_OBSERVE(memory) __asm__ volatile("" : : "r"(memory) : "memory")
+
+/* What one thread keeps in registers while it plays. */
+typedef struct kernel_thread {
+    subject_run *run;
+    KERNEL_STATE *state;
+    subject_slot *slots;
+    uint32_t sum; /* of all that was read */
+} kernel_thread;
+
+KERNEL_INLINE void kernel_count_born(subject_run *run, uint32_t size) {
+    (void)atomic_fetch_add_explicit(&run->live_buffers, 1, memory_order_relaxed);
+    const uint64_t live = atomic_fetch_add_explicit(&run->live_bytes, size, memory_order_relaxed) + size;
+    uint64_t peak = atomic_load_explicit(&run->peak_live_bytes, memory_order_relaxed);
+    while (live > peak && !atomic_compare_exchange_weak_explicit(&run->peak_live_bytes, &peak, live,
+                                                                 memory_order_relaxed, memory_order_relaxed)) {
+    }
+}
+
+KERNEL_INLINE void kernel_count_dead(subject_run *run, uint32_t size) {
+    (void)atomic_fetch_sub_explicit(&run->live_buffers, 1, memory_order_relaxed);
+    (void)atomic_fetch_sub_explicit(&run->live_bytes, size, memory_order_relaxed);
+}
+
+KERNEL_INLINE void kernel_mark(kernel_thread *self, void *buffer, uint32_t slot, uint32_t size) {
+    if (size != 0) {
+        uint8_t *memory = buffer_memory(self->state, buffer);
+        memory[0] = (uint8_t)slot;
+        memory[size - 1] = size == 1 ? (uint8_t)slot : (uint8_t)~slot;
+        KERNEL_OBSERVE(memory);
+    }
+}
+
+/* Auditing: does the buffer hold what kernel_mark() wrote? */
+KERNEL_INLINE bool kernel_check(kernel_thread *self, void *buffer, uint32_t slot) {
+    const uint32_t size = buffer_size(buffer);
+    if (KERNEL_SHARES_MEMORY || size == 0) {
+        return true;
+    }
+    const uint8_t *memory = buffer_memory(self->state, buffer);
+    const uint8_t last = size == 1 ? (uint8_t)slot : (uint8_t)~slot;
+    if (memory[0] != (uint8_t)slot || memory[size - 1] != last) {
+        return subject_fail(self->run, SUBJECT_CONTENTS_LOST);
+    }
+    return true;
+}
+
+KERNEL_INLINE void *kernel_new(kernel_thread *self, uint32_t slot, uint32_t size, const bool audit) {
+    void *buffer = buffer_allocate(self->state, size);
+    if (KERNEL_UNLIKELY(buffer == NULL)) {
+        (void)subject_fail(self->run, SUBJECT_NO_MEMORY);
+        return NULL;
+    }
+    kernel_mark(self, buffer, slot, size);
+    if (audit) {
+        kernel_count_born(self->run, buffer_size(buffer));
+    }
+    return buffer;
+}
+
+KERNEL_INLINE bool kernel_drop(kernel_thread *self, void *buffer, uint32_t slot, const bool audit) {
+    bool good = true;
+    if (audit) {
+        good = kernel_check(self, buffer, slot);
+        kernel_count_dead(self->run, buffer_size(buffer));
+    }
+    if (buffer_size(buffer) != 0) {
+        self->sum += buffer_memory(self->state, buffer)[0];
+    }
+    buffer_release(self->state, buffer);
+    return good;
+}
+
+/* The buffer in a slot, for the thread that empties it. */
+KERNEL_INLINE void *kernel_full(kernel_thread *self, uint32_t slot) {
+    void *buffer = atomic_load_explicit(&self->slots[slot], memory_order_acquire);
+    return KERNEL_UNLIKELY(buffer == NULL) ? subject_wait_full(self->run, &self->slots[slot]) : buffer;
+}
+
+KERNEL_INLINE bool kernel_allocate(kernel_thread *self, stream_op op, const bool audit) {
+    subject_slot *slot = &self->slots[op.slot];
+    if (KERNEL_UNLIKELY(atomic_load_explicit(slot, memory_order_acquire) != NULL) &&
+        !subject_wait_empty(self->run, slot)) {
+        return false;
+    }
+    void *buffer = kernel_new(self, op.slot, stream_op_size(op), audit);
+    if (KERNEL_UNLIKELY(buffer == NULL)) {
+        return false;
+    }
+    atomic_store_explicit(slot, buffer, memory_order_release);
+    return true;
+}
+
+KERNEL_INLINE bool kernel_release(kernel_thread *self, stream_op op, const bool audit) {
+    void *buffer = kernel_full(self, op.slot);
+    if (KERNEL_UNLIKELY(buffer == NULL)) {
+        return false;
+    }
+    atomic_store_explicit(&self->slots[op.slot], NULL, memory_order_release);
+    return kernel_drop(self, buffer, op.slot, audit);
+}
+
+/* The slot stays full until the new buffer is in it: to the thread that fills the slot it must not look empty. */
+KERNEL_INLINE bool kernel_replace(kernel_thread *self, stream_op op, const bool audit) {
+    void *old = kernel_full(self, op.slot);
+    if (KERNEL_UNLIKELY(old == NULL)) {
+        return false;
+    }
+    const bool good = kernel_drop(self, old, op.slot, audit);
+    void *buffer = kernel_new(self, op.slot, stream_op_size(op), audit);
+    atomic_store_explicit(&self->slots[op.slot], buffer, memory_order_release);
+    return good && buffer != NULL;
+}
+
+KERNEL_INLINE bool kernel_resize(kernel_thread *self, stream_op op, const bool audit) {
+    const uint32_t size = stream_op_size(op);
+    void *old = kernel_full(self, op.slot);
+    if (KERNEL_UNLIKELY(old == NULL)) {
+        return false;
+    }
+    bool good = true;
+    uint32_t old_size = 0;
+    if (audit) {
+        old_size = buffer_size(old);
+        good = kernel_check(self, old, op.slot);
+    }
+    void *buffer = buffer_resize(self->state, old, size);
+    if (KERNEL_UNLIKELY(buffer == NULL)) {
+        return subject_fail(self->run, SUBJECT_NO_MEMORY);
+    }
+    if (audit) {
+        kernel_count_dead(self->run, old_size);
+        kernel_count_born(self->run, buffer_size(buffer));
+        if (!KERNEL_SHARES_MEMORY && size != 0 && old_size != 0 &&
+            buffer_memory(self->state, buffer)[0] != (uint8_t)op.slot) {
+            good = subject_fail(self->run, SUBJECT_CONTENTS_LOST);
+        }
+        kernel_mark(self, buffer, op.slot, size);
+    }
+    atomic_store_explicit(&self->slots[op.slot], buffer, memory_order_release);
+    return good;
+}
+
+KERNEL_INLINE bool kernel_touch(kernel_thread *self, stream_op op, const bool audit) {
+    void *buffer = kernel_full(self, op.slot);
+    if (KERNEL_UNLIKELY(buffer == NULL)) {
+        return false;
+    }
+    const uint32_t size = buffer_size(buffer);
+    if (size >= sizeof(uint32_t)) {
+        uint8_t *memory = buffer_memory(self->state, buffer);
+        uint32_t value = 0;
+        memcpy(&value, memory, sizeof value);
+        KERNEL_OBSERVE(memory);
+        memcpy(memory, &value, sizeof value);
+        self->sum += value;
+    } else if (size != 0) {
+        uint8_t *memory = buffer_memory(self->state, buffer);
+        const uint8_t value = memory[0];
+        KERNEL_OBSERVE(memory);
+        memory[0] = value;
+        self->sum += value;
+    }
+    return !audit || kernel_check(self, buffer, op.slot);
+}
+
+/* One turn of PINGPONG; `bytes` is a constant where it is called: 4, or what a smaller buffer has room for. */
+KERNEL_INLINE bool kernel_pingpong_turn(kernel_thread *self, uint32_t size, uint32_t turn, uint32_t bytes,
+                                        const bool audit) {
+    void *buffer = buffer_allocate(self->state, size);
+    if (KERNEL_UNLIKELY(buffer == NULL)) {
+        return subject_fail(self->run, SUBJECT_NO_MEMORY);
+    }
+    uint32_t value = 0;
+    uint8_t *memory = buffer_memory(self->state, buffer);
+    if (bytes == sizeof value) {
+        memcpy(memory, &turn, sizeof value);
+        KERNEL_OBSERVE(memory);
+        memcpy(&value, memory, sizeof value);
+    } else if (bytes != 0) {
+        memory[0] = (uint8_t)turn;
+        KERNEL_OBSERVE(memory);
+        value = memory[0];
+    }
+    self->sum += value;
+    if (audit) {
+        kernel_count_born(self->run, buffer_size(buffer));
+        kernel_count_dead(self->run, buffer_size(buffer));
+    }
+    buffer_release(self->state, buffer);
+    const uint32_t expected = bytes == sizeof value ? turn : bytes != 0 ? (uint8_t)turn : 0;
+    if (audit && value != expected) {
+        return subject_fail(self->run, SUBJECT_CONTENTS_LOST);
+    }
+    return true;
+}
+
+KERNEL_INLINE bool kernel_pingpong(kernel_thread *self, stream_op op, const bool audit) {
+    const uint32_t size = stream_op_size(op);
+    bool good = true;
+    if (size >= sizeof(uint32_t)) {
+        for (uint32_t turn = op.slot; turn != 0 && good; turn--) {
+            good = kernel_pingpong_turn(self, size, turn, sizeof(uint32_t), audit);
+        }
+    } else {
+        for (uint32_t turn = op.slot; turn != 0 && good; turn--) {
+            good = kernel_pingpong_turn(self, size, turn, size == 0 ? 0 : 1, audit);
+        }
+    }
+    return good;
+}
+
+KERNEL_INLINE bool kernel_run(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat,
+                              const bool audit) {
+    kernel_thread self = {.run = run, .state = run->state, .slots = run->slots};
+    bool good = true;
+    for (; repeat != 0 && good; repeat--) {
+        for (size_t i = 0; i < op_count && good; i++) {
+            const stream_op op = ops[i];
+            switch (stream_op_kind(op)) {
+            case STREAM_ALLOCATE:
+                good = kernel_allocate(&self, op, audit);
+                break;
+            case STREAM_RELEASE:
+                good = kernel_release(&self, op, audit);
+                break;
+            case STREAM_RESIZE:
+                good = kernel_resize(&self, op, audit);
+                break;
+            case STREAM_TOUCH:
+                good = kernel_touch(&self, op, audit);
+                break;
+            case STREAM_REPLACE:
+                good = kernel_replace(&self, op, audit);
+                break;
+            case STREAM_PINGPONG:
+                good = kernel_pingpong(&self, op, audit);
+                break;
+            case STREAM_KIND_COUNT:
+                break;
+            }
+        }
+    }
+    (void)atomic_fetch_add_explicit(&run->sink, self.sum, memory_order_relaxed);
+    return good;
+}
+
+static bool kernel_play(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat) {
+    return kernel_run(run, ops, op_count, repeat, false);
+}
+
+static bool kernel_audit(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat) {
+    return kernel_run(run, ops, op_count, repeat, true);
+}
+
+static subject_held kernel_held(const subject_run *run) {
+    subject_held held = {.buffers = 0};
+    for (uint32_t i = 0; i < run->slot_count; i++) {
+        const void *buffer = atomic_load_explicit(&run->slots[i], memory_order_acquire);
+        if (buffer != NULL) {
+            held.buffers++;
+            held.bytes += buffer_size(buffer);
+        }
+    }
+    return held;
+}
+
+static void kernel_discard(subject_run *run) {
+    for (uint32_t i = 0; i < run->slot_count; i++) {
+        void *buffer = atomic_exchange(&run->slots[i], NULL);
+        if (buffer != NULL) {
+            buffer_release(run->state, buffer);
+        }
+    }
+}
+
+/* The definition of a subject's kernel, with the two functions that are its own. */
+#define KERNEL_DEFINE(name, prepare_function, finish_function)                                                         \
+    const subject_kernel name = {.prepare = prepare_function,                                                          \
+                                 .finish = finish_function,                                                            \
+                                 .play = kernel_play,                                                                  \
+                                 .audit = kernel_audit,                                                                \
+                                 .held = kernel_held,                                                                  \
+                                 .discard = kernel_discard}
+
+#endif

@@ -1,0 +1,133 @@
+/* Subjects: what can serve buffers, and what a measured process needs of it.
+ *
+ * A subject is a name that users know: pooled, malloc, jemalloc, mimalloc, tcmalloc, fixed, null. Behind it stands a kernel,
+ * which plays an operation stream (scenario/stream.h) on one kind of reference-counted buffer. Each kernel is kernel.h
+ * compiled around the five inline functions of one kind of buffer, so that no indirect call is inside its loop; the three
+ * allocators that replace malloc share malloc's kernel and differ in the library that is preloaded.
+ *
+ * Equal work is the contract: every kind of buffer has a reference count, a size and two indices, is released without an
+ * atomic subtraction when the count is 1, and its memory is touched by the same bytes.
+ *
+ * A kernel is entered once a phase in each thread, in one of two forms: play() is what is timed, audit() does the same and
+ * counts what is alive and checks that contents survive. Counting is kept out of the timed form; that it holds what it
+ * should is seen afterwards, from the buffers that are really in the slots. */
+#ifndef POOLBUF_BENCH_SUBJECT_H
+#define POOLBUF_BENCH_SUBJECT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "scenario/stream.h"
+
+typedef _Atomic(void *) subject_slot;
+
+typedef enum subject_failure {
+    SUBJECT_FINE = 0,
+    SUBJECT_NO_MEMORY,     /* the subject had no buffer to give */
+    SUBJECT_CONTENTS_LOST, /* a buffer did not hold what was written to it */
+    SUBJECT_STILL_LIVE,    /* the subject counts live buffers after the last one was released */
+    SUBJECT_FAILURE_COUNT  /* how many there are; not a failure */
+} subject_failure;
+
+/* One play of a stream on one subject: shared by all its threads. Made by subject_run_init(). */
+typedef struct subject_run {
+    subject_slot *slots; /* mapped apart from any heap, so that no subject's memory changes its layout */
+    uint32_t slot_count;
+    uint32_t thread_count;
+    uint32_t max_size;  /* bytes; no operation asks for more */
+    void *state;        /* the kernel's own: set by its prepare(), released by its finish() */
+    size_t slots_size;  /* bytes of the mapping */
+    atomic_int failure; /* subject_failure; set once, and every thread then leaves its phase */
+    atomic_uint sink;   /* what was read, so that no read can be left out */
+    /* Written by audit() alone, by all threads. */
+    _Atomic(uint64_t) live_buffers;
+    _Atomic(uint64_t) live_bytes; /* sum of the sizes that were asked for */
+    _Atomic(uint64_t) peak_live_bytes;
+} subject_run;
+
+/* What is in the slots now. */
+typedef struct subject_held {
+    uint64_t buffers;
+    uint64_t bytes; /* sum of the sizes that were asked for */
+} subject_held;
+
+typedef struct subject_kernel {
+    /* Both are called by one thread, outside any clock, while no other is inside. prepare() returns false when there is no
+     * memory. finish() is called after a successful prepare(), with all slots empty, and releases everything; it returns
+     * false when the subject itself says that buffers are still alive. */
+    bool (*prepare)(subject_run *run);
+    bool (*finish)(subject_run *run);
+    /* Play operations `repeat` times. Return false once run->failure is set; slots then hold what they hold. */
+    bool (*play)(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat);
+    bool (*audit)(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat);
+    /* Count, or release, what is in the slots, while no thread plays. */
+    subject_held (*held)(const subject_run *run);
+    void (*discard)(subject_run *run);
+} subject_kernel;
+
+extern const subject_kernel subject_kernel_pooled;
+extern const subject_kernel subject_kernel_malloc;
+extern const subject_kernel subject_kernel_fixed;
+extern const subject_kernel subject_kernel_null;
+
+/* Whose code must serve malloc (or poolbuf_allocate) for a result to count. */
+typedef enum subject_provider {
+    SUBJECT_PROVIDER_LIBC,
+    SUBJECT_PROVIDER_JEMALLOC,
+    SUBJECT_PROVIDER_MIMALLOC,
+    SUBJECT_PROVIDER_TCMALLOC,
+    SUBJECT_PROVIDER_POOLBUF,
+    SUBJECT_PROVIDER_PROGRAM, /* memory of our own; malloc must be the C library's all the same */
+} subject_provider;
+
+typedef struct subject {
+    const char *name;
+    const char *about; /* one line for people */
+    const subject_kernel *kernel;
+    subject_provider provider;
+    const char *preload; /* the shared object's name, NULL for none */
+    const char *package; /* Debian's package of it, NULL for none */
+} subject;
+
+/* The subject that all others are compared with. */
+#define SUBJECT_BASELINE "malloc"
+
+/* subject_at() and subject_find() look into the table of subjects.
+ *   returns  a static entry; NULL past the end, or for a name that nobody has.
+ *   threads  any. */
+const subject *subject_at(size_t index);
+const subject *subject_find(const char *name);
+
+/* subject_failure_text() names a failure for people: a static string, never NULL. */
+const char *subject_failure_text(subject_failure failure);
+
+/* subject_run_init() maps the slots, all empty and all resident.
+ *   returns  false when there is no memory for them; nothing is then to be undone. */
+bool subject_run_init(subject_run *run, uint32_t slot_count, uint32_t thread_count, uint32_t max_size);
+void subject_run_fini(subject_run *run);
+
+/* subject_fail() records the first failure; the waits below then end. Always returns false. */
+bool subject_fail(subject_run *run, subject_failure failure);
+
+/* Wait until another thread has filled, or emptied, a slot: spinning at first, then giving the processor away, so that it
+ * also works on one core. Out of line: a kernel calls them only when its first look has failed.
+ *   returns  the buffer; NULL (false) when the run has failed meanwhile. */
+void *subject_wait_full(subject_run *run, const subject_slot *slot);
+bool subject_wait_empty(subject_run *run, const subject_slot *slot);
+
+/* All threads of a run meet here. Zero-initialise it but for thread_count. The last one to come lets the others go; what
+ * each did before is seen by all afterwards. Spins like the waits above. */
+typedef struct subject_barrier {
+    atomic_uint arrived;
+    atomic_uint generation;
+    uint32_t thread_count;
+} subject_barrier;
+
+void subject_barrier_wait(subject_barrier *barrier);
+
+/* subject_pause() is one turn of a loop that waits for another thread. `turns` counts them, from 0. */
+void subject_pause(unsigned *turns);
+
+#endif

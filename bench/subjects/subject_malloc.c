@@ -1,0 +1,84 @@
+/* The subject malloc: a reference-counted buffer whose header stands in front of its memory, in one block of malloc; how
+ * most C programs do it. jemalloc, mimalloc and tcmalloc are this one with their library preloaded. */
+#include "subjects/subject.h"
+
+#include <stdlib.h>
+
+/* The fields that a counted buffer needs, whether or not a stream looks at them: every subject sets them up. */
+typedef struct counted_buffer {
+    _Atomic(uint32_t) references;
+    uint32_t capacity; /* bytes that were asked for */
+    uint32_t max_capacity;
+    uint32_t reader_index;
+    uint32_t writer_index;
+    uint32_t flags;
+    void *owner;
+    void (*destroy)(struct counted_buffer *buffer); /* what a library calls for the last reference of foreign memory */
+    void *parent;
+} counted_buffer;
+
+/* 48 bytes is what such headers take (NUMBERS: the table of counted buffers), and keeps the memory behind it aligned. */
+_Static_assert(sizeof(counted_buffer) == 48, "the header that every peer is measured with");
+
+#define KERNEL_STATE         void
+#define KERNEL_SHARES_MEMORY 0
+
+static inline void *buffer_allocate(void *state, uint32_t size) {
+    counted_buffer *buffer = malloc(sizeof *buffer + size);
+    if (buffer == NULL) {
+        return NULL;
+    }
+    atomic_init(&buffer->references, 1);
+    buffer->capacity = size;
+    buffer->max_capacity = STREAM_SIZE_MAX;
+    buffer->reader_index = 0;
+    buffer->writer_index = 0;
+    buffer->flags = 0;
+    buffer->owner = state;
+    buffer->destroy = NULL;
+    buffer->parent = NULL;
+    return buffer;
+}
+
+/* A sole owner needs no atomic subtraction: nobody else can change the count. The acquire pairs with the release of those
+ * who dropped theirs before. */
+static inline void buffer_release(void *state, void *handle) {
+    (void)state;
+    counted_buffer *buffer = handle;
+    if (atomic_load_explicit(&buffer->references, memory_order_acquire) == 1 ||
+        atomic_fetch_sub_explicit(&buffer->references, 1, memory_order_acq_rel) == 1) {
+        free(buffer);
+    }
+}
+
+static inline void *buffer_resize(void *state, void *handle, uint32_t size) {
+    (void)state;
+    counted_buffer *buffer = realloc(handle, sizeof *buffer + size);
+    if (buffer != NULL) {
+        buffer->capacity = size;
+    }
+    return buffer;
+}
+
+static inline uint8_t *buffer_memory(void *state, void *handle) {
+    (void)state;
+    return (uint8_t *)((counted_buffer *)handle + 1);
+}
+
+static inline uint32_t buffer_size(const void *handle) {
+    return ((const counted_buffer *)handle)->capacity;
+}
+
+#include "subjects/kernel.h"
+
+static bool prepare(subject_run *run) {
+    run->state = NULL;
+    return true;
+}
+
+static bool finish(subject_run *run) {
+    (void)run;
+    return true;
+}
+
+KERNEL_DEFINE(subject_kernel_malloc, prepare, finish);

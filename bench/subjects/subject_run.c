@@ -1,0 +1,104 @@
+/* What the threads of one run share: the slots, the first failure, waiting for each other. */
+#include "subjects/subject.h"
+
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* How often a wait looks before it gives the processor away. Some 100 looks last a few microseconds: longer than a
+ * hand-over between two running threads takes, shorter than a scheduler's switch. */
+#define LOOKS_BEFORE_YIELD 128u
+
+const char *subject_failure_text(subject_failure failure) {
+    static const char *const texts[] = {
+        [SUBJECT_FINE] = "nothing failed",
+        [SUBJECT_NO_MEMORY] = "out of memory: the subject had no buffer to give",
+        [SUBJECT_CONTENTS_LOST] = "contents lost: a buffer did not hold what was written to it",
+        [SUBJECT_STILL_LIVE] = "still alive: the subject counts live buffers after the last one was released",
+    };
+    _Static_assert(sizeof texts / sizeof texts[0] == SUBJECT_FAILURE_COUNT, "every failure has a text");
+    return (unsigned)failure < SUBJECT_FAILURE_COUNT ? texts[failure] : "unknown failure";
+}
+
+bool subject_run_init(subject_run *run, uint32_t slot_count, uint32_t thread_count, uint32_t max_size) {
+    memset(run, 0, sizeof *run);
+    run->slot_count = slot_count;
+    run->thread_count = thread_count;
+    run->max_size = max_size;
+    run->slots_size = (slot_count == 0 ? 1 : (size_t)slot_count) * sizeof *run->slots;
+    void *mapping =
+        mmap(NULL, run->slots_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (mapping == MAP_FAILED) {
+        return false;
+    }
+    run->slots = mapping;
+    for (uint32_t i = 0; i < slot_count; i++) {
+        atomic_init(&run->slots[i], NULL);
+    }
+    return true;
+}
+
+void subject_run_fini(subject_run *run) {
+    (void)munmap(run->slots, run->slots_size);
+    run->slots = NULL;
+}
+
+bool subject_fail(subject_run *run, subject_failure failure) {
+    int expected = SUBJECT_FINE;
+    (void)atomic_compare_exchange_strong(&run->failure, &expected, (int)failure);
+    return false;
+}
+
+void subject_pause(unsigned *turns) {
+    if (++*turns % LOOKS_BEFORE_YIELD == 0) {
+        (void)sched_yield();
+        return;
+    }
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static bool has_failed(const subject_run *run) {
+    return atomic_load_explicit(&run->failure, memory_order_relaxed) != SUBJECT_FINE;
+}
+
+void *subject_wait_full(subject_run *run, const subject_slot *slot) {
+    unsigned turns = 0;
+    void *buffer = NULL;
+    while ((buffer = atomic_load_explicit(slot, memory_order_acquire)) == NULL && !has_failed(run)) {
+        subject_pause(&turns);
+    }
+    return buffer;
+}
+
+bool subject_wait_empty(subject_run *run, const subject_slot *slot) {
+    unsigned turns = 0;
+    while (atomic_load_explicit(slot, memory_order_acquire) != NULL) {
+        if (has_failed(run)) {
+            return false;
+        }
+        subject_pause(&turns);
+    }
+    return true;
+}
+
+/* The last to arrive resets the count before it opens the next generation, by a release that pairs with the acquire of
+ * those who wait; nobody can arrive for the next meeting before that. */
+void subject_barrier_wait(subject_barrier *barrier) {
+    if (barrier->thread_count < 2) {
+        return;
+    }
+    const unsigned generation = atomic_load_explicit(&barrier->generation, memory_order_acquire);
+    if (atomic_fetch_add_explicit(&barrier->arrived, 1, memory_order_acq_rel) + 1 == barrier->thread_count) {
+        atomic_store_explicit(&barrier->arrived, 0, memory_order_relaxed);
+        atomic_store_explicit(&barrier->generation, generation + 1, memory_order_release);
+        return;
+    }
+    unsigned turns = 0;
+    while (atomic_load_explicit(&barrier->generation, memory_order_acquire) == generation) {
+        subject_pause(&turns);
+    }
+}

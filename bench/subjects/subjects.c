@@ -1,0 +1,33 @@
+/* The table of subjects. */
+#include "subjects/subject.h"
+
+#include <string.h>
+
+static const subject SUBJECTS[] = {
+    {"malloc", "a counted buffer in one block of the C library's malloc; what the others are compared with",
+     &subject_kernel_malloc, SUBJECT_PROVIDER_LIBC, NULL, NULL},
+    {"jemalloc", "the same buffer, with jemalloc preloaded", &subject_kernel_malloc, SUBJECT_PROVIDER_JEMALLOC,
+     "libjemalloc.so.2", "libjemalloc2"},
+    {"mimalloc", "the same buffer, with mimalloc preloaded", &subject_kernel_malloc, SUBJECT_PROVIDER_MIMALLOC,
+     "libmimalloc.so.2", "libmimalloc2.0"},
+    {"tcmalloc", "the same buffer, with tcmalloc preloaded", &subject_kernel_malloc, SUBJECT_PROVIDER_TCMALLOC,
+     "libtcmalloc_minimal.so.4", "libtcmalloc-minimal4"},
+    {"fixed", "plain fixed-size pools, one a power of two, a mutex each once there are threads", &subject_kernel_fixed,
+     SUBJECT_PROVIDER_PROGRAM, NULL, NULL},
+    {"null", "no allocator at all, always the same memory: what the harness itself costs", &subject_kernel_null,
+     SUBJECT_PROVIDER_PROGRAM, NULL, NULL},
+};
+
+const subject *subject_at(size_t index) {
+    return index < sizeof SUBJECTS / sizeof SUBJECTS[0] ? &SUBJECTS[index] : NULL;
+}
+
+const subject *subject_find(const char *name) {
+    const subject *found = NULL;
+    for (size_t i = 0; (found = subject_at(i)) != NULL; i++) {
+        if (strcmp(found->name, name) == 0) {
+            break;
+        }
+    }
+    return found;
+}

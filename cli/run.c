@@ -1,0 +1,421 @@
+/* `poolbuf run`: scenarios on subjects, and the table of who wins. What to run is gathered here, from names, suites and
+ * files; running it is bench/measure's, the table is reports'. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "arguments.h"
+#include "commands.h"
+#include "exit_codes.h"
+#include "formats.h"
+#include "measure/host.h"
+#include "measure/run.h"
+#include "output.h"
+#include "reports/report.h"
+#include "scenario/scenario.h"
+#include "subjects/subject.h"
+#include "suggest.h"
+
+#define DEFAULT_SUITE "default"
+#define DEFAULT_SEED  1
+
+/* A worker takes a second or two; one that takes this long hangs. */
+#define WORKER_TIMEOUT_MS 120000u
+
+enum {
+    ERROR_SIZE = 4096,
+    PATH_SIZE = 4096
+};
+
+/* What the command line asked for. */
+typedef struct request {
+    text_list subject_names;
+    uint64_t rounds; /* 0: the default */
+    uint64_t seed;
+    bool quick;
+    const char *path; /* of the results file, NULL for none */
+    const char *format_word;
+    report_format format;
+    char **operands;
+    size_t operand_count;
+} request;
+
+/* What will be run. */
+typedef struct programme {
+    scenario **scenarios;
+    size_t scenario_count;
+    const subject *subjects[MEASURE_SUBJECTS_MAX];
+    size_t subject_count;
+    char *suite; /* the name, if one suite is all that was asked for */
+} programme;
+
+static void programme_fini(programme *all) {
+    for (size_t i = 0; i < all->scenario_count; i++) {
+        scenario_destroy(all->scenarios[i]);
+    }
+    free(all->scenarios);
+    free(all->suite);
+}
+
+/* ---- Scenarios ---- */
+
+/* Takes the scenario over. One that is there already is not run twice; two files with one name could not be told apart. */
+static int add_scenario(programme *all, scenario *added) {
+    for (size_t i = 0; i < all->scenario_count; i++) {
+        const scenario *other = all->scenarios[i];
+        if (strcmp(other->name, added->name) == 0) {
+            const bool is_same = strcmp(other->file, added->file) == 0;
+            const int status = is_same
+                                   ? ARGUMENTS_PROCEED
+                                   : input_error("%s: a scenario called \"%s\" was read from %s already; rename one",
+                                                 added->file, added->name, other->file);
+            scenario_destroy(added);
+            return status;
+        }
+    }
+    scenario **larger = realloc(all->scenarios, (all->scenario_count + 1) * sizeof(*larger));
+    if (larger == NULL) {
+        scenario_destroy(added);
+        return input_error("out of memory");
+    }
+    all->scenarios = larger;
+    all->scenarios[all->scenario_count++] = added;
+    return ARGUMENTS_PROCEED;
+}
+
+static int load_scenario(programme *all, const char *path) {
+    char error[ERROR_SIZE];
+    scenario *loaded = NULL;
+    if (!scenario_load(path, &loaded, error, sizeof error)) {
+        return input_error("%s", error);
+    }
+    return add_scenario(all, loaded);
+}
+
+static int load_suite(programme *all, const char *path, bool is_all) {
+    char error[ERROR_SIZE];
+    scenario_suite *suite = NULL;
+    if (!scenario_suite_load(path, &suite, error, sizeof error)) {
+        return input_error("%s", error);
+    }
+    int status = ARGUMENTS_PROCEED;
+    for (uint32_t i = 0; i < suite->scenarios_count && status == ARGUMENTS_PROCEED; i++) {
+        char found[PATH_SIZE];
+        if (!scenario_find(suite->scenarios[i], found, sizeof found, error, sizeof error)) {
+            status = input_error("%s: %s", path, error);
+        } else {
+            status = load_scenario(all, found);
+        }
+    }
+    if (is_all && status == ARGUMENTS_PROCEED) {
+        all->suite = strdup(suite->name);
+    }
+    scenario_suite_destroy(suite);
+    return status;
+}
+
+/* A suite's file has the key `scenarios`, a scenario's never. */
+static bool is_suite_file(const char *path) {
+    static const char key[] = "scenarios:";
+    char line[256];
+    bool found = false;
+    FILE *file = fopen(path, "re");
+    while (file != NULL && !found && fgets(line, sizeof line, file) != NULL) {
+        found = strncmp(line, key, sizeof key - 1) == 0;
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return found;
+}
+
+/* A name or a path; a scenario's name goes before a suite's. */
+static int add_operand(programme *all, const char *word, bool is_all) {
+    char path[PATH_SIZE];
+    char error[ERROR_SIZE];
+    char ignored[ERROR_SIZE];
+    if (scenario_find(word, path, sizeof path, error, sizeof error)) {
+        return is_suite_file(path) ? load_suite(all, path, is_all) : load_scenario(all, path);
+    }
+    if (scenario_suite_find(word, path, sizeof path, ignored, sizeof ignored)) {
+        return load_suite(all, path, is_all);
+    }
+    return input_error("%s", error);
+}
+
+static int add_operands(programme *all, const request *asked) {
+    if (asked->operand_count == 0) {
+        char path[PATH_SIZE];
+        char error[ERROR_SIZE];
+        if (!scenario_suite_find(DEFAULT_SUITE, path, sizeof path, error, sizeof error)) {
+            return input_error("%s", error);
+        }
+        return load_suite(all, path, true);
+    }
+    int status = ARGUMENTS_PROCEED;
+    for (size_t i = 0; i < asked->operand_count && status == ARGUMENTS_PROCEED; i++) {
+        status = add_operand(all, asked->operands[i], asked->operand_count == 1);
+    }
+    return status;
+}
+
+/* ---- Subjects ---- */
+
+static int unknown_subject(const command_line *line, const char *name) {
+    const char *names[MEASURE_SUBJECTS_MAX];
+    char legal[512] = "";
+    size_t count = 0;
+    for (const subject *known = NULL; (known = subject_at(count)) != NULL; count++) {
+        const size_t used = strlen(legal);
+        names[count] = known->name;
+        (void)snprintf(legal + used, sizeof legal - used, "%s%s", count == 0 ? "" : ", ", known->name);
+    }
+    const char *near = suggest_nearest(name, names, count, sizeof names[0]);
+    if (near != NULL) {
+        return usage_error(line, "unknown subject \"%s\", did you mean \"%s\"? legal are %s", name, near, legal);
+    }
+    return usage_error(line, "unknown subject \"%s\"; legal are %s", name, legal);
+}
+
+static bool is_chosen(const programme *all, const subject *which) {
+    for (size_t i = 0; i < all->subject_count; i++) {
+        if (all->subjects[i] == which) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int add_subjects(const command_line *line, programme *all, const request *asked) {
+    const subject *which = NULL;
+    if (asked->subject_names.count == 0) {
+        while ((which = subject_at(all->subject_count)) != NULL) {
+            all->subjects[all->subject_count++] = which;
+        }
+    }
+    for (size_t i = 0; i < asked->subject_names.count; i++) {
+        which = subject_find(asked->subject_names.items[i]);
+        if (which == NULL) {
+            return unknown_subject(line, asked->subject_names.items[i]);
+        }
+        if (!is_chosen(all, which)) {
+            all->subjects[all->subject_count++] = which;
+        }
+    }
+    return ARGUMENTS_PROCEED;
+}
+
+/* ---- Progress, on stderr ---- */
+
+typedef struct progress {
+    bool is_terminal;
+    const char *scenario; /* the last one announced */
+} progress;
+
+static void show_bar(const measure_step *step) {
+    enum {
+        WIDTH = 24
+    };
+    const size_t filled = step->done * WIDTH / step->total;
+    const double left = step->done == 0 ? 0 : step->seconds / (double)step->done * (double)(step->total - step->done);
+    char bar[WIDTH + 1];
+    memset(bar, '.', WIDTH);
+    memset(bar, '#', filled);
+    bar[WIDTH] = '\0';
+    fprintf(stderr, "\r[%s] %3zu%%  %s, round %" PRIu32 " of %" PRIu32 ", %s", bar, step->done * 100 / step->total,
+            step->scenario, step->round, step->rounds, step->subject);
+    if (step->done > 0) {
+        fprintf(stderr, ", %.0f s left", left);
+    }
+    fputs("\033[K", stderr);
+}
+
+static void on_progress(const measure_step *step, void *user) {
+    progress *shown = user;
+    if (shown->is_terminal) {
+        show_bar(step);
+        return;
+    }
+    if (shown->scenario == NULL || strcmp(shown->scenario, step->scenario) != 0) {
+        shown->scenario = step->scenario;
+        fprintf(stderr, "poolbuf: %s: %" PRIu32 " rounds (%zu of %zu measurements done, %.0f s)\n", step->scenario,
+                step->rounds, step->done, step->total, step->seconds);
+    }
+}
+
+static void progress_end(const progress *shown) {
+    if (shown->is_terminal) {
+        fputs("\r\033[K", stderr);
+    }
+}
+
+/* ---- Results ---- */
+
+static void print_failures(const results_model *model) {
+    for (size_t i = 0; i < model->scenario_count; i++) {
+        const results_scenario *from = model->scenarios[i];
+        for (size_t j = 0; j < from->result_count; j++) {
+            if (from->results[j]->status == RESULT_FAILED) {
+                fprintf(stderr, "poolbuf: %s on %s failed: %s\n", from->results[j]->subject, from->name,
+                        from->results[j]->message);
+            }
+        }
+    }
+}
+
+static bool write_results(const results_model *model, report_format format, output *to, bool colour) {
+    char error[REPORT_ERROR_BYTES];
+    const report_options options = {.colour = colour};
+    if (!report_write_results(model, format, &options, to->stream, error, sizeof error)) {
+        output_discard(to);
+        fprintf(stderr, "poolbuf: %s\n", error);
+        return false;
+    }
+    return output_commit(to);
+}
+
+/* The table on stdout, the file where one was asked for. */
+static bool publish(const results_model *model, const request *asked, output *file) {
+    output table;
+    bool good = asked->path == NULL || write_results(model, REPORT_JSON, file, false);
+    if (!output_open(&table, NULL)) {
+        return false;
+    }
+    good = write_results(model, asked->format, &table, report_colour_wanted(stdout)) && good;
+    return good;
+}
+
+static int measure(const programme *all, const request *asked, const char *const *command, size_t command_count,
+                   output *file) {
+    progress shown = {.is_terminal = isatty(STDERR_FILENO) == 1};
+    const uint32_t default_rounds = asked->quick ? MEASURE_ROUNDS_QUICK : MEASURE_ROUNDS;
+    const measure_plan plan = {.suite = all->suite,
+                               .scenarios = all->scenarios,
+                               .scenario_count = all->scenario_count,
+                               .subjects = all->subjects,
+                               .subject_count = all->subject_count,
+                               .command = command,
+                               .command_count = command_count,
+                               .rounds = asked->rounds == 0 ? default_rounds : (uint32_t)asked->rounds,
+                               .seed = asked->seed,
+                               .quick = asked->quick,
+                               .seconds = asked->quick ? MEASURE_SECONDS_QUICK : MEASURE_SECONDS,
+                               .timeout_ms = WORKER_TIMEOUT_MS,
+                               .progress = on_progress,
+                               .progress_user = &shown};
+    char message[ERROR_SIZE];
+    results_model *model = NULL;
+    if (!host_build_is_optimised()) {
+        fputs("poolbuf: this is not an optimised build: its times mean nothing\n", stderr);
+    }
+    const measure_outcome outcome = measure_run(&plan, &model, message, sizeof message);
+    progress_end(&shown);
+    if (model == NULL) {
+        if (asked->path != NULL) {
+            output_discard(file);
+        }
+        fprintf(stderr, "poolbuf: %s\n", message);
+        return outcome == MEASURE_BAD_INPUT ? EXIT_USAGE
+               : outcome == MEASURE_REFUSED ? EXIT_UNCHECKED
+                                            : EXIT_RUN_FAILED;
+    }
+    print_failures(model);
+    const bool published = publish(model, asked, file);
+    results_model_destroy(model);
+    return published && outcome == MEASURE_OK ? EXIT_FINE : EXIT_RUN_FAILED;
+}
+
+static int run(const command_line *line, request *asked, const char *const *command, size_t command_count) {
+    programme all = {.scenario_count = 0};
+    output file;
+    int status = formats_choose(line, REPORT_RESULTS, asked->format_word, NULL, &asked->format);
+    if (status == ARGUMENTS_PROCEED) {
+        status = add_subjects(line, &all, asked);
+    }
+    if (status == ARGUMENTS_PROCEED) {
+        status = add_operands(&all, asked);
+    }
+    if (status == ARGUMENTS_PROCEED && asked->path != NULL && !output_open(&file, asked->path)) {
+        status = EXIT_USAGE;
+    }
+    if (status == ARGUMENTS_PROCEED) {
+        status = measure(&all, asked, command, command_count, &file);
+    }
+    programme_fini(&all);
+    return status;
+}
+
+int cli_run(int argc, char **argv) {
+    request asked = {.seed = DEFAULT_SEED};
+    const argument arguments[] = {
+        {.name = "subject",
+         .letter = 's',
+         .kind = ARGUMENT_LIST,
+         .value = &asked.subject_names,
+         .meaning = "NAME",
+         .help = "measure this one; may be given often; default all that `poolbuf list subjects` shows"},
+        {.name = "rounds",
+         .letter = 'n',
+         .kind = ARGUMENT_COUNT,
+         .value = &asked.rounds,
+         .meaning = "N",
+         .low = 1,
+         .high = MEASURE_ROUNDS_MAX,
+         .help = "how often each subject plays each scenario, in a fresh process each time; default 7, quick 3"},
+        {.name = "quick",
+         .kind = ARGUMENT_FLAG,
+         .value = &asked.quick,
+         .help = "an eighth of the work: a first impression"},
+        {.name = "seed",
+         .kind = ARGUMENT_COUNT,
+         .value = &asked.seed,
+         .meaning = "N",
+         .high = INT64_MAX,
+         .help = "which random operations; the same seed gives the same ones; default 1"},
+        {.name = "output",
+         .letter = 'o',
+         .kind = ARGUMENT_TEXT,
+         .value = &asked.path,
+         .meaning = "FILE",
+         .help = "write all samples there as JSON; it appears whole or not at all"},
+        {.name = "format",
+         .kind = ARGUMENT_TEXT,
+         .value = &asked.format_word,
+         .meaning = "FORMAT",
+         .help = "of what is printed on stdout: text, markdown, html or json; default text"},
+    };
+    const command_line line = {
+        .name = "run",
+        .synopsis = "[SCENARIO|SUITE|FILE.yaml|FILE.pbtrace]... [OPTIONS]",
+        .examples =
+            "  poolbuf run                                    the default suite on every subject, in 3 minutes\n"
+            "  poolbuf run --quick churn -s pooled,malloc     one question, a first impression\n"
+            "  poolbuf run -o results.json server.pbtrace     your own program's allocations, all samples kept\n",
+        .about =
+            "Plays scenarios on everything that can serve buffers, each in a process of its own, in rounds that take\n"
+            "turns, and says which is faster or slower than malloc, by how much, and where the two are not separated.\n"
+            "Exit status 1: a subject failed; 6: another library served than should, so nothing was measured.\n",
+        .arguments = arguments,
+        .argument_count = sizeof arguments / sizeof arguments[0],
+        .operands_most = SIZE_MAX,
+        .operand_name = "scenario",
+    };
+    /* The words move while they are parsed; the record wants them as they were typed. */
+    const char **command = calloc((size_t)argc + 1, sizeof *command);
+    if (command == NULL) {
+        return input_error("out of memory");
+    }
+    command[0] = "poolbuf";
+    for (int i = 0; i < argc; i++) {
+        command[i + 1] = argv[i];
+    }
+    int status = arguments_parse(&line, argc, argv, &asked.operands, &asked.operand_count);
+    if (status == ARGUMENTS_PROCEED) {
+        status = run(&line, &asked, command, (size_t)argc + 1);
+    }
+    text_list_fini(&asked.subject_names);
+    free(command);
+    return status;
+}
