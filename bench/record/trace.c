@@ -458,33 +458,50 @@ static bool put_end(const sink *self, const trace_summary *summary) {
     return sink_put(self, end, n, ZSTD_e_end);
 }
 
+static void count_event(trace_statistics *statistics, const trace_event *event) {
+    statistics->allocations += event->kind == TRACE_ALLOCATE;
+    statistics->resizes += event->kind == TRACE_RESIZE;
+    statistics->releases += event->kind == TRACE_RELEASE;
+    if (event->kind != TRACE_RELEASE) {
+        unsigned doubling = 0;
+        while (doubling + 1 < TRACE_DOUBLINGS && (UINT32_C(1) << doubling) < event->size) {
+            doubling++;
+        }
+        statistics->by_doubling[doubling]++;
+    }
+}
+
 /* Decodes raw events for their counts; a raw recording has no end of its own. */
-static bool count_events(const uint8_t *events, size_t size, const report *to, trace_summary *summary) {
+static bool count_events(const uint8_t *events, size_t size, const report *to, trace_summary *summary,
+                         trace_statistics *statistics) {
     decoder self;
     decoder_init(&self, to);
     self.source.next = events;
     self.source.end = events + size;
+    *statistics = (trace_statistics){0};
     bool marked = false;
-    outcome outcome_of;
-    do {
-        trace_event event;
-        outcome_of = decode_event(&self, &event, &marked);
-    } while (outcome_of == OUTCOME_EVENT);
+    trace_event event;
+    outcome outcome_of = decode_event(&self, &event, &marked);
+    for (; outcome_of == OUTCOME_EVENT; outcome_of = decode_event(&self, &event, &marked)) {
+        count_event(statistics, &event);
+    }
     bool fine = outcome_of == OUTCOME_END;
     if (fine && marked) {
         fine = fail(to, "the recording holds an end before its end; record it again");
     }
     *summary = self.seen;
+    statistics->peak_live_bytes = self.peak_live_bytes;
     decoder_fini(&self);
     return fine;
 }
 
 bool trace_write_raw(FILE *file, const char *program, const uint8_t *events, size_t size, const trace_summary *counts,
-                     trace_summary *summary, char *error, size_t error_size) {
+                     trace_summary *summary, trace_statistics *statistics, char *error, size_t error_size) {
     const report to = {.name = program, .error = error, .error_size = error_size};
     sink self = {.file = file, .report = &to};
     trace_summary seen = {0};
-    bool fine = count_events(events, size, &to, &seen) && sink_open(&self, size);
+    trace_statistics found;
+    bool fine = count_events(events, size, &to, &seen, &found) && sink_open(&self, size);
     if (fine) {
         seen.skipped_releases = counts->skipped_releases;
         seen.clamped_sizes = counts->clamped_sizes;
@@ -495,6 +512,9 @@ bool trace_write_raw(FILE *file, const char *program, const uint8_t *events, siz
     (void)ZSTD_freeCCtx(self.zstd);
     if (fine) {
         *summary = seen;
+        if (statistics != NULL) {
+            *statistics = found;
+        }
     }
     return fine;
 }

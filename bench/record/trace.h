@@ -61,6 +61,15 @@ typedef struct trace_summary {
     uint64_t dropped_events;   /* 1 when a limit stopped the recording early: later events are missing */
 } trace_summary;
 
+#define TRACE_DOUBLINGS 30u
+
+/* What a trace is like, for people. */
+typedef struct trace_statistics {
+    uint64_t allocations, resizes, releases;
+    uint64_t peak_live_bytes;
+    uint64_t by_doubling[TRACE_DOUBLINGS]; /* allocations and resizes of 2^(i-1) + 1 to 2^i bytes; [0]: 1 byte */
+} trace_statistics;
+
 typedef struct trace {
     char program[TRACE_NAME_MAX + 1];
     trace_event *events;
@@ -97,9 +106,9 @@ static inline size_t trace_varint(uint8_t *to, uint64_t number) {
  *   events   the encoded events, without header and end; they are decoded on the way, and refused when unsound.
  *   counts   only the last three fields are used; the others are counted from the events.
  *   file     open for writing; the caller makes it appear under its name when all is well.
- *   summary  set on success.
+ *   summary, statistics  set on success; statistics may be NULL.
  *   returns  false, with one line in error, for unsound events, when writing fails, and without memory. */
 bool trace_write_raw(FILE *file, const char *program, const uint8_t *events, size_t size, const trace_summary *counts,
-                     trace_summary *summary, char *error, size_t error_size);
+                     trace_summary *summary, trace_statistics *statistics, char *error, size_t error_size);
 
 #endif

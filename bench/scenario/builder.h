@@ -9,7 +9,7 @@
 #include "scenario/stream.h"
 
 #define BUILDER_OPS_MAX  (UINT64_C(1) << 27) /* operations in memory: 1 GiB */
-#define BUILDER_PASS_OPS (UINT32_C(1) << 20) /* a longer phase repeats a pass of at most this many: 8 MiB a thread */
+#define BUILDER_PASS_OPS (UINT32_C(1) << 18) /* a longer phase repeats a pass of at most this many: 2 MiB a thread */
 
 typedef struct builder_thread {
     stream_op *ops;

@@ -21,7 +21,7 @@ typedef struct plan {
     uint64_t seed;       /* this phase's own */
 } plan;
 
-/* A long phase is a pass that repeats: the operations stay in memory and 8 MiB a thread is enough to hide their pattern. The
+/* A long phase is a pass that repeats: the operations stay in memory and 2 MiB a thread is enough to hide their pattern. The
  * count of steps is rounded down to whole passes. */
 static uint32_t pass_of(uint32_t operations, uint32_t *repeat) {
     *repeat = (operations - 1) / BUILDER_PASS_OPS + 1;

@@ -149,9 +149,9 @@ static void a_burst_is_taken_from_its_last_buffer(void **state) {
 static void a_long_phase_repeats_a_pass(void **state) {
     (void)state;
     static const char *const texts[] = {
-        HEAD "phases: [{kind: churn, live: 10, operations: 2500000, sizes: {uniform: {low: 1, high: 9}}}]\n",
-        HEAD "phases: [{kind: handoff, live: 24, burst: 8, operations: 1100000, sizes: {fixed: 9}}]\n",
-        HEAD "phases: [{kind: pingpong, operations: 1100000, sizes: {uniform: {low: 1, high: 9}}}]\n",
+        HEAD "phases: [{kind: churn, live: 10, operations: 600000, sizes: {uniform: {low: 1, high: 9}}}]\n",
+        HEAD "phases: [{kind: handoff, live: 24, burst: 8, operations: 270000, sizes: {fixed: 9}}]\n",
+        HEAD "phases: [{kind: pingpong, operations: 270000, sizes: {uniform: {low: 1, high: 9}}}]\n",
     };
     static const unsigned phases[] = {1, 0, 0};
     static const unsigned repeats[] = {3, 2, 2};

@@ -1,0 +1,440 @@
+/* The recorder's inside; see recorder.h for its rules, spool.h for where events go, trace.h for how they look. */
+#include "record/recorder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "record/spool.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14; older kernels answer EINVAL */
+#endif
+
+#define MAP_START     1024u
+#define WINDOW_SIZE   ((size_t)1 << 20) /* the spool is populated, and leaves the resident set, in pieces of this size */
+#define ATTEMPTS_MAX  1000
+#define STATE_OPEN    UINT32_C(0x70627265)
+#define STATE_REFUSED UINT32_C(0x6f666621)
+
+typedef struct map_entry {
+    uintptr_t address; /* 0: free; linear probing, deletion moves entries back, so no tombstones */
+    uint32_t slot;
+} map_entry;
+
+/* All of it under the lock, but for `open`, which is read before the lock to pass by quickly. Zero is a valid start: the
+ * kernel may zero the page at any fork. */
+typedef struct state {
+    pthread_mutex_t lock;
+    _Atomic uint32_t
+        open;       /* 0: not yet in this process; STATE_OPEN; STATE_REFUSED: cannot record, or recorded enough */
+    uint32_t epoch; /* the process's id: tells a thread that its number is from before a fork */
+    spool_header *spool;
+    uint8_t *next, *window_end, *end;
+    map_entry *map;
+    size_t map_size, map_count;
+    uint32_t *free_slots;
+    size_t free_count, free_room;
+    uint32_t slot_next, thread_next, thread_last;
+    uint64_t max_events;
+} state;
+
+/* A forked child finds the page zeroed, but not these: they tell it what it has inherited and can unmap. */
+typedef struct inherited {
+    void *at;
+    size_t size;
+} inherited;
+
+enum {
+    INHERITED_SPOOL,
+    INHERITED_MAP,
+    INHERITED_SLOTS,
+    INHERITED_COUNT
+};
+
+static state *_Atomic the_state; /* the wiped page */
+static inherited mappings[INHERITED_COUNT];
+static pthread_mutex_t first_lock = PTHREAD_MUTEX_INITIALIZER;
+
+typedef struct thread_state {
+    uint32_t epoch, number;
+    volatile bool busy; /* this thread is inside the recorder (R4); a signal handler of this thread may read it */
+    int saved_errno;    /* R5 */
+} thread_state;
+
+static __thread thread_state thread_self __attribute__((tls_model("initial-exec")));
+
+static void *map_pages(size_t size) {
+    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return at != MAP_FAILED ? at : NULL;
+}
+
+/* Replaces one of the mappings that a child may have to unmap. */
+static void keep(int which, void *at, size_t size) {
+    inherited old = mappings[which];
+    mappings[which] = (inherited){at, size};
+    if (old.at != NULL) {
+        (void)munmap(old.at, old.size);
+    }
+}
+
+static void stop(state *self, spool_end why) {
+    self->spool->end = why;
+    atomic_store_explicit(&self->open, STATE_REFUSED, memory_order_release);
+}
+
+/* The base name of what was executed, from the kernel's own notes: no call that might allocate, and a link's name rather than
+ * that of the file it leads to. */
+static void name_program(char *name) {
+    const char *path = (const char *)getauxval(AT_EXECFN);
+    const char *slash = path != NULL ? strrchr(path, '/') : NULL;
+    const char *base = slash != NULL ? slash + 1 : path;
+    for (size_t i = 0; i < TRACE_NAME_MAX && base != NULL && base[i] != '\0'; i++) {
+        name[i] = base[i];
+    }
+}
+
+static uint64_t read_limit(void) {
+    const char *text = getenv(SPOOL_ENV_MAX_EVENTS);
+    uint64_t limit = 0;
+    for (; text != NULL && *text >= '0' && *text <= '9' && limit <= TRACE_EVENTS_MAX; text++) {
+        limit = limit * 10 + (uint64_t)(*text - '0');
+    }
+    return limit == 0 || limit > TRACE_EVENTS_MAX ? TRACE_EVENTS_MAX : limit;
+}
+
+/* A new file in the recording's folder. A process that runs one image after the other finds its first name taken. */
+static int create_file(const char *folder) {
+    char path[PATH_MAX];
+    for (int i = 0; i < ATTEMPTS_MAX; i++) {
+        int n = snprintf(path, sizeof path, "%s/%d.%d", folder, (int)getpid(), i);
+        if (n < 0 || (size_t)n >= sizeof path) {
+            return -1;
+        }
+        int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (file >= 0 || errno != EEXIST) {
+            return file;
+        }
+    }
+    return -1;
+}
+
+/* A full disk must not kill the program: populating reports it here, where a plain write would raise SIGBUS. */
+static bool populate(void *at, size_t size) {
+    return madvise(at, size, MADV_POPULATE_WRITE) == 0 || (errno != EFAULT && errno != ENOMEM);
+}
+
+static bool open_spool(state *self) {
+    const char *folder = getenv(SPOOL_ENV_FOLDER);
+    int file = folder != NULL ? create_file(folder) : -1;
+    if (file < 0) {
+        return false;
+    }
+    self->max_events = read_limit();
+    size_t size = SPOOL_HEADER_SIZE + (size_t)(self->max_events * SPOOL_EVENT_SIZE);
+    void *at = MAP_FAILED;
+    if (ftruncate(file, (off_t)size) == 0) {
+        at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file, 0);
+    }
+    (void)close(file);
+    if (at == MAP_FAILED) {
+        return false;
+    }
+    keep(INHERITED_SPOOL, at, size);
+    self->spool = at;
+    self->next = (uint8_t *)at + SPOOL_HEADER_SIZE;
+    self->window_end = self->next;
+    self->end = (uint8_t *)at + size;
+    if (!populate(at, SPOOL_HEADER_SIZE)) {
+        return false;
+    }
+    memcpy(self->spool->magic, SPOOL_MAGIC, sizeof self->spool->magic);
+    name_program(self->spool->program);
+    self->spool->pid = (int32_t)getpid();
+    return true;
+}
+
+static bool open_tables(state *self) {
+    self->map_size = MAP_START;
+    self->free_room = MAP_START;
+    self->map = map_pages(self->map_size * sizeof *self->map);
+    self->free_slots = map_pages(self->free_room * sizeof *self->free_slots);
+    if (self->map == NULL || self->free_slots == NULL) {
+        return false;
+    }
+    keep(INHERITED_MAP, self->map, self->map_size * sizeof *self->map);
+    keep(INHERITED_SLOTS, self->free_slots, self->free_room * sizeof *self->free_slots);
+    return true;
+}
+
+/* Opens this process's recording, under the lock. Before libc has set its environment there is nothing to read the folder
+ * from: such early calls go unrecorded, and what they allocated counts as unknown when it is released. */
+static void open_recording(state *self) {
+    if (environ != NULL) {
+        self->epoch = (uint32_t)getpid();
+        bool fine = open_spool(self) && open_tables(self);
+        atomic_store_explicit(&self->open, fine ? STATE_OPEN : STATE_REFUSED, memory_order_release);
+    }
+}
+
+/* The page itself, made once a program image; children inherit it, wiped. */
+static state *make_state(void) {
+    (void)pthread_mutex_lock(&first_lock);
+    state *self = atomic_load_explicit(&the_state, memory_order_relaxed);
+    if (self == NULL) {
+        size_t size = (sizeof *self + 4095) / 4096 * 4096;
+        self = map_pages(size);
+        if (self != NULL && madvise(self, size, MADV_WIPEONFORK) != 0) {
+            atomic_store_explicit(&self->open, STATE_REFUSED, memory_order_relaxed);
+        }
+        atomic_store_explicit(&the_state, self, memory_order_release);
+    }
+    (void)pthread_mutex_unlock(&first_lock);
+    return self;
+}
+
+/* Takes the lock of an open recording.
+ *   returns  NULL when nothing is to be recorded; otherwise leave() must follow. */
+static state *enter(void) {
+    state *self = atomic_load_explicit(&the_state, memory_order_acquire);
+    if (thread_self.busy ||
+        (self != NULL && atomic_load_explicit(&self->open, memory_order_acquire) == STATE_REFUSED)) {
+        return NULL;
+    }
+    thread_self.busy = true;
+    thread_self.saved_errno = errno;
+    self = self != NULL ? self : make_state();
+    if (self != NULL) {
+        (void)pthread_mutex_lock(&self->lock);
+        if (atomic_load_explicit(&self->open, memory_order_relaxed) == 0) {
+            open_recording(self);
+        }
+        if (atomic_load_explicit(&self->open, memory_order_relaxed) == STATE_OPEN) {
+            return self;
+        }
+        (void)pthread_mutex_unlock(&self->lock);
+    }
+    errno = thread_self.saved_errno;
+    thread_self.busy = false;
+    return NULL;
+}
+
+static void leave(state *self) {
+    (void)pthread_mutex_unlock(&self->lock);
+    errno = thread_self.saved_errno;
+    thread_self.busy = false;
+}
+
+static size_t home_of(const state *self, uintptr_t address) {
+    return (size_t)((((uint64_t)address >> 4) * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (self->map_size - 1);
+}
+
+static size_t find_entry(const state *self, uintptr_t address) {
+    size_t at = home_of(self, address);
+    while (self->map[at].address != 0 && self->map[at].address != address) {
+        at = (at + 1) & (self->map_size - 1);
+    }
+    return at;
+}
+
+/* Takes an address out; entries behind it that probed past it move up. */
+static uint32_t map_remove(state *self, uintptr_t address) {
+    size_t hole = find_entry(self, address);
+    if (self->map[hole].address == 0) {
+        return RECORDER_UNKNOWN;
+    }
+    uint32_t slot = self->map[hole].slot;
+    size_t mask = self->map_size - 1;
+    for (size_t at = (hole + 1) & mask; self->map[at].address != 0; at = (at + 1) & mask) {
+        size_t home = home_of(self, self->map[at].address);
+        if (((at - home) & mask) >= ((at - hole) & mask)) {
+            self->map[hole] = self->map[at];
+            hole = at;
+        }
+    }
+    self->map[hole].address = 0;
+    self->map_count--;
+    return slot;
+}
+
+static bool map_grow(state *self) {
+    size_t old_size = self->map_size;
+    map_entry *old = self->map;
+    map_entry *map = map_pages(2 * old_size * sizeof *map);
+    if (map == NULL) {
+        return false;
+    }
+    self->map = map;
+    self->map_size = 2 * old_size;
+    for (size_t i = 0; i < old_size; i++) {
+        if (old[i].address != 0) {
+            map[find_entry(self, old[i].address)] = old[i];
+        }
+    }
+    keep(INHERITED_MAP, map, self->map_size * sizeof *map);
+    return true;
+}
+
+static void map_insert(state *self, uintptr_t address, uint32_t slot) {
+    if (self->map_count * 10 >= self->map_size * 7 && !map_grow(self)) {
+        stop(self, SPOOL_NO_SPACE);
+        return;
+    }
+    self->map[find_entry(self, address)] = (map_entry){address, slot};
+    self->map_count++;
+}
+
+static uint32_t slot_take(state *self) {
+    return self->free_count > 0 ? self->free_slots[--self->free_count] : self->slot_next++;
+}
+
+static void slot_give(state *self, uint32_t slot) {
+    if (self->free_count == self->free_room) {
+        uint32_t *grown = map_pages(2 * self->free_room * sizeof *grown);
+        if (grown == NULL) {
+            stop(self, SPOOL_NO_SPACE);
+            return;
+        }
+        memcpy(grown, self->free_slots, self->free_count * sizeof *grown);
+        self->free_slots = grown;
+        self->free_room *= 2;
+        keep(INHERITED_SLOTS, grown, self->free_room * sizeof *grown);
+    }
+    self->free_slots[self->free_count++] = slot;
+}
+
+/* Makes the next window of the spool writable and lets the finished ones leave the resident set; their bytes stay in the
+ * page cache, and in the file. */
+static bool next_window(state *self) {
+    uint8_t *window = self->window_end;
+    size_t size = (size_t)(self->end - window) < WINDOW_SIZE ? (size_t)(self->end - window) : WINDOW_SIZE;
+    if (size < SPOOL_EVENT_SIZE && self->next + SPOOL_EVENT_SIZE > self->end) {
+        return false;
+    }
+    if (size > 0 && !populate(window, size)) {
+        return false;
+    }
+    if (window - WINDOW_SIZE > (uint8_t *)self->spool + SPOOL_HEADER_SIZE) {
+        (void)madvise(window - WINDOW_SIZE - WINDOW_SIZE, WINDOW_SIZE, MADV_DONTNEED);
+    }
+    self->window_end = window + size;
+    return true;
+}
+
+static void emit(state *self, trace_kind kind, uint32_t slot, size_t size) {
+    if (atomic_load_explicit(&self->open, memory_order_relaxed) != STATE_OPEN) {
+        return; /* stopped a moment ago, inside this very call: nothing may follow what was cut off */
+    }
+    if (self->spool->event_count >= self->max_events || self->slot_next > TRACE_SLOTS_MAX) {
+        stop(self, SPOOL_LIMIT);
+        return;
+    }
+    if (self->next + SPOOL_EVENT_SIZE > self->window_end && !next_window(self)) {
+        stop(self, SPOOL_NO_SPACE);
+        return;
+    }
+    if (thread_self.epoch != self->epoch) {
+        if (self->thread_next == TRACE_THREADS_MAX) {
+            stop(self, SPOOL_LIMIT);
+            return;
+        }
+        thread_self.epoch = self->epoch;
+        thread_self.number = self->thread_next++;
+    }
+    uint8_t *to = self->next;
+    if (thread_self.number != self->thread_last) {
+        to += trace_varint(to, (uint64_t)thread_self.number << 4 | TRACE_THREAD);
+        self->thread_last = thread_self.number;
+    }
+    to += trace_varint(to, (uint64_t)slot << 4 | (uint64_t)kind);
+    if (kind != TRACE_RELEASE) {
+        if (size > TRACE_SIZE_MAX) {
+            size = TRACE_SIZE_MAX;
+            self->spool->clamped_sizes++;
+        }
+        to += trace_varint(to, size == 0 ? 1 : size);
+    }
+    self->next = to;
+    self->spool->event_count++;
+    uint64_t bytes = (uint64_t)(to - (uint8_t *)self->spool) - SPOOL_HEADER_SIZE;
+    atomic_store_explicit(&self->spool->committed, bytes, memory_order_release);
+}
+
+static void allocated_locked(state *self, const void *memory, size_t size) {
+    /* Still in the table: its release went past the recorder, from inside libc or from a signal handler. */
+    uint32_t stale = map_remove(self, (uintptr_t)memory);
+    if (stale != RECORDER_UNKNOWN) {
+        emit(self, TRACE_RELEASE, stale, 0);
+        slot_give(self, stale);
+    }
+    uint32_t slot = slot_take(self);
+    map_insert(self, (uintptr_t)memory, slot);
+    emit(self, TRACE_ALLOCATE, slot, size);
+}
+
+void recorder_allocated(const void *memory, size_t size) {
+    state *self = memory != NULL ? enter() : NULL;
+    if (self != NULL) {
+        allocated_locked(self, memory, size);
+        leave(self);
+    }
+}
+
+void recorder_releasing(const void *memory) {
+    state *self = memory != NULL ? enter() : NULL;
+    if (self != NULL) {
+        uint32_t slot = map_remove(self, (uintptr_t)memory);
+        if (slot == RECORDER_UNKNOWN) {
+            self->spool->skipped_releases++;
+        } else {
+            emit(self, TRACE_RELEASE, slot, 0);
+            slot_give(self, slot);
+        }
+        leave(self);
+    }
+}
+
+uint32_t recorder_resizing(const void *memory) {
+    state *self = enter();
+    if (self == NULL) {
+        return RECORDER_UNKNOWN;
+    }
+    uint32_t slot = map_remove(self, (uintptr_t)memory);
+    leave(self);
+    return slot;
+}
+
+void recorder_resized(uint32_t slot, uintptr_t before, const void *after, size_t size) {
+    state *self = enter();
+    if (self == NULL) {
+        return;
+    }
+    if (slot == RECORDER_UNKNOWN) {
+        if (after != NULL) {
+            self->spool->skipped_releases++;
+            allocated_locked(self, after, size);
+        }
+    } else if (after != NULL) {
+        uint32_t stale = map_remove(self, (uintptr_t)after);
+        if (stale != RECORDER_UNKNOWN) {
+            emit(self, TRACE_RELEASE, stale, 0);
+            slot_give(self, stale);
+        }
+        map_insert(self, (uintptr_t)after, slot);
+        emit(self, TRACE_RESIZE, slot, size);
+    } else if (size == 0) {
+        emit(self, TRACE_RELEASE, slot, 0);
+        slot_give(self, slot);
+    } else {
+        map_insert(self, before, slot); /* it failed: the old memory stays */
+    }
+    leave(self);
+}

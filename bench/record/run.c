@@ -1,0 +1,295 @@
+/* Running a program under the recorder; see run.h. */
+#include "record/run.h"
+
+#include <dirent.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define RECORDER_NAME "libpoolbuf-record.so"
+#define SPOOLS_MAX    100000u
+
+__attribute__((format(printf, 3, 4))) static bool fail(char *reason, size_t size, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(reason, size, format, args);
+    va_end(args);
+    return false;
+}
+
+/* Looks a program up as execvp() does. */
+static bool find_program(const char *program, char path[PATH_MAX]) {
+    if (strchr(program, '/') != NULL) {
+        return snprintf(path, PATH_MAX, "%s", program) < PATH_MAX && access(path, X_OK) == 0;
+    }
+    const char *folders = getenv("PATH");
+    for (folders = folders != NULL ? folders : "/usr/bin:/bin"; *folders != '\0';) {
+        size_t length = strcspn(folders, ":");
+        struct stat status;
+        if (snprintf(path, PATH_MAX, "%.*s/%s", (int)length, length > 0 ? folders : ".", program) < PATH_MAX &&
+            access(path, X_OK) == 0 && stat(path, &status) == 0 && S_ISREG(status.st_mode)) {
+            return true;
+        }
+        folders += length + (folders[length] == ':');
+    }
+    return false;
+}
+
+typedef enum elf_sort {
+    ELF_NONE,    /* a script, or anything else that is not ELF: its interpreter will be recorded */
+    ELF_DYNAMIC, /* has a loader, which preloads */
+    ELF_STATIC,  /* nobody will preload anything */
+    ELF_FOREIGN  /* of another word size than the recorder */
+} elf_sort;
+
+static elf_sort sort_of(const char *path) {
+    Elf64_Ehdr header;
+    elf_sort sort = ELF_NONE;
+    FILE *file = fopen(path, "rbe");
+    if (file == NULL) {
+        return ELF_NONE;
+    }
+    if (fread(&header, sizeof header, 1, file) == 1 && memcmp(header.e_ident, ELFMAG, SELFMAG) == 0) {
+        sort = header.e_ident[EI_CLASS] == ELFCLASS64 ? ELF_STATIC : ELF_FOREIGN;
+        for (unsigned i = 0; i < header.e_phnum && sort == ELF_STATIC; i++) {
+            Elf64_Phdr segment;
+            if (fseek(file, (long)(header.e_phoff + (uint64_t)i * header.e_phentsize), SEEK_SET) != 0 ||
+                fread(&segment, sizeof segment, 1, file) != 1) {
+                break;
+            }
+            sort = segment.p_type == PT_INTERP ? ELF_DYNAMIC : ELF_STATIC;
+        }
+    }
+    (void)fclose(file);
+    return sort;
+}
+
+bool record_check(const char *program, bool *missing, char *reason, size_t reason_size) {
+    char path[PATH_MAX];
+    struct stat status;
+    *missing = !find_program(program, path) || stat(path, &status) != 0 || !S_ISREG(status.st_mode);
+    if (*missing) {
+        return fail(reason, reason_size, "cannot run %s: there is no such program; give one that PATH or a path finds",
+                    program);
+    }
+    if ((status.st_mode & (S_ISUID | S_ISGID)) != 0 && geteuid() != 0) {
+        return fail(reason, reason_size, "%s is set-user-id, so the loader preloads nothing; record a plain copy",
+                    program);
+    }
+    switch (sort_of(path)) {
+    case ELF_STATIC:
+        return fail(reason, reason_size,
+                    "%s is linked statically, so nothing can be preloaded; record a dynamically linked build", program);
+    case ELF_FOREIGN:
+        return fail(reason, reason_size, "%s is not a 64-bit program, as the recorder is; record a 64-bit build",
+                    program);
+    default:
+        return true;
+    }
+}
+
+/* The recorder lies beside this program in a build tree's or an installation's lib folder. */
+static bool find_recorder(char path[PATH_MAX], char *reason, size_t reason_size) {
+    static const char *const places[] = {POOLBUF_LIBRARY_FROM_BIN, "../lib", "."};
+    char program[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    program[length > 0 ? length : 0] = '\0';
+    char *slash = strrchr(program, '/');
+    if (slash != NULL) {
+        *slash = '\0';
+    }
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        char place[PATH_MAX];
+        int n = snprintf(place, sizeof place, "%s/%s/" RECORDER_NAME, program, places[i]);
+        if (n > 0 && (size_t)n < sizeof place && realpath(place, path) != NULL) {
+            return true;
+        }
+    }
+    return fail(reason, reason_size, "%s is not beside this program, nor in its lib folder; install poolbuf as a whole",
+                RECORDER_NAME);
+}
+
+/* The environment of the program: this one's, with the recorder first among what is preloaded. */
+static bool set_environment(const char *recorder, const char *folder, uint64_t max_events) {
+    char number[24];
+    char list[2 * PATH_MAX];
+    const char *preloaded = getenv("LD_PRELOAD");
+    bool others = preloaded != NULL && preloaded[0] != '\0';
+    (void)snprintf(number, sizeof number, "%llu", (unsigned long long)max_events);
+    int n = snprintf(list, sizeof list, "%s%s%s", recorder, others ? ":" : "", others ? preloaded : "");
+    return n > 0 && (size_t)n < sizeof list && setenv("LD_PRELOAD", list, 1) == 0 &&
+           setenv(SPOOL_ENV_FOLDER, folder, 1) == 0 && setenv(SPOOL_ENV_MAX_EVENTS, number, 1) == 0;
+}
+
+static volatile sig_atomic_t child_pid;
+
+static void pass_on(int number) {
+    if (child_pid > 0) {
+        (void)kill((pid_t)child_pid, number);
+    }
+}
+
+/* Ctrl-C reaches the program from the terminal by itself; this process only has to outlive it. */
+static const struct {
+    int number;
+    void (*action)(int);
+} signal_plan[] = {{SIGINT, SIG_IGN}, {SIGQUIT, SIG_IGN}, {SIGTERM, pass_on}, {SIGHUP, pass_on}};
+
+#define SIGNAL_COUNT (sizeof signal_plan / sizeof signal_plan[0])
+
+static void set_signals(struct sigaction old[SIGNAL_COUNT]) {
+    for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+        struct sigaction action = {.sa_flags = SA_RESTART};
+        action.sa_handler = signal_plan[i].action;
+        (void)sigaction(signal_plan[i].number, &action, &old[i]);
+    }
+}
+
+static void reset_signals(const struct sigaction old[SIGNAL_COUNT]) {
+    for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+        (void)sigaction(signal_plan[i].number, &old[i], NULL);
+    }
+}
+
+/* Starts the program and waits for it. The pipe closes when the program has been executed, or brings the reason why not. */
+static bool run_program(const record_plan *plan, const char *recorder, const char *folder, int *status, char *reason,
+                        size_t reason_size) {
+    struct sigaction old[SIGNAL_COUNT];
+    int ends[2];
+    int error = 0;
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        return fail(reason, reason_size, "cannot make a pipe: %s; try again", strerror(errno));
+    }
+    child_pid = 0;
+    set_signals(old);
+    pid_t pid = fork();
+    if (pid == 0) {
+        reset_signals(old);
+        if (set_environment(recorder, folder, plan->max_events)) {
+            (void)execvp(plan->command[0], plan->command);
+        }
+        error = errno;
+        ssize_t ignored = write(ends[1], &error, sizeof error);
+        _exit(ignored == sizeof error ? 127 : 126);
+    }
+    (void)close(ends[1]);
+    child_pid = pid;
+    bool fine = pid > 0;
+    if (!fine) {
+        (void)fail(reason, reason_size, "cannot start a process: %s; try again", strerror(errno));
+    } else if (read(ends[0], &error, sizeof error) == sizeof error) {
+        fine = fail(reason, reason_size, "cannot run %s: %s; give a program that can be run", plan->command[0],
+                    strerror(error));
+    }
+    while (pid > 0 && waitpid(pid, status, 0) < 0 && errno == EINTR) {
+    }
+    reset_signals(old);
+    (void)close(ends[0]);
+    return fine;
+}
+
+/* Maps one spool. One without a whole header or without events is passed over. */
+static bool map_spool(const char *path, record_spool *spool) {
+    struct stat status;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    void *at = MAP_FAILED;
+    if (file >= 0 && fstat(file, &status) == 0 && status.st_size > (off_t)SPOOL_HEADER_SIZE) {
+        at = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, file, 0);
+    }
+    if (file >= 0) {
+        (void)close(file);
+    }
+    if (at == MAP_FAILED) {
+        return false;
+    }
+    const spool_header *header = at;
+    uint64_t size = atomic_load_explicit(&header->committed, memory_order_acquire);
+    if (memcmp(header->magic, SPOOL_MAGIC, sizeof header->magic) != 0 || size == 0 ||
+        size > (uint64_t)status.st_size - SPOOL_HEADER_SIZE) {
+        (void)munmap(at, (size_t)status.st_size);
+        return false;
+    }
+    const char *dot = strrchr(path, '.');
+    *spool = (record_spool){.header = header,
+                            .events = (const uint8_t *)at + SPOOL_HEADER_SIZE,
+                            .size = (size_t)size,
+                            .mapped = (size_t)status.st_size,
+                            .image = dot != NULL ? (unsigned)strtoul(dot + 1, NULL, 10) : 0};
+    return true;
+}
+
+static int most_events_first(const void *a, const void *b) {
+    const record_spool *x = a;
+    const record_spool *y = b;
+    if (x->header->event_count != y->header->event_count) {
+        return x->header->event_count < y->header->event_count ? 1 : -1;
+    }
+    return (x->header->pid > y->header->pid) - (x->header->pid < y->header->pid);
+}
+
+/* Maps the spools and removes their files: what is mapped stays readable. */
+static void collect(const char *folder, record_result *result) {
+    size_t room = 0;
+    DIR *entries = opendir(folder);
+    if (entries == NULL) {
+        return;
+    }
+    for (const struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+        char path[PATH_MAX];
+        int n = snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        if (entry->d_name[0] == '.' || n < 0 || (size_t)n >= sizeof path) {
+            continue;
+        }
+        if (result->spool_count == room && room < SPOOLS_MAX) {
+            record_spool *spools = realloc(result->spools, (room + 64) * sizeof *spools);
+            room += spools != NULL ? 64 : 0;
+            result->spools = spools != NULL ? spools : result->spools;
+        }
+        if (result->spool_count < room && map_spool(path, &result->spools[result->spool_count])) {
+            result->spool_count++;
+        }
+        (void)unlink(path);
+    }
+    (void)closedir(entries);
+    if (result->spool_count > 0) {
+        qsort(result->spools, result->spool_count, sizeof *result->spools, most_events_first);
+    }
+}
+
+bool record_run(const record_plan *plan, record_result *result, char *reason, size_t reason_size) {
+    char recorder[PATH_MAX];
+    char parent[PATH_MAX];
+    char folder[PATH_MAX];
+    *result = (record_result){0};
+    if (!find_recorder(recorder, reason, reason_size)) {
+        return false;
+    }
+    if (realpath(plan->folder, parent) == NULL ||
+        snprintf(folder, sizeof folder, "%s/.poolbuf-record-XXXXXX", parent) >= (int)sizeof folder ||
+        mkdtemp(folder) == NULL) {
+        return fail(reason, reason_size, "cannot make a folder in %s: %s; give an output file where one can be made",
+                    plan->folder, strerror(errno));
+    }
+    bool fine = run_program(plan, recorder, folder, &result->status, reason, reason_size);
+    collect(folder, result);
+    (void)rmdir(folder);
+    return fine;
+}
+
+void record_result_fini(record_result *result) {
+    for (size_t i = 0; i < result->spool_count; i++) {
+        (void)munmap((void *)(uintptr_t)result->spools[i].header, result->spools[i].mapped);
+    }
+    free(result->spools);
+    *result = (record_result){0};
+}

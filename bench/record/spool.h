@@ -1,0 +1,43 @@
+/* The spool: the file through which the recorder, inside the recorded program, hands its events to `poolbuf record`.
+ *
+ * The recorder maps the whole file, sparse, once, and appends encoded events (trace.h) behind this header; `committed` says how
+ * far they are complete. So an event is safe in the page cache the moment it is committed: however the program ends, by
+ * exit, _exit, a signal or SIGKILL, nothing has to be flushed and nothing is lost. The file lives in a folder of its own for
+ * the time of one recording; each process and each program image that runs under the recorder has its own. */
+#ifndef POOLBUF_BENCH_SPOOL_H
+#define POOLBUF_BENCH_SPOOL_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "record/trace.h"
+
+#define SPOOL_MAGIC       "PBSPOOL1"
+#define SPOOL_HEADER_SIZE 4096u
+#define SPOOL_EVENT_SIZE  (3u * 6u) /* the most bytes one event takes, with a thread switch before it */
+
+/* The environment that carries the folder and the limit. These names are a private matter between `poolbuf record` and the
+ * recorder, and do not start with POOLBUF_, so that the library's own option parser does not stumble over them. */
+#define SPOOL_ENV_FOLDER     "LIBPOOLBUF_RECORD_FOLDER"
+#define SPOOL_ENV_MAX_EVENTS "LIBPOOLBUF_RECORD_MAX_EVENTS"
+
+typedef enum spool_end {
+    SPOOL_COMPLETE, /* nothing was cut off */
+    SPOOL_LIMIT,    /* --max-events was reached */
+    SPOOL_NO_SPACE  /* no memory for the tables, or no room on the disk */
+} spool_end;
+
+typedef struct spool_header {
+    char magic[8];
+    char program[TRACE_NAME_MAX]; /* base name; ends with a zero byte unless it is full */
+    int32_t pid;
+    int32_t end;                /* spool_end; written once */
+    _Atomic uint64_t committed; /* bytes of events; release, after the bytes */
+    uint64_t event_count;
+    uint64_t skipped_releases;
+    uint64_t clamped_sizes;
+} spool_header;
+
+_Static_assert(sizeof(spool_header) <= SPOOL_HEADER_SIZE, "the header has its room");
+
+#endif

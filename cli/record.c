@@ -1,0 +1,222 @@
+/* poolbuf record: runs a program under the preloaded recorder and writes its allocations as a trace. */
+#include <inttypes.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "arguments.h"
+#include "commands.h"
+#include "exit_codes.h"
+#include "output.h"
+#include "record/run.h"
+#include "record/trace.h"
+
+#define SIGNAL_STATUS 128 /* what a shell adds to the number of the signal that ended a program */
+
+/* TEMPLATE with each %p replaced by the process's id; a later image of the same process gets ".1", ".2" behind it.
+ *   returns  false when the name would be too long. */
+static bool expand_path(char path[PATH_MAX], const char *template, const record_spool *spool) {
+    size_t n = 0;
+    for (const char *from = template; *from != '\0'; from++) {
+        int more = 1;
+        if (from[0] == '%' && from[1] == 'p') {
+            from++;
+            more = spool->image == 0
+                       ? snprintf(path + n, PATH_MAX - n, "%" PRId32, spool->header->pid)
+                       : snprintf(path + n, PATH_MAX - n, "%" PRId32 ".%u", spool->header->pid, spool->image);
+        } else {
+            path[n] = *from;
+        }
+        n += (size_t)more;
+        if (n >= PATH_MAX) {
+            return false;
+        }
+    }
+    path[n] = '\0';
+    return true;
+}
+
+static void print_bytes(uint64_t bytes) {
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB"};
+    double number = (double)bytes;
+    size_t unit = 0;
+    while (number >= 1024 && unit + 1 < sizeof units / sizeof units[0]) {
+        number /= 1024;
+        unit++;
+    }
+    fprintf(stderr, unit == 0 ? "%.0f %s" : "%.1f %s", number, units[unit]);
+}
+
+static void describe(const record_spool *spool, const trace_summary *summary, const trace_statistics *statistics,
+                     const char *path) {
+    fprintf(stderr,
+            "poolbuf record: %s: %.*s: %" PRIu64 " events (%" PRIu64 " allocations, %" PRIu64 " resizes, %" PRIu64
+            " releases) in %" PRIu32 " threads; at most %" PRIu32 " buffers and ",
+            path, (int)TRACE_NAME_MAX, spool->header->program, summary->event_count, statistics->allocations,
+            statistics->resizes, statistics->releases, summary->thread_count, summary->slot_count);
+    print_bytes(statistics->peak_live_bytes);
+    fprintf(stderr, " live\n  sizes:");
+    const uint64_t sized = statistics->allocations + statistics->resizes;
+    for (unsigned i = 0; i < TRACE_DOUBLINGS; i++) {
+        if (statistics->by_doubling[i] * 1000 >= sized) {
+            fprintf(stderr, " <=");
+            print_bytes(UINT64_C(1) << i);
+            fprintf(stderr, " %.1f%%", 100.0 * (double)statistics->by_doubling[i] / (double)sized);
+        }
+    }
+    fprintf(stderr, "\n");
+    if (summary->dropped_events != 0) {
+        fprintf(stderr, "poolbuf record: %s: the recording ends before the program did: %s\n", path,
+                spool->header->end == SPOOL_LIMIT ? "the limit of events was reached; see --max-events"
+                                                  : "there was no more memory or disk space");
+    }
+}
+
+static bool write_spool(const record_spool *spool, output *out, const char *path) {
+    char error[512];
+    char program[TRACE_NAME_MAX + 1] = {0};
+    trace_summary summary;
+    trace_statistics statistics;
+    const trace_summary counts = {.skipped_releases = spool->header->skipped_releases,
+                                  .clamped_sizes = spool->header->clamped_sizes,
+                                  .dropped_events = spool->header->end != SPOOL_COMPLETE};
+    memcpy(program, spool->header->program, TRACE_NAME_MAX);
+    if (!trace_write_raw(out->stream, program, spool->events, spool->size, &counts, &summary, &statistics, error,
+                         sizeof error)) {
+        fprintf(stderr, "poolbuf record: %s\n", error);
+        output_discard(out);
+        return false;
+    }
+    if (!output_commit(out)) {
+        return false;
+    }
+    describe(spool, &summary, &statistics, path);
+    return true;
+}
+
+static bool write_each(const record_result *result, const char *template) {
+    for (size_t i = 0; i < result->spool_count; i++) {
+        char path[PATH_MAX];
+        output out;
+        if (!expand_path(path, template, &result->spools[i])) {
+            fprintf(stderr, "poolbuf record: %.60s...: the path is too long; give a shorter one\n", template);
+            return false;
+        }
+        if (!output_open(&out, path) || !write_spool(&result->spools[i], &out, path)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int status_of(int status) {
+    return WIFSIGNALED(status) ? SIGNAL_STATUS + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* The folder of the output, where the program's events wait until it ends. A pipe or a device has none of its own. */
+static void folder_of(const char *path, bool is_regular, char folder[PATH_MAX]) {
+    char copy[PATH_MAX];
+    const char *temporary = getenv("TMPDIR");
+    (void)snprintf(folder, PATH_MAX, "%s", temporary != NULL && temporary[0] != '\0' ? temporary : "/tmp");
+    if (is_regular && snprintf(copy, sizeof copy, "%s", path) < (int)sizeof copy) {
+        (void)snprintf(folder, PATH_MAX, "%s", dirname(copy));
+    }
+}
+
+/* Runs the program and writes what it left; `out` is open, unless each process gets a file of its own. */
+static int record(char *const *command, const char *path, output *out, uint64_t max_events) {
+    char reason[512];
+    char folder[PATH_MAX];
+    record_result result;
+    folder_of(path, out == NULL || out->is_regular, folder);
+    const record_plan plan = {.command = command, .folder = folder, .max_events = max_events};
+    if (!record_run(&plan, &result, reason, sizeof reason)) {
+        fprintf(stderr, "poolbuf record: %s\n", reason);
+        record_result_fini(&result);
+        if (out != NULL) {
+            output_discard(out);
+        }
+        return EXIT_UNCHECKED;
+    }
+    int status = status_of(result.status);
+    if (result.spool_count == 0) {
+        fprintf(stderr,
+                "poolbuf record: %s recorded nothing: it ran without the preloaded recorder, or never allocated; "
+                "record the dynamically linked program itself\n",
+                command[0]);
+        status = EXIT_UNCHECKED;
+        if (out != NULL) {
+            output_discard(out);
+        }
+    } else if (!(out != NULL ? write_spool(&result.spools[0], out, path) : write_each(&result, path))) {
+        status = EXIT_RUN_FAILED;
+    } else if (out != NULL && result.spool_count > 1) {
+        fprintf(stderr,
+                "poolbuf record: %zu more processes were recorded and dropped; -o 'NAME-%%p.pbtrace' keeps each\n",
+                result.spool_count - 1);
+    }
+    record_result_fini(&result);
+    return status;
+}
+
+int cli_record(int argc, char **argv) {
+    const char *path = "trace.pbtrace";
+    uint64_t max_events = 10000000;
+    char **command = NULL;
+    size_t command_count = 0;
+    const argument arguments[] = {
+        {.name = "output",
+         .letter = 'o',
+         .kind = ARGUMENT_TEXT,
+         .value = &path,
+         .meaning = "FILE",
+         .help = "the trace to write (trace.pbtrace); with %p in it, one for each process, %p being its id"},
+        {.name = "max-events",
+         .kind = ARGUMENT_COUNT,
+         .value = &max_events,
+         .meaning = "N",
+         .low = 1,
+         .high = TRACE_EVENTS_MAX,
+         .help = "stop recording a process after this many events, and let it go on (10000000)"},
+    };
+    const command_line line = {
+        .name = argv[0],
+        .synopsis = "[-o FILE] [--max-events N] [--] PROGRAM [ARGUMENT...]",
+        .examples = "  poolbuf record -o redis.pbtrace -- redis-server --save ''   record, then stop it with Ctrl-C\n"
+                    "  poolbuf record -o 'make-%p.pbtrace' -- make -j2             each process on its own\n"
+                    "  poolbuf run redis.pbtrace                                   play it on every allocator\n",
+        .about =
+            "Runs a program with a recorder of malloc, calloc, realloc, free and the aligned variants in front of its\n"
+            "allocator, and writes a trace: threads, sizes and order; no addresses, no contents, no symbols. Without\n"
+            "%p, the process with the most events is kept. However the program ends, what it did until then is kept.\n"
+            "Exit status: the program's own (128 and the signal's number when a signal ended it); 6 when nothing\n"
+            "could be recorded, 1 when the trace could not be written, 2 for a bad command line.\n",
+        .arguments = arguments,
+        .argument_count = sizeof arguments / sizeof arguments[0],
+        .operands_least = 1,
+        .operands_most = SIZE_MAX,
+        .operand_name = "program",
+        .program_follows = true,
+    };
+    const int parsed = arguments_parse(&line, argc, argv, &command, &command_count);
+    if (parsed != ARGUMENTS_PROCEED) {
+        return parsed;
+    }
+    char reason[512];
+    bool missing = false;
+    if (!record_check(command[0], &missing, reason, sizeof reason)) {
+        fprintf(stderr, "poolbuf record: %s\n", reason);
+        return missing ? EXIT_USAGE : EXIT_UNCHECKED;
+    }
+    if (strstr(path, "%p") != NULL) {
+        return record(command, path, NULL, max_events);
+    }
+    output out;
+    if (!output_open(&out, path)) {
+        return EXIT_USAGE;
+    }
+    return record(command, path, &out, max_events);
+}
