@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +22,18 @@ static char *resolve(const char *path) {
     return real != NULL ? real : strdup(path);
 }
 
-/* Can the destination's folder take a file, and is the destination something that a file can replace? */
+/* A new file beside the destination, to be renamed over it. */
+static int create_beside(const char *path, char *temporary, size_t size) {
+    const int n = snprintf(temporary, size, "%s.XXXXXX", path);
+    if (n < 0 || (size_t)n >= size) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    return mkostemp(temporary, O_CLOEXEC);
+}
+
+/* Is the destination something that a file can replace, and does its folder take one? The folder is asked by trying:
+ * permissions do not tell of a read-only or a synthetic file system. */
 static bool check_destination(output *out, const char *path) {
     struct stat status;
     if (stat(out->path, &status) == 0) {
@@ -38,13 +48,13 @@ static bool check_destination(output *out, const char *path) {
         return refuse(path, errno);
     }
     if (out->is_regular) {
-        char *copy = strdup(out->path);
-        const int result = copy == NULL ? -1 : access(dirname(copy), W_OK | X_OK);
-        const int error = errno;
-        free(copy);
-        if (result != 0) {
-            return refuse(path, error);
+        char temporary[PATH_MAX];
+        const int descriptor = create_beside(out->path, temporary, sizeof temporary);
+        if (descriptor < 0) {
+            return refuse(path, errno);
         }
+        close(descriptor);
+        unlink(temporary);
     }
     return true;
 }
@@ -95,12 +105,7 @@ static bool write_directly(const output *out) {
 
 static bool write_and_rename(const output *out) {
     char temporary[PATH_MAX];
-    const int n = snprintf(temporary, sizeof temporary, "%s.XXXXXX", out->path);
-    if (n < 0 || (size_t)n >= sizeof temporary) {
-        errno = ENAMETOOLONG;
-        return false;
-    }
-    const int descriptor = mkostemp(temporary, O_CLOEXEC);
+    const int descriptor = create_beside(out->path, temporary, sizeof temporary);
     if (descriptor < 0) {
         return false;
     }

@@ -2,6 +2,7 @@
  *
  *   json_tool check FILE                       valid, strict JSON? (no NaN, no duplicate keys)
  *   json_tool get FILE PATH                    the value at a path: keys and indices parted by dots; # is a length
+ *   json_tool same FILE OTHER                 the same values, whatever their order and layout?
  *   json_tool scale FILE SUBJECT FACTOR        on stdout: the results with one subject's times multiplied
  *   json_tool set FILE PATH VALUE              on stdout: the same with one value replaced (VALUE is JSON) */
 #include <stdio.h>
@@ -101,7 +102,7 @@ static int set(json_t *root, char *path, const char *value) {
 
 int main(int argc, char **argv) {
     if (argc < 3) {
-        fputs("usage: json_tool check|get|scale|set FILE ...\n", stderr);
+        fputs("usage: json_tool check|get|same|scale|set FILE ...\n", stderr);
         return 2;
     }
     json_t *root = load(argv[2]);
@@ -110,6 +111,10 @@ int main(int argc, char **argv) {
         status = 0;
     } else if (strcmp(argv[1], "get") == 0 && argc == 4) {
         status = get(root, argv[3]);
+    } else if (strcmp(argv[1], "same") == 0 && argc == 4) {
+        json_t *other = load(argv[3]);
+        status = json_equal(root, other) ? 0 : 1;
+        json_decref(other);
     } else if (strcmp(argv[1], "scale") == 0 && argc == 5) {
         status = scale(root, argv[3], strtod(argv[4], NULL));
     } else if (strcmp(argv[1], "set") == 0 && argc == 5) {
