@@ -1,0 +1,120 @@
+/* The scenarios, suites and traces that the repository ships: all load, all streams keep their invariants. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "record/trace.h"
+#include "scenario/stream.h"
+
+static char error[1024];
+
+static int use_the_source_tree(void **state) {
+    (void)state;
+    return setenv("POOLBUF_SCENARIOS", SHIPPED_SCENARIOS, 1);
+}
+
+static scenario *load(const char *name) {
+    char path[PATH_MAX];
+    scenario *from = NULL;
+    if (!scenario_find(name, path, sizeof path, error, sizeof error) ||
+        !scenario_load(path, &from, error, sizeof error)) {
+        fail_msg("%s", error);
+    }
+    return from;
+}
+
+static void every_scenario_loads_and_its_stream_is_sound(void **state) {
+    (void)state;
+    char **names = NULL;
+    size_t count = scenario_list(&names);
+    assert_true(count >= 5);
+    for (size_t i = 0; i < count; i++) {
+        scenario *from = load(names[i]);
+        assert_string_equal(from->name, names[i]);
+        assert_int_equal(from->asks[strlen(from->asks) - 1], '?');
+        stream *made = NULL;
+        if (!stream_generate(from, 1, true, &made, error, sizeof error) || !stream_audit(made, error, sizeof error)) {
+            fail_msg("%s: %s", names[i], error);
+        }
+        assert_true(made->allocation_count > 10000);
+        stream_destroy(made);
+        scenario_destroy(from);
+    }
+    scenario_names_destroy(names, count);
+}
+
+static void every_suite_loads_and_names_scenarios_that_exist(void **state) {
+    (void)state;
+    char **names = NULL;
+    char path[PATH_MAX];
+    size_t count = scenario_suite_list(&names);
+    assert_true(count >= 2);
+    for (size_t i = 0; i < count; i++) {
+        scenario_suite *suite = NULL;
+        if (!scenario_suite_find(names[i], path, sizeof path, error, sizeof error) ||
+            !scenario_suite_load(path, &suite, error, sizeof error)) {
+            fail_msg("%s", error);
+        }
+        assert_string_equal(suite->name, names[i]);
+        for (uint32_t s = 0; s < suite->scenarios_count; s++) {
+            if (!scenario_find(suite->scenarios[s], path, sizeof path, error, sizeof error)) {
+                fail_msg("%s", error);
+            }
+        }
+        scenario_suite_destroy(suite);
+    }
+    scenario_names_destroy(names, count);
+}
+
+/* The replay's live counts, against the trace's own, counted here in another way. */
+static void a_replay_ends_with_what_the_trace_left_live(void **state) {
+    (void)state;
+    static const char *const traces[] = {"traces/redis.pbtrace", "traces/nginx.pbtrace"};
+    for (size_t i = 0; i < 2; i++) {
+        char path[PATH_MAX];
+        trace *recorded = NULL;
+        stream *made = NULL;
+        scenario *from = NULL;
+        (void)snprintf(path, sizeof path, "%s/%s", SHIPPED_SCENARIOS, traces[i]);
+        assert_true(trace_read(path, &recorded, error, sizeof error));
+        assert_true(scenario_load(path, &from, error, sizeof error));
+        assert_true(stream_generate(from, 1, false, &made, error, sizeof error));
+        uint32_t *sizes = calloc(recorded->slot_count, sizeof *sizes);
+        uint64_t bytes = 0;
+        uint64_t buffers = 0;
+        for (uint64_t e = 0; e < recorded->event_count; e++) {
+            const trace_event *event = &recorded->events[e];
+            bytes = bytes - sizes[event->slot] + event->size;
+            buffers += event->kind == TRACE_ALLOCATE;
+            buffers -= event->kind == TRACE_RELEASE;
+            sizes[event->slot] = event->size;
+        }
+        free(sizes);
+        const stream_phase *last = &made->phases[made->phase_count - 2];
+        assert_int_equal(made->phase_count, 9);
+        assert_int_equal(last->end_live_buffers, buffers);
+        assert_int_equal(last->end_live_bytes, bytes);
+        assert_int_equal(made->peak_live_bytes, recorded->peak_live_bytes);
+        assert_true(buffers > 0);
+        assert_int_equal(made->phases[8].end_live_bytes, 0);
+        stream_destroy(made);
+        scenario_destroy(from);
+        trace_destroy(recorded);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_scenario_loads_and_its_stream_is_sound),
+        cmocka_unit_test(every_suite_loads_and_names_scenarios_that_exist),
+        cmocka_unit_test(a_replay_ends_with_what_the_trace_left_live),
+    };
+    return cmocka_run_group_tests(tests, use_the_source_tree, NULL);
+}
