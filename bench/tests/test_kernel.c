@@ -1,0 +1,235 @@
+/* Unit tests of kernel.h, compiled around a kind of buffer that can be told to misbehave: what an auditing kernel must
+ * notice, and how a failure ends a run. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "subjects/subject.h"
+
+/* A buffer in one block, whose allocator counts, and fails or corrupts on request. */
+typedef struct moody_state {
+    atomic_int allocations;
+    atomic_int releases;
+    int fail_at;    /* the allocation that fails, counted from 1; 0 for none */
+    int corrupt_at; /* the allocation whose buffer loses what is written first */
+} moody_state;
+
+typedef struct moody_buffer {
+    uint32_t size;
+    bool is_corrupt;
+    uint8_t memory[];
+} moody_buffer;
+
+#define KERNEL_STATE         moody_state
+#define KERNEL_SHARES_MEMORY 0
+
+static inline void *buffer_allocate(moody_state *state, uint32_t size) {
+    const int number = atomic_fetch_add(&state->allocations, 1) + 1;
+    if (number == state->fail_at) {
+        return NULL;
+    }
+    moody_buffer *buffer = malloc(sizeof *buffer + size);
+    if (buffer != NULL) {
+        buffer->size = size;
+        buffer->is_corrupt = number == state->corrupt_at;
+    }
+    return buffer;
+}
+
+static inline void buffer_release(moody_state *state, void *buffer) {
+    atomic_fetch_add(&state->releases, 1);
+    free(buffer);
+}
+
+static inline void *buffer_resize(moody_state *state, void *buffer, uint32_t size) {
+    (void)state;
+    moody_buffer *moved = realloc(buffer, sizeof *moved + size);
+    if (moved != NULL) {
+        moved->size = size;
+    }
+    return moved;
+}
+
+static inline uint8_t *buffer_memory(moody_state *state, void *handle) {
+    (void)state;
+    moody_buffer *buffer = handle;
+    if (buffer->is_corrupt && buffer->size != 0) {
+        buffer->memory[0] = 0xEE;
+    }
+    return buffer->memory;
+}
+
+static inline uint32_t buffer_size(const void *handle) {
+    return ((const moody_buffer *)handle)->size;
+}
+
+#include "subjects/kernel.h"
+
+static bool prepare(subject_run *run) {
+    (void)run;
+    return true;
+}
+
+KERNEL_DEFINE(moody_kernel, prepare, prepare);
+
+enum {
+    SLOTS = 8
+};
+
+#define OPS(...)   ((const stream_op[]){__VA_ARGS__})
+#define COUNT(ops) (sizeof(ops) / sizeof(ops)[0])
+
+static void start(subject_run *run, moody_state *state, uint32_t threads) {
+    assert_true(subject_run_init(run, SLOTS, threads, 4096));
+    run->state = state;
+}
+
+static void every_operation_keeps_the_books(void **state) {
+    (void)state;
+    moody_state moody = {.fail_at = 0};
+    subject_run run;
+    start(&run, &moody, 1);
+    const stream_op ops[] = {
+        stream_op_make(STREAM_ALLOCATE, 0, 100), stream_op_make(STREAM_ALLOCATE, 1, 0),
+        stream_op_make(STREAM_ALLOCATE, 2, 1),   stream_op_make(STREAM_TOUCH, 0, 0),
+        stream_op_make(STREAM_TOUCH, 1, 0),      stream_op_make(STREAM_TOUCH, 2, 0),
+        stream_op_make(STREAM_RESIZE, 0, 1000),  stream_op_make(STREAM_RESIZE, 1, 7),
+        stream_op_make(STREAM_RESIZE, 0, 3),     stream_op_make(STREAM_REPLACE, 2, 50),
+        stream_op_make(STREAM_PINGPONG, 5, 64),  stream_op_make(STREAM_PINGPONG, 2, 3),
+        stream_op_make(STREAM_PINGPONG, 1, 0),
+    };
+    assert_true(moody_kernel.audit(&run, ops, COUNT(ops), 1));
+    const subject_held held = moody_kernel.held(&run);
+    assert_int_equal(held.buffers, 3);
+    assert_int_equal(held.bytes, 3 + 7 + 50);
+    assert_int_equal(atomic_load(&run.live_buffers), 3);
+    assert_int_equal(atomic_load(&run.live_bytes), 60);
+    /* At the widest: 1000 after the resize, the 7, and the 1. */
+    assert_int_equal(atomic_load(&run.peak_live_bytes), 1008);
+    assert_int_equal(atomic_load(&moody.allocations), 3 + 1 + 8);
+    moody_kernel.discard(&run);
+    assert_int_equal(atomic_load(&moody.releases), 12);
+    assert_int_equal(moody_kernel.held(&run).buffers, 0);
+    subject_run_fini(&run);
+}
+
+static void the_timed_form_does_the_same_and_counts_nothing(void **state) {
+    (void)state;
+    moody_state moody = {.fail_at = 0};
+    subject_run run;
+    start(&run, &moody, 1);
+    const stream_op ops[] = {stream_op_make(STREAM_ALLOCATE, 0, 100), stream_op_make(STREAM_TOUCH, 0, 0),
+                             stream_op_make(STREAM_REPLACE, 0, 60), stream_op_make(STREAM_RELEASE, 0, 0)};
+    assert_true(moody_kernel.play(&run, ops, COUNT(ops), 3));
+    assert_int_equal(atomic_load(&moody.allocations), 6);
+    assert_int_equal(atomic_load(&moody.releases), 6);
+    assert_int_equal(atomic_load(&run.live_bytes), 0);
+    assert_int_equal(atomic_load(&run.peak_live_bytes), 0);
+    assert_int_equal(moody_kernel.held(&run).buffers, 0);
+    subject_run_fini(&run);
+}
+
+static void a_lost_byte_is_found_by_the_audit(void **state) {
+    (void)state;
+    const stream_kind kinds[] = {STREAM_RELEASE, STREAM_RESIZE, STREAM_TOUCH, STREAM_REPLACE};
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        moody_state moody = {.corrupt_at = 1};
+        subject_run run;
+        start(&run, &moody, 1);
+        const stream_op ops[] = {stream_op_make(STREAM_ALLOCATE, 0, 100), stream_op_make(kinds[i], 0, 200)};
+        assert_false(moody_kernel.audit(&run, ops, COUNT(ops), 1));
+        assert_int_equal(atomic_load(&run.failure), SUBJECT_CONTENTS_LOST);
+        moody_kernel.discard(&run);
+        assert_int_equal(atomic_load(&moody.releases), atomic_load(&moody.allocations));
+        subject_run_fini(&run);
+    }
+}
+
+static void running_out_of_memory_ends_the_play(void **state) {
+    (void)state;
+    const stream_op last[] = {stream_op_make(STREAM_ALLOCATE, 1, 10), stream_op_make(STREAM_REPLACE, 0, 10),
+                              stream_op_make(STREAM_PINGPONG, 9, 10)};
+    for (size_t i = 0; i < COUNT(last); i++) {
+        moody_state moody = {.fail_at = 2};
+        subject_run run;
+        start(&run, &moody, 1);
+        const stream_op ops[] = {stream_op_make(STREAM_ALLOCATE, 0, 100), last[i],
+                                 stream_op_make(STREAM_RELEASE, 0, 0)};
+        assert_false(moody_kernel.play(&run, ops, COUNT(ops), 5));
+        assert_int_equal(atomic_load(&run.failure), SUBJECT_NO_MEMORY);
+        moody_kernel.discard(&run);
+        assert_int_equal(atomic_load(&moody.releases), 1);
+        subject_run_fini(&run);
+    }
+}
+
+typedef struct player {
+    subject_run *run;
+    const stream_op *ops;
+    size_t op_count;
+    uint32_t repeat;
+    bool result;
+} player;
+
+static void *play(void *argument) {
+    player *self = argument;
+    self->result = moody_kernel.audit(self->run, self->ops, self->op_count, self->repeat);
+    return NULL;
+}
+
+static void a_buffer_filled_here_is_emptied_there(void **state) {
+    (void)state;
+    enum {
+        REPEAT = 2000
+    };
+    moody_state moody = {.fail_at = 0};
+    subject_run run;
+    start(&run, &moody, 2);
+    const stream_op fill[] = {stream_op_make(STREAM_ALLOCATE, 0, 100), stream_op_make(STREAM_ALLOCATE, 1, 200)};
+    const stream_op empty[] = {stream_op_make(STREAM_RELEASE, 0, 0), stream_op_make(STREAM_RELEASE, 1, 0)};
+    player taker = {.run = &run, .ops = empty, .op_count = 2, .repeat = REPEAT};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, play, &taker), 0);
+    assert_true(moody_kernel.audit(&run, fill, 2, REPEAT));
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(taker.result);
+    assert_int_equal(atomic_load(&moody.releases), 2 * REPEAT);
+    assert_int_equal(atomic_load(&run.live_bytes), 0);
+    subject_run_fini(&run);
+}
+
+static void a_failure_here_ends_the_wait_there(void **state) {
+    (void)state;
+    moody_state moody = {.fail_at = 3};
+    subject_run run;
+    start(&run, &moody, 2);
+    const stream_op fill = stream_op_make(STREAM_ALLOCATE, 0, 100);
+    const stream_op empty = stream_op_make(STREAM_RELEASE, 0, 0);
+    player taker = {.run = &run, .ops = &empty, .op_count = 1, .repeat = 100};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, play, &taker), 0);
+    assert_false(moody_kernel.audit(&run, &fill, 1, 100));
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_false(taker.result);
+    moody_kernel.discard(&run);
+    assert_int_equal(atomic_load(&moody.releases), 2);
+    subject_run_fini(&run);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_operation_keeps_the_books),
+        cmocka_unit_test(the_timed_form_does_the_same_and_counts_nothing),
+        cmocka_unit_test(a_lost_byte_is_found_by_the_audit),
+        cmocka_unit_test(running_out_of_memory_ends_the_play),
+        cmocka_unit_test(a_buffer_filled_here_is_emptied_there),
+        cmocka_unit_test(a_failure_here_ends_the_wait_there),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
