@@ -23,7 +23,7 @@ typedef struct poolbuf_allocator poolbuf_allocator;
 typedef struct poolbuf_allocator_options {
     size_t struct_size;         /* bytes of this struct in the caller's header; set by _init */
     size_t page_size;           /* bytes; a power of two, 4 KiB to 64 KiB; POOLBUF_PAGE_SIZE, 8 KiB */
-    size_t chunk_size;          /* bytes; page_size times 1, 2, 4 .. 16384, at most 1 GiB; POOLBUF_CHUNK_SIZE, 4 MiB */
+    size_t chunk_size;          /* bytes; page_size times 8, 16 .. 16384, at most 1 GiB; POOLBUF_CHUNK_SIZE, 4 MiB */
     size_t max_cached_capacity; /* bytes; larger classes skip the thread caches; POOLBUF_MAX_CACHED_CAPACITY, 4 MiB */
     size_t cache_limit_bytes; /* bytes that one thread's cache may hold; POOLBUF_CACHE_LIMIT_BYTES, 16 MiB; 0 = none */
     uint32_t heap_arenas;     /* arenas whose chunks come from the process heap; 0 = such buffers are not pooled */

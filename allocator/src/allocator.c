@@ -1,0 +1,389 @@
+/* The allocator's lifecycle: wires size classes, arenas, caches and options together. */
+#include "allocator.h"
+
+#include <poolbuf/options.h>
+#include <poolbuf/poolbuf.h>
+
+#include "check.h"
+#include "counter.h"
+#include "options.h"
+#include "os/os.h"
+#include "poison.h"
+#include "registry.h"
+#include "tracker.h"
+
+#define CACHE_REGION_BYTES    65536u
+#define CLASS_SHARE_OF_BUDGET 8u                /* one class may fill an eighth of a thread's cache ... */
+#define DEPOT_CLASS_BYTES     ((size_t)1 << 20) /* ... and the depot may hold so much of it */
+#define NAKED_CACHED          256u              /* handles without memory that a thread caches */
+#define ROUND_UP(n, unit)     (((n) + (unit)-1) / (unit) * (unit))
+
+static poolbuf_allocator *default_allocator; /* atomic; release when made pairs with the acquire of its readers */
+static pthread_mutex_t default_lock = PTHREAD_MUTEX_INITIALIZER;
+
+const char *poolbuf_version_text(void) {
+    return POOLBUF_VERSION_TEXT;
+}
+
+/* ---- Setting up --------------------------------------------------------------------------------------------------- */
+
+static uint32_t smaller(size_t a, size_t b) {
+    return (uint32_t)(a < b ? a : b);
+}
+
+/* How many of a class a thread may cache, as batches: head is one, the rest lie in full. */
+static void set_limits(bin_config *bin, uint32_t entries) {
+    uint32_t batches = CACHE_FULL_MAX + 1;
+    bin->batch = entries >= batches ? entries / batches : smaller(entries, 1);
+    bin->full_max = bin->batch != 0 ? (uint8_t)(entries / bin->batch - 1) : 0;
+    bin->full_max = (uint8_t)smaller(bin->full_max, CACHE_FULL_MAX);
+    size_t batch_bytes = (size_t)bin->batch * bin->bytes;
+    bin->depot_places = batch_bytes != 0 ? (uint8_t)smaller(DEPOT_CLASS_BYTES / batch_bytes, DEPOT_PLACES_MAX) : 0;
+}
+
+static void set_up_bins(poolbuf_allocator *self) {
+    const poolbuf_allocator_options *options = &self->options;
+    cache_group *group = &self->group;
+    for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+        for (uint32_t i = 0; i < self->classes.count; i++) {
+            bin_config *bin = &group->bins[self->kind_bins[kind] + i];
+            size_t bytes = size_class_bytes(i);
+            *bin = (bin_config){.bytes = (uint32_t)bytes, .size_class = (uint16_t)i, .kind = (uint8_t)kind};
+            uint32_t entries =
+                size_class_is_small(&self->classes, i) ? options->small_cache_size : options->normal_cache_size;
+            size_t share = options->cache_limit_bytes / CLASS_SHARE_OF_BUDGET / bytes;
+            if (bytes > options->max_cached_capacity || bytes > options->cache_limit_bytes) {
+                entries = 0;
+            } else {
+                entries = smaller(entries, share > 1 ? share : 1);
+            }
+            set_limits(bin, entries);
+        }
+    }
+    bin_config *naked = &group->bins[group->naked_bin];
+    *naked = (bin_config){.bytes = sizeof(poolbuf), .naked = true};
+    set_limits(naked, options->cache_limit_bytes >= sizeof(poolbuf) * NAKED_CACHED ? NAKED_CACHED : 0);
+}
+
+static void set_up_arenas(poolbuf_allocator *self, arena *storage) {
+    os_source handles = poison_valgrind ? OS_HEAP : OS_MAPPED;
+    for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+        self->group.arenas[kind] = storage;
+        for (uint32_t i = 0; i < self->group.arena_counts[kind]; i++, storage++) {
+            arena_config config = {
+                .owner = self,
+                .classes = &self->classes,
+                .source = kind == POOLBUF_KIND_HEAP || poison_valgrind ? OS_HEAP : OS_MAPPED,
+                .handle_source = handles,
+                .handle_flags = self->group.annotated ? POOLBUF_FLAG_ANNOTATED : 0,
+                .first_bin = (uint16_t)self->kind_bins[kind],
+                .slot = self->group.slot,
+                .kind = (uint8_t)kind,
+            };
+            arena_init(storage, &config);
+        }
+    }
+}
+
+static void set_up(poolbuf_allocator *self, const poolbuf_allocator_options *options) {
+    self->options = *options;
+    size_classes_init(&self->classes, options->page_size, options->chunk_size);
+    self->kind_bins[options->prefer_direct ? POOLBUF_KIND_DIRECT : POOLBUF_KIND_HEAP] = 0;
+    self->kind_bins[options->prefer_direct ? POOLBUF_KIND_HEAP : POOLBUF_KIND_DIRECT] = self->classes.count;
+    cache_group *group = &self->group;
+    group->annotated = poison_wanted();
+    group->naked_bin = 2 * self->classes.count;
+    group->bin_count = group->naked_bin + 1;
+    group->largest = (uint32_t)options->chunk_size;
+    group->trim_interval = options->cache_trim_interval;
+    group->budget = options->cache_limit_bytes;
+    group->arena_counts[POOLBUF_KIND_DIRECT] = options->pooling ? options->direct_arenas : 0;
+    group->arena_counts[POOLBUF_KIND_HEAP] = options->pooling ? options->heap_arenas : 0;
+    self->pooled[POOLBUF_KIND_DIRECT] = group->arena_counts[POOLBUF_KIND_DIRECT] != 0;
+    self->pooled[POOLBUF_KIND_HEAP] = group->arena_counts[POOLBUF_KIND_HEAP] != 0;
+    slab_init(&group->records, OS_MAPPED, sizeof(thread_cache), CACHE_REGION_BYTES);
+    set_up_bins(self);
+}
+
+static poolbuf_status create(const poolbuf_allocator_options *options, bool is_default, poolbuf_allocator **out) {
+    poison_init();
+    size_t arenas = options->pooling ? (size_t)options->direct_arenas + options->heap_arenas : 0;
+    size_t struct_bytes = ROUND_UP(sizeof(poolbuf_allocator), _Alignof(arena));
+    size_t bytes = struct_bytes + arenas * sizeof(arena);
+    void *region = NULL;
+    if (os->acquire(OS_MAPPED, bytes, os_page_size(), &region) != 0) {
+        return POOLBUF_ERROR_NO_MEMORY;
+    }
+    poolbuf_allocator *self = region; /* a fresh mapping is zero */
+    self->region_bytes = bytes;
+    self->is_default = is_default;
+    set_up(self, options);
+    /* The slot is chosen before the arenas copy it; nobody else can use the group yet, and a fork() meanwhile would find
+     * arenas to lock, so their count is hidden until they exist. */
+    uint32_t counts[CACHE_KINDS] = {self->group.arena_counts[0], self->group.arena_counts[1]};
+    self->group.arena_counts[0] = self->group.arena_counts[1] = 0;
+    if (!registry_add(&self->group, is_default)) {
+        (void)os->give_back(OS_MAPPED, region, bytes);
+        return POOLBUF_ERROR_NO_MEMORY;
+    }
+    registry_lock();
+    self->group.arena_counts[0] = counts[0];
+    self->group.arena_counts[1] = counts[1];
+    set_up_arenas(self, (arena *)(void *)((char *)region + struct_bytes));
+    registry_unlock();
+    poison_pool_create(allocator_anchor(self));
+    *out = self;
+    return POOLBUF_OK;
+}
+
+poolbuf_status poolbuf_allocator_create(const poolbuf_allocator_options *options, poolbuf_allocator **allocator) {
+    poolbuf_allocator_options defaults;
+    if (options == NULL) {
+        poolbuf_allocator_options_init(&defaults);
+        options = &defaults;
+    }
+    if (options->struct_size != sizeof *options || allocator == NULL) {
+        return POOLBUF_ERROR_BAD_ARGUMENT;
+    }
+    if (!options_check(options)) {
+        return POOLBUF_ERROR_BAD_OPTION;
+    }
+    return create(options, false, allocator);
+}
+
+/* The default allocator must exist even where the environment's sizes do not fit each other: that has been said on
+ * stderr, and the built-in ones take their place. */
+static poolbuf_allocator *make_default_locked(void) {
+    poolbuf_allocator_options options;
+    poolbuf_allocator_options_init(&options);
+    if (!options_check(&options)) {
+        options.page_size = 8192;
+        options.chunk_size = (size_t)4 << 20;
+    }
+    poolbuf_allocator *made = NULL;
+    return create(&options, true, &made) == POOLBUF_OK ? made : NULL;
+}
+
+poolbuf_allocator *poolbuf_allocator_default(void) {
+    poolbuf_allocator *self = __atomic_load_n(&default_allocator, __ATOMIC_ACQUIRE);
+    if (POOLBUF_LIKELY(self != NULL)) {
+        return self;
+    }
+    (void)pthread_mutex_lock(&default_lock);
+    self = default_allocator;
+    if (self == NULL) {
+        self = make_default_locked();
+        __atomic_store_n(&default_allocator, self, __ATOMIC_RELEASE);
+    }
+    (void)pthread_mutex_unlock(&default_lock);
+    return self;
+}
+
+poolbuf_allocator *allocator_resolve(poolbuf_allocator *allocator) {
+    return allocator != NULL ? allocator : poolbuf_allocator_default();
+}
+
+poolbuf_allocator *allocator_of(const poolbuf *buffer) {
+    uint32_t flags = (uint32_t)(__atomic_load_n(&buffer->state, __ATOMIC_RELAXED) >> 32);
+    if ((flags & POOLBUF_FLAG_UNPOOLED) != 0) {
+        return buffer->origin;
+    }
+    return ((const chunk *)buffer->origin)->arena->config.owner;
+}
+
+/* ---- The end ------------------------------------------------------------------------------------------------------ */
+
+static uint64_t destroyed_allocations; /* atomic; buffers ever handed out by allocators that are gone */
+
+static void tear_down(poolbuf_allocator *self) {
+    registry_remove(&self->group);
+    counter_add_shared(&destroyed_allocations,
+                       counter_get(&self->group.retired_allocations) + counter_get(&self->group.uncached_allocations));
+    for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+        for (uint32_t i = 0; i < self->group.arena_counts[kind]; i++) {
+            arena_fini(&self->group.arenas[kind][i]);
+        }
+    }
+    slab_fini(&self->group.records);
+    poison_pool_destroy(allocator_anchor(self));
+    (void)os->give_back(OS_MAPPED, self, self->region_bytes);
+}
+
+poolbuf_status poolbuf_allocator_destroy(poolbuf_allocator *allocator) {
+    if (allocator == NULL || allocator->is_default) {
+        return POOLBUF_ERROR_BAD_ARGUMENT;
+    }
+    uint64_t buffers = 0;
+    uint64_t bytes = 0;
+    allocator_live(allocator, &buffers, &bytes);
+    if (buffers != 0) {
+        tracker_allocator_destroyed(allocator, buffers, bytes);
+    }
+    /* One more than are alive: the calls that release them and this one must not both be the last. */
+    __atomic_store_n(&allocator->orphans, buffers + 1, __ATOMIC_RELEASE);
+    registry_close(&allocator->group);
+    cache_group_drain_depot(&allocator->group, true);
+    for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+        for (uint32_t i = 0; i < allocator->group.arena_counts[kind]; i++) {
+            (void)arena_purge(&allocator->group.arenas[kind][i]);
+        }
+    }
+    allocator_orphan_gone(allocator);
+    return buffers != 0 ? POOLBUF_ERROR_LIVE_BUFFERS : POOLBUF_OK;
+}
+
+void allocator_orphan_gone(poolbuf_allocator *allocator) {
+    if (counter_sub_shared(&allocator->orphans, 1) == 0) {
+        tear_down(allocator);
+    }
+}
+
+/* ---- Giving back -------------------------------------------------------------------------------------------------- */
+
+void poolbuf_trim_thread_cache(poolbuf_allocator *allocator) {
+    allocator = allocator_resolve(allocator);
+    if (allocator == NULL) {
+        return;
+    }
+    thread_cache *cache = registry_cache(&allocator->group);
+    if (cache != NULL) {
+        thread_cache_flush(cache, false);
+    }
+}
+
+size_t poolbuf_allocator_purge(poolbuf_allocator *allocator) {
+    allocator = allocator_resolve(allocator);
+    if (allocator == NULL) {
+        return 0;
+    }
+    poolbuf_trim_thread_cache(allocator);
+    cache_group_drain_depot(&allocator->group, true);
+    size_t bytes = 0;
+    for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+        for (uint32_t i = 0; i < allocator->group.arena_counts[kind]; i++) {
+            bytes += arena_purge(&allocator->group.arenas[kind][i]);
+        }
+    }
+    return bytes;
+}
+
+/* ---- Looking ------------------------------------------------------------------------------------------------------ */
+
+typedef struct total {
+    uint64_t buffers, bytes, allocated;
+} total;
+
+static uint64_t allocated_locked(const cache_group *group) {
+    uint64_t allocated = counter_get(&group->retired_allocations) + counter_get(&group->uncached_allocations);
+    for (const thread_cache *cache = group->first; cache != NULL; cache = cache->next_of_group) {
+        allocated += thread_cache_allocated(cache);
+    }
+    return allocated;
+}
+
+/* Carved minus cached, by bin; never below zero, though a reader in the middle of traffic may see the parts at
+ * different moments. */
+static void live_locked(const poolbuf_allocator *self, total *sum) {
+    const cache_group *group = &self->group;
+    for (uint32_t i = 0; i < group->naked_bin; i++) {
+        const bin_config *bin = &group->bins[i];
+        uint64_t carved = 0;
+        for (uint32_t j = 0; j < group->arena_counts[bin->kind]; j++) {
+            carved += counter_get(&group->arenas[bin->kind][j].counters.carved[bin->size_class]);
+        }
+        uint64_t idle = (uint64_t)depot_count(&group->depot[i]) * bin->batch;
+        for (const thread_cache *cache = group->first; cache != NULL; cache = cache->next_of_group) {
+            idle += thread_cache_idle(cache, i);
+        }
+        uint64_t live = carved > idle ? carved - idle : 0;
+        sum->buffers += live;
+        sum->bytes += live * bin->bytes;
+    }
+    for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+        for (uint32_t i = 0; i < group->arena_counts[kind]; i++) {
+            sum->buffers += counter_get(&group->arenas[kind][i].counters.huge_buffers);
+            sum->bytes += counter_get(&group->arenas[kind][i].counters.huge_bytes);
+        }
+    }
+    sum->buffers += counter_get(&self->unpooled_buffers);
+    sum->bytes += counter_get(&self->unpooled_bytes);
+}
+
+void allocator_live(poolbuf_allocator *allocator, uint64_t *buffers, uint64_t *bytes) {
+    total sum = {0};
+    registry_lock();
+    live_locked(allocator, &sum);
+    registry_unlock();
+    *buffers = sum.buffers;
+    *bytes = sum.bytes;
+}
+
+static void add_group_locked(void *context, cache_group *group) {
+    total *sum = context;
+    live_locked((const poolbuf_allocator *)(const void *)group, sum); /* the group is its first member */
+    sum->allocated += allocated_locked(group);
+}
+
+_Static_assert(offsetof(struct poolbuf_allocator, group) == 0, "a group's address is its allocator's");
+
+void poolbuf_live_totals(uint64_t *buffers, uint64_t *bytes, uint64_t *allocated) {
+    total sum = {.allocated = counter_get(&destroyed_allocations)};
+    registry_visit(add_group_locked, &sum);
+    if (buffers != NULL) {
+        *buffers = sum.buffers;
+    }
+    if (bytes != NULL) {
+        *bytes = sum.bytes;
+    }
+    if (allocated != NULL) {
+        *allocated = sum.allocated;
+    }
+}
+
+poolbuf_status poolbuf_allocator_dump(poolbuf_allocator *allocator, FILE *stream) {
+    allocator = allocator_resolve(allocator);
+    if (allocator == NULL) {
+        return POOLBUF_ERROR_NO_MEMORY;
+    }
+    uint64_t buffers = 0;
+    uint64_t bytes = 0;
+    allocator_live(allocator, &buffers, &bytes);
+    (void)fprintf(stream, "allocator %p: pages of %zu, chunks of %zu, %u classes, %llu buffers of %llu bytes alive\n",
+                  (void *)allocator, allocator->options.page_size, allocator->options.chunk_size,
+                  allocator->classes.count, (unsigned long long)buffers, (unsigned long long)bytes);
+    for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+        for (uint32_t i = 0; i < allocator->group.arena_counts[kind]; i++) {
+            arena_dump(&allocator->group.arenas[kind][i], stream);
+        }
+    }
+    registry_lock();
+    for (const thread_cache *cache = allocator->group.first; cache != NULL; cache = cache->next_of_group) {
+        (void)fprintf(stream, "cache %p: %llu allocations\n", (const void *)cache,
+                      (unsigned long long)thread_cache_allocated(cache));
+        for (uint32_t i = 0; i < allocator->group.bin_count; i++) {
+            if (thread_cache_idle(cache, i) != 0) {
+                (void)fprintf(stream, "  bin %u (%u bytes): %llu handles\n", i, allocator->group.bins[i].bytes,
+                              (unsigned long long)thread_cache_idle(cache, i));
+            }
+        }
+    }
+    registry_unlock();
+    return ferror(stream) == 0 ? POOLBUF_OK : POOLBUF_ERROR_BAD_ARGUMENT;
+}
+
+bool allocator_audit(poolbuf_allocator *allocator) {
+    for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+        for (uint32_t i = 0; i < allocator->group.arena_counts[kind]; i++) {
+            if (!arena_audit(&allocator->group.arenas[kind][i])) {
+                return false;
+            }
+        }
+    }
+    bool good = true;
+    registry_lock();
+    for (const thread_cache *cache = allocator->group.first; cache != NULL && good; cache = cache->next_of_group) {
+        good = thread_cache_audit(cache);
+    }
+    registry_unlock();
+    return good;
+}

@@ -1,0 +1,54 @@
+/* The allocator's struct: what buffer.c, derived.c, metrics.c and allocator.c share.
+ *
+ * An allocator is one mapping with this struct and its arenas behind it. Destroyed with buffers alive, it stays until the
+ * last of them is released: closed, without caches, its live count running down in `orphans` (A4). Handles and chunks
+ * are found from a buffer through its origin, so nothing else has to remember a closed allocator. */
+#ifndef ALLOCATOR_H
+#define ALLOCATOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <poolbuf/allocator.h>
+#include <poolbuf/buffer.h>
+
+#include "size_class.h"
+#include "thread_cache.h"
+
+struct poolbuf_allocator {
+    cache_group group; /* first: its slot is the first byte */
+    poolbuf_allocator_options options;
+    size_classes classes;
+    size_t region_bytes; /* of the mapping that this struct lies in */
+    bool is_default;
+    bool pooled[CACHE_KINDS];        /* by kind: whether there are arenas for it */
+    uint32_t kind_bins[CACHE_KINDS]; /* the bin of class 0, by kind */
+    uint64_t unpooled_buffers;       /* atomic; alive */
+    uint64_t unpooled_bytes;         /* atomic; of those */
+    uint64_t orphans;                /* atomic; buffers alive of a destroyed allocator (A4) */
+};
+
+/* The allocator that NULL stands for, made on first use; NULL without memory. */
+poolbuf_allocator *allocator_resolve(poolbuf_allocator *allocator);
+
+/* The allocator of a live buffer that is not a slice. */
+poolbuf_allocator *allocator_of(const poolbuf *buffer);
+
+/* A buffer of a destroyed allocator is gone; the last one takes the allocator with it. */
+void allocator_orphan_gone(poolbuf_allocator *allocator);
+
+static inline bool allocator_is_closed(const poolbuf_allocator *allocator) {
+    return __atomic_load_n(&allocator->group.closed, __ATOMIC_RELAXED);
+}
+
+static inline const void *allocator_anchor(const poolbuf_allocator *allocator) {
+    return allocator; /* of Memcheck's mempool */
+}
+
+/* Buffers alive and their bytes. */
+void allocator_live(poolbuf_allocator *allocator, uint64_t *buffers, uint64_t *bytes);
+
+/* Walks every arena and cache; for tests, while no other thread is inside. */
+bool allocator_audit(poolbuf_allocator *allocator);
+
+#endif

@@ -1,0 +1,95 @@
+/* A chunk: one region of the system, cut into pages. */
+#include "chunk.h"
+
+#include <string.h>
+
+#include "check.h"
+
+#define ALIGNED(n) (((n) + 15) & ~(size_t)15)
+
+static uint32_t pages_of_class(const size_classes *classes, uint32_t size_class) {
+    return (uint32_t)(size_class_bytes(size_class) >> classes->page_log2);
+}
+
+size_t chunk_storage(const size_classes *classes) {
+    size_t pages = (size_t)1 << (classes->chunk_log2 - classes->page_log2);
+    return ALIGNED(sizeof(chunk)) + ALIGNED(run_index_storage(classes)) + pages * sizeof(subpage *);
+}
+
+void chunk_init(chunk *self, const size_classes *classes, struct arena *owner, void *base) {
+    char *storage = (char *)self + ALIGNED(sizeof *self);
+    *self = (chunk){
+        .arena = owner,
+        .base = base,
+        .subpages = (subpage **)(void *)(storage + ALIGNED(run_index_storage(classes))),
+    };
+    run_index_init(&self->runs, classes, storage);
+    memset(self->subpages, 0, self->runs.page_count * sizeof(subpage *));
+}
+
+void chunk_init_huge(chunk *self, struct arena *owner, void *base, size_t bytes) {
+    *self = (chunk){.arena = owner, .base = base, .huge_bytes = bytes};
+}
+
+bool chunk_take_run(chunk *self, uint32_t size_class, uint32_t *position) {
+    uint32_t page = run_index_take(&self->runs, pages_of_class(self->runs.classes, size_class));
+    if (page == RUN_INDEX_NONE) {
+        return false;
+    }
+    *position = chunk_position(page, 0);
+    return true;
+}
+
+bool chunk_add_subpage(chunk *self, subpage *record, uint32_t size_class) {
+    uint32_t page = run_index_take(&self->runs, size_class_subpage_pages(self->runs.classes, size_class));
+    if (page == RUN_INDEX_NONE) {
+        return false;
+    }
+    subpage_init(record, self->runs.classes, size_class, self, page);
+    self->subpages[page] = record;
+    self->subpage_count++;
+    return true;
+}
+
+void chunk_give_run(chunk *self, uint32_t size_class, uint32_t position) {
+    uint32_t page = chunk_position_page(position);
+    POOLBUF_CHECK(self->subpages[page] == NULL, "a subpage's slot is freed as a run");
+    run_index_give(&self->runs, page, pages_of_class(self->runs.classes, size_class));
+}
+
+void chunk_remove_subpage(chunk *self, subpage *record) {
+    POOLBUF_ASSERT(subpage_is_empty(record));
+    POOLBUF_ASSERT(self->subpages[record->first_page] == record);
+    self->subpages[record->first_page] = NULL;
+    self->subpage_count--;
+    run_index_give(&self->runs, record->first_page, record->page_count);
+}
+
+uint32_t chunk_usage(const chunk *self) {
+    if (self->runs.free_pages == 0) {
+        return 100;
+    }
+    uint32_t free_percent = (uint32_t)((uint64_t)self->runs.free_pages * 100 / self->runs.page_count);
+    return free_percent == 0 ? 99 : 100 - free_percent;
+}
+
+bool chunk_audit(const chunk *self) {
+    POOLBUF_AUDIT(self->huge_bytes == 0);
+    if (!run_index_audit(&self->runs)) {
+        return false;
+    }
+    uint32_t subpages = 0;
+    for (uint32_t page = 0; page < self->runs.page_count; page++) {
+        const subpage *record = self->subpages[page];
+        if (record != NULL) {
+            POOLBUF_AUDIT(record->chunk == self);
+            POOLBUF_AUDIT(record->first_page == page);
+            if (!subpage_audit(record, self->runs.classes)) {
+                return false;
+            }
+            subpages++;
+        }
+    }
+    POOLBUF_AUDIT(subpages == self->subpage_count);
+    return true;
+}

@@ -1,0 +1,82 @@
+/* A chunk: one region of the system, cut into pages.
+ *
+ * Runs of pages are handed out whole, or cut into the slots of a subpage. The record stands apart from the region: nothing
+ * but buffers' bytes lies in it. A huge buffer's region has a record too, without pages: huge_bytes says so.
+ *
+ *      record (metadata)                     region (payload)
+ *      [ chunk | run index | subpages[] ]    [ page 0 ][ page 1 ] ... [ page n-1 ]
+ *
+ * Where a buffer lies is its position: the first page of its run in the upper half, its slot in the lower.
+ * Guarded by the arena lock; base, arena and huge_bytes never change while a buffer is out. */
+#ifndef CHUNK_H
+#define CHUNK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "run_index.h"
+#include "size_class.h"
+#include "subpage.h"
+
+struct arena;
+struct chunk_list;
+
+typedef struct chunk {
+    struct arena *arena;
+    uint8_t *base;
+    struct chunk_list *list;   /* NULL: spare, or huge */
+    struct chunk *next, *prev; /* in that list; huge: in the arena's; spare or doomed: next alone */
+    size_t huge_bytes;         /* 0: cut into pages */
+    uint32_t subpage_count;
+    run_index runs;
+    struct subpage **subpages; /* by first page; NULL where no subpage begins */
+} chunk;
+
+_Static_assert(RUN_INDEX_PAGES_MAX <= 1u << 16, "a page number fits half a position");
+
+static inline uint32_t chunk_position(uint32_t page, uint32_t slot) {
+    return page << 16 | slot;
+}
+
+static inline uint32_t chunk_position_page(uint32_t position) {
+    return position >> 16;
+}
+
+static inline uint32_t chunk_position_slot(uint32_t position) {
+    return position & 0xffff;
+}
+
+/* Bytes of a record, and of one for a huge buffer. */
+size_t chunk_storage(const size_classes *classes);
+#define CHUNK_HUGE_STORAGE sizeof(struct chunk)
+
+void chunk_init(chunk *self, const size_classes *classes, struct arena *owner, void *base);
+void chunk_init_huge(chunk *self, struct arena *owner, void *base, size_t bytes);
+
+/* Takes a run of a normal class, or the run for a subpage, which the caller provides the record for. */
+bool chunk_take_run(chunk *self, uint32_t size_class, uint32_t *position);
+bool chunk_add_subpage(chunk *self, subpage *record, uint32_t size_class);
+
+/* Gives back the run of a normal class; and the run of an empty subpage, whose record is the caller's again. */
+void chunk_give_run(chunk *self, uint32_t size_class, uint32_t position);
+void chunk_remove_subpage(chunk *self, subpage *record);
+
+static inline uint8_t *chunk_address(const chunk *self, uint32_t page) {
+    return self->base + ((size_t)page << self->runs.classes->page_log2);
+}
+
+static inline size_t chunk_free_bytes(const chunk *self) {
+    return (size_t)self->runs.free_pages << self->runs.classes->page_log2;
+}
+
+static inline bool chunk_is_empty(const chunk *self) {
+    return self->runs.free_pages == self->runs.page_count;
+}
+
+/* Per cent in use: 0 only if empty, 100 only if full. */
+uint32_t chunk_usage(const chunk *self);
+
+bool chunk_audit(const chunk *self);
+
+#endif

@@ -1,0 +1,61 @@
+/* Chunk lists: an arena's chunks, grouped by how full they are.
+ *
+ *      qInit [ .. 25)  ->  q000 [1 .. 50)  ->  q025 [25 .. 75)  ->  q050 [50 .. 100)  ->  q075 [75 .. 100)  ->  q100
+ *
+ * The ranges overlap, so a chunk near a bound does not wander to and fro. A chunk that an allocation makes too full moves
+ * to the right, one that a release makes too empty to the left, as far as it must. Whoever would leave q000 to the left
+ * is empty, and the arena's to give back. qInit keeps even an empty one (L1): a new chunk is not given back before it
+ * was ever a quarter full.
+ *
+ * Allocation tries q050, q025, q000, qInit, q075, in this order: fuller ones first, so that the emptier ones can empty;
+ * but those three quarters full last, as a search there is most often in vain. A full chunk is never asked.
+ * Guarded by the arena lock. */
+#ifndef CHUNK_LIST_H
+#define CHUNK_LIST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "chunk.h"
+
+#define CHUNK_LIST_COUNT 6
+
+typedef enum chunk_list_id {
+    CHUNK_LIST_INIT,
+    CHUNK_LIST_000,
+    CHUNK_LIST_025,
+    CHUNK_LIST_050,
+    CHUNK_LIST_075,
+    CHUNK_LIST_100
+} chunk_list_id;
+
+typedef struct chunk_list {
+    const char *name;
+    chunk *first;               /* the chunk added last */
+    struct chunk_list *fuller;  /* NULL: q100 */
+    struct chunk_list *emptier; /* NULL: q000, whose chunks become the arena's to give back */
+    size_t largest;             /* no chunk here can have room for more bytes than this */
+    size_t move_fuller_at;      /* a chunk with no more free bytes than this moves on, if moves_fuller */
+    size_t move_emptier_above;  /* a chunk with more free bytes than this moves back */
+    bool moves_fuller;
+} chunk_list;
+
+/* Links and sets up the six lists of an arena. */
+void chunk_lists_init(chunk_list lists[CHUNK_LIST_COUNT], size_t chunk_bytes);
+
+/* The order of search, ended by CHUNK_LIST_COUNT. */
+extern const uint8_t chunk_list_search_order[];
+
+/* Adds a chunk to list, or to the one on the right of it where it belongs. */
+void chunk_list_add(chunk_list *list, chunk *member);
+void chunk_list_remove(chunk *member);
+
+/* A chunk has less room, or more, than before: moves it. The latter returns false if the chunk is empty and in no list
+ * any more: it is the caller's. */
+void chunk_list_after_take(chunk *member);
+bool chunk_list_after_give(chunk *member);
+
+bool chunk_lists_audit(const chunk_list lists[CHUNK_LIST_COUNT]);
+
+#endif

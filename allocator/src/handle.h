@@ -1,0 +1,61 @@
+/* Handles inside the library: their state word, and lists of free ones.
+ *
+ * A handle is dead while it is free: no references, no capacity, both indices 0 (H1). The bounds checks of buffer.h rely
+ * on that to catch its use. What it keeps while it is free is its memory and where that came from (H2).
+ *
+ * A list of free handles is linked through `link`. Under Memcheck a handle in a list is closed; handle_pop() opens it. */
+#ifndef HANDLE_H
+#define HANDLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <poolbuf/buffer.h>
+
+#include "poison.h"
+
+_Static_assert(sizeof(poolbuf) == 64, "a handle is one cache line");
+
+static inline uint64_t handle_state(uint32_t flags, uint32_t count) {
+    return (uint64_t)flags << 32 | count;
+}
+
+static inline uint32_t handle_count_of(uint64_t state) {
+    return (uint32_t)state;
+}
+
+static inline uint32_t handle_flags_of(uint64_t state) {
+    return (uint32_t)(state >> 32);
+}
+
+static inline uint64_t handle_state_get(const poolbuf *handle) {
+    return __atomic_load_n(&handle->state, __ATOMIC_RELAXED);
+}
+
+static inline void handle_state_set(poolbuf *handle, uint64_t state) {
+    __atomic_store_n(&handle->state, state, __ATOMIC_RELAXED);
+}
+
+/* Makes H1 true; the flags that belong to the memory stay. */
+static inline void handle_kill(poolbuf *handle, uint32_t flags) {
+    handle_state_set(handle, handle_state(flags, 0));
+    handle->reader_index = 0;
+    handle->writer_index = 0;
+    handle->capacity = 0;
+    handle->max_capacity = 0;
+}
+
+static inline poolbuf *handle_pop(poolbuf **list) {
+    poolbuf *handle = *list;
+    poison_handle_open(handle, sizeof *handle);
+    *list = handle->link;
+    return handle;
+}
+
+static inline void handle_push(poolbuf **list, poolbuf *handle) {
+    handle->link = *list;
+    *list = handle;
+    poison_handle_close(handle, sizeof *handle);
+}
+
+#endif

@@ -1,0 +1,15 @@
+/* The options inside the library. The table and its parser are public (poolbuf/options.h); here is what the allocator
+ * alone needs of them: its own options as a struct, checked. */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include <poolbuf/allocator.h>
+#include <poolbuf/options.h>
+
+/* Whether every option lies within its limits. Says on stderr what does not. */
+bool options_check(const poolbuf_allocator_options *options);
+
+/* Forgets which complaints have been printed, so that a test can provoke them again. */
+void options_forget_complaints(void);
+
+#endif

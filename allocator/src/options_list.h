@@ -1,0 +1,57 @@
+/* Every option of the library, once: the public table, the parser and the documentation are made from this list.
+ *
+ * A row: OPTION(id, environment variable, type, default, legal, minimum, maximum, help)
+ *   type     FLAG, CHOICE (legal is the words, joined by '|'), COUNT, BYTES, PATH or TEXT
+ *   default  as written in the environment; "" for none; "auto" for a number that the program works out
+ *   minimum, maximum  of COUNT and BYTES; 0 elsewhere
+ *
+ * An option is listed only if it works. This file has no include guard on purpose: each includer defines OPTION. */
+#ifndef OPTION
+#error "define OPTION before including options_list.h"
+#endif
+
+OPTION(STRICT, "POOLBUF_STRICT", FLAG, "off", "on|off", 0, 0,
+       "an unknown POOLBUF_ variable or an illegal value ends the process with code 2")
+OPTION(POOLING, "POOLBUF_POOLING", FLAG, "on", "on|off", 0, 0,
+       "off: every buffer is two blocks of malloc, so that Valgrind and AddressSanitizer see each one")
+OPTION(MISUSE, "POOLBUF_MISUSE", CHOICE, "abort", "abort|count", 0, 0,
+       "what follows the release or the use of a dead buffer")
+OPTION(PREFER_DIRECT, "POOLBUF_PREFER_DIRECT", FLAG, "on", "on|off", 0, 0,
+       "poolbuf_allocate() gives direct buffers; off: heap buffers")
+OPTION(DIRECT_ARENAS, "POOLBUF_DIRECT_ARENAS", COUNT, "auto", "0 to 256, or auto: two a CPU", 0, 256,
+       "arenas whose chunks are mapped; 0: direct buffers are not pooled")
+OPTION(HEAP_ARENAS, "POOLBUF_HEAP_ARENAS", COUNT, "auto", "0 to 256, or auto: two a CPU", 0, 256,
+       "arenas whose chunks come from the process heap; 0: heap buffers are not pooled")
+OPTION(PAGE_SIZE, "POOLBUF_PAGE_SIZE", BYTES, "8k", "a power of two, 4k to 64k", 4096, 65536,
+       "the unit in which chunks are cut")
+OPTION(CHUNK_SIZE, "POOLBUF_CHUNK_SIZE", BYTES, "4m", "the page size times 8, 16, 32 .. 16384, at most 1g", 65536,
+       1073741824, "what is taken from the system at once; larger buffers are huge")
+OPTION(SMALL_CACHE_SIZE, "POOLBUF_SMALL_CACHE_SIZE", COUNT, "256", "0 to 65536", 0, 65536,
+       "buffers that a thread caches for each small size class")
+OPTION(NORMAL_CACHE_SIZE, "POOLBUF_NORMAL_CACHE_SIZE", COUNT, "64", "0 to 65536", 0, 65536,
+       "buffers that a thread caches for each normal size class")
+OPTION(MAX_CACHED_CAPACITY, "POOLBUF_MAX_CACHED_CAPACITY", BYTES, "4m", "0 to 1g", 0, 1073741824,
+       "the largest size class that threads cache")
+OPTION(CACHE_LIMIT_BYTES, "POOLBUF_CACHE_LIMIT_BYTES", BYTES, "16m", "0 to 1t", 0, 1099511627776,
+       "what one thread's cache may hold; 0: no caches")
+OPTION(CACHE_TRIM_INTERVAL, "POOLBUF_CACHE_TRIM_INTERVAL", COUNT, "8192", "0 (never) to 4294967294", 0, 4294967294,
+       "allocations of a thread between two trims of its cache")
+OPTION(LEAK_LEVEL, "POOLBUF_LEAK_LEVEL", CHOICE, "simple", "disabled|simple|advanced|paranoid", 0, 0,
+       "how closely buffers are watched for leaks")
+OPTION(LEAK_SAMPLING_INTERVAL, "POOLBUF_LEAK_SAMPLING_INTERVAL", COUNT, "128", "1 to 1073741824", 1, 1073741824,
+       "one in so many buffers is tracked, on average, at the levels simple and advanced")
+OPTION(LEAK_TARGET_RECORDS, "POOLBUF_LEAK_TARGET_RECORDS", COUNT, "4", "0 to 64", 0, 64,
+       "accesses kept for each tracked buffer at the levels advanced and paranoid")
+OPTION(LEAK_FRAMES, "POOLBUF_LEAK_FRAMES", COUNT, "32", "1 to 64", 1, 64, "frames kept of a call stack")
+OPTION(LEAK_TRACK_CLOSE, "POOLBUF_LEAK_TRACK_CLOSE", FLAG, "on", "on|off", 0, 0,
+       "keep the stack of a tracked buffer's last release, for reports of misuse")
+OPTION(LEAK_UNWINDER, "POOLBUF_LEAK_UNWINDER", CHOICE, "libunwind", "libunwind|callsite", 0, 0,
+       "how call stacks are captured")
+OPTION(LEAK_SEED, "POOLBUF_LEAK_SEED", COUNT, "0", "0 (random) to 18446744073709551614", 0, 18446744073709551614u,
+       "seed of the sampler, for runs that can be repeated")
+OPTION(LEAK_REPORT, "POOLBUF_LEAK_REPORT", PATH, "", "a path; %p in it is the process id; .json writes JSON", 0, 0,
+       "where leak reports go instead of stderr")
+OPTION(LEAK_EXIT_CODE, "POOLBUF_LEAK_EXIT_CODE", COUNT, "0", "0 (leave it) to 255", 0, 255,
+       "exit code of a process that ends with leaks")
+OPTION(SCENARIOS, "POOLBUF_SCENARIOS", PATH, "", "a folder", 0, 0,
+       "where the command `poolbuf` finds scenarios and suites by name")

@@ -1,0 +1,49 @@
+/* The contract with the operating system: regions of memory, the clock is not among it until somebody needs it.
+ *
+ * Everything the library takes from the system comes through here, in regions of at least an OS page but for the blocks
+ * of unpooled buffers. Functions return 0 or an errno value, which the layer above turns into a poolbuf_status once.
+ *
+ * The table is replaced as a whole by tests (os_fault.c makes the n-th call fail); nothing here is on a fast path.
+ *
+ * Two sources. Mapped regions come from mmap(). Heap regions come from the process's malloc(), a whole chunk or slab at
+ * a time and never a buffer: a heap arena lives inside the heap that the rest of the process uses, obeys its limits and
+ * shows in its statistics. Under Valgrind every region is a heap region; poison.h says why. */
+#ifndef OS_H
+#define OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef enum os_source {
+    OS_MAPPED = 0,
+    OS_HEAP = 1
+} os_source;
+
+typedef struct os_backend {
+    /* A region of size bytes, aligned to alignment, a power of two; its contents are undefined. ENOMEM. */
+    int (*acquire)(os_source source, size_t size, size_t alignment, void **region);
+
+    /* Gives a region back; source and size are those it was acquired with. Failure leaves the region as it is. */
+    int (*give_back)(os_source source, void *region, size_t size);
+
+    /* Drops the pages that lie wholly inside a range of a region; its contents are undefined afterwards. */
+    int (*purge)(void *start, size_t size);
+} os_backend;
+
+/* The backend in use. Changed by tests alone, while no allocator exists. */
+extern const os_backend *os;
+
+/* The backend of this system, and its one that fails on request (linked into tests). */
+extern const os_backend os_linux;
+extern const os_backend os_fault;
+
+size_t os_page_size(void);
+
+/* os_fault: let so many calls of acquire pass and fail all that follow, or the next one only; purge never matters.
+ * os_fault_calls() tells how many there were since, os_fault_regions() how many regions are out. */
+void os_fault_arm(unsigned long passing, bool once);
+void os_fault_disarm(void);
+unsigned long os_fault_calls(void);
+unsigned long os_fault_regions(void);
+
+#endif

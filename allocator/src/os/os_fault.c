@@ -1,0 +1,57 @@
+/* The contract of os.h, failing on request: for tests, never linked into the library.
+ *
+ * Counts calls of acquire and the regions that are out, so that a test can fail the first, the second, ... call until a
+ * whole scenario passes, and see after each round that every region has gone back. */
+#include "os/os.h"
+
+#include <errno.h>
+#include <limits.h>
+
+static unsigned long calls;   /* atomic; acquire calls since os_fault_arm() */
+static unsigned long regions; /* atomic; acquired and not given back */
+static unsigned long passing = ULONG_MAX;
+static bool fail_once;
+
+void os_fault_arm(unsigned long pass, bool once) {
+    __atomic_store_n(&calls, 0, __ATOMIC_RELAXED);
+    passing = pass;
+    fail_once = once;
+}
+
+void os_fault_disarm(void) {
+    os_fault_arm(ULONG_MAX, false);
+}
+
+unsigned long os_fault_calls(void) {
+    return __atomic_load_n(&calls, __ATOMIC_RELAXED);
+}
+
+unsigned long os_fault_regions(void) {
+    return __atomic_load_n(&regions, __ATOMIC_RELAXED);
+}
+
+static int fault_acquire(os_source source, size_t size, size_t alignment, void **region) {
+    unsigned long call = __atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED);
+    if (call == passing || (call > passing && !fail_once)) {
+        return ENOMEM;
+    }
+    int error = os_linux.acquire(source, size, alignment, region);
+    if (error == 0) {
+        __atomic_fetch_add(&regions, 1, __ATOMIC_RELAXED);
+    }
+    return error;
+}
+
+static int fault_give_back(os_source source, void *region, size_t size) {
+    int error = os_linux.give_back(source, region, size);
+    if (error == 0) {
+        __atomic_fetch_sub(&regions, 1, __ATOMIC_RELAXED);
+    }
+    return error;
+}
+
+static int fault_purge(void *start, size_t size) {
+    return os_linux.purge(start, size);
+}
+
+const os_backend os_fault = {fault_acquire, fault_give_back, fault_purge};

@@ -1,0 +1,81 @@
+/* The contract of os.h on Linux: mmap, munmap, madvise, and the C library's heap. */
+#include "os/os.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+size_t os_page_size(void) {
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static size_t round_up(size_t size, size_t alignment) {
+    return (size + alignment - 1) & ~(alignment - 1);
+}
+
+static int map(size_t size, void **region) {
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        return errno;
+    }
+    *region = memory;
+    return 0;
+}
+
+/* The kernel aligns to its own page. For more, map that much more and cut off both ends. */
+static int map_aligned(size_t size, size_t alignment, void **region) {
+    size_t page = os_page_size();
+    size = round_up(size, page);
+    if (alignment <= page) {
+        return map(size, region);
+    }
+    void *wide = NULL;
+    int error = map(size + alignment - page, &wide);
+    if (error != 0) {
+        return error;
+    }
+    uintptr_t start = (uintptr_t)wide;
+    size_t before = round_up(start, alignment) - start;
+    size_t after = alignment - page - before;
+    char *memory = (char *)wide + before;
+    /* Trimming cannot fail for want of memory: it only shortens a mapping at its ends. */
+    if (before != 0) {
+        (void)munmap(wide, before);
+    }
+    if (after != 0) {
+        (void)munmap(memory + size, after);
+    }
+    *region = memory;
+    return 0;
+}
+
+static int linux_acquire(os_source source, size_t size, size_t alignment, void **region) {
+    if (source == OS_MAPPED) {
+        return map_aligned(size, alignment, region);
+    }
+    /* posix_memalign() and not aligned_alloc(): the latter wants a size that is a multiple of the alignment. */
+    return posix_memalign(region, alignment > sizeof(void *) ? alignment : sizeof(void *), size);
+}
+
+static int linux_give_back(os_source source, void *region, size_t size) {
+    if (source == OS_MAPPED) {
+        return munmap(region, round_up(size, os_page_size())) == 0 ? 0 : errno;
+    }
+    free(region);
+    return 0;
+}
+
+static int linux_purge(void *start, size_t size) {
+    size_t page = os_page_size();
+    uintptr_t first = round_up((uintptr_t)start, page);
+    uintptr_t end = ((uintptr_t)start + size) & ~(page - 1);
+    if (first >= end) {
+        return 0;
+    }
+    return madvise((char *)start + (first - (uintptr_t)start), end - first, MADV_DONTNEED) == 0 ? 0 : errno;
+}
+
+const os_backend os_linux = {linux_acquire, linux_give_back, linux_purge};
+const os_backend *os = &os_linux;

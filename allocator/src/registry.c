@@ -1,0 +1,325 @@
+/* The registry: threads, allocators, and the caches between them. */
+#include "registry.h"
+
+#include <pthread.h>
+#include <stddef.h>
+
+#include "counter.h"
+#include "tracker.h"
+
+/* What is known of a thread. It lives in that thread's thread-local storage: it is linked from its first cache until the
+ * key's destructor, and that storage goes after the destructor has run. */
+typedef struct thread_record {
+    struct thread_record *next, *prev; /* guarded by the lock */
+    thread_cache **slots;              /* the thread's registry_slots */
+    thread_cache *caches;              /* by next_of_thread; changed under the lock */
+    bool linked;
+    bool finished;           /* its destructor has run: no more caches */
+    uint32_t uncached_epoch; /* as thread_cache.epoch and gap_left, for allocations without a cache */
+    uint32_t uncached_gap;
+} thread_record;
+
+#define FOUR(x) x, x, x, x
+thread_cache registry_no_cache;
+_Thread_local thread_cache *registry_slots[REGISTRY_SLOTS] = {
+    FOUR(&registry_no_cache), FOUR(&registry_no_cache), FOUR(&registry_no_cache), FOUR(&registry_no_cache),
+    FOUR(&registry_no_cache), FOUR(&registry_no_cache), FOUR(&registry_no_cache), FOUR(&registry_no_cache)};
+_Static_assert(REGISTRY_SLOTS == 8 * 4, "each slot starts with the empty cache");
+
+static _Thread_local thread_record self;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static thread_record *threads;                  /* guarded by lock */
+static cache_group *groups[REGISTRY_SLOTS - 1]; /* by slot; guarded by lock */
+static cache_group *sharing;                    /* groups of the shared slot, by next_sharing; guarded by lock */
+static uint32_t epoch;                          /* of sampling; atomic, written under lock */
+static pthread_key_t exit_key;
+static bool exit_key_made;
+
+void registry_lock(void) {
+    (void)pthread_mutex_lock(&lock);
+}
+
+void registry_unlock(void) {
+    (void)pthread_mutex_unlock(&lock);
+}
+
+static void set_slot(thread_cache **slots, uint32_t slot, thread_cache *cache) {
+    __atomic_store_n(&slots[slot], cache, __ATOMIC_RELAXED);
+}
+
+void registry_visit(void (*visit)(void *context, cache_group *group), void *context) {
+    registry_lock();
+    for (unsigned i = 0; i < REGISTRY_SLOTS - 1; i++) {
+        if (groups[i] != NULL) {
+            visit(context, groups[i]);
+        }
+    }
+    for (cache_group *group = sharing; group != NULL; group = group->next_sharing) {
+        visit(context, group);
+    }
+    registry_unlock();
+}
+
+/* ---- Caches ------------------------------------------------------------------------------------------------------- */
+
+/* Netty's rule: the arena with the fewest threads; the first of them. */
+static arena *bind_arena_locked(const cache_group *group, unsigned kind) {
+    arena *best = NULL;
+    for (uint32_t i = 0; i < group->arena_counts[kind]; i++) {
+        arena *candidate = &group->arenas[kind][i];
+        if (best == NULL || candidate->thread_count < best->thread_count) {
+            best = candidate;
+        }
+    }
+    if (best != NULL) {
+        __atomic_store_n(&best->thread_count, best->thread_count + 1, __ATOMIC_RELAXED);
+    }
+    return best;
+}
+
+static thread_cache *make_cache_locked(cache_group *group) {
+    if (!self.linked) {
+        /* The value only has to be non-NULL for the destructor to run; what it ends is this thread's record. */
+        if (!exit_key_made || pthread_setspecific(exit_key, &self) != 0) {
+            return NULL;
+        }
+        self.slots = registry_slots;
+        self.next = threads;
+        self.prev = NULL;
+        if (threads != NULL) {
+            threads->prev = &self;
+        }
+        threads = &self;
+        self.linked = true;
+    }
+    thread_cache *cache = slab_take(&group->records);
+    if (cache == NULL) {
+        return NULL;
+    }
+    thread_cache_init(cache, group);
+    for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+        cache->arenas[kind] = bind_arena_locked(group, kind);
+    }
+    cache->thread = &self;
+    cache->next_of_thread = self.caches;
+    self.caches = cache;
+    cache->next_of_group = group->first;
+    if (group->first != NULL) {
+        group->first->prev_of_group = cache;
+    }
+    group->first = cache;
+    group->cache_count++;
+    return cache;
+}
+
+/* Flushes a cache and ends it. Its thread must not be able to use it: it is the calling one, or has no right to. */
+static void end_cache_locked(thread_cache *cache, bool to_depot) {
+    cache_group *group = cache->group;
+    thread_cache_flush(cache, to_depot);
+    counter_add(&group->retired_allocations, thread_cache_allocated(cache));
+    for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+        arena *bound = cache->arenas[kind];
+        if (bound != NULL) {
+            __atomic_store_n(&bound->thread_count, bound->thread_count - 1, __ATOMIC_RELAXED);
+        }
+    }
+    if (cache->thread != NULL) {
+        set_slot(cache->thread->slots, group->slot, &registry_no_cache);
+        thread_cache **link = &cache->thread->caches;
+        while (*link != cache) {
+            link = &(*link)->next_of_thread;
+        }
+        *link = cache->next_of_thread;
+    }
+    if (cache->prev_of_group != NULL) {
+        cache->prev_of_group->next_of_group = cache->next_of_group;
+    } else {
+        group->first = cache->next_of_group;
+    }
+    if (cache->next_of_group != NULL) {
+        cache->next_of_group->prev_of_group = cache->prev_of_group;
+    }
+    group->cache_count--;
+    slab_give(&group->records, cache);
+}
+
+thread_cache *registry_cache(cache_group *group) {
+    thread_cache *cache = registry_slot(group->slot);
+    if (POOLBUF_LIKELY(cache != &registry_no_cache)) {
+        return cache;
+    }
+    if (self.finished || __atomic_load_n(&group->closed, __ATOMIC_RELAXED) || group->budget == 0) {
+        return NULL;
+    }
+    registry_lock();
+    for (cache = self.caches; cache != NULL && cache->group != group; cache = cache->next_of_thread) {
+    }
+    if (cache == NULL) {
+        cache = make_cache_locked(group);
+    }
+    if (cache != NULL) {
+        if (cache->epoch != epoch) {
+            cache->epoch = epoch;
+            cache->restart = true;
+        }
+        if (group->slot != REGISTRY_SLOT_SHARED) {
+            set_slot(registry_slots, group->slot, cache);
+        }
+    }
+    registry_unlock();
+    return cache;
+}
+
+bool registry_count_uncached(cache_group *group) {
+    counter_add_shared(&group->uncached_allocations, 1);
+    uint32_t now = __atomic_load_n(&epoch, __ATOMIC_RELAXED);
+    if (self.uncached_gap == 0 || self.uncached_epoch != now) {
+        self.uncached_epoch = now;
+        self.uncached_gap = tracker_next_gap();
+    }
+    return self.uncached_gap != GAP_NONE && --self.uncached_gap == 0;
+}
+
+void registry_restart_sampling(void) {
+    registry_lock();
+    __atomic_store_n(&epoch, epoch + 1, __ATOMIC_RELAXED);
+    for (thread_record *thread = threads; thread != NULL; thread = thread->next) {
+        for (unsigned i = 0; i < REGISTRY_SLOTS; i++) {
+            set_slot(thread->slots, i, &registry_no_cache);
+        }
+    }
+    registry_unlock();
+}
+
+/* ---- Threads ------------------------------------------------------------------------------------------------------ */
+
+static void unlink_thread_locked(thread_record *thread) {
+    if (thread->prev != NULL) {
+        thread->prev->next = thread->next;
+    } else {
+        threads = thread->next;
+    }
+    if (thread->next != NULL) {
+        thread->next->prev = thread->prev;
+    }
+    thread->linked = false;
+}
+
+static void thread_exits(void *value) {
+    thread_record *thread = value;
+    registry_lock();
+    while (thread->caches != NULL) {
+        end_cache_locked(thread->caches, true);
+    }
+    unlink_thread_locked(thread);
+    thread->finished = true;
+    registry_unlock();
+}
+
+static void lock_arenas(void *context, cache_group *group) {
+    (void)context;
+    for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+        for (uint32_t i = 0; i < group->arena_counts[kind]; i++) {
+            arena_lock(&group->arenas[kind][i]);
+        }
+    }
+}
+
+static void unlock_arenas(void *context, cache_group *group) {
+    (void)context;
+    for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+        for (uint32_t i = 0; i < group->arena_counts[kind]; i++) {
+            arena_unlock(&group->arenas[kind][i]);
+        }
+    }
+}
+
+static void each_group_locked(void (*visit)(void *context, cache_group *group)) {
+    for (unsigned i = 0; i < REGISTRY_SLOTS - 1; i++) {
+        if (groups[i] != NULL) {
+            visit(NULL, groups[i]);
+        }
+    }
+    for (cache_group *group = sharing; group != NULL; group = group->next_sharing) {
+        visit(NULL, group);
+    }
+}
+
+static void before_fork(void) {
+    registry_lock();
+    each_group_locked(lock_arenas);
+}
+
+static void after_fork_parent(void) {
+    each_group_locked(unlock_arenas);
+    registry_unlock();
+}
+
+/* The records of the other threads lie in stacks that the C library will use again. */
+static void after_fork_child(void) {
+    thread_record *next = NULL;
+    for (thread_record *thread = threads; thread != NULL; thread = next) {
+        next = thread->next;
+        if (thread != &self) {
+            for (thread_cache *cache = thread->caches; cache != NULL; cache = cache->next_of_thread) {
+                cache->thread = NULL;
+            }
+            unlink_thread_locked(thread);
+        }
+    }
+    after_fork_parent();
+}
+
+/* ---- Groups ------------------------------------------------------------------------------------------------------- */
+
+static bool set_up_locked(void) {
+    if (!exit_key_made) {
+        exit_key_made = pthread_key_create(&exit_key, thread_exits) == 0 &&
+                        pthread_atfork(before_fork, after_fork_parent, after_fork_child) == 0;
+    }
+    return exit_key_made;
+}
+
+bool registry_add(cache_group *group, bool is_default) {
+    registry_lock();
+    bool good = set_up_locked();
+    if (good) {
+        uint32_t slot = is_default ? 0 : 1;
+        while (slot < REGISTRY_SLOT_SHARED && groups[slot] != NULL) {
+            slot++;
+        }
+        group->slot = (uint8_t)slot;
+        if (slot == REGISTRY_SLOT_SHARED) {
+            group->next_sharing = sharing;
+            sharing = group;
+        } else {
+            groups[slot] = group;
+        }
+    }
+    registry_unlock();
+    return good;
+}
+
+void registry_close(cache_group *group) {
+    registry_lock();
+    __atomic_store_n(&group->closed, true, __ATOMIC_RELAXED);
+    while (group->first != NULL) {
+        end_cache_locked(group->first, false);
+    }
+    registry_unlock();
+}
+
+void registry_remove(cache_group *group) {
+    registry_lock();
+    if (group->slot == REGISTRY_SLOT_SHARED) {
+        cache_group **link = &sharing;
+        while (*link != group) {
+            link = &(*link)->next_sharing;
+        }
+        *link = group->next_sharing;
+    } else {
+        groups[group->slot] = NULL;
+    }
+    registry_unlock();
+}

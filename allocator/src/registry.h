@@ -1,0 +1,66 @@
+/* The registry: which threads there are, which allocators, and the caches between them.
+ *
+ *                    allocator A       allocator B
+ *      thread 1      cache             cache              each thread has an array of slots in thread-local storage;
+ *      thread 2      cache             -                  an allocator's slot number is the same in all threads
+ *
+ * The fast path reads its thread's slot and finds a cache, or the one cache that is always empty (registry_no_cache), so
+ * that it needs no test: an empty cache leads to the slow path, and the slow path comes here. Slot 0 is the default
+ * allocator's. There are slots for 30 more; allocators beyond that share the last slot, which always holds the empty
+ * cache: they work, but each call takes the slow path.
+ *
+ * A thread writes its own slots. Others write to them, under the lock, only to empty them: an allocator is destroyed, or
+ * sampling restarts. A slot is one pointer, so the owner sees a cache or the empty one; and it may use a cache only as
+ * long as the allocator lives, which is its program's to ensure. The empty cache is never written to.
+ *
+ * At thread exit a key's destructor gives back what the thread's caches hold. Allocations and releases after that, from
+ * other destructors, work without a cache.
+ *
+ * fork(): the child has one thread, and locks that nobody else holds, as all of them are taken around the fork. The other
+ * threads' caches are lost to it: what they held stays counted as cached, and is not used again.
+ *
+ * Lock order: registry, then an arena. Nothing is called back with the registry lock held. */
+#ifndef REGISTRY_H
+#define REGISTRY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "check.h"
+#include "thread_cache.h"
+
+#define REGISTRY_SLOTS       32u
+#define REGISTRY_SLOT_SHARED (REGISTRY_SLOTS - 1)
+
+extern thread_cache registry_no_cache;
+extern _Thread_local thread_cache *registry_slots[REGISTRY_SLOTS];
+
+/* The calling thread's cache by slot; never NULL. A plain load. */
+static inline thread_cache *registry_slot(uint32_t slot) {
+    return __atomic_load_n(&registry_slots[slot], __ATOMIC_RELAXED);
+}
+
+/* The calling thread's cache of a group, made if need be; NULL where there can be none. */
+thread_cache *registry_cache(cache_group *group);
+
+/* Counts an allocation of a thread that has no cache; true if it is to be sampled. */
+bool registry_count_uncached(cache_group *group);
+
+/* Enters a group and chooses its slot; is_default asks for slot 0. False: no memory for what a first call sets up. */
+bool registry_add(cache_group *group, bool is_default);
+
+/* Flushes and ends every cache of a group; its slot stays taken, and empty in every thread. */
+void registry_close(cache_group *group);
+
+/* The slot is free for another; the group is forgotten. */
+void registry_remove(cache_group *group);
+
+/* Makes every cache ask for its next sample anew. */
+void registry_restart_sampling(void);
+
+/* Calls visit for each group, with the lock held; and around whatever reads a group's list of caches. */
+void registry_visit(void (*visit)(void *context, cache_group *group), void *context);
+void registry_lock(void);
+void registry_unlock(void);
+
+#endif

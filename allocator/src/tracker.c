@@ -1,0 +1,91 @@
+/* The one tracker, and what happens on misuse. */
+#include "tracker.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <poolbuf/options.h>
+
+#include "check.h"
+#include "counter.h"
+#include "registry.h"
+
+static const poolbuf_tracker *current; /* atomic; release in register pairs with acquire in tracker_get() */
+static uint64_t misuses;               /* atomic */
+
+static const poolbuf_tracker *tracker_get(void) {
+    return __atomic_load_n(&current, __ATOMIC_ACQUIRE);
+}
+
+poolbuf_status poolbuf_tracker_register(const poolbuf_tracker *tracker) {
+    if (tracker != NULL && tracker->struct_size != sizeof *tracker) {
+        return POOLBUF_ERROR_BAD_ARGUMENT;
+    }
+    __atomic_store_n(&current, tracker, __ATOMIC_RELEASE);
+    registry_restart_sampling();
+    return POOLBUF_OK;
+}
+
+void poolbuf_tracker_reset_sampling(void) {
+    registry_restart_sampling();
+}
+
+uint32_t tracker_next_gap(void) {
+    const poolbuf_tracker *tracker = tracker_get();
+    if (tracker == NULL || tracker->next_gap == NULL) {
+        return UINT32_MAX;
+    }
+    uint32_t gap = tracker->next_gap();
+    return gap != 0 ? gap : 1;
+}
+
+bool tracker_allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
+    const poolbuf_tracker *tracker = tracker_get();
+    return tracker != NULL && tracker->allocated != NULL && tracker->allocated(buffer, allocator, capacity);
+}
+
+void tracker_accessed(const poolbuf *buffer, poolbuf_access access, const char *hint) {
+    const poolbuf_tracker *tracker = tracker_get();
+    if (tracker != NULL && tracker->accessed != NULL) {
+        tracker->accessed(buffer, access, hint);
+    }
+}
+
+void tracker_released(const poolbuf *buffer) {
+    const poolbuf_tracker *tracker = tracker_get();
+    if (tracker != NULL && tracker->released != NULL) {
+        tracker->released(buffer);
+    }
+}
+
+void tracker_allocator_destroyed(poolbuf_allocator *allocator, uint64_t live_buffers, uint64_t live_bytes) {
+    const poolbuf_tracker *tracker = tracker_get();
+    if (tracker != NULL && tracker->allocator_destroyed != NULL) {
+        tracker->allocator_destroyed(allocator, live_buffers, live_bytes);
+    }
+}
+
+void tracker_misuse(const poolbuf *buffer, poolbuf_misuse misuse) {
+    static const char *const TEXTS[] = {
+        [POOLBUF_MISUSE_OVER_RELEASE] = "released once more than it was retained",
+        [POOLBUF_MISUSE_USE_AFTER_RELEASE] = "used after its last release",
+        [POOLBUF_MISUSE_FOREIGN_POINTER] = "is not a buffer of this library",
+        [POOLBUF_MISUSE_OVERFLOW] = "retained more than 2^30 times",
+    };
+    counter_add_shared(&misuses, 1);
+    const poolbuf_tracker *tracker = tracker_get();
+    if (tracker != NULL && tracker->misuse != NULL) {
+        tracker->misuse(buffer, misuse);
+    }
+    unsigned action = 0;
+    (void)poolbuf_option_read_choice("POOLBUF_MISUSE", &action);
+    if (action == 0) {
+        (void)fprintf(stderr, "poolbuf: buffer %p %s\n", (const void *)buffer, TEXTS[misuse]);
+        abort();
+    }
+}
+
+uint64_t tracker_misuse_count(void) {
+    return counter_get(&misuses);
+}
