@@ -229,10 +229,10 @@ const char *answer_leaks(const leaks_model *model) {
     } else {
         sentence_add(&out, "%zu leaking call stack%s: ", model->group_count, sentence_plural(model->group_count));
         if (exact_live) {
-            sentence_add(&out, "%s leaked in all, %s; with a stack: ", unit_count(exact.live_buffers).text,
+            sentence_add(&out, "%s leaked in all (%s); seen with a stack: ", unit_count(exact.live_buffers).text,
                          unit_byte_count(exact.live_bytes).text);
         }
-        sentence_add(&out, "%s, %s", unit_count(count).text, unit_byte_count(bytes).text);
+        sentence_add(&out, "%s (%s)", unit_count(count).text, unit_byte_count(bytes).text);
     }
     return sentence_keep(&out, model->arena);
 }

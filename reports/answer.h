@@ -21,7 +21,7 @@ const char *answer_scenario(const results_model *model, const results_scenario *
 /* "pooled wins 3 of 5 scenarios, fixed 1; not separated: handoff (pooled, mimalloc)". */
 const char *answer_overall(const results_model *model);
 
-/* "2 leaking call stacks: 990 leaked in all, 99.0 KiB; with a stack: 12, 1.20 KiB" and its like; "no leak found". */
+/* "2 leaking call stacks: 990 leaked in all (99.0 KiB); seen with a stack: 12 (1.20 KiB)" and its like; "no leak found". */
 const char *answer_leaks(const leaks_model *model);
 
 /* "2 regressions: ..." / "no regression: 3 faster, 1 slower by less than 5 %, 4 not separated". */

@@ -225,23 +225,26 @@ const char *leaks_group_facts(const leaks_model *model, const leaks_group *group
     return sentence_keep(&out, model->arena);
 }
 
-const char *leaks_frame_place(const leaks_model *model, const leaks_frame *frame) {
+const char *leaks_frame_site(const leaks_model *model, const leaks_frame *frame) {
     sentence out;
     sentence_init(&out);
-    sentence_add(&out, "%s", frame->function == NULL ? "??" : frame->function);
     if (frame->file != NULL && frame->line != MODEL_UNKNOWN) {
-        sentence_add(&out, " (%s:%" PRIu64 ")", frame->file, frame->line);
+        sentence_add(&out, "%s:%" PRIu64, frame->file, frame->line);
     } else if (frame->file != NULL) {
-        sentence_add(&out, " (%s)", frame->file);
+        sentence_add(&out, "%s", frame->file);
     } else if (frame->module != NULL && frame->offset != MODEL_UNKNOWN) {
-        sentence_add(&out, " (%s+0x%" PRIx64 ")", frame->module, frame->offset);
+        sentence_add(&out, "%s+0x%" PRIx64, frame->module, frame->offset);
     } else if (frame->address != NULL) {
-        sentence_add(&out, " (%s)", frame->address);
-    }
-    if (frame->inlined) {
-        sentence_add(&out, " [inlined]");
+        sentence_add(&out, "%s", frame->address);
     }
     return sentence_keep(&out, model->arena);
+}
+
+const char *leaks_frame_place(const leaks_model *model, const leaks_frame *frame) {
+    const char *site = leaks_frame_site(model, frame);
+    return model_text_format(model->arena, "%s%s%s%s%s", frame->function == NULL ? "??" : frame->function,
+                             site == NULL ? "" : " (", site == NULL ? "" : site, site == NULL ? "" : ")",
+                             frame->inlined ? " [inlined]" : "");
 }
 
 const char *leaks_access_title(const leaks_model *model, const leaks_access *access) {

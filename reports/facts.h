@@ -32,7 +32,9 @@ const char *leaks_exact_facts(const leaks_model *model, leaks_exact exact, leaks
 const char *leaks_group_title(const leaks_model *model, const leaks_group *group);
 /* "estimated 1,536 [790, 2,700] in all, oldest 1.2 s, newest 20 ms, thread main, seen in 2 processes" */
 const char *leaks_group_facts(const leaks_model *model, const leaks_group *group);
-/* "leak_one (leaky.c:21)", or module and offset when there is no symbol */
+/* "leaky.c:21", or module and offset when there is no line; NULL if nothing is known */
+const char *leaks_frame_site(const leaks_model *model, const leaks_frame *frame);
+/* "leak_one (leaky.c:21)" */
 const char *leaks_frame_place(const leaks_model *model, const leaks_frame *frame);
 /* "3 x retain, thread io-7, hint \"decoder\"" */
 const char *leaks_access_title(const leaks_model *model, const leaks_access *access);

@@ -12,16 +12,15 @@ static table_tone verdict_tone(model_verdict verdict) {
     return verdict == VERDICT_FASTER ? TONE_GOOD : verdict == VERDICT_SLOWER ? TONE_BAD : TONE_FAINT;
 }
 
-static bool is_null(const results_result *result) {
+bool results_is_null(const results_result *result) {
     return strcmp(result->subject, MODEL_NULL_SUBJECT) == 0;
 }
 
-/* The unit of the time column fits the fastest subject that does work. */
-static unit_scale scenario_scale(const results_scenario *scenario) {
+unit_scale results_scale(const results_scenario *scenario) {
     double smallest = (double)INFINITY;
     for (size_t i = 0; i < scenario->result_count; i++) {
         double median = scenario->results[i]->time_ns_per_op.median;
-        if (!is_null(scenario->results[i]) && median < smallest) {
+        if (!results_is_null(scenario->results[i]) && median < smallest) {
             smallest = median;
         }
     }
@@ -29,7 +28,7 @@ static unit_scale scenario_scale(const results_scenario *scenario) {
 }
 
 static void add_verdict(text_table *table, const results_result *result) {
-    if (is_null(result)) {
+    if (results_is_null(result)) {
         table_add(table, TONE_FAINT, "harness cost");
     } else if (result->ratio.verdict != VERDICT_UNKNOWN) {
         table_add(table, verdict_tone(result->ratio.verdict), "%s", model_verdict_name(result->ratio.verdict));
@@ -51,7 +50,7 @@ static void add_result(text_table *table, const results_result *result, unit_sca
     }
     const model_estimate *time = &result->time_ns_per_op;
     const results_ratio *ratio = &result->ratio;
-    bool has_ratio = !is_null(result) && ratio->verdict != VERDICT_UNKNOWN;
+    bool has_ratio = !results_is_null(result) && ratio->verdict != VERDICT_UNKNOWN;
     table_add(table, leads ? TONE_STRONG : TONE_PLAIN, "%s", unit_scaled(scale, time->median).text);
     table_add(table, TONE_FAINT, "%s", unit_scaled_interval(scale, time->low, time->high).text);
     table_add(table, has_ratio ? verdict_tone(ratio->verdict) : TONE_FAINT, "%s",
@@ -75,7 +74,7 @@ void results_table_init(text_table *table, const results_model *model, const res
     enum {
         COLUMNS = 10
     };
-    unit_scale scale = scenario_scale(scenario);
+    unit_scale scale = results_scale(scenario);
     const char *baseline = model->run.baseline_subject == NULL ? "baseline" : model->run.baseline_subject;
     const table_column columns[COLUMNS] = {
         {"subject", false},      {model_text_format(model->arena, "%s/op", scale.name), true},
@@ -98,7 +97,7 @@ void results_table_init(text_table *table, const results_model *model, const res
     }
 }
 
-static const results_result *find_result(const results_scenario *scenario, const char *subject) {
+const results_result *results_find(const results_scenario *scenario, const char *subject) {
     for (size_t i = 0; i < scenario->result_count; i++) {
         if (strcmp(scenario->results[i]->subject, subject) == 0) {
             return scenario->results[i];
@@ -139,7 +138,7 @@ void results_overview_init(text_table *table, const results_model *model) {
         }
         table_add(table, TONE_PLAIN, "%s", model->scenarios[s]->name);
         for (size_t i = 1; i < count; i++) {
-            const results_result *result = find_result(model->scenarios[s], columns[i].heading);
+            const results_result *result = results_find(model->scenarios[s], columns[i].heading);
             add_overview_cell(table, result, result != NULL && result == leader);
         }
         table_end_row(table);

@@ -4,6 +4,7 @@
 
 #include "reports/model.h"
 #include "reports/table.h"
+#include "reports/units.h"
 
 /* Rows are the subjects: time an operation, ratio to the baseline, memory, faults. The caller calls table_fini(). The
  * model must outlive the table, which borrows its headings from it. */
@@ -11,6 +12,11 @@ void results_table_init(text_table *table, const results_model *model, const res
 
 /* Rows are the scenarios, columns the subjects, cells the ratio to the baseline; leaders are strong. */
 void results_overview_init(text_table *table, const results_model *model);
+
+/* The unit of a scenario's times, which fits the fastest subject that does work. */
+unit_scale results_scale(const results_scenario *scenario);
+bool results_is_null(const results_result *result);
+const results_result *results_find(const results_scenario *scenario, const char *subject);
 
 /* What a comparison's rows look like in both. */
 void compare_table_init(text_table *table, const compare_model *model);

@@ -41,6 +41,13 @@ static unit_text grouped(const char *digits) {
     return out;
 }
 
+/* printf() rounds a tie to even, and the page's script rounds it up; both show the same number if the tie is gone. */
+static double half_up(double number, int decimals) {
+    double scale = decimals == 0 ? 1 : decimals == 1 ? 10 : decimals == 2 ? 100 : 1000;
+    double scaled = number * scale;
+    return floor(scaled) + 0.5 == scaled ? (floor(scaled) + 1) / scale : number;
+}
+
 static unit_text fixed(double number, int decimals) {
     if (!isfinite(number)) {
         return DASH;
@@ -51,7 +58,7 @@ static unit_text fixed(double number, int decimals) {
         return out;
     }
     char digits[32];
-    snprintf(digits, sizeof digits, "%.*f", decimals, number);
+    snprintf(digits, sizeof digits, "%.*f", decimals, half_up(number, decimals));
     return grouped(digits);
 }
 
@@ -125,7 +132,8 @@ unit_text unit_bytes(double bytes) {
         scaled /= 1024;
         unit++;
     }
-    snprintf(out.text, sizeof out.text, "%.*f %s", unit == 0 ? 0 : decimals_for(scaled), scaled, UNITS[unit]);
+    int decimals = unit == 0 ? 0 : decimals_for(scaled);
+    snprintf(out.text, sizeof out.text, "%.*f %s", decimals, half_up(scaled, decimals), UNITS[unit]);
     return out;
 }
 

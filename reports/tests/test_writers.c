@@ -93,6 +93,61 @@ static void assert_writes(writing *write, report_format format, bool colour, con
     free(text);
 }
 
+/* The page without its style and script, which are esbuild's work and change with its version. */
+static void cut_between(char *text, const char *start, const char *end) {
+    char *from = strstr(text, start);
+    assert_non_null(from);
+    from += strlen(start);
+    const char *rest = strstr(from, end);
+    assert_non_null(rest);
+    memmove(from, rest, strlen(rest) + 1);
+}
+
+static void assert_page(writing *write, const char *golden) {
+    char *page = written(write, REPORT_HTML, false);
+    assert_true(strlen(page) < 1000 * 1000);
+    cut_between(page, "<style>", "</style>");
+    cut_between(page, "<script>", "</script>");
+    assert_golden(golden, page);
+    free(page);
+}
+
+static void pages_are_written_as_before(void **state) {
+    (void)state;
+    if (!REPORTS_HAVE_WEB) {
+        char error[REPORT_ERROR_BYTES] = "";
+        assert_false(write_results(REPORT_HTML, NULL, stdout, error, sizeof error));
+        assert_string_equal(error,
+                            "html was left out of this build (POOLBUF_WEB=OFF); expected text, markdown or json");
+        return;
+    }
+    assert_page(write_results, "results.html");
+    assert_page(write_leaks, "leaks.html");
+}
+
+/* A text cannot end the script element that holds the data, nor open a comment in it. */
+static void data_in_a_page_stay_data(void **state) {
+    (void)state;
+    if (!REPORTS_HAVE_WEB) {
+        return;
+    }
+    results_model *model = results_model_create();
+    model->created = "</script><script>alert(1)</script>";
+    model->tool_version = "<!-- <script> \xe2\x80\xa8 \x01 & \"";
+    char *page = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&page, &size);
+    char error[REPORT_ERROR_BYTES] = "";
+    assert_true(report_write_results(model, REPORT_HTML, NULL, to, error, sizeof error));
+    fclose(to);
+    results_model_destroy(model);
+    assert_null(strstr(page, "alert(1)</script>"));
+    assert_null(strstr(page, "<!--"));
+    assert_null(strstr(page, "\xe2\x80\xa8\","));
+    assert_non_null(strstr(page, "\\u2028"));
+    free(page);
+}
+
 static void results_are_written_as_before(void **state) {
     (void)state;
     assert_writes(write_results, REPORT_TEXT, false, "results.txt");
@@ -195,10 +250,16 @@ static void json_takes_exactly_one_input(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(results_are_written_as_before),          cmocka_unit_test(leaks_are_written_as_before),
-        cmocka_unit_test(comparisons_are_written_as_before),      cmocka_unit_test(colour_changes_no_character),
-        cmocka_unit_test(no_line_of_text_ends_in_a_space),        cmocka_unit_test(a_full_disk_is_reported),
-        cmocka_unit_test(a_format_is_found_by_its_name_and_kind), cmocka_unit_test(colour_is_wanted_on_terminals_only),
+        cmocka_unit_test(results_are_written_as_before),
+        cmocka_unit_test(leaks_are_written_as_before),
+        cmocka_unit_test(comparisons_are_written_as_before),
+        cmocka_unit_test(colour_changes_no_character),
+        cmocka_unit_test(pages_are_written_as_before),
+        cmocka_unit_test(data_in_a_page_stay_data),
+        cmocka_unit_test(no_line_of_text_ends_in_a_space),
+        cmocka_unit_test(a_full_disk_is_reported),
+        cmocka_unit_test(a_format_is_found_by_its_name_and_kind),
+        cmocka_unit_test(colour_is_wanted_on_terminals_only),
         cmocka_unit_test(json_takes_exactly_one_input),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,191 @@
+/* Opens the report's pages in Chromium without a network, and looks at what a reader would see:
+ *   browser.test.mjs PAGES MODULES CHROMIUM
+ * PAGES holds what write_pages wrote; MODULES has node_modules with playwright-core. Every check is one line when it
+ * fails, and all are made before the program ends with 1. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const [pages, modules, executablePath] = process.argv.slice(2).map((path) => resolve(path));
+const { chromium } = createRequire(join(modules, 'package.json'))('playwright-core');
+let checks = 0;
+let faults = 0;
+
+function check(isTrue, text) {
+  checks++;
+  if (!isTrue) {
+    faults++;
+    console.error(`FAILED: ${text}`);
+  }
+}
+
+function equal(seen, expected, what) {
+  check(JSON.stringify(seen) === JSON.stringify(expected), `${what}: the page has ${JSON.stringify(seen)}, expected ${JSON.stringify(expected)}`);
+}
+
+async function open(browser, name, settings = {}) {
+  const context = await browser.newContext({ offline: true, viewport: { width: 1280, height: 900 }, ...settings });
+  const page = await context.newPage();
+  const url = pathToFileURL(join(pages, name)).href;
+  page.on('request', (request) => check(request.url() === url, `${name} asked for ${request.url()}`));
+  page.on('console', (message) => check(!['error', 'warning'].includes(message.type()), `${name} printed: ${message.text()}`));
+  page.on('pageerror', (error) => check(false, `${name} threw: ${error.message}`));
+  await page.goto(url, { waitUntil: 'load' });
+  if (settings.javaScriptEnabled !== false) await page.waitForSelector('html[data-ready]', { state: 'attached', timeout: 20000 });
+  return page;
+}
+
+/* What is drawn in a figure: marks with a size, and the words among them. */
+function drawnIn(page) {
+  return page.$$eval('figure.chart', (figures) => figures.map((figure) => {
+    const box = figure.querySelector('svg')?.getBoundingClientRect();
+    const marks = [...figure.querySelectorAll('svg path')].filter((mark) => {
+      const { width, height } = mark.getBoundingClientRect();
+      return width > 0 && height > 0 && mark.getAttribute('fill') !== 'none';
+    });
+    return {
+      scenario: Number(figure.dataset.scenario),
+      width: box?.width ?? 0,
+      height: box?.height ?? 0,
+      marks: marks.length,
+      words: [...figure.querySelectorAll('svg text')].map((text) => text.textContent),
+      label: figure.getAttribute('aria-label') ?? '',
+    };
+  }));
+}
+
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.floor(sorted.length / 2)]) / 2;
+}
+
+/* ---- charts ---- */
+
+async function checkCharts(page, results) {
+  const drawn = await drawnIn(page);
+  equal(drawn.map((chart) => chart.scenario), results.scenarios.map((_, i) => i), 'one chart a scenario');
+  for (const chart of drawn) {
+    const scenario = results.scenarios[chart.scenario];
+    const fine = scenario.results.filter((result) => result.status === 'ok');
+    const samples = fine.reduce((sum, result) => sum + result.samples.length, 0);
+    check(chart.width > 600 && chart.height > 100, `${scenario.name}: the chart measures ${chart.width} x ${chart.height}`);
+    check(chart.marks >= samples + 2 * fine.length, `${scenario.name}: ${chart.marks} marks for ${samples} samples of ${fine.length} subjects`);
+    for (const { subject } of fine) check(chart.words.includes(subject), `${scenario.name}: the chart does not name ${subject}`);
+    check(chart.label.includes(scenario.name), `${scenario.name}: the chart has no description`);
+  }
+}
+
+/* ---- tables ---- */
+
+function cells(page, selector) {
+  return page.$$eval(selector, (rows) => rows.map((row) => [...row.cells].map((cell) => {
+    const value = cell.querySelector('data')?.value;
+    return value === undefined ? cell.textContent.trim() : Number(value);
+  })));
+}
+
+async function checkTables(page, results) {
+  for (const [i, scenario] of results.scenarios.entries()) {
+    const numbers = await cells(page, `#r0s${i} table.numbers tbody tr`);
+    const samples = await cells(page, `#r0s${i} .samples tbody tr`);
+    equal(numbers.map((row) => row[0]), scenario.results.map((result) => result.subject), `${scenario.name}: subjects`);
+    for (const [j, result] of scenario.results.entries()) {
+      const row = numbers[j];
+      const what = `${scenario.name}, ${result.subject}`;
+      if (result.status !== 'ok') {
+        equal(row[5], result.status, `${what}: status`);
+        continue;
+      }
+      equal(row[1], result.time_ns_per_op.median, `${what}: time`);
+      if (result.subject !== 'null') {
+        equal(row[3], result.ratio.estimate, `${what}: ratio`);
+        equal(row[5], result.ratio.verdict, `${what}: verdict`);
+      }
+      equal(row[6], median(result.samples.map((sample) => sample.peak_live_bytes)), `${what}: peak live`);
+      equal(row[7], result.peak_resident_bytes.median, `${what}: peak resident`);
+      equal(row[8], median(result.samples.map((sample) => sample.resident_growth_bytes)), `${what}: growth`);
+      const times = samples.find((cellsOfRow) => cellsOfRow[0] === result.subject)?.slice(1);
+      equal(times, result.samples.map((sample) => sample.time_ns_per_op), `${what}: samples`);
+    }
+  }
+}
+
+/* ---- what the reader does ---- */
+
+async function checkSorting(page) {
+  const times = () => page.$$eval('#r0s0 table.numbers tbody tr td:nth-child(2) data', (data) => data.map((d) => Number(d.value)));
+  await page.click('#r0s0 table.numbers thead th:nth-child(2) button');
+  const up = await times();
+  equal(up, [...up].sort((a, b) => a - b), 'sorted by time');
+  await page.click('#r0s0 table.numbers thead th:nth-child(2) button');
+  equal(await times(), [...up].reverse(), 'sorted by time, descending');
+}
+
+async function checkTheme(page) {
+  const look = () => page.evaluate(() => [getComputedStyle(document.body).backgroundColor, document.querySelector('figure svg text[style*="fill"], figure svg text')?.getAttribute('fill')]);
+  const light = await look();
+  await page.click('#theme');
+  const dark = await look();
+  check(light[0] !== dark[0], 'the theme button changes the ground');
+  check(light[1] !== dark[1], 'the theme button redraws the charts');
+}
+
+async function checkNarrow(page, results) {
+  await page.setViewportSize({ width: 390, height: 800 });
+  await page.waitForFunction(() => document.querySelector('figure svg').getBoundingClientRect().width < 390);
+  const { wide, charts } = await page.evaluate(() => ({
+    wide: document.documentElement.scrollWidth, charts: document.querySelectorAll('figure.chart svg').length,
+  }));
+  check(wide <= 390, `on a phone the page is ${wide} pixels wide`);
+  equal(charts, results.scenarios.length, 'charts on a phone');
+}
+
+async function checkLeaks(page, leaks) {
+  const groups = await page.$$eval('details.leak', (details) => details.map((group) => ({
+    numbers: [...group.querySelectorAll('.measures data')].slice(0, 2).map((d) => Number(d.value)),
+    text: group.textContent, frames: group.querySelectorAll('.stack li').length, open: group.open,
+  })));
+  const expected = [...leaks.groups].sort((a, b) => b.bytes - a.bytes);
+  equal(groups.map((group) => group.numbers), expected.map((group) => [group.count, group.bytes]), 'leaks: counts and bytes');
+  expected.forEach((group, i) => {
+    const frames = group.allocation_stack.length + group.accesses.reduce((sum, access) => sum + access.stack.length, 0);
+    equal(groups[i].frames, frames, `leak ${group.fingerprint}: frames`);
+    check(groups[i].text.includes(group.fingerprint), `leak ${group.fingerprint}: fingerprint`);
+    for (const frame of group.allocation_stack) check(groups[i].text.includes(frame.function ?? '??'), `leak ${group.fingerprint}: ${frame.function}`);
+  });
+  await page.fill('.tools input', 'connection_step');
+  const left = await page.$$eval('details.leak', (details) => details.filter((group) => !group.hidden).length);
+  equal(left, 1, 'leaks found by function');
+  await page.click('.tools .fold');
+  equal(await page.$$eval('details.leak', (details) => details.filter((group) => group.open).length), 0, 'leaks folded');
+}
+
+const read = (name) => JSON.parse(readFileSync(join(pages, name), 'utf8'));
+const results = read('results.json');
+const leaks = read('leaks.json');
+const browser = await chromium.launch({
+  executablePath,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+});
+try {
+  const page = await open(browser, 'results.html');
+  await checkCharts(page, results);
+  await checkTables(page, results);
+  await checkSorting(page);
+  await checkTheme(page);
+  await checkNarrow(page, results);
+  await checkLeaks(await open(browser, 'leaks.html'), leaks);
+
+  const both = await open(browser, 'both.html');
+  equal((await drawnIn(both)).length, results.scenarios.length, 'both: charts');
+  equal(await both.$$eval('details.leak', (details) => details.length), leaks.groups.length, 'both: leaks');
+
+  const plain = await open(browser, 'results.html', { javaScriptEnabled: false });
+  await checkTables(plain, results);
+  check(await plain.isVisible('noscript p'), 'without scripts the page says so');
+} finally {
+  await browser.close();
+}
+console.log(`${checks} checks, ${faults} failed`);
+process.exitCode = faults === 0 ? 0 : 1;
