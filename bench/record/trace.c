@@ -13,7 +13,7 @@
 #include <zstd.h>
 
 #define SOURCE_BUFFER_SIZE ((size_t)1 << 17)
-#define WINDOW_LOG_MAX     23 /* 8 MiB: what a reader must be ready to allocate for zstd */
+#define WINDOW_LOG_MAX     23 /* 8 MiB: what a reader must be ready to allocate for zstd; both levels stay within it */
 #define LEVEL_SMALL        19 /* for recordings of up to SMALL_BYTES, which take a few seconds */
 #define LEVEL_LARGE        6
 #define SMALL_BYTES        ((size_t)8 << 20)
@@ -415,6 +415,7 @@ static bool sink_put(const sink *self, const void *bytes, size_t size, ZSTD_EndD
     return true;
 }
 
+/* size is that of all that will be put: with it, zstd makes do with small tables for a small recording. */
 static bool sink_open(sink *self, size_t size) {
     self->zstd = ZSTD_createCCtx();
     self->buffer = malloc(SOURCE_BUFFER_SIZE);
@@ -423,39 +424,43 @@ static bool sink_open(sink *self, size_t size) {
     }
     int level = size <= SMALL_BYTES ? LEVEL_SMALL : LEVEL_LARGE;
     (void)ZSTD_CCtx_setParameter(self->zstd, ZSTD_c_compressionLevel, level);
-    (void)ZSTD_CCtx_setParameter(self->zstd, ZSTD_c_windowLog, WINDOW_LOG_MAX);
     (void)ZSTD_CCtx_setParameter(self->zstd, ZSTD_c_checksumFlag, 1);
+    (void)ZSTD_CCtx_setPledgedSrcSize(self->zstd, size);
     if (fwrite(TRACE_MAGIC, 1, TRACE_MAGIC_SIZE, self->file) != TRACE_MAGIC_SIZE) {
         return fail(self->report, "cannot write the trace: %s", strerror(errno));
     }
     return true;
 }
 
-static bool put_header(const sink *self, const char *program) {
-    uint8_t header[2 * TRACE_VARINT_MAX + TRACE_NAME_MAX];
-    size_t length = strnlen(program, TRACE_NAME_MAX);
-    size_t n = trace_varint(header, TRACE_VERSION);
-    n += trace_varint(header + n, length);
-    memcpy(header + n, program, length);
-    return sink_put(self, header, n + length, ZSTD_e_continue);
-}
+#define END_NUMBERS 9u
 
-static bool put_end(const sink *self, const trace_summary *summary) {
-    const uint64_t numbers[] = {TRACE_END,
-                                summary->event_count,
-                                summary->thread_count,
-                                summary->slot_count,
-                                summary->live_buffers,
-                                summary->live_bytes,
-                                summary->skipped_releases,
-                                summary->clamped_sizes,
-                                summary->dropped_events};
-    uint8_t end[sizeof numbers / sizeof numbers[0] * TRACE_VARINT_MAX];
-    size_t n = 0;
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        n += trace_varint(end + n, numbers[i]);
+/* What stands before the events and behind them. */
+typedef struct frame {
+    uint8_t header[2 * TRACE_VARINT_MAX + TRACE_NAME_MAX];
+    size_t header_size;
+    uint8_t end[END_NUMBERS * TRACE_VARINT_MAX];
+    size_t end_size;
+} frame;
+
+static void encode_frame(frame *self, const char *program, const trace_summary *summary) {
+    const uint64_t numbers[END_NUMBERS] = {TRACE_END,
+                                           summary->event_count,
+                                           summary->thread_count,
+                                           summary->slot_count,
+                                           summary->live_buffers,
+                                           summary->live_bytes,
+                                           summary->skipped_releases,
+                                           summary->clamped_sizes,
+                                           summary->dropped_events};
+    size_t length = strnlen(program, TRACE_NAME_MAX);
+    self->header_size = trace_varint(self->header, TRACE_VERSION);
+    self->header_size += trace_varint(self->header + self->header_size, length);
+    memcpy(self->header + self->header_size, program, length);
+    self->header_size += length;
+    self->end_size = 0;
+    for (size_t i = 0; i < END_NUMBERS; i++) {
+        self->end_size += trace_varint(self->end + self->end_size, numbers[i]);
     }
-    return sink_put(self, end, n, ZSTD_e_end);
 }
 
 static void count_event(trace_statistics *statistics, const trace_event *event) {
@@ -501,12 +506,17 @@ bool trace_write_raw(FILE *file, const char *program, const uint8_t *events, siz
     sink self = {.file = file, .report = &to};
     trace_summary seen = {0};
     trace_statistics found;
-    bool fine = count_events(events, size, &to, &seen, &found) && sink_open(&self, size);
+    bool fine = count_events(events, size, &to, &seen, &found);
     if (fine) {
+        frame frame_of;
         seen.skipped_releases = counts->skipped_releases;
         seen.clamped_sizes = counts->clamped_sizes;
         seen.dropped_events = counts->dropped_events;
-        fine = put_header(&self, program) && sink_put(&self, events, size, ZSTD_e_continue) && put_end(&self, &seen);
+        encode_frame(&frame_of, program, &seen);
+        fine = sink_open(&self, frame_of.header_size + size + frame_of.end_size) &&
+               sink_put(&self, frame_of.header, frame_of.header_size, ZSTD_e_continue) &&
+               sink_put(&self, events, size, ZSTD_e_continue) &&
+               sink_put(&self, frame_of.end, frame_of.end_size, ZSTD_e_end);
     }
     free(self.buffer);
     (void)ZSTD_freeCCtx(self.zstd);
