@@ -210,9 +210,7 @@ static int take_option(const command_line *command, int argc, char **argv, int *
 static void print_help(const command_line *command) {
     printf("%s\n", command->examples);
     printf("Usage: poolbuf %s %s\n\n%s\n", command->name, command->synopsis, command->about);
-    if (command->argument_count > 0) {
-        puts("Options:");
-    }
+    puts("Options:");
     for (size_t i = 0; i < command->argument_count; i++) {
         const argument *option = &command->arguments[i];
         char legal[256] = "";

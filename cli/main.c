@@ -22,8 +22,9 @@ static const subcommand SUBCOMMANDS[] = {
     {"run", cli_run, "which allocator wins: scenarios on every subject"},
     {"list", cli_list, "the scenarios, suites and subjects there are"},
     {"compare", cli_compare, "two results: what became slower, and is that certain"},
-    {"record", cli_record, "a program's allocations as a scenario"},
     {"report", cli_report, "results and leaks as text, Markdown, HTML or JSON"},
+    {"record", cli_record, "a program's allocations as a scenario"},
+    {"options", cli_options, "the environment variables of a linked program"},
     {"worker", cli_worker, NULL},
     {"help", cli_help, "explain a subcommand, as its --help does"},
 };
