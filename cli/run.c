@@ -26,7 +26,8 @@
 
 enum {
     ERROR_SIZE = 4096,
-    PATH_SIZE = 4096
+    PATH_SIZE = 4096,
+    SCENARIOS_MAX = 256 /* of one run */
 };
 
 /* What the command line asked for. */
@@ -44,7 +45,7 @@ typedef struct request {
 
 /* What will be run. */
 typedef struct programme {
-    scenario **scenarios;
+    scenario *scenarios[SCENARIOS_MAX];
     size_t scenario_count;
     const subject *subjects[MEASURE_SUBJECTS_MAX];
     size_t subject_count;
@@ -55,7 +56,6 @@ static void programme_fini(programme *all) {
     for (size_t i = 0; i < all->scenario_count; i++) {
         scenario_destroy(all->scenarios[i]);
     }
-    free(all->scenarios);
     free(all->suite);
 }
 
@@ -75,12 +75,11 @@ static int add_scenario(programme *all, scenario *added) {
             return status;
         }
     }
-    scenario **larger = realloc(all->scenarios, (all->scenario_count + 1) * sizeof(*larger));
-    if (larger == NULL) {
+    if (all->scenario_count == SCENARIOS_MAX) {
+        const int status = input_error("%s: one scenario too many; a run takes at most %d", added->file, SCENARIOS_MAX);
         scenario_destroy(added);
-        return input_error("out of memory");
+        return status;
     }
-    all->scenarios = larger;
     all->scenarios[all->scenario_count++] = added;
     return ARGUMENTS_PROCEED;
 }

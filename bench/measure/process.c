@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +13,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-extern char **environ;
 
 /* What the measuring process is started with: the leak detector's share is not what is compared. */
 static const char LEAK_LEVEL[] = "POOLBUF_LEAK_LEVEL=disabled";
@@ -57,21 +56,18 @@ const char **process_environment(const char *preload) {
 
 /* ---- The child's side: nothing but calls that are safe between fork and exec. ---- */
 
-/* exec takes pointers to char for want of const in its time; it changes nothing. */
-typedef union words {
-    const char *const *given;
-    char *const *wanted;
-} words;
+/* exec changes nothing; its prototype is older than const. */
+static char *const *exec_words(const char *const *words) {
+    return (char *const *)(uintptr_t)words;
+}
 
 static _Noreturn void become(const process_command *command, const int *outputs, int report) {
-    const words argv = {.given = command->argv};
-    const words envp = {.given = command->envp};
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     const int nothing = open("/dev/null", O_RDONLY);
     if (nothing >= 0 && dup2(nothing, STDIN_FILENO) >= 0 && dup2(outputs[0], STDOUT_FILENO) >= 0 &&
         dup2(outputs[1], STDERR_FILENO) >= 0 &&
         (command->inherited < 0 || fcntl(command->inherited, F_SETFD, 0) == 0)) {
-        (void)execve(command->program, argv.wanted, envp.wanted);
+        (void)execve(command->program, exec_words(command->argv), exec_words(command->envp));
     }
     const int problem = errno;
     (void)!write(report, &problem, sizeof problem);

@@ -74,7 +74,7 @@ static void find_allocator(provenance *facts) {
     found symbol = look_up("mallctl");
     if (serves_malloc(facts, symbol.address)) {
         const char *version = "of unknown version";
-        size_t size = sizeof version;
+        size_t size = sizeof version; /* of the pointer: that is what it sets. NOLINT(bugprone-sizeof-expression) */
         if (symbol.mallctl("version", (void *)&version, &size, NULL, 0) != 0) {
             version = "of unknown version";
         }

@@ -1,6 +1,7 @@
 /* A worker's result as a line of JSON, and back. Unknown numbers are null. */
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,8 +54,7 @@ char *worker_report_format(const worker_report *report) {
     const size_t length = strlen(text);
     char *line = malloc(length + 2);
     if (line != NULL) {
-        memcpy(line, text, length);
-        memcpy(line + length, "\n", 2);
+        (void)snprintf(line, length + 2, "%s\n", text);
     }
     free(text);
     return line;

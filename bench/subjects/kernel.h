@@ -1,6 +1,7 @@
 /* The kernel: plays an operation stream on one kind of buffer. Included once by each subject_*.c, after it has defined
  *
  *     KERNEL_STATE                                        the type of run->state
+ *     KERNEL_THREAD_STATE(run)                            that state for the calling thread; left out: run->state
  *     KERNEL_SHARES_MEMORY                                1 if live buffers overlap, so that contents cannot be checked
  *     void *buffer_allocate(KERNEL_STATE *, uint32_t size)         one reference, indices 0; NULL without memory
  *     void buffer_release(KERNEL_STATE *, void *buffer)            drops the one reference
@@ -19,6 +20,10 @@
 #include <string.h>
 
 #include "subjects/subject.h"
+
+#ifndef KERNEL_THREAD_STATE
+#define KERNEL_THREAD_STATE(run) ((run)->state)
+#endif
 
 #define KERNEL_INLINE      static inline __attribute__((always_inline))
 #define KERNEL_UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -60,8 +65,11 @@ KERNEL_INLINE void kernel_mark(kernel_thread *self, void *buffer, uint32_t slot,
 
 /* Auditing: does the buffer hold what kernel_mark() wrote? */
 KERNEL_INLINE bool kernel_check(kernel_thread *self, void *buffer, uint32_t slot) {
+    if (KERNEL_SHARES_MEMORY) {
+        return true;
+    }
     const uint32_t size = buffer_size(buffer);
-    if (KERNEL_SHARES_MEMORY || size == 0) {
+    if (size == 0) {
         return true;
     }
     const uint8_t *memory = buffer_memory(self->state, buffer);
@@ -239,7 +247,7 @@ KERNEL_INLINE bool kernel_pingpong(kernel_thread *self, stream_op op, const bool
 
 KERNEL_INLINE bool kernel_run(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat,
                               const bool audit) {
-    kernel_thread self = {.run = run, .state = run->state, .slots = run->slots};
+    kernel_thread self = {.run = run, .state = KERNEL_THREAD_STATE(run), .slots = run->slots};
     bool good = true;
     for (; repeat != 0 && good; repeat--) {
         for (size_t i = 0; i < op_count && good; i++) {
@@ -296,15 +304,15 @@ static void kernel_discard(subject_run *run) {
     for (uint32_t i = 0; i < run->slot_count; i++) {
         void *buffer = atomic_exchange(&run->slots[i], NULL);
         if (buffer != NULL) {
-            buffer_release(run->state, buffer);
+            buffer_release(KERNEL_THREAD_STATE(run), buffer);
         }
     }
 }
 
 /* The definition of a subject's kernel, with the two functions that are its own. */
 #define KERNEL_DEFINE(name, prepare_function, finish_function)                                                         \
-    const subject_kernel name = {.prepare = prepare_function,                                                          \
-                                 .finish = finish_function,                                                            \
+    const subject_kernel name = {.prepare = (prepare_function),                                                        \
+                                 .finish = (finish_function),                                                          \
                                  .play = kernel_play,                                                                  \
                                  .audit = kernel_audit,                                                                \
                                  .held = kernel_held,                                                                  \

@@ -4,6 +4,8 @@
 #include <string.h>
 
 static const subject SUBJECTS[] = {
+    {"pooled", "poolbuf's pooled buffers, through libpoolbuf.so", &subject_kernel_pooled, SUBJECT_PROVIDER_POOLBUF,
+     NULL, NULL},
     {"malloc", "a counted buffer in one block of the C library's malloc; what the others are compared with",
      &subject_kernel_malloc, SUBJECT_PROVIDER_LIBC, NULL, NULL},
     {"jemalloc", "the same buffer, with jemalloc preloaded", &subject_kernel_malloc, SUBJECT_PROVIDER_JEMALLOC,

@@ -257,19 +257,17 @@ static provenance glibc_facts(void) {
     return facts;
 }
 
-static const subject POOLED = {.name = "pooled", .provider = SUBJECT_PROVIDER_POOLBUF};
-
 static void the_library_that_should_serve_is_accepted(void **state) {
     (void)state;
     char message[512] = "";
     provenance facts = glibc_facts();
     assert_true(provenance_check(&facts, subject_find("malloc"), NULL, message, sizeof message));
     assert_true(provenance_check(&facts, subject_find("fixed"), NULL, message, sizeof message));
-    assert_true(provenance_check(&facts, &POOLED, NULL, message, sizeof message));
+    assert_true(provenance_check(&facts, subject_find("pooled"), NULL, message, sizeof message));
     assert_string_equal(provenance_path(&facts, subject_find("malloc")), "/usr/lib/libc.so.6");
     assert_string_equal(provenance_path(&facts, subject_find("fixed")), "/usr/bin/poolbuf");
-    assert_string_equal(provenance_path(&facts, &POOLED), "/usr/lib/libpoolbuf.so.0.1.0");
-    assert_string_equal(provenance_version(&facts, &POOLED), "poolbuf 0.1.0");
+    assert_string_equal(provenance_path(&facts, subject_find("pooled")), "/usr/lib/libpoolbuf.so.0.1.0");
+    assert_string_equal(provenance_version(&facts, subject_find("pooled")), "poolbuf 0.1.0");
     assert_string_equal(provenance_version(&facts, subject_find("malloc")), "glibc 2.36");
     (void)snprintf(facts.malloc_path, sizeof facts.malloc_path, "/usr/lib/libjemalloc.so.2");
     facts.malloc_provider = SUBJECT_PROVIDER_JEMALLOC;
@@ -304,10 +302,10 @@ static void a_preload_that_nobody_asked_for_is_refused(void **state) {
     facts.malloc_provider = SUBJECT_PROVIDER_TCMALLOC;
     assert_false(provenance_check(&facts, subject_find("malloc"), NULL, message, sizeof message));
     assert_false(provenance_check(&facts, subject_find("null"), NULL, message, sizeof message));
-    assert_false(provenance_check(&facts, &POOLED, NULL, message, sizeof message));
+    assert_false(provenance_check(&facts, subject_find("pooled"), NULL, message, sizeof message));
     facts = glibc_facts();
     facts.poolbuf_path[0] = '\0';
-    assert_false(provenance_check(&facts, &POOLED, NULL, message, sizeof message));
+    assert_false(provenance_check(&facts, subject_find("pooled"), NULL, message, sizeof message));
 }
 
 static void this_process_is_served_by_what_it_was_started_with(void **state) {
@@ -407,8 +405,8 @@ static void memory_that_is_touched_shows_as_resident(void **state) {
     enum {
         SIZE = 64 << 20
     };
-    memory_usage before;
-    memory_usage after;
+    memory_usage before = {.resident_bytes = 0};
+    memory_usage after = {.resident_bytes = 0};
     if (!memory_usage_reset_peak() || !memory_usage_read(&before)) {
         skip();
     }
