@@ -299,7 +299,7 @@ static void write_subjects(const results_model *model, FILE *to) {
     fputs("</tbody></table></div>\n", to);
     const char *command = results_command_line(model);
     if (command != NULL) {
-        fputs("<h3>Command</h3>\n<pre class=\"stack\">", to);
+        fputs("<h3>Command</h3>\n<pre class=\"stack command\">", to);
         html_print(to, command);
         fputs("</pre>\n", to);
     }

@@ -53,12 +53,12 @@ function toRows(scenario) {
 function panels(width, rowCount) {
   const height = rowCount * ROW_HEIGHT;
   if (width < NARROW) {
-    const at = (i) => ({ left: NAME_WIDTH, right: 64, top: PANEL_TOP + i * (height + PANEL_TOP + PANEL_BOTTOM), height });
+    const at = (i) => ({ left: NAME_WIDTH, right: 74, top: PANEL_TOP + i * (height + PANEL_TOP + PANEL_BOTTOM), height });
     return { grids: [at(0), at(1), at(2)], height: 3 * (height + PANEL_TOP + PANEL_BOTTOM), named: [true, true, true] };
   }
-  const gap = 76;
+  const gap = 82;
   const room = width - NAME_WIDTH - 3 * gap;
-  const shares = [0.42, 0.29, 0.29];
+  const shares = [0.44, 0.28, 0.28];
   let left = NAME_WIDTH;
   const grids = shares.map((share) => {
     const grid = { left, width: room * share, top: PANEL_TOP, height };
@@ -115,16 +115,18 @@ function whisker(params, api) {
   return { type: 'group', children: [line, mark] };
 }
 
-function label(formatter) {
-  return { show: true, position: 'right', distance: 8, color: colour('ink'), fontSize: 11.5, formatter };
-}
-
-/* An invisible point at the right end of a row's marks that carries the row's number as text. */
-function labelSeries(i, points) {
+/* The rows' numbers as a column at the panel's right edge: beside a mark they would seem to belong to an outlier. */
+function numberAxis(i, texts) {
   return {
-    type: 'scatter', xAxisIndex: i, yAxisIndex: i, symbolSize: 1, silent: true, z: 5, itemStyle: { color: 'transparent' },
-    label: label((point) => points[point.dataIndex].text), data: points.map((point) => point.value),
-    clip: false,
+    gridIndex: i,
+    type: 'category',
+    position: 'right',
+    inverse: true,
+    data: texts,
+    axisTick: { show: false },
+    axisLine: { show: false },
+    axisLabel: { color: colour('ink'), fontSize: 12, margin: 10, interval: 0 },
+    splitLine: { show: false },
   };
 }
 
@@ -141,7 +143,6 @@ function timeSeries(rows, scale) {
       });
     });
   });
-  const end = (row) => Math.max(scaled(row.time.high ?? row.time.median), ...row.samples.map((s) => scaled(s.time_ns_per_op)));
   return [
     {
       type: 'custom', xAxisIndex: 0, yAxisIndex: 0, renderItem: whisker, z: 3,
@@ -150,7 +151,6 @@ function timeSeries(rows, scale) {
       })),
     },
     { type: 'scatter', xAxisIndex: 0, yAxisIndex: 0, symbolSize: 6, z: 4, itemStyle: { opacity: 0.75 }, data: dots },
-    labelSeries(0, rows.map((row, i) => ({ value: [end(row), i], text: grouped(scaled(row.time.median), scale.digits) }))),
   ];
 }
 
@@ -167,7 +167,6 @@ function ratioSeries(rows, baseline) {
         label: { show: true, position: 'start', distance: 5, formatter: baseline ?? 'baseline', color: colour('muted'), fontSize: 11 }, data: [{ xAxis: 1 }],
       },
     },
-    labelSeries(1, decided.map(({ row, i }) => ({ value: [row.ratio.high ?? row.ratio.estimate, i], text: ratioText(row.ratio.estimate) }))),
   ];
 }
 
@@ -190,7 +189,6 @@ function memorySeries(rows) {
       type: 'custom', xAxisIndex: 2, yAxisIndex: 2, renderItem: memoryBar, z: 3,
       data: known.map(({ row, i }) => ({ value: [row.resident, i, row.isNull ? NaN : (row.live ?? NaN)], row })),
     },
-    labelSeries(2, known.map(({ row, i }) => ({ value: [Math.max(row.resident, row.isNull ? 0 : (row.live ?? 0)), i], text: bytesText(row.resident) }))),
   ];
 }
 
@@ -232,7 +230,15 @@ function ratioRange(rows) {
   return low - air < 0.35 ? { min: 0, max: high + air } : { min: low - air, max: high + air };
 }
 
-function option(rows, scenario, baseline, width) {
+function rowNumbers(rows, scale) {
+  return [
+    rows.map((row) => grouped(row.time.median / scale.divisor, scale.digits)),
+    rows.map((row) => (row.isNull || typeof row.ratio?.estimate !== 'number' ? '' : ratioText(row.ratio.estimate))),
+    rows.map((row) => (row.resident === null ? '' : bytesText(row.resident))),
+  ];
+}
+
+function option(rows, baseline, width) {
   const { grids, height, named } = panels(width, rows.length);
   const scale = timeScale(Math.min(...rows.filter((row) => !row.isNull).map((row) => row.time.median)));
   const range = ratioRange(rows);
@@ -251,7 +257,7 @@ function option(rows, scenario, baseline, width) {
         xAxis(1, { axis: range, axisLabel: { formatter: (value) => (value === range.min && value !== 0) || value === range.max ? '' : String(Number(value.toFixed(3))) } }),
         xAxis(2, { axis: { min: 0, interval: memoryStep, max: Math.ceil(memoryMost / memoryStep) * memoryStep }, axisLabel: { formatter: bytesText } }),
       ],
-      yAxis: grids.map((grid, i) => yAxis(rows, i, named[i])),
+      yAxis: [...grids.map((grid, i) => yAxis(rows, i, named[i])), ...rowNumbers(rows, scale).map((texts, i) => numberAxis(i, texts))],
       tooltip: {
         trigger: 'item', confine: true, backgroundColor: colour('paper'), borderColor: colour('line'),
         textStyle: { color: colour('ink'), fontSize: 12.5 }, formatter: tooltip,
@@ -273,11 +279,11 @@ export function drawCharts(inputs) {
       continue;
     }
     const canvas = figure.querySelector('.canvas');
-    drawn.push({ figure, canvas, rows, scenario, baseline: input.run.baseline_subject, chart: null });
+    drawn.push({ figure, canvas, rows, baseline: input.run.baseline_subject, chart: null });
   }
   const draw = (item, givenWidth) => {
     const width = givenWidth ?? item.figure.clientWidth;
-    const { option: content, height } = option(item.rows, item.scenario, item.baseline, width);
+    const { option: content, height } = option(item.rows, item.baseline, width);
     item.canvas.style.height = `${height}px`;
     item.chart ??= echarts.init(item.canvas, null, { renderer: 'svg', width, height });
     item.chart.resize({ width, height });
