@@ -20,6 +20,10 @@ trap 'rm -rf "$work"' EXIT
 for name in $(compgen -e POOLBUF_LEAK_) POOLBUF_STRICT POOLBUF_SCENARIOS; do
     unset "$name"
 done
+# The tests' own variables stop here: to a program that uses the library, POOLBUF_ names that are no options are mistakes.
+for name in $(compgen -e POOLBUF_); do
+    export -n "${name?}"
+done
 export NO_COLOR=1 LC_ALL=C
 cd "$work" || exit 1
 

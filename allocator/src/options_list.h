@@ -40,6 +40,8 @@ OPTION(LEAK_LEVEL, "POOLBUF_LEAK_LEVEL", CHOICE, "simple", "disabled|simple|adva
        "how closely buffers are watched for leaks")
 OPTION(LEAK_SAMPLING_INTERVAL, "POOLBUF_LEAK_SAMPLING_INTERVAL", COUNT, "128", "1 to 1073741824", 1, 1073741824,
        "one in so many buffers is tracked, on average, at the levels simple and advanced")
+OPTION(LEAK_DENSE_START, "POOLBUF_LEAK_DENSE_START", COUNT, "4096", "0 (none) to 1073741824", 0, 1073741824,
+       "a process's first so many buffers are all tracked, later ones ever fewer until the interval is met")
 OPTION(LEAK_TARGET_RECORDS, "POOLBUF_LEAK_TARGET_RECORDS", COUNT, "4", "0 to 64", 0, 64,
        "accesses kept for each tracked buffer at the levels advanced and paranoid")
 OPTION(LEAK_FRAMES, "POOLBUF_LEAK_FRAMES", COUNT, "32", "1 to 64", 1, 64, "frames kept of a call stack")

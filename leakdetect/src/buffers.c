@@ -1,0 +1,80 @@
+/* The one file that ties the detector to poolbuf's buffers: it implements poolbuf/tracker.h, starts the detector when the
+ * library is loaded, and ends it when the process exits.
+ *
+ * The constructor runs with the lowest priority number that programs may use, so that constructors of the program find
+ * the detector at work. The destructor has the same number and runs last: after main, after atexit handlers and C++
+ * static destructors, and, in the shared library, after the destructors of everything that depends on it. */
+#include <poolbuf/buffer.h>
+#include <poolbuf/tracker.h>
+
+#include "detector.h"
+#include "stack_table.h"
+
+static uint32_t buffer_type; /* the interned name of the type */
+
+static uint32_t buffers_next_gap(void) {
+    thread_state *self = thread_self();
+    return detector_next_gap(&detector_buffers, &self->buffers, self);
+}
+
+static bool buffers_allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
+    leakdetect_level level = detector_level();
+    if (level == LEAKDETECT_DISABLED) {
+        return false;
+    }
+    /* The allocator has drawn the next gap already, so this buffer belongs to the one before; a thread's very first
+     * sample may come before a second gap. */
+    const thread_countdown *countdown = &thread_self()->buffers;
+    float weight = countdown->weight_expired > 0 ? countdown->weight_expired : countdown->weight_pending;
+    return detector_track(buffer, allocator, capacity, buffer_type, level == LEAKDETECT_PARANOID ? 1 : weight);
+}
+
+static void buffers_accessed(const poolbuf *buffer, poolbuf_access access, const char *hint) {
+    static const access_kind KINDS[] = {
+        [POOLBUF_ACCESS_RETAIN] = ACCESS_RETAIN, [POOLBUF_ACCESS_RELEASE] = ACCESS_RELEASE,
+        [POOLBUF_ACCESS_SLICE] = ACCESS_SLICE,   [POOLBUF_ACCESS_GROW] = ACCESS_GROW,
+        [POOLBUF_ACCESS_TOUCH] = ACCESS_TOUCH,   [POOLBUF_ACCESS_READ] = ACCESS_READ,
+        [POOLBUF_ACCESS_WRITE] = ACCESS_WRITE,
+    };
+    detector_access(buffer, KINDS[access], hint);
+}
+
+static void buffers_released(const poolbuf *buffer) {
+    detector_untrack(buffer);
+}
+
+static void buffers_misuse(const poolbuf *buffer, poolbuf_misuse misuse) {
+    static const char *const OFFENCES[] = {
+        [POOLBUF_MISUSE_OVER_RELEASE] = "release of a buffer whose last reference is gone",
+        [POOLBUF_MISUSE_USE_AFTER_RELEASE] = "use of a buffer whose last reference is gone",
+        [POOLBUF_MISUSE_FOREIGN_POINTER] = "a pointer that is no buffer, or a handle that was overwritten",
+        [POOLBUF_MISUSE_OVERFLOW] = "too many references to one buffer",
+    };
+    finalize_misuse(buffer, OFFENCES[misuse]);
+}
+
+static void buffers_allocator_destroyed(poolbuf_allocator *allocator, uint64_t live_buffers, uint64_t live_bytes) {
+    finalize_owner(allocator, live_buffers, live_bytes);
+}
+
+static const poolbuf_tracker TRACKER = {
+    .struct_size = sizeof(poolbuf_tracker),
+    .next_gap = buffers_next_gap,
+    .allocated = buffers_allocated,
+    .accessed = buffers_accessed,
+    .released = buffers_released,
+    .misuse = buffers_misuse,
+    .allocator_destroyed = buffers_allocator_destroyed,
+};
+
+__attribute__((constructor(101))) static void start(void) {
+    detector_settings settings = detector_read_options();
+    buffer_type = name_put("poolbuf");
+    detector_set_exact(poolbuf_live_totals);
+    detector_start(&settings);
+    (void)poolbuf_tracker_register(&TRACKER);
+}
+
+__attribute__((destructor(101))) static void finish(void) {
+    finalize_process();
+}

@@ -1,0 +1,167 @@
+/* Level and tracking; see detector.h.
+ *
+ * Fork: a child must not inherit a lock that some thread of the parent held, so all of ours are taken around fork(), in
+ * their order. We call nobody else's code there: the allocator's own handlers may run before or after ours. What was
+ * tracked before the fork belongs to the parent, which will release it or report it, so the child raises the generation
+ * and reports its own alone. */
+#include "detector.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "arithmetic.h"
+#include "stack_table.h"
+
+enum {
+    CLOSE_FRAMES = 8 /* of a closing stack: enough to see who, at a third of the price of a whole one */
+};
+
+sampler detector_buffers = {.interval = SAMPLER_INTERVAL_DEFAULT};
+sampler detector_resources = {.interval = SAMPLER_INTERVAL_DEFAULT};
+
+static detector_settings settings = {.level = LEAKDETECT_DISABLED};
+static _Atomic int level_now = LEAKDETECT_DISABLED; /* relaxed: a change may be seen late */
+static _Atomic uint32_t level_epoch;
+static uint64_t start_ns;
+
+static uint64_t clock_ns(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void fork_prepare(void) {
+    finalize_lock();
+    tracker_lock_all();
+    stack_table_lock();
+}
+
+static void fork_parent(void) {
+    stack_table_unlock();
+    tracker_unlock_all();
+    finalize_unlock();
+}
+
+static void fork_child(void) {
+    fork_parent();
+    tracker_next_generation();
+    thread_after_fork();
+}
+
+void detector_start(const detector_settings *settings_to_use) {
+    static bool handlers_installed;
+    if (!handlers_installed) {
+        handlers_installed = true;
+        pthread_atfork(fork_prepare, fork_parent, fork_child);
+    }
+    settings = *settings_to_use;
+    uint64_t seed = settings.seed;
+    if (seed == 0 && getrandom(&seed, sizeof seed, GRND_NONBLOCK) != (ssize_t)sizeof seed) {
+        seed = clock_ns(CLOCK_MONOTONIC); /* benign: the sample needs no secrecy */
+    }
+    thread_seed(seed);
+    sampler *both[] = {&detector_buffers, &detector_resources};
+    for (size_t i = 0; i < 2; i++) {
+        both[i]->interval = settings.interval < 1 ? 1 : settings.interval;
+        both[i]->dense_start = settings.dense_start;
+        atomic_store_explicit(&both[i]->seen, 0, memory_order_relaxed);
+    }
+    unwind_configure(settings.unwinder, settings.stacks, settings.frames);
+    start_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
+    detector_set_level(settings.level);
+}
+
+const detector_settings *detector_get_settings(void) {
+    return &settings;
+}
+
+uint64_t detector_start_ns(void) {
+    return start_ns;
+}
+
+leakdetect_level detector_level(void) {
+    return (leakdetect_level)atomic_load_explicit(&level_now, memory_order_relaxed);
+}
+
+void detector_set_level(leakdetect_level level) {
+    atomic_store_explicit(&level_now, level, memory_order_relaxed);
+    atomic_fetch_add_explicit(&level_epoch, 1, memory_order_relaxed);
+}
+
+uint32_t detector_level_epoch(void) {
+    return atomic_load_explicit(&level_epoch, memory_order_relaxed);
+}
+
+uint32_t detector_next_gap(sampler *population, thread_countdown *countdown, thread_state *self) {
+    countdown->weight_expired = countdown->weight_pending;
+    switch (detector_level()) {
+    case LEAKDETECT_SIMPLE:
+    case LEAKDETECT_ADVANCED:
+        return sampler_next_gap(population, &self->random, &countdown->weight_pending);
+    case LEAKDETECT_PARANOID:
+        countdown->weight_pending = 1;
+        return 1;
+    case LEAKDETECT_DISABLED:
+    case LEAKDETECT_LEVEL_COUNT:
+        break;
+    }
+    countdown->weight_pending = 1;
+    return UINT32_MAX;
+}
+
+bool detector_track(const void *resource, const void *owner, uint64_t size, uint32_t type, float weight) {
+    thread_state *self = thread_self();
+    if (!thread_enter(self)) {
+        return false;
+    }
+    int saved_errno = errno;
+    /* Walk the stack before taking the tracker's lock. Unwinding is slow and may enter the loader, which may allocate:
+     * under our lock that stalls everyone and can deadlock us. The guard above leaves such nested buffers untracked. */
+    tracker_record record = {.size = size,
+                             .birth_ns = clock_ns(CLOCK_MONOTONIC_COARSE),
+                             .stack = unwind_capture_stack(STACK_MAX_FRAMES),
+                             .type = type,
+                             .thread_name = thread_name(self),
+                             .thread_id = self->id,
+                             .weight = weight};
+    bool tracked = tracker_insert(resource, owner, &record);
+    errno = saved_errno;
+    thread_leave(self);
+    return tracked;
+}
+
+bool detector_untrack(const void *resource) {
+    thread_state *self = thread_self();
+    int saved_errno = errno;
+    bool entered = thread_enter(self);
+    tracker_closed closer = {.close_ns = clock_ns(CLOCK_MONOTONIC_COARSE),
+                             .close_stack = entered && settings.track_close ? unwind_capture_stack(CLOSE_FRAMES) : 0,
+                             .thread_name = thread_name(self),
+                             .thread_id = self->id};
+    bool tracked = tracker_remove(resource, &closer);
+    if (entered) {
+        thread_leave(self);
+    }
+    errno = saved_errno;
+    return tracked;
+}
+
+void detector_access(const void *resource, access_kind kind, const char *hint) {
+    thread_state *self = thread_self();
+    if (detector_level() < LEAKDETECT_ADVANCED || settings.target_records == 0 || !thread_enter(self)) {
+        return;
+    }
+    int saved_errno = errno;
+    tracker_access access = {.time_ns = clock_ns(CLOCK_MONOTONIC_COARSE),
+                             .stack = unwind_capture_stack(STACK_MAX_FRAMES),
+                             .hint = name_put(hint),
+                             .thread_name = thread_name(self),
+                             .thread_id = self->id,
+                             .kind = kind};
+    tracker_record_access(resource, &access, settings.target_records, random_next(&self->random));
+    errno = saved_errno;
+    thread_leave(self);
+}

@@ -1,0 +1,68 @@
+/* The detector's core: level, tracking, finalization. It knows no buffers; buffers.c and leakdetect.c are its two doors.
+ *
+ * Who may hold what, from the outside in; nothing is taken against this order:
+ *   report lock (finalize.c) > shard locks (tracker.c), ascending > the interning tables (stack_table.c)
+ * Tracking itself holds at most one of the last two kinds at a time, and captures the stack before either. */
+#ifndef LEAKDETECT_DETECTOR_H
+#define LEAKDETECT_DETECTOR_H
+
+#include <poolbuf/leakdetect.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sampler.h"
+#include "thread.h"
+#include "tracker.h"
+#include "unwind.h"
+
+typedef struct detector_settings {
+    leakdetect_level level;
+    uint32_t interval;
+    uint32_t dense_start;
+    uint32_t target_records;
+    uint32_t frames;
+    bool track_close;
+    unwind_kind stacks;
+    const unwinder *unwinder;
+    uint64_t seed;           /* 0: random */
+    const char *report_path; /* NULL: stderr */
+    int exit_code;           /* 0: leave the program's */
+} detector_settings;
+
+/* detector_start() takes the settings; once, before anything is tracked, or again between tests. */
+void detector_start(const detector_settings *settings);
+const detector_settings *detector_get_settings(void);
+uint64_t detector_start_ns(void);
+
+/* The settings of POOLBUF_LEAK_*: poolbuf/options.h reads them and complains about what is illegal. */
+detector_settings detector_read_options(void);
+
+leakdetect_level detector_level(void);
+void detector_set_level(leakdetect_level level);
+uint32_t detector_level_epoch(void); /* grows whenever the level changes */
+
+/* How many things from now the next tracked one is, at the present level; UINT32_MAX: none. */
+uint32_t detector_next_gap(sampler *population, thread_countdown *countdown, thread_state *self);
+extern sampler detector_buffers;
+extern sampler detector_resources;
+
+bool detector_track(const void *resource, const void *owner, uint64_t size, uint32_t type, float weight);
+bool detector_untrack(const void *resource);
+void detector_access(const void *resource, access_kind kind, const char *hint);
+
+/* The exact counters that stand beside the sample, where somebody has them. */
+typedef void detector_exact_counter(uint64_t *live, uint64_t *bytes, uint64_t *allocated);
+void detector_set_exact(detector_exact_counter *counter);
+
+/* finalize.c: reports. The owner is going away with so much alive; the process is; a resource was misused (`offence`
+ * completes the sentence "poolbuf: MISUSE: ..."). finalize_process() does not return where POOLBUF_LEAK_EXIT_CODE rules. */
+void finalize_owner(const void *owner, uint64_t live, uint64_t live_bytes);
+void finalize_process(void);
+void finalize_misuse(const void *resource, const char *offence);
+poolbuf_status finalize_write(FILE *out, leakdetect_format format);
+poolbuf_status finalize_write_path(const char *path);
+void finalize_lock(void); /* for fork */
+void finalize_unlock(void);
+
+#endif

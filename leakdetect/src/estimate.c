@@ -1,0 +1,31 @@
+/* Gamma intervals for weighted sums; see estimate.h. */
+#include "estimate.h"
+
+#include "arithmetic.h"
+
+void estimate_add(estimate_sums *sums, double weight) {
+    if (weight > 1) {
+        sums->sampled++;
+        sums->weights += weight;
+        sums->squares += weight * weight;
+    } else {
+        sums->certain++;
+    }
+}
+
+estimate estimate_total(const estimate_sums *sums, double largest) {
+    double certain = (double)sums->certain;
+    estimate total = {certain + sums->weights, certain, certain};
+    if (sums->sampled > 0) {
+        double scale = sums->squares / sums->weights; /* the sum behaves as `scale` times a Poisson count */
+        total.low += scale * gamma_quantile(sums->weights / scale, 0.025);
+        double seen = certain + (double)sums->sampled;
+        total.low = total.low < seen ? seen : total.low;
+    }
+    if (largest > 1) {
+        double weights = sums->weights + largest;
+        double scale = (sums->squares + largest * largest) / weights;
+        total.high += scale * gamma_quantile(weights / scale, 0.975);
+    }
+    return total;
+}

@@ -1,0 +1,28 @@
+/* From a sample to the whole: how many resources leaked at a site, with a 95 % interval. */
+#ifndef LEAKDETECT_ESTIMATE_H
+#define LEAKDETECT_ESTIMATE_H
+
+#include <stdint.h>
+
+/* What a sampled group adds up to. Each member was tracked with a probability p of its own, and weighs 1/p. */
+typedef struct estimate_sums {
+    uint64_t certain; /* members with p = 1 */
+    uint64_t sampled; /* members with p < 1 */
+    double weights;   /* the sum of the weights of those */
+    double squares;   /* and of their squares */
+} estimate_sums;
+
+typedef struct estimate {
+    double value, low, high;
+} estimate;
+
+void estimate_add(estimate_sums *sums, double weight);
+
+/* estimate_total() gives the unbiased estimate and its interval.
+ *   largest  the largest weight that the sampler has used in this process, 1 if it has tracked everything: what was never
+ *            sampled at all may still be there at that weight.
+ * The interval is Fay and Feuer's for a weighted sum of Poisson counts, around the sampled members; the certain ones are
+ * added as they are. It is exact for one weight, and errs on the wide side where p is large. */
+estimate estimate_total(const estimate_sums *sums, double largest);
+
+#endif

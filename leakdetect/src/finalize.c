@@ -1,0 +1,328 @@
+/* Reports: when an owner goes away, when the process ends, when somebody asks, and when a resource is misused.
+ *
+ * One report runs at a time, under the report lock, with the thread's guard up: what a report itself allocates is not
+ * tracked. Text goes to stderr in one write, only when there is something to say. A report file is written at exit even
+ * when nothing leaked, so that its reader can tell "checked, clean" from "nothing was checked". */
+#include "detector.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "message.h"
+#include "report.h"
+#include "stack_table.h"
+
+static pthread_mutex_t report_lock = PTHREAD_MUTEX_INITIALIZER;
+static detector_exact_counter *exact_counter; /* set at start-up */
+static uint64_t announced; /* live buffers that text reports of owners named; under the report lock */
+
+void detector_set_exact(detector_exact_counter *counter) {
+    exact_counter = counter;
+}
+
+void finalize_lock(void) {
+    pthread_mutex_lock(&report_lock);
+}
+
+void finalize_unlock(void) {
+    pthread_mutex_unlock(&report_lock);
+}
+
+/* Appends one argument, quoted so that a shell reads it back as it was. What does not fit is cut. */
+static void append_quoted(char *text, size_t size, const char *argument) {
+    size_t used = strlen(text);
+    bool plain = argument[0] != '\0' && strspn(argument, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                                         "0123456789_./=:,@%+-") == strlen(argument);
+    if (plain) {
+        snprintf(text + used, size - used, "%s%s", used == 0 ? "" : " ", argument);
+        return;
+    }
+    snprintf(text + used, size - used, "%s'", used == 0 ? "" : " ");
+    for (; *argument != '\0'; argument++) {
+        used = strlen(text);
+        snprintf(text + used, size - used, *argument == '\'' ? "'\\''" : "%c", *argument);
+    }
+    used = strlen(text);
+    snprintf(text + used, size - used, "'");
+}
+
+static void read_command(char *command, size_t size) {
+    char raw[4096];
+    FILE *in = fopen("/proc/self/cmdline", "re");
+    size_t length = in == NULL ? 0 : fread(raw, 1, sizeof raw - 1, in);
+    command[0] = '\0';
+    if (in != NULL) {
+        fclose(in);
+    }
+    raw[length] = '\0';
+    for (size_t at = 0; at < length; at += strlen(raw + at) + 1) {
+        append_quoted(command, size, raw + at);
+    }
+    if (length == 0) {
+        snprintf(command, size, "PROGRAM");
+    }
+}
+
+static const char *program_path(void) {
+    static char path[4096]; /* under the report lock */
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    path[length < 0 ? 0 : length] = '\0';
+    return length <= 0 ? program_invocation_name : path;
+}
+
+static void fill_circumstances(report *self, const char *reason) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    leakdetect_level level = detector_level();
+    self->now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    self->uptime_ms = (self->now_ns - detector_start_ns()) / 1000000;
+    self->reason = reason;
+    self->level = leakdetect_name_level(level);
+    self->program = program_path();
+    self->pid = (long)getpid();
+    self->sampling_interval = level == LEAKDETECT_PARANOID ? 1 : detector_get_settings()->interval;
+    self->largest_weight_buffers = sampler_largest_weight(&detector_buffers);
+    self->largest_weight_resources = sampler_largest_weight(&detector_resources);
+    read_command(self->command, sizeof self->command);
+}
+
+/* Exact figures of a forked child would count what it inherited, which is the parent's to release: unknown. */
+static void fill_exact(report *self) {
+    if (exact_counter != NULL && tracker_generation() == 0) {
+        self->exact.known = true;
+        exact_counter(&self->exact.live_buffers, &self->exact.live_bytes, &self->exact.allocated);
+    }
+}
+
+static size_t look_up(void *context, uintptr_t address, const symbol_frame **frames) {
+    return symbolize_address(context, address, frames);
+}
+
+static void write_report(report *self, symbolizer *symbols, FILE *out, leakdetect_format format) {
+    report_resolve(self, look_up, symbols);
+    if (format == LEAKDETECT_JSON) {
+        report_write_json(self, out);
+    } else {
+        report_write_text(self, out);
+    }
+}
+
+/* Writes to stderr in one piece, so that reports of several processes do not mix. */
+static void write_report_to_stderr(report *self, symbolizer *symbols) {
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    if (out == NULL) {
+        return;
+    }
+    write_report(self, symbols, out, LEAKDETECT_TEXT);
+    if (fclose(out) == 0) {
+        message_write(text, length);
+    }
+    free(text);
+}
+
+/* Writes to POOLBUF_LEAK_REPORT, or where the caller of leakdetect_write_report() said; if it is about leaks, one line on
+ * stderr says where to read. */
+static bool write_report_to_path(report *self, symbolizer *symbols, const char *pattern) {
+    char path[REPORT_PATH_BYTES];
+    report_resolve(self, look_up, symbols);
+    if (!report_write_file(self, pattern, path)) {
+        return false;
+    }
+    uint64_t leaked = report_leaked(self);
+    if (leaked > 0 && strcmp(self->reason, "on request") != 0) {
+        message_print("LEAK: %llu never released; %s, process %ld: see %s", (unsigned long long)leaked, self->reason,
+                      self->pid, path);
+    }
+    return true;
+}
+
+/* What every entry below begins and ends with. Returns the symbolizer; NULL: no memory, or the detector is at work on
+ * this thread already, and then nothing is held. */
+static symbolizer *report_begin(thread_state *self) {
+    if (!thread_enter(self)) {
+        return NULL;
+    }
+    finalize_lock();
+    symbolizer *symbols = symbolize_open();
+    if (symbols == NULL) {
+        finalize_unlock();
+        thread_leave(self);
+    }
+    return symbols;
+}
+
+static void report_end(thread_state *self, symbolizer *symbols) {
+    symbolize_close(symbols);
+    finalize_unlock();
+    thread_leave(self);
+}
+
+void finalize_owner(const void *owner, uint64_t live, uint64_t live_bytes) {
+    thread_state *self = thread_self();
+    const char *path = detector_get_settings()->report_path;
+    if (live == 0 || detector_level() == LEAKDETECT_DISABLED) {
+        return;
+    }
+    symbolizer *symbols = report_begin(self);
+    if (symbols == NULL) {
+        return;
+    }
+    report all = {.exact = {tracker_generation() == 0, live, live_bytes, 0}};
+    uint64_t allocated = 0;
+    if (exact_counter != NULL) {
+        exact_counter(NULL, NULL, &allocated);
+        all.exact.allocated = allocated;
+    }
+    report_scope scope = {.owner = owner, .mark = path == NULL, .generation = tracker_generation()};
+    fill_circumstances(&all, "allocator destroyed");
+    report_collect(&all, &scope);
+    if (path != NULL) {
+        write_report_to_path(&all, symbols, path);
+    } else if (report_leaked(&all) > 0) {
+        announced += live;
+        write_report_to_stderr(&all, symbols);
+    }
+    report_fini(&all);
+    report_end(self, symbols);
+}
+
+/* The text at exit leaves out what finalize_owner() has said already. */
+static void write_exit_text(report *all, symbolizer *symbols) {
+    if (all->exact.known) {
+        all->exact.live_buffers -= announced < all->exact.live_buffers ? announced : all->exact.live_buffers;
+    }
+    if (report_leaked(all) > 0) {
+        write_report_to_stderr(all, symbols);
+    }
+}
+
+void finalize_process(void) {
+    const detector_settings *settings = detector_get_settings();
+    thread_state *self = thread_self();
+    symbolizer *symbols = detector_level() == LEAKDETECT_DISABLED ? NULL : report_begin(self);
+    if (symbols == NULL) {
+        return;
+    }
+    report all = {0};
+    report_scope scope = {.unreported_only = settings->report_path == NULL, .generation = tracker_generation()};
+    fill_circumstances(&all, "process exit");
+    fill_exact(&all);
+    report_collect(&all, &scope);
+    uint64_t leaked = report_leaked(&all);
+    if (settings->report_path == NULL) {
+        write_exit_text(&all, symbols);
+    } else {
+        write_report_to_path(&all, symbols, settings->report_path);
+    }
+    report_fini(&all);
+    report_end(self, symbols);
+    if (leaked > 0 && settings->exit_code != 0) {
+        fflush(NULL);
+        _exit(settings->exit_code);
+    }
+}
+
+poolbuf_status finalize_write(FILE *out, leakdetect_format format) {
+    thread_state *self = thread_self();
+    if (out == NULL || (format != LEAKDETECT_TEXT && format != LEAKDETECT_JSON)) {
+        return POOLBUF_ERROR_BAD_ARGUMENT;
+    }
+    symbolizer *symbols = report_begin(self);
+    if (symbols == NULL) {
+        return POOLBUF_ERROR_NO_MEMORY;
+    }
+    report all = {0};
+    report_scope scope = {.generation = tracker_generation()};
+    fill_circumstances(&all, "on request");
+    fill_exact(&all);
+    report_collect(&all, &scope);
+    write_report(&all, symbols, out, format);
+    report_fini(&all);
+    report_end(self, symbols);
+    return POOLBUF_OK;
+}
+
+poolbuf_status finalize_write_path(const char *path) {
+    thread_state *self = thread_self();
+    if (path == NULL) {
+        return POOLBUF_ERROR_BAD_ARGUMENT;
+    }
+    symbolizer *symbols = report_begin(self);
+    if (symbols == NULL) {
+        return POOLBUF_ERROR_NO_MEMORY;
+    }
+    report all = {0};
+    report_scope scope = {.generation = tracker_generation()};
+    fill_circumstances(&all, "on request");
+    fill_exact(&all);
+    report_collect(&all, &scope);
+    bool written = write_report_to_path(&all, symbols, path);
+    report_fini(&all);
+    report_end(self, symbols);
+    return written ? POOLBUF_OK : POOLBUF_ERROR_BAD_ARGUMENT;
+}
+
+/* --- misuse ------------------------------------------------------------------------------------------------------- */
+
+static void write_stack(FILE *out, const char *title, uint32_t stack, symbolizer *symbols) {
+    report_frames frames;
+    report_frames_resolve(&frames, stack, look_up, symbols);
+    fprintf(out, "  %s\n", title);
+    report_write_frames(&frames, "      ", out);
+    report_frames_fini(&frames);
+}
+
+static void write_history(FILE *out, const void *resource, symbolizer *symbols) {
+    tracker_closed closed;
+    tracker_record live;
+    bool was_closed = tracker_find_closed(resource, &closed);
+    bool is_live = tracker_find(resource, &live);
+    if (was_closed) {
+        char title[160];
+        snprintf(title, sizeof title, "released before that, by thread %s (%u), at", name_get(closed.thread_name),
+                 closed.thread_id);
+        if (closed.close_stack != 0) {
+            write_stack(out, title, closed.close_stack, symbols);
+        } else {
+            fprintf(out, "  %s\n      (not kept: POOLBUF_LEAK_TRACK_CLOSE=on)\n", title);
+        }
+        write_stack(out, "allocated at", closed.allocation_stack, symbols);
+    }
+    if (is_live) {
+        write_stack(out, was_closed ? "allocated again, and alive now, at" : "allocated at", live.stack, symbols);
+    }
+    if (!was_closed && !is_live) {
+        fprintf(out, "  not in the sample; POOLBUF_LEAK_LEVEL=paranoid shows where it was allocated and released\n");
+    }
+}
+
+void finalize_misuse(const void *resource, const char *offence) {
+    thread_state *self = thread_self();
+    symbolizer *symbols = detector_level() == LEAKDETECT_DISABLED ? NULL : report_begin(self);
+    if (symbols == NULL) {
+        return;
+    }
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    if (out != NULL) {
+        fprintf(out, "poolbuf: MISUSE: %s; buffer %p, process %ld, thread %s (%u)\n", offence, resource, (long)getpid(),
+                name_get(thread_name(self)), self->id);
+        write_stack(out, "now at", unwind_capture_stack(STACK_MAX_FRAMES), symbols);
+        write_history(out, resource, symbols);
+        if (fclose(out) == 0) {
+            message_write(text, length);
+        }
+        free(text);
+    }
+    report_end(self, symbols);
+}

@@ -1,0 +1,119 @@
+/* The public functions of poolbuf/leakdetect.h, and the reading of the options. */
+#include <poolbuf/leakdetect.h>
+
+#include <string.h>
+#include <strings.h>
+
+#include <poolbuf/options.h>
+#include <poolbuf/tracker.h>
+
+#include "detector.h"
+#include "memory.h"
+#include "stack_table.h"
+
+static const char *const LEVELS[] = {"disabled", "simple", "advanced", "paranoid"};
+_Static_assert(sizeof LEVELS / sizeof LEVELS[0] == LEAKDETECT_LEVEL_COUNT, "every level has a name");
+
+static uint32_t read_number(const char *environment) {
+    uint64_t value = 0;
+    (void)poolbuf_option_read_number(environment, &value); /* complains itself, and then gives the default */
+    return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+}
+
+detector_settings detector_read_options(void) {
+    detector_settings settings = {.unwinder = &unwind_libunwind};
+    unsigned level = LEAKDETECT_DISABLED;
+    unsigned stacks = UNWIND_FULL;
+    (void)poolbuf_option_read_choice("POOLBUF_LEAK_LEVEL", &level);
+    (void)poolbuf_option_read_choice("POOLBUF_LEAK_UNWINDER", &stacks);
+    (void)poolbuf_option_read_flag("POOLBUF_LEAK_TRACK_CLOSE", &settings.track_close);
+    (void)poolbuf_option_read_number("POOLBUF_LEAK_SEED", &settings.seed);
+    (void)poolbuf_option_read_text("POOLBUF_LEAK_REPORT", &settings.report_path);
+    settings.level = (leakdetect_level)level;
+    settings.stacks = stacks == 0 ? UNWIND_FULL : UNWIND_CALL_SITE;
+    settings.interval = read_number("POOLBUF_LEAK_SAMPLING_INTERVAL");
+    settings.dense_start = read_number("POOLBUF_LEAK_DENSE_START");
+    settings.target_records = read_number("POOLBUF_LEAK_TARGET_RECORDS");
+    settings.frames = read_number("POOLBUF_LEAK_FRAMES");
+    settings.exit_code = (int)read_number("POOLBUF_LEAK_EXIT_CODE");
+    return settings;
+}
+
+leakdetect_level leakdetect_get_level(void) {
+    return detector_level();
+}
+
+poolbuf_status leakdetect_set_level(leakdetect_level level) {
+    if ((unsigned)level >= LEAKDETECT_LEVEL_COUNT) {
+        return POOLBUF_ERROR_BAD_ARGUMENT;
+    }
+    detector_set_level(level);
+    poolbuf_tracker_reset_sampling();
+    return POOLBUF_OK;
+}
+
+const char *leakdetect_name_level(leakdetect_level level) {
+    return (unsigned)level < LEAKDETECT_LEVEL_COUNT ? LEVELS[level] : "unknown";
+}
+
+bool leakdetect_parse_level(const char *text, leakdetect_level *level) {
+    for (unsigned i = 0; i < LEAKDETECT_LEVEL_COUNT; i++) {
+        bool ordinal = text[0] == (char)('0' + i) && text[1] == '\0';
+        if (ordinal || strcasecmp(text, LEVELS[i]) == 0) {
+            *level = (leakdetect_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool leakdetect_track(const void *resource, size_t size, const char *type) {
+    if (resource == NULL || detector_level() == LEAKDETECT_DISABLED) {
+        return false;
+    }
+    thread_state *self = thread_self();
+    thread_countdown *countdown = &self->resources;
+    if (countdown->left == 0 || self->epoch != detector_level_epoch()) {
+        self->epoch = detector_level_epoch();
+        countdown->left = detector_next_gap(&detector_resources, countdown, self);
+    }
+    if (--countdown->left != 0) {
+        return false;
+    }
+    return detector_track(resource, NULL, size, name_put(type), countdown->weight_pending);
+}
+
+bool leakdetect_untrack(const void *resource) {
+    return resource != NULL && detector_untrack(resource);
+}
+
+void leakdetect_touch(const void *resource, const char *hint) {
+    if (resource != NULL) {
+        detector_access(resource, ACCESS_TOUCH, hint);
+    }
+}
+
+poolbuf_status leakdetect_count(leakdetect_counts *counts) {
+    if (counts == NULL || counts->struct_size < sizeof counts->struct_size) {
+        return POOLBUF_ERROR_BAD_ARGUMENT;
+    }
+    tracker_totals totals;
+    tracker_count(&totals);
+    leakdetect_counts full = {.struct_size = counts->struct_size,
+                              .live = totals.live,
+                              .live_bytes = totals.live_bytes,
+                              .seen = totals.seen,
+                              .untracked = totals.refused,
+                              .stacks = stack_table_count(),
+                              .memory = memory_mapped()};
+    memcpy(counts, &full, counts->struct_size < sizeof full ? counts->struct_size : sizeof full);
+    return POOLBUF_OK;
+}
+
+poolbuf_status leakdetect_report(FILE *out, leakdetect_format format) {
+    return finalize_write(out, format);
+}
+
+poolbuf_status leakdetect_write_report(const char *path) {
+    return finalize_write_path(path);
+}

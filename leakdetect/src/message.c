@@ -1,0 +1,35 @@
+/* One write(2) a message, so that lines of several threads and processes never mix. */
+#include "message.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+void message_write(const char *bytes, size_t count) {
+    while (count > 0) {
+        ssize_t done = write(STDERR_FILENO, bytes, count);
+        if (done < 0 && errno == EINTR) {
+            continue;
+        }
+        if (done <= 0) {
+            return; /* benign: there is nowhere left to complain */
+        }
+        bytes += done;
+        count -= (size_t)done;
+    }
+}
+
+void message_print(const char *format, ...) {
+    char line[1024] = "poolbuf: ";
+    const size_t prefix = 9;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(line + prefix, sizeof line - prefix - 1, format, arguments);
+    va_end(arguments);
+    size_t used = length < 0 ? 0 : (size_t)length;
+    size_t room = sizeof line - prefix - 2;
+    used = used > room ? room : used;
+    line[prefix + used] = '\n';
+    message_write(line, prefix + used + 1);
+}

@@ -1,0 +1,121 @@
+/* A report: the live table folded into groups, one for each allocation stack and type, with what they add up to.
+ *
+ *     tracker records --report_collect()--> groups (ids and sums) --report_resolve()--> names --> text or JSON
+ *
+ * Collecting runs under the shards' locks, one at a time, so it allocates from mmap only and looks nothing up. Resolving
+ * and writing run under no lock of the tracker. The writers see nothing but this header: golden tests fill it by hand. */
+#ifndef LEAKDETECT_REPORT_H
+#define LEAKDETECT_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "estimate.h"
+#include "memory.h"
+#include "symbolize.h"
+#include "tracker.h"
+
+enum {
+    REPORT_GROUPS_MAX = 10000, /* more distinct stacks than that are counted, not listed */
+    REPORT_TEXT_GROUPS = 20,   /* what a text report lists; the rest is counted */
+    REPORT_ACCESSES_MAX = 64   /* distinct accesses kept for a group */
+};
+
+typedef struct report_frames {
+    const symbol_frame **items; /* innermost first */
+    size_t count;
+} report_frames;
+
+typedef struct report_access {
+    access_kind kind;
+    uint32_t stack, hint_name, thread_name;
+    uint64_t count;
+    uint64_t newest_ns;
+    const char *hint;   /* NULL: none */
+    const char *thread; /* who did it last */
+    report_frames frames;
+} report_access;
+
+typedef struct report_group {
+    uint32_t stack, type_name;
+    uint32_t thread_name, thread_id; /* of the oldest */
+    bool several_threads;
+    uint64_t count, bytes;
+    uint64_t oldest_ns, newest_ns; /* births */
+    estimate_sums sums;
+    report_access *accesses; /* newest first after resolving */
+    size_t access_count;
+    uint64_t accesses_dropped; /* by the back-off, or because REPORT_ACCESSES_MAX was reached */
+    /* From here on: filled by report_resolve(). */
+    uint64_t fingerprint;
+    uint64_t oldest_ms, newest_ms; /* ages */
+    estimate total;
+    const char *type;
+    char thread[96];
+    report_frames frames;
+} report_group;
+
+typedef struct report_exact {
+    bool known; /* somebody counts exactly */
+    uint64_t live_buffers, live_bytes, allocated;
+} report_exact;
+
+typedef struct report {
+    const char *reason; /* "process exit", "allocator destroyed", "on request" */
+    const char *level;
+    const char *program; /* path of the executable */
+    char command[512];   /* the command line, quoted for a shell, cut if it is long */
+    long pid;
+    uint64_t uptime_ms;
+    uint32_t sampling_interval;
+    double largest_weight_buffers, largest_weight_resources; /* see estimate_total() */
+    report_exact exact;
+    tracker_totals tracked;
+    uint64_t inherited; /* tracked before a fork, in the parent: not listed */
+    uint64_t now_ns;
+    memory_array groups; /* of report_group, largest first after resolving */
+    uint64_t not_listed; /* records beyond REPORT_GROUPS_MAX, or for which there was no memory */
+} report;
+
+/* What to collect. */
+typedef struct report_scope {
+    const void *owner;    /* NULL: everything */
+    bool unreported_only; /* skip what an earlier text report named */
+    bool mark;            /* and mark what this one names */
+    uint16_t generation;  /* older ones are inherited; see tracker_record.generation */
+} report_scope;
+
+/* Where names come from; symbolize_address() and its symbolizer, or a test's. */
+typedef size_t report_lookup(void *context, uintptr_t address, const symbol_frame **frames);
+
+void report_collect(report *self, const report_scope *scope);
+void report_resolve(report *self, report_lookup *lookup, void *context);
+void report_fini(report *self);
+
+/* The stack alone, as in a group: without what lies below main or a thread's first function. For misuse reports. */
+void report_frames_resolve(report_frames *frames, uint32_t stack, report_lookup *lookup, void *context);
+void report_frames_fini(report_frames *frames);
+
+const char *report_access_name(access_kind kind);
+
+/* What leaked, in all: the exact count where it is known, the tracked one otherwise. */
+uint64_t report_leaked(const report *self);
+
+/* The writers. report_write_text() is for people, report_write_json() is schema poolbuf.leaks/1 (leaks.schema.json). */
+bool report_is_sampled(const report *self); /* not everything was tracked */
+void report_write_text(const report *self, FILE *out);
+void report_write_json(const report *self, FILE *out);
+void report_write_frames(const report_frames *frames, const char *indent, FILE *out);
+
+enum {
+    REPORT_PATH_BYTES = 4096
+};
+
+/* report_write_file() puts a report where POOLBUF_LEAK_REPORT says, whole or not at all: `%p` is the process id, `%%` a
+ * percent sign; text if the path ends in .txt, JSON otherwise. Fills `path`, of REPORT_PATH_BYTES, with the file's name.
+ * Says so on stderr and returns false where it cannot. */
+bool report_write_file(const report *self, const char *pattern, char *path);
+
+#endif

@@ -1,0 +1,78 @@
+/* A report in a file, whole or not at all: written under another name beside it, then renamed. */
+#include "report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "message.h"
+
+/* Expands %p and %%; false if the result does not fit. Any other % stands for itself. */
+static bool expand_path(const char *pattern, long pid, char *path, size_t size) {
+    size_t used = 0;
+    for (const char *at = pattern; *at != '\0'; at++) {
+        int added;
+        if (at[0] == '%' && at[1] == 'p') {
+            added = snprintf(path + used, size - used, "%ld", pid);
+            at++;
+        } else {
+            added = snprintf(path + used, size - used, "%c", *at);
+            at += at[0] == '%' && at[1] == '%';
+        }
+        if (added < 0 || (size_t)added >= size - used) {
+            return false;
+        }
+        used += (size_t)added;
+    }
+    return used > 0;
+}
+
+static bool ends_with(const char *text, const char *suffix) {
+    size_t length = strlen(text);
+    size_t suffix_length = strlen(suffix);
+    return length >= suffix_length && strcmp(text + length - suffix_length, suffix) == 0;
+}
+
+/* Opens a new file beside the target. mkostemp() would make it private; a report is as readable as the umask allows. */
+static FILE *open_beside(const char *path, char *beside, size_t size) {
+    int length = snprintf(beside, size, "%s.%ld.partial", path, (long)getpid());
+    if (length < 0 || (size_t)length >= size) {
+        errno = ENAMETOOLONG;
+        return NULL;
+    }
+    int descriptor = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    FILE *out = descriptor < 0 ? NULL : fdopen(descriptor, "w");
+    if (out == NULL && descriptor >= 0) {
+        close(descriptor);
+    }
+    return out;
+}
+
+bool report_write_file(const report *self, const char *pattern, char *path) {
+    char beside[REPORT_PATH_BYTES];
+    if (!expand_path(pattern, self->pid, path, REPORT_PATH_BYTES)) {
+        message_print("leak report not written: the path \"%.200s\" is empty or too long", pattern);
+        return false;
+    }
+    FILE *out = open_beside(path, beside, sizeof beside);
+    if (out == NULL) {
+        message_print("leak report not written: %s: %s (POOLBUF_LEAK_REPORT names a file in a writable directory)",
+                      path, strerror(errno));
+        return false;
+    }
+    if (ends_with(path, ".txt")) {
+        report_write_text(self, out);
+    } else {
+        report_write_json(self, out);
+    }
+    bool failed = ferror(out) != 0;
+    failed = fclose(out) != 0 || failed;
+    if (failed || rename(beside, path) != 0) {
+        message_print("leak report not written: %s: %s", path, strerror(errno));
+        unlink(beside);
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,126 @@
+/* The report as JSON, schema poolbuf.leaks/1: every key always there, numbers finite, texts valid UTF-8. */
+#include "report.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+/* The length of the UTF-8 sequence at `at`, or 0 if it is none (overlong, surrogate, beyond U+10FFFF, cut). */
+static size_t utf8_length(const unsigned char *at) {
+    size_t length = at[0] < 0x80 ? 1 : at[0] >> 5 == 6 ? 2 : at[0] >> 4 == 14 ? 3 : at[0] >> 3 == 30 ? 4 : 0;
+    uint32_t point = length == 1 ? at[0] : length == 0 ? 0 : at[0] & (0x7fu >> length);
+    for (size_t i = 1; i < length; i++) {
+        if ((at[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+        point = point << 6 | (at[i] & 0x3fu);
+    }
+    static const uint32_t LEAST[] = {0, 0, 0x80, 0x800, 0x10000};
+    bool surrogate = point >= 0xd800 && point < 0xe000;
+    return length == 0 || point < LEAST[length] || surrogate || point > 0x10ffff ? 0 : length;
+}
+
+static void write_text(FILE *out, const char *text) {
+    if (text == NULL) {
+        fputs("null", out);
+        return;
+    }
+    fputc('"', out);
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0';) {
+        size_t length = utf8_length(at);
+        if (length == 0) {
+            fputs("\\ufffd", out);
+            length = 1;
+        } else if (*at == '"' || *at == '\\') {
+            fprintf(out, "\\%c", *at);
+        } else if (*at < 0x20 || *at == 0x7f) {
+            fprintf(out, "\\u%04x", *at);
+        } else {
+            fwrite(at, 1, length, out);
+        }
+        at += length;
+    }
+    fputc('"', out);
+}
+
+static void write_member(FILE *out, const char *prefix, const char *text) {
+    fputs(prefix, out);
+    write_text(out, text);
+}
+
+static void write_frames(FILE *out, const report_frames *frames, const char *indent) {
+    fputs("[", out);
+    for (size_t i = 0; i < frames->count; i++) {
+        const symbol_frame *frame = frames->items[i];
+        fprintf(out, "%s\n%s{\"address\": \"0x%" PRIxPTR "\"", i == 0 ? "" : ",", indent, frame->address);
+        write_member(out, ", \"module\": ", frame->module);
+        write_member(out, ", \"build_id\": ", frame->build_id);
+        fprintf(out, ", \"offset\": %" PRIu64, frame->offset);
+        write_member(out, ", \"function\": ", frame->function);
+        write_member(out, ", \"file\": ", frame->file);
+        if (frame->line == 0) {
+            fputs(", \"line\": null", out);
+        } else {
+            fprintf(out, ", \"line\": %u", frame->line);
+        }
+        fprintf(out, ", \"inlined\": %s}", frame->inlined ? "true" : "false");
+    }
+    fputs("]", out);
+}
+
+static void write_group(FILE *out, const report_group *group) {
+    fprintf(out, "    {\"fingerprint\": \"%016" PRIx64 "\"", group->fingerprint);
+    write_member(out, ", \"type\": ", group->type);
+    fprintf(out, ",\n     \"count\": %" PRIu64 ", \"bytes\": %" PRIu64, group->count, group->bytes);
+    fprintf(out, ", \"estimated_count\": {\"value\": %.0f, \"low\": %.0f, \"high\": %.0f}", group->total.value,
+            group->total.low, group->total.high);
+    fprintf(out, ",\n     \"age_ms\": {\"oldest\": %" PRIu64 ", \"newest\": %" PRIu64 "}", group->oldest_ms,
+            group->newest_ms);
+    write_member(out, ", \"thread\": ", group->thread);
+    fputs(",\n     \"allocation_stack\": ", out);
+    write_frames(out, &group->frames, "      ");
+    fputs(",\n     \"accesses\": [", out);
+    for (size_t i = 0; i < group->access_count; i++) {
+        const report_access *access = &group->accesses[i];
+        fprintf(out, "%s\n      {\"kind\": \"%s\"", i == 0 ? "" : ",", report_access_name(access->kind));
+        write_member(out, ", \"hint\": ", access->hint);
+        fprintf(out, ", \"count\": %" PRIu64, access->count);
+        write_member(out, ", \"thread\": ", access->thread);
+        fputs(",\n       \"stack\": ", out);
+        write_frames(out, &access->frames, "        ");
+        fputs("}", out);
+    }
+    fprintf(out, "],\n     \"accesses_dropped\": %" PRIu64 "}", group->accesses_dropped);
+}
+
+static void write_exact(FILE *out, const report_exact *exact) {
+    if (!exact->known) {
+        fputs("  \"exact\": {\"live_buffers\": null, \"live_bytes\": null, \"allocated\": null},\n", out);
+        return;
+    }
+    fprintf(out,
+            "  \"exact\": {\"live_buffers\": %" PRIu64 ", \"live_bytes\": %" PRIu64 ", \"allocated\": %" PRIu64 "},\n",
+            exact->live_buffers, exact->live_bytes, exact->allocated);
+}
+
+void report_write_json(const report *self, FILE *out) {
+    const report_group *groups = self->groups.items;
+    fprintf(out, "{\n  \"schema\": \"poolbuf.leaks/1\",\n  \"pid\": %ld,\n", self->pid);
+    write_member(out, "  \"program\": ", self->program);
+    write_member(out, ",\n  \"command\": ", self->command);
+    write_member(out, ",\n  \"level\": ", self->level);
+    fprintf(out, ",\n  \"sampling_interval\": %" PRIu32, self->sampling_interval);
+    write_member(out, ",\n  \"reason\": ", self->reason);
+    fprintf(out, ",\n  \"uptime_ms\": %" PRIu64 ",\n", self->uptime_ms);
+    write_exact(out, &self->exact);
+    fprintf(out,
+            "  \"tracked\": {\"seen\": %" PRIu64 ", \"live\": %" PRIu64 ", \"untracked\": %" PRIu64
+            ", \"inherited\": %" PRIu64 ", \"not_listed\": %" PRIu64 "},\n",
+            self->tracked.seen, self->tracked.live, self->tracked.refused, self->inherited, self->not_listed);
+    fputs("  \"groups\": [", out);
+    for (size_t i = 0; i < self->groups.count; i++) {
+        fputs(i == 0 ? "\n" : ",\n", out);
+        write_group(out, &groups[i]);
+    }
+    fputs(self->groups.count == 0 ? "]\n}\n" : "\n  ]\n}\n", out);
+}

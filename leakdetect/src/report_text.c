@@ -1,0 +1,147 @@
+/* The report for people: what leaked, how sure that is, where it was allocated, who used it last, what to run next. */
+#include "report.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const char *plural(uint64_t count) {
+    return count == 1 ? "" : "s";
+}
+
+/* "1,234,567" in a ring of four buffers, so that one call of fprintf() can show a few. */
+static const char *grouped(uint64_t value) {
+    static _Thread_local char ring[4][32];
+    static _Thread_local unsigned next;
+    char *text = ring[next++ % 4];
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%" PRIu64, value);
+    char *at = text;
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0) {
+            *at++ = ',';
+        }
+        *at++ = digits[i];
+    }
+    *at = '\0';
+    return text;
+}
+
+static void write_age(FILE *out, uint64_t ms) {
+    if (ms < 10000) {
+        fprintf(out, "%" PRIu64 " ms", ms);
+    } else {
+        fprintf(out, "%" PRIu64 " s", ms / 1000);
+    }
+}
+
+void report_write_frames(const report_frames *frames, const char *indent, FILE *out) {
+    if (frames->count == 0) {
+        fprintf(out, "%s(no stack)\n", indent);
+    }
+    for (size_t i = 0; i < frames->count; i++) {
+        const symbol_frame *frame = frames->items[i];
+        fputs(indent, out);
+        if (frame->function != NULL) {
+            fputs(frame->function, out);
+        } else {
+            fprintf(out, "0x%" PRIxPTR, frame->address);
+        }
+        if (frame->file != NULL) {
+            fprintf(out, "  %s:%u", frame->file, frame->line);
+        } else {
+            fprintf(out, "  (%s+0x%" PRIx64 ")", frame->module == NULL ? "no module" : frame->module, frame->offset);
+        }
+        fputs(frame->inlined ? "  [inlined]\n" : "\n", out);
+    }
+}
+
+/* A name for what a type's members are called in a sentence. */
+static const char *noun(const report_group *group) {
+    return strcmp(group->type, "poolbuf") == 0 ? "buffer" : group->type;
+}
+
+static void write_accesses(const report_group *group, FILE *out) {
+    for (size_t i = 0; i < group->access_count; i++) {
+        const report_access *access = &group->accesses[i];
+        fprintf(out, "  %s %s", i == 0 ? "last access:" : "before that:", report_access_name(access->kind));
+        if (access->hint != NULL) {
+            fprintf(out, " \"%s\"", access->hint);
+        }
+        fprintf(out, ", %s time%s, thread %s\n", grouped(access->count), plural(access->count), access->thread);
+        report_write_frames(&access->frames, "      ", out);
+    }
+    if (group->accesses_dropped > 0) {
+        fprintf(out, "  and %s more access%s, not kept (POOLBUF_LEAK_TARGET_RECORDS)\n",
+                grouped(group->accesses_dropped), group->accesses_dropped == 1 ? "" : "es");
+    }
+}
+
+static void write_group(const report *self, const report_group *group, size_t number, FILE *out) {
+    fprintf(out, "\n#%zu  %s %s%s", number, grouped(group->count), noun(group), plural(group->count));
+    if (group->bytes > 0) {
+        fprintf(out, ", %s bytes", grouped(group->bytes));
+    }
+    if (report_is_sampled(self) && group->total.high > group->total.low) {
+        fprintf(out, ", sampled of about %s (95 %%: %s to %s)", grouped((uint64_t)(group->total.value + 0.5)),
+                grouped((uint64_t)(group->total.low + 0.5)), grouped((uint64_t)(group->total.high + 0.5)));
+    }
+    fputs("; age ", out);
+    write_age(out, group->newest_ms);
+    if (group->newest_ms != group->oldest_ms) {
+        fputs(" to ", out);
+        write_age(out, group->oldest_ms);
+    }
+    fprintf(out, "; thread %s; fingerprint %016" PRIx64 "\n  allocated at\n", group->thread, group->fingerprint);
+    report_write_frames(&group->frames, "      ", out);
+    write_accesses(group, out);
+}
+
+static void write_heading(const report *self, FILE *out) {
+    uint64_t leaked = report_leaked(self);
+    if (strcmp(self->reason, "on request") == 0) {
+        fprintf(out, "poolbuf: %s tracked and alive", grouped(leaked));
+    } else if (leaked == 0) {
+        fputs("poolbuf: no leaks", out);
+    } else if (self->exact.known && self->exact.live_buffers > 0) {
+        fprintf(out, "poolbuf: LEAK: %s buffer%s never released, holding %s bytes", grouped(self->exact.live_buffers),
+                plural(self->exact.live_buffers), grouped(self->exact.live_bytes));
+    } else {
+        fprintf(out, "poolbuf: LEAK: %s resource%s never released", grouped(leaked), plural(leaked));
+    }
+    fprintf(out, "; %s, process %ld, level %s", self->reason, self->pid, self->level);
+    if (report_is_sampled(self)) {
+        fprintf(out, ", 1 in %s", grouped(self->sampling_interval));
+    }
+    fputs("\n", out);
+}
+
+void report_write_text(const report *self, FILE *out) {
+    const report_group *groups = self->groups.items;
+    write_heading(self, out);
+    for (size_t i = 0; i < self->groups.count && i < REPORT_TEXT_GROUPS; i++) {
+        write_group(self, &groups[i], i + 1, out);
+    }
+    if (self->groups.count > REPORT_TEXT_GROUPS) {
+        size_t more = self->groups.count - REPORT_TEXT_GROUPS;
+        fprintf(out, "\nand %zu more call stack%s: POOLBUF_LEAK_REPORT=leaks.json has all of them\n", more,
+                plural(more));
+    }
+    if (self->not_listed > 0) {
+        fprintf(out, "and %s that found no room in this report\n", grouped(self->not_listed));
+    }
+    if (self->tracked.refused > 0) {
+        fprintf(out, "%s allocations were not tracked: the tracker's table is full\n", grouped(self->tracked.refused));
+    }
+    if (self->inherited > 0 && self->groups.count > 0) {
+        fprintf(out, "%s inherited from the parent process by fork are not listed\n", grouped(self->inherited));
+    }
+    if (self->groups.count == 0 && self->exact.known && self->exact.live_buffers > 0) {
+        if (report_is_sampled(self)) {
+            fprintf(out, "None of them is in the sample. To see where they were allocated:\n");
+        } else {
+            fprintf(out, "They were allocated before the level was raised. To see where:\n");
+        }
+        fprintf(out, "    POOLBUF_LEAK_LEVEL=paranoid %s\n    poolbuf leaks --level paranoid -- %s\n", self->command,
+                self->command);
+    }
+}

@@ -1,0 +1,47 @@
+/* Which allocations are tracked.
+ *
+ * A thread counts down from a random gap; the allocation on which it reaches zero is sampled. Gaps are geometric: each
+ * allocation is sampled with the same probability p, independently of all others, so no periodic program can hide from
+ * the sample, and a sampled one stands for weight = 1/p allocations (Horvitz and Thompson), whatever p was then.
+ *
+ * p is not constant. The first `dense_start` allocations of the process are all sampled; after that p falls as
+ * dense_start / n, n being the number of allocations so far, until it meets 1/interval, where it stays:
+ *
+ *     p  1 |-----.
+ *          |      `-._                      n = dense_start            all sampled
+ *          |          `--..____             n = dense_start * interval  the plain 1 in interval begins
+ *        0 +------------------------ n
+ *
+ * Why: at a plain 1 in 128, a site that leaks 300 of 1,000,000 buffers is missed in e^-2.3 = 10 % of all runs, and a test
+ * that makes 1,000 buffers shows nothing at all. The dense start costs about dense_start * ln interval samples more in the
+ * life of a process, 20,000 at the defaults, which is some 6 ms, and then nothing. With leaks spread evenly over a run of
+ * 1,000,000 allocations the expected samples of that site rise from 2.3 to 8.3, and its misses fall from 10 % to 0.03 %:
+ * test_sampler counts 17 misses in 200 seeded runs without the dense start and none with it. What begins to leak late in
+ * a long run is found at the plain rate: a site that has leaked k buffers since then is missed with (127/128)^k. */
+#ifndef LEAKDETECT_SAMPLER_H
+#define LEAKDETECT_SAMPLER_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum {
+    SAMPLER_INTERVAL_DEFAULT = 128,
+    SAMPLER_DENSE_START_DEFAULT = 4096
+};
+
+/* One population: all threads that allocate the same kind of thing. */
+typedef struct sampler {
+    uint32_t interval;     /* at least 1; fixed before use */
+    uint32_t dense_start;  /* 0: plain 1 in interval from the first allocation */
+    _Atomic uint64_t seen; /* allocations that all gaps drawn so far cover; relaxed, it only steers p */
+} sampler;
+
+/* sampler_next_gap() draws how many allocations from now the next sampled one is: 1 means the very next.
+ *   random   the calling thread's stream.
+ *   weight   set to 1/p, what the sampled allocation will stand for. */
+uint32_t sampler_next_gap(sampler *self, uint64_t *random, float *weight);
+
+/* The largest weight that an allocation can have had so far; 1 while all have been sampled. */
+double sampler_largest_weight(const sampler *self);
+
+#endif

@@ -1,0 +1,58 @@
+/* Two interning tables: one of stacks, one of names. */
+#include "stack_table.h"
+
+#include <string.h>
+
+#include "intern.h"
+
+static intern_table stacks = INTERN_TABLE_INIT;
+static intern_table names = INTERN_TABLE_INIT;
+
+_Static_assert(STACK_MAX_FRAMES * sizeof(uintptr_t) <= INTERN_MAX_LENGTH, "the deepest stack fits one entry");
+
+uint32_t stack_table_put(const uintptr_t *frames, size_t count) {
+    return intern_put(&stacks, frames, count * sizeof *frames);
+}
+
+const uintptr_t *stack_table_get(uint32_t stack, size_t *count) {
+    size_t bytes;
+    const uintptr_t *frames = intern_get(&stacks, stack, &bytes);
+    *count = bytes / sizeof *frames;
+    return frames;
+}
+
+uint64_t stack_table_count(void) {
+    return atomic_load_explicit(&stacks.count, memory_order_relaxed);
+}
+
+uint64_t stack_table_refused(void) {
+    return atomic_load_explicit(&stacks.refused, memory_order_relaxed) +
+           atomic_load_explicit(&names.refused, memory_order_relaxed);
+}
+
+uint32_t name_put(const char *name) {
+    if (name == NULL || name[0] == '\0') {
+        return 0;
+    }
+    char text[NAME_MAX_BYTES + 1];
+    size_t length = strnlen(name, NAME_MAX_BYTES);
+    memcpy(text, name, length);
+    text[length] = '\0';
+    return intern_put(&names, text, length + 1);
+}
+
+const char *name_get(uint32_t name) {
+    size_t length;
+    const char *text = intern_get(&names, name, &length);
+    return text == NULL ? "" : text;
+}
+
+void stack_table_lock(void) {
+    intern_lock(&stacks);
+    intern_lock(&names);
+}
+
+void stack_table_unlock(void) {
+    intern_unlock(&names);
+    intern_unlock(&stacks);
+}

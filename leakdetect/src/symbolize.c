@@ -1,0 +1,308 @@
+/* libdw by dlopen, and a cache by address; see symbolize.h.
+ *
+ * All memory of a symbolizer is its own (mapped arrays and one malloc a text), so a report in a program whose heap is
+ * suspect asks little of it. */
+#include "symbolize.h"
+
+#include <dlfcn.h>
+#include <dwarf.h>
+#include <elfutils/libdwfl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "memory.h"
+#include "message.h"
+#include "symbolize_modules.h"
+
+#define LIBDW_FUNCTIONS(X)                                                                                             \
+    X(dwfl_begin)                                                                                                      \
+    X(dwfl_end)                                                                                                        \
+    X(dwfl_linux_proc_report)                                                                                          \
+    X(dwfl_linux_proc_find_elf)                                                                                        \
+    X(dwfl_standard_find_debuginfo)                                                                                    \
+    X(dwfl_build_id_find_debuginfo)                                                                                    \
+    X(dwfl_report_end)                                                                                                 \
+    X(dwfl_addrmodule)                                                                                                 \
+    X(dwfl_module_addrname)                                                                                            \
+    X(dwfl_module_nextcu)                                                                                              \
+    X(dwarf_haspc)                                                                                                     \
+    X(dwarf_getsrc_die)                                                                                                \
+    X(dwarf_linesrc)                                                                                                   \
+    X(dwarf_lineno)                                                                                                    \
+    X(dwfl_module_addrdie)                                                                                             \
+    X(dwarf_getscopes)                                                                                                 \
+    X(dwarf_getscopes_die)                                                                                             \
+    X(dwarf_tag)                                                                                                       \
+    X(dwarf_diename)                                                                                                   \
+    X(dwarf_attr)                                                                                                      \
+    X(dwarf_attr_integrate)                                                                                            \
+    X(dwarf_formstring)                                                                                                \
+    X(dwarf_formudata)                                                                                                 \
+    X(dwarf_getsrcfiles)                                                                                               \
+    X(dwarf_filesrc)
+
+#define DECLARE(name) __extension__ __typeof__(name) *name;
+typedef struct libdw {
+    LIBDW_FUNCTIONS(DECLARE)
+} libdw;
+#undef DECLARE
+
+enum {
+    INLINE_DEPTH_MAX = 32,
+    CACHE_SLOTS = 4096 /* a power of two; addresses beyond three quarters of it are looked up each time */
+};
+
+typedef struct cached {
+    uintptr_t address; /* 0: the slot is free */
+    uint32_t count;
+    symbol_frame *frames;
+} cached;
+
+struct symbolizer {
+    Dwfl *dwfl; /* NULL: no libdw, or it cannot read this process */
+    memory_array modules;
+    memory_array blocks; /* of void *: what symbolize_close() frees */
+    cached *cache;
+    size_t cache_used;
+};
+
+static libdw dw;
+static int dw_state; /* 0 not tried, 1 loaded, -1 missing; written by the one report that runs */
+typedef char *demangler(const char *name, char *buffer, size_t *length, int *status);
+static demangler *demangle; /* __cxa_demangle, where the program has a C++ runtime */
+
+/* A pointer to a function and one to an object are different things to ISO C, and the same to POSIX. */
+static bool find_function(void *library, const char *name, void *slot) {
+    void *symbol = dlsym(library, name);
+    memcpy(slot, &symbol, sizeof symbol);
+    return symbol != NULL;
+}
+
+static bool load_libdw(void) {
+    if (dw_state == 0) {
+        void *library = dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+        bool complete = library != NULL;
+#define LOAD(name) complete = complete && find_function(library, #name, &dw.name);
+        LIBDW_FUNCTIONS(LOAD)
+#undef LOAD
+        dw_state = complete ? 1 : -1;
+        if (!complete) {
+            message_print("libdw.so.1 is missing: reports show modules and offsets, no functions and lines; "
+                          "install libdw1");
+        }
+    }
+    find_function(RTLD_DEFAULT, "__cxa_demangle", &demangle);
+    return dw_state > 0;
+}
+
+/* Separate debug information is looked for on this machine alone: libdw's standard search asks debuginfod servers where
+ * DEBUGINFOD_URLS names some, and a program that exits must not wait for the network. */
+static int find_debuginfo(Dwfl_Module *module, void **user, const char *name, Dwarf_Addr base, const char *file,
+                          const char *link, GElf_Word crc, char **found) {
+    const char *urls = getenv("DEBUGINFOD_URLS");
+    if (urls == NULL || urls[0] == '\0') {
+        return dw.dwfl_standard_find_debuginfo(module, user, name, base, file, link, crc, found);
+    }
+    return dw.dwfl_build_id_find_debuginfo(module, user, name, base, file, link, crc, found);
+}
+
+/* libdw keeps a pointer to the callbacks for as long as the Dwfl lives. */
+static Dwfl_Callbacks callbacks = {.find_debuginfo = find_debuginfo};
+
+symbolizer *symbolize_open(void) {
+    symbolizer *self = memory_map(sizeof *self);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->cache = memory_map(CACHE_SLOTS * sizeof *self->cache);
+    modules_load(&self->modules);
+    if (load_libdw()) {
+        callbacks.find_elf = dw.dwfl_linux_proc_find_elf;
+        self->dwfl = dw.dwfl_begin(&callbacks);
+        if (self->dwfl != NULL &&
+            (dw.dwfl_linux_proc_report(self->dwfl, getpid()) != 0 || dw.dwfl_report_end(self->dwfl, NULL, NULL) != 0)) {
+            dw.dwfl_end(self->dwfl);
+            self->dwfl = NULL;
+        }
+    }
+    return self;
+}
+
+void symbolize_close(symbolizer *self) {
+    if (self == NULL) {
+        return;
+    }
+    if (self->dwfl != NULL) {
+        dw.dwfl_end(self->dwfl);
+    }
+    for (size_t i = 0; i < self->blocks.count; i++) {
+        free(((void **)self->blocks.items)[i]);
+    }
+    memory_array_fini(&self->blocks);
+    memory_array_fini(&self->modules);
+    memory_unmap(self->cache, CACHE_SLOTS * sizeof *self->cache);
+    memory_unmap(self, sizeof *self);
+}
+
+/* Hands a malloc'ed block over to the symbolizer. Returns it, or NULL, freed, where it cannot be kept. */
+static void *keep(symbolizer *self, void *block) {
+    void **slot = block == NULL ? NULL : memory_array_next(&self->blocks, sizeof *slot);
+    if (slot == NULL) {
+        free(block);
+        return NULL;
+    }
+    *slot = block;
+    return block;
+}
+
+static const char *keep_text(symbolizer *self, const char *text) {
+    return text == NULL ? NULL : keep(self, strdup(text));
+}
+
+/* --- names and lines --------------------------------------------------------------------------------------------- */
+
+static const char *readable_name(symbolizer *self, const char *name) {
+    if (name != NULL && name[0] == '_' && name[1] == 'Z' && demangle != NULL) {
+        int status = -1;
+        char *plain = keep(self, demangle(name, NULL, NULL, &status));
+        if (status == 0 && plain != NULL) {
+            return plain;
+        }
+    }
+    return keep_text(self, name);
+}
+
+/* A C++ function's own name says too little; its linkage name, where there is one, has namespace and types. */
+static const char *function_name(symbolizer *self, Dwarf_Die *die) {
+    Dwarf_Attribute memory;
+    Dwarf_Attribute *linkage = dw.dwarf_attr_integrate(die, DW_AT_linkage_name, &memory);
+    const char *name = linkage == NULL ? NULL : dw.dwarf_formstring(linkage);
+    return readable_name(self, name != NULL ? name : dw.dwarf_diename(die));
+}
+
+static void set_call_site(symbolizer *self, symbol_frame *frame, Dwarf_Die *unit, Dwarf_Die *inlined) {
+    Dwarf_Attribute memory;
+    Dwarf_Word number;
+    Dwarf_Files *files;
+    size_t file_count;
+    frame->file = NULL;
+    frame->line = 0;
+    if (dw.dwarf_formudata(dw.dwarf_attr(inlined, DW_AT_call_line, &memory), &number) == 0) {
+        frame->line = (unsigned)number;
+    }
+    if (dw.dwarf_formudata(dw.dwarf_attr(inlined, DW_AT_call_file, &memory), &number) == 0 &&
+        dw.dwarf_getsrcfiles(unit, &files, &file_count) == 0 && number < file_count) {
+        frame->file = keep_text(self, dw.dwarf_filesrc(files, number, NULL, NULL));
+    }
+}
+
+/* Walks the scopes around an address outwards. Every inlined subroutine is a frame of its own; where it was called from
+ * is the location of the next one. Returns the number of frames, at least 1. */
+static size_t expand_inlined(symbolizer *self, Dwarf_Die *unit, Dwarf_Addr address, symbol_frame *frames) {
+    Dwarf_Die *scopes = NULL;
+    Dwarf_Die *parents = NULL;
+    size_t count = 1;
+    int scope_count = dw.dwarf_getscopes(unit, address, &scopes);
+    int first = 0;
+    while (first < scope_count && dw.dwarf_tag(&scopes[first]) != DW_TAG_inlined_subroutine &&
+           dw.dwarf_tag(&scopes[first]) != DW_TAG_subprogram) {
+        first++;
+    }
+    /* Behind an inlined subroutine, getscopes goes on with the scopes of its source; getscopes_die goes on with those of
+     * the code that it was merged into, which is what a stack shows. */
+    int parent_count = first < scope_count ? dw.dwarf_getscopes_die(&scopes[first], &parents) : 0;
+    for (int i = 0; i < parent_count && count < INLINE_DEPTH_MAX; i++) {
+        int tag = dw.dwarf_tag(&parents[i]);
+        const char *name =
+            tag == DW_TAG_inlined_subroutine || tag == DW_TAG_subprogram ? function_name(self, &parents[i]) : NULL;
+        if (name != NULL) {
+            frames[count - 1].function = name;
+        }
+        if (tag == DW_TAG_subprogram) {
+            break;
+        }
+        if (tag == DW_TAG_inlined_subroutine) {
+            frames[count] = frames[0];
+            frames[count].function = NULL;
+            frames[count].inlined = false;
+            frames[count - 1].inlined = true;
+            set_call_site(self, &frames[count], unit, &parents[i]);
+            count++;
+        }
+    }
+    free(parents);
+    free(scopes);
+    return count;
+}
+
+/* The compilation unit of an address. gcc writes a table for that, .debug_aranges, which libdw uses; clang writes none,
+ * and then every unit is asked in turn. */
+static Dwarf_Die *find_unit(Dwfl_Module *module, Dwarf_Addr address, Dwarf_Addr *bias) {
+    Dwarf_Die *unit = dw.dwfl_module_addrdie(module, address, bias);
+    if (unit == NULL) {
+        do {
+            unit = dw.dwfl_module_nextcu(module, unit, bias);
+        } while (unit != NULL && dw.dwarf_haspc(unit, address - *bias) <= 0);
+    }
+    return unit;
+}
+
+static size_t look_up(symbolizer *self, uintptr_t address, symbol_frame *frames) {
+    frames[0] = (symbol_frame){.address = address, .offset = address};
+    uintptr_t call = address - 1; /* the return address may belong to the next line, or even the next function */
+    const loaded_module *mapped = modules_find(&self->modules, call);
+    if (mapped != NULL) {
+        frames[0].module = mapped->path;
+        frames[0].offset = address - mapped->bias;
+        frames[0].build_id = mapped->build_id[0] == '\0' ? NULL : mapped->build_id;
+    }
+    Dwfl_Module *module = self->dwfl == NULL ? NULL : dw.dwfl_addrmodule(self->dwfl, call);
+    if (module == NULL) {
+        Dl_info info;
+        if (mapped != NULL && dladdr((void *)call, &info) != 0) {
+            frames[0].function = readable_name(self, info.dli_sname);
+        }
+        return 1;
+    }
+    size_t count = 1;
+    Dwarf_Addr bias;
+    Dwarf_Die *unit = find_unit(module, call, &bias);
+    if (unit != NULL) {
+        int line = 0;
+        Dwarf_Line *source = dw.dwarf_getsrc_die(unit, call - bias);
+        frames[0].file = keep_text(self, dw.dwarf_linesrc(source, NULL, NULL));
+        frames[0].line = dw.dwarf_lineno(source, &line) == 0 && line > 0 ? (unsigned)line : 0;
+        count = expand_inlined(self, unit, call - bias, frames);
+    }
+    if (frames[count - 1].function == NULL) {
+        frames[count - 1].function = readable_name(self, dw.dwfl_module_addrname(module, call));
+    }
+    return count;
+}
+
+size_t symbolize_address(symbolizer *self, uintptr_t address, const symbol_frame **frames) {
+    size_t slot = (address * 0x9e3779b97f4a7c15u >> 40) % CACHE_SLOTS;
+    while (self->cache != NULL && self->cache[slot].address != 0) {
+        if (self->cache[slot].address == address) {
+            *frames = self->cache[slot].frames;
+            return self->cache[slot].count;
+        }
+        slot = (slot + 1) % CACHE_SLOTS;
+    }
+    symbol_frame found[INLINE_DEPTH_MAX];
+    size_t count = look_up(self, address, found);
+    symbol_frame *kept = keep(self, malloc(count * sizeof *kept));
+    if (kept == NULL) {
+        static const symbol_frame nothing;
+        *frames = &nothing;
+        return 1;
+    }
+    memcpy(kept, found, count * sizeof *kept);
+    if (self->cache != NULL && self->cache_used < CACHE_SLOTS / 4 * 3) {
+        self->cache[slot] = (cached){address, (uint32_t)count, kept};
+        self->cache_used++;
+    }
+    *frames = kept;
+    return count;
+}

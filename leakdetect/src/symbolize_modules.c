@@ -1,0 +1,76 @@
+/* dl_iterate_phdr() into an array; see symbolize_modules.h. */
+#include "symbolize_modules.h"
+
+#include <elf.h>
+#include <link.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Reads the build-id from a PT_NOTE segment: notes of {name size, descriptor size, type, name, descriptor}, each part
+ * padded to 4 bytes. */
+static void read_build_id(loaded_module *self, const char *notes, size_t size) {
+    while (size >= sizeof(ElfW(Nhdr))) {
+        ElfW(Nhdr) header;
+        memcpy(&header, notes, sizeof header);
+        size_t name = ((size_t)header.n_namesz + 3) & ~(size_t)3;
+        size_t descriptor = ((size_t)header.n_descsz + 3) & ~(size_t)3;
+        if (name > size || descriptor > size || sizeof header + name + descriptor > size) {
+            return;
+        }
+        if (header.n_type == NT_GNU_BUILD_ID && header.n_namesz == 4 && header.n_descsz <= BUILD_ID_BYTES &&
+            memcmp(notes + sizeof header, "GNU", 4) == 0) {
+            for (size_t i = 0; i < header.n_descsz; i++) {
+                unsigned byte = (unsigned char)notes[sizeof header + name + i];
+                snprintf(self->build_id + 2 * i, 3, "%02x", byte);
+            }
+            return;
+        }
+        notes += sizeof header + name + descriptor;
+        size -= sizeof header + name + descriptor;
+    }
+}
+
+static void set_path(loaded_module *self, const char *name) {
+    if (name != NULL && name[0] != '\0') {
+        snprintf(self->path, sizeof self->path, "%s", name);
+        return;
+    }
+    ssize_t length = readlink("/proc/self/exe", self->path, sizeof self->path - 1); /* the program has no name here */
+    self->path[length < 0 ? 0 : length] = '\0';
+}
+
+static int add_module(struct dl_phdr_info *info, size_t size, void *context) {
+    (void)size;
+    loaded_module *self = memory_array_next(context, sizeof *self);
+    if (self == NULL) {
+        return 1;
+    }
+    *self = (loaded_module){.bias = info->dlpi_addr, .start = UINTPTR_MAX};
+    set_path(self, info->dlpi_name);
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        uintptr_t start = info->dlpi_addr + segment->p_vaddr;
+        if (segment->p_type == PT_LOAD) {
+            self->start = start < self->start ? start : self->start;
+            self->end = start + segment->p_memsz > self->end ? start + segment->p_memsz : self->end;
+        } else if (segment->p_type == PT_NOTE && self->build_id[0] == '\0') {
+            read_build_id(self, (const char *)start, segment->p_memsz);
+        }
+    }
+    return 0;
+}
+
+void modules_load(memory_array *modules) {
+    dl_iterate_phdr(add_module, modules);
+}
+
+const loaded_module *modules_find(const memory_array *modules, uintptr_t address) {
+    const loaded_module *all = modules->items;
+    for (size_t i = 0; i < modules->count; i++) {
+        if (address >= all[i].start && address < all[i].end) {
+            return &all[i];
+        }
+    }
+    return NULL;
+}

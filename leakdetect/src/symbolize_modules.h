@@ -1,0 +1,26 @@
+/* The modules of this process as the dynamic loader sees them: where each is mapped, from which file, which build. */
+#ifndef LEAKDETECT_SYMBOLIZE_MODULES_H
+#define LEAKDETECT_SYMBOLIZE_MODULES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "memory.h"
+
+enum {
+    MODULE_PATH_BYTES = 512, /* longer paths are cut */
+    BUILD_ID_BYTES = 20      /* SHA-1, the longest in use */
+};
+
+typedef struct loaded_module {
+    uintptr_t bias;       /* what the loader added to the file's addresses */
+    uintptr_t start, end; /* its mapping, from the first to the last loaded segment */
+    char path[MODULE_PATH_BYTES];
+    char build_id[2 * BUILD_ID_BYTES + 1]; /* hex; "": none */
+} loaded_module;
+
+/* modules_load() fills an array of loaded_module; modules_find() returns the one that holds an address, or NULL. */
+void modules_load(memory_array *modules);
+const loaded_module *modules_find(const memory_array *modules, uintptr_t address);
+
+#endif

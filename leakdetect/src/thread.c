@@ -1,0 +1,69 @@
+/* Thread-local state; see thread.h. */
+#include "thread.h"
+
+#include <stdatomic.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "arithmetic.h"
+#include "stack_table.h"
+
+enum {
+    NAME_REFRESH_USES = 1024 /* a thread's name costs a system call, so it is read again this seldom */
+};
+
+static _Thread_local thread_state state;
+static _Atomic uint64_t base_seed;
+static _Atomic uint64_t thread_ordinal; /* how many threads got a stream since thread_seed() */
+
+static void start_stream(thread_state *self) {
+    uint64_t ordinal = atomic_fetch_add_explicit(&thread_ordinal, 1, memory_order_relaxed);
+    uint64_t stream = atomic_load_explicit(&base_seed, memory_order_relaxed) + ordinal * 0xd1342543de82ef95u;
+    self->random = random_next(&stream);
+}
+
+thread_state *thread_self(void) {
+    thread_state *self = &state;
+    if (__builtin_expect(!self->started, 0)) {
+        self->started = true;
+        self->id = (uint32_t)syscall(SYS_gettid);
+        start_stream(self);
+    }
+    return self;
+}
+
+bool thread_enter(thread_state *self) {
+    if (self->inside) {
+        return false;
+    }
+    self->inside = true;
+    return true;
+}
+
+void thread_leave(thread_state *self) {
+    self->inside = false;
+}
+
+uint32_t thread_name(thread_state *self) {
+    if (self->name == 0 || ++self->name_uses >= NAME_REFRESH_USES) {
+        char text[17] = {0};
+        prctl(PR_GET_NAME, text, 0, 0, 0);
+        self->name = name_put(text);
+        self->name_uses = 0;
+    }
+    return self->name;
+}
+
+void thread_seed(uint64_t seed) {
+    atomic_store_explicit(&base_seed, seed, memory_order_relaxed);
+    atomic_store_explicit(&thread_ordinal, 0, memory_order_relaxed);
+    thread_state *self = &state;
+    if (self->started) {
+        start_stream(self);
+    }
+}
+
+void thread_after_fork(void) {
+    state.id = (uint32_t)syscall(SYS_gettid);
+}

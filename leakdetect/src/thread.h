@@ -1,0 +1,46 @@
+/* What the detector keeps for each thread: guard, random stream, identity, countdowns.
+ *
+ * It is plain thread-local storage that needs no destructor, so threads that end leave nothing behind. Only its own
+ * thread touches it. */
+#ifndef LEAKDETECT_THREAD_H
+#define LEAKDETECT_THREAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct thread_countdown {
+    uint32_t left;        /* allocations until the sampled one; 0: draw a gap first */
+    float weight_pending; /* what the sampled one at the end of the running gap stands for */
+    float weight_expired; /* the same, of the gap that ended last */
+} thread_countdown;
+
+typedef struct thread_state {
+    bool inside; /* the detector is at work on this thread: what it allocates meanwhile stays untracked */
+    bool started;
+    uint32_t id;        /* the kernel's thread id */
+    uint32_t name;      /* interned; 0 until known */
+    uint32_t name_uses; /* how often name was used since it was read */
+    uint32_t epoch;     /* the sampling epoch that `resources` belongs to */
+    uint64_t random;
+    thread_countdown buffers;   /* poolbuf counts; we remember the weights */
+    thread_countdown resources; /* leakdetect_track() counts here */
+} thread_state;
+
+/* thread_self() returns the calling thread's state, ready for use. */
+thread_state *thread_self(void);
+
+/* thread_enter() raises the guard; false if it was up, and then the caller must leave everything alone. */
+bool thread_enter(thread_state *self);
+void thread_leave(thread_state *self);
+
+/* The thread's name, interned. Read again now and then, for threads that name themselves late. */
+uint32_t thread_name(thread_state *self);
+
+/* Seeds the streams of threads that start from now on, and the caller's. With the same seed, threads get the same
+ * streams in the order in which they first call. */
+void thread_seed(uint64_t seed);
+
+/* In the child after fork: the caller is another thread now, to the kernel. */
+void thread_after_fork(void);
+
+#endif

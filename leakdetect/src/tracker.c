@@ -1,0 +1,416 @@
+/* The sharded live table of tracker.h. */
+#include "tracker.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "memory.h"
+
+enum {
+    SHARD_BITS = 5,
+    SHARDS = 1 << SHARD_BITS,
+    FIRST_SLAB_BITS = 6, /* a store's first slab holds 64 items; each next one twice as many as the one before */
+    RECORD_SLABS = 11,   /* 131,008 records a shard, so 4,192,256 at most over all shards, in 300 MiB */
+    ACCESS_SLABS = 13,   /* four times as many accesses */
+    FIRST_BUCKETS = 128, /* a shard's first table; it doubles while it holds more records than buckets */
+    CLOSED_ITEMS = 64    /* closings that a shard remembers */
+};
+
+/* Items of one size in slabs that never move, named by an index from 1 up; freed ones are chained through `next`. */
+typedef struct item_store {
+    char *slabs[ACCESS_SLABS];
+    uint32_t slab_limit;
+    uint32_t item_bytes;
+    uint32_t used; /* items ever handed out */
+    uint32_t free; /* the head of the free list */
+} item_store;
+
+typedef struct shard {
+    pthread_mutex_t lock;
+    uint32_t *buckets;
+    uint32_t bucket_count; /* a power of two, or 0 before the first insertion */
+    uint32_t chained;      /* records in chains */
+    uint32_t closed_next;  /* the slot that the next closing takes */
+    tracker_closed *closed;
+    item_store records, accesses;
+    tracker_totals totals;
+} __attribute__((aligned(128))) shard; /* two cache lines, so that neighbours' locks share none */
+
+static shard shards[SHARDS];
+static pthread_once_t shards_once = PTHREAD_ONCE_INIT;
+static _Atomic uint16_t generation;
+
+static void init_shards(void) {
+    for (size_t i = 0; i < SHARDS; i++) {
+        pthread_mutex_init(&shards[i].lock, NULL);
+        shards[i].records.slab_limit = RECORD_SLABS;
+        shards[i].records.item_bytes = sizeof(tracker_record);
+        shards[i].accesses.slab_limit = ACCESS_SLABS;
+        shards[i].accesses.item_bytes = sizeof(tracker_access);
+    }
+}
+
+static uint64_t hash_key(uintptr_t key) {
+    uint64_t hash = (uint64_t)key * 0x9e3779b97f4a7c15u;
+    return hash ^ (hash >> 32);
+}
+
+static shard *lock_shard(uintptr_t key) {
+    pthread_once(&shards_once, init_shards);
+    shard *self = &shards[hash_key(key) % SHARDS];
+    pthread_mutex_lock(&self->lock);
+    return self;
+}
+
+/* --- items ------------------------------------------------------------------------------------------------------- */
+
+/* Slab k holds the items from 64 * (2^k - 1) on, so an item's place is found from the highest bit of its rank + 64. */
+static uint32_t slab_of(uint32_t rank) {
+    return 31 - (uint32_t)__builtin_clz(rank + (1u << FIRST_SLAB_BITS)) - FIRST_SLAB_BITS;
+}
+
+static void *item_at(const item_store *store, uint32_t index) {
+    uint32_t rank = index - 1;
+    uint32_t slab = slab_of(rank);
+    uint32_t first = (1u << (slab + FIRST_SLAB_BITS)) - (1u << FIRST_SLAB_BITS);
+    return store->slabs[slab] + (size_t)(rank - first) * store->item_bytes;
+}
+
+static tracker_record *record_at(const shard *self, uint32_t index) {
+    return item_at(&self->records, index);
+}
+
+static tracker_access *access_at(const shard *self, uint32_t index) {
+    return item_at(&self->accesses, index);
+}
+
+/* Returns an index that was never used, or 0 at the bound. */
+static uint32_t item_take_fresh(item_store *store) {
+    uint32_t slab = slab_of(store->used);
+    if (slab >= store->slab_limit) {
+        return 0;
+    }
+    if (store->slabs[slab] == NULL) {
+        store->slabs[slab] = memory_map(((size_t)store->item_bytes << FIRST_SLAB_BITS) << slab);
+        if (store->slabs[slab] == NULL) {
+            return 0;
+        }
+    }
+    return ++store->used;
+}
+
+static uint32_t record_take(shard *self) {
+    uint32_t index = self->records.free;
+    if (index == 0) {
+        return item_take_fresh(&self->records);
+    }
+    self->records.free = record_at(self, index)->next;
+    return index;
+}
+
+static uint32_t access_take(shard *self) {
+    uint32_t index = self->accesses.free;
+    if (index == 0) {
+        return item_take_fresh(&self->accesses);
+    }
+    self->accesses.free = access_at(self, index)->next;
+    return index;
+}
+
+static void record_give(shard *self, uint32_t index) {
+    tracker_record *record = record_at(self, index);
+    uint32_t access = record->accesses;
+    while (access != 0) {
+        uint32_t older = access_at(self, access)->next;
+        access_at(self, access)->next = self->accesses.free;
+        self->accesses.free = access;
+        access = older;
+    }
+    self->totals.live--;
+    self->totals.live_bytes -= record->size;
+    record->key = 0;
+    record->accesses = 0;
+    record->next = self->records.free;
+    self->records.free = index;
+}
+
+/* --- chains ------------------------------------------------------------------------------------------------------ */
+
+/* The link that holds the record of a key: in its bucket or in the record before it. Holds 0 if there is none. The low
+ * bits of the hash chose the shard, so the bucket takes the next ones. */
+static uint32_t *find_link(shard *self, uintptr_t key) {
+    uint32_t *link = &self->buckets[(hash_key(key) >> SHARD_BITS) & (self->bucket_count - 1)];
+    while (*link != 0 && record_at(self, *link)->key != key) {
+        link = &record_at(self, *link)->next;
+    }
+    return link;
+}
+
+static bool grow_buckets(shard *self) {
+    uint32_t count = self->bucket_count == 0 ? FIRST_BUCKETS : self->bucket_count * 2;
+    uint32_t *buckets = memory_map(count * sizeof *buckets);
+    if (buckets == NULL) {
+        return self->bucket_count != 0; /* longer chains are slower, not wrong */
+    }
+    for (uint32_t i = 0; i < self->bucket_count; i++) {
+        for (uint32_t index = self->buckets[i], next; index != 0; index = next) {
+            tracker_record *record = record_at(self, index);
+            uint32_t *head = &buckets[(hash_key(record->key) >> SHARD_BITS) & (count - 1)];
+            next = record->next;
+            record->next = *head;
+            *head = index;
+        }
+    }
+    memory_unmap(self->buckets, self->bucket_count * sizeof *buckets);
+    self->buckets = buckets;
+    self->bucket_count = count;
+    return true;
+}
+
+static void remember_closing(shard *self, const tracker_record *record, const tracker_closed *closer) {
+    if (self->closed == NULL && (self->closed = memory_map(CLOSED_ITEMS * sizeof *self->closed)) == NULL) {
+        return; /* benign: forensics are lost, tracking is not */
+    }
+    tracker_closed *slot = &self->closed[self->closed_next];
+    self->closed_next = (self->closed_next + 1) % CLOSED_ITEMS;
+    *slot = *closer;
+    slot->key = record->key;
+    slot->size = record->size;
+    slot->type = record->type;
+    slot->allocation_stack = record->stack;
+}
+
+bool tracker_insert(const void *resource, const void *owner, const tracker_record *record) {
+    uintptr_t key = ~(uintptr_t)resource;
+    shard *self = lock_shard(key);
+    uint32_t index = 0;
+    if (self->chained < self->bucket_count || grow_buckets(self)) {
+        uint32_t *link = find_link(self, key);
+        uint32_t stale = *link;
+        if (stale != 0) {
+            *link = record_at(self, stale)->next;
+            self->chained--;
+            record_give(self, stale);
+        }
+        index = record_take(self);
+    }
+    if (index == 0) {
+        self->totals.refused++;
+        pthread_mutex_unlock(&self->lock);
+        return false;
+    }
+    tracker_record *fresh = record_at(self, index);
+    uint32_t *head = &self->buckets[(hash_key(key) >> SHARD_BITS) & (self->bucket_count - 1)];
+    *fresh = *record;
+    fresh->key = key;
+    fresh->owner = owner == NULL ? 0 : ~(uintptr_t)owner;
+    fresh->accesses = 0;
+    fresh->access_count = 0;
+    fresh->accesses_dropped = 0;
+    fresh->reported = false;
+    fresh->generation = tracker_generation();
+    fresh->next = *head;
+    *head = index;
+    self->chained++;
+    self->totals.live++;
+    self->totals.live_bytes += fresh->size;
+    self->totals.seen++;
+    pthread_mutex_unlock(&self->lock);
+    return true;
+}
+
+bool tracker_remove(const void *resource, const tracker_closed *closer) {
+    uintptr_t key = ~(uintptr_t)resource;
+    shard *self = lock_shard(key);
+    uint32_t index = 0;
+    if (self->bucket_count != 0) {
+        uint32_t *link = find_link(self, key);
+        index = *link;
+        if (index != 0) {
+            tracker_record *record = record_at(self, index);
+            *link = record->next;
+            self->chained--;
+            remember_closing(self, record, closer);
+            record_give(self, index);
+        }
+    }
+    pthread_mutex_unlock(&self->lock);
+    return index != 0;
+}
+
+/* --- accesses ---------------------------------------------------------------------------------------------------- */
+
+bool tracker_record_access(const void *resource, const tracker_access *access, uint32_t target, uint64_t random) {
+    uintptr_t key = ~(uintptr_t)resource;
+    shard *self = lock_shard(key);
+    uint32_t index = self->bucket_count == 0 ? 0 : *find_link(self, key);
+    if (index != 0) {
+        tracker_record *record = record_at(self, index);
+        uint32_t over = record->access_count < target ? 0 : record->access_count - target + 1;
+        bool push = over == 0 || (over <= 30 && (random & ((1u << over) - 1)) == 0);
+        uint32_t place = push || record->accesses == 0 ? access_take(self) : record->accesses;
+        push = place != 0 && place != record->accesses;
+        if (place == 0) {
+            place = record->accesses; /* no room for another: the newest gives way */
+        }
+        if (!push) {
+            record->accesses_dropped++;
+        }
+        if (place != 0) {
+            uint32_t older = push ? record->accesses : access_at(self, place)->next;
+            *access_at(self, place) = *access;
+            access_at(self, place)->next = older;
+            record->accesses = place;
+            record->access_count = (uint16_t)(record->access_count + (push ? 1 : 0));
+        }
+    }
+    pthread_mutex_unlock(&self->lock);
+    return index != 0;
+}
+
+const tracker_access *tracker_next_access(const tracker_record *record, const tracker_access *access) {
+    const shard *self = &shards[hash_key(record->key) % SHARDS];
+    uint32_t index = access == NULL ? record->accesses : access->next;
+    return index == 0 ? NULL : access_at(self, index);
+}
+
+/* --- looking ----------------------------------------------------------------------------------------------------- */
+
+bool tracker_find(const void *resource, tracker_record *record) {
+    uintptr_t key = ~(uintptr_t)resource;
+    shard *self = lock_shard(key);
+    uint32_t index = self->bucket_count == 0 ? 0 : *find_link(self, key);
+    if (index != 0) {
+        *record = *record_at(self, index);
+    }
+    pthread_mutex_unlock(&self->lock);
+    return index != 0;
+}
+
+bool tracker_find_closed(const void *resource, tracker_closed *closed) {
+    uintptr_t key = ~(uintptr_t)resource;
+    shard *self = lock_shard(key);
+    bool found = false;
+    for (uint32_t back = 1; self->closed != NULL && back <= CLOSED_ITEMS && !found; back++) {
+        const tracker_closed *slot = &self->closed[(self->closed_next + CLOSED_ITEMS - back) % CLOSED_ITEMS];
+        found = slot->key == key;
+        if (found) {
+            *closed = *slot;
+        }
+    }
+    pthread_mutex_unlock(&self->lock);
+    return found;
+}
+
+void tracker_visit(tracker_visitor *visitor, void *context) {
+    pthread_once(&shards_once, init_shards);
+    for (size_t i = 0; i < SHARDS; i++) {
+        shard *self = &shards[i];
+        pthread_mutex_lock(&self->lock);
+        for (uint32_t b = 0; b < self->bucket_count; b++) {
+            for (uint32_t index = self->buckets[b]; index != 0; index = record_at(self, index)->next) {
+                visitor(record_at(self, index), context);
+            }
+        }
+        pthread_mutex_unlock(&self->lock);
+    }
+}
+
+void tracker_count(tracker_totals *totals) {
+    *totals = (tracker_totals){0};
+    pthread_once(&shards_once, init_shards);
+    for (size_t i = 0; i < SHARDS; i++) {
+        pthread_mutex_lock(&shards[i].lock);
+        totals->live += shards[i].totals.live;
+        totals->live_bytes += shards[i].totals.live_bytes;
+        totals->seen += shards[i].totals.seen;
+        totals->refused += shards[i].totals.refused;
+        pthread_mutex_unlock(&shards[i].lock);
+    }
+}
+
+/* --- fork and tests ---------------------------------------------------------------------------------------------- */
+
+void tracker_lock_all(void) {
+    pthread_once(&shards_once, init_shards);
+    for (size_t i = 0; i < SHARDS; i++) {
+        pthread_mutex_lock(&shards[i].lock);
+    }
+}
+
+void tracker_unlock_all(void) {
+    for (size_t i = SHARDS; i-- > 0;) {
+        pthread_mutex_unlock(&shards[i].lock);
+    }
+}
+
+uint16_t tracker_generation(void) {
+    return atomic_load_explicit(&generation, memory_order_relaxed);
+}
+
+void tracker_next_generation(void) {
+    atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed);
+}
+
+static const char *audit_locked(const shard *self, uint64_t *bytes, uint64_t *live, uint64_t *listed) {
+    uint64_t chained = 0;
+    for (uint32_t b = 0; b < self->bucket_count; b++) {
+        for (uint32_t index = self->buckets[b]; index != 0; index = record_at(self, index)->next) {
+            const tracker_record *record = record_at(self, index);
+            if (((hash_key(record->key) >> SHARD_BITS) & (self->bucket_count - 1)) != b) {
+                return "a record is in the wrong bucket";
+            }
+            *bytes += record->size;
+            chained++;
+        }
+    }
+    if (chained != self->chained) {
+        return "the count of chained records is wrong";
+    }
+    *live = chained;
+    *listed = chained;
+    for (uint32_t index = self->records.free; index != 0; index = record_at(self, index)->next) {
+        ++*listed;
+    }
+    return NULL;
+}
+
+const char *tracker_audit(void) {
+    const char *broken = NULL;
+    pthread_once(&shards_once, init_shards);
+    for (size_t i = 0; i < SHARDS && broken == NULL; i++) {
+        shard *self = &shards[i];
+        uint64_t bytes = 0;
+        uint64_t live = 0;
+        uint64_t listed = 0;
+        pthread_mutex_lock(&self->lock);
+        broken = audit_locked(self, &bytes, &live, &listed);
+        if (broken == NULL && (bytes != self->totals.live_bytes || live != self->totals.live)) {
+            broken = "the totals of a shard disagree with its records";
+        }
+        if (broken == NULL && listed != self->records.used) {
+            broken = "a record is in no list, or in two";
+        }
+        pthread_mutex_unlock(&self->lock);
+    }
+    return broken;
+}
+
+void tracker_reset(void) {
+    tracker_lock_all();
+    for (size_t i = 0; i < SHARDS; i++) {
+        shard *self = &shards[i];
+        self->records.used = self->records.free = 0;
+        self->accesses.used = self->accesses.free = 0;
+        self->chained = self->closed_next = 0;
+        self->totals = (tracker_totals){0};
+        if (self->closed != NULL) {
+            memset(self->closed, 0, CLOSED_ITEMS * sizeof *self->closed);
+        }
+        if (self->buckets != NULL) {
+            memset(self->buckets, 0, self->bucket_count * sizeof *self->buckets);
+        }
+    }
+    tracker_unlock_all();
+}

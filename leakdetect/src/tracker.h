@@ -1,0 +1,122 @@
+/* The live table: every tracked resource that nobody has closed yet, with its last accesses; and, for over-release
+ * forensics, the last ones that were closed.
+ *
+ * Shards, each with its lock, its hash table and its records, so that threads seldom meet:
+ *
+ *     address -> hash -> shard [ lock | buckets -> record -> record | free records | closed ring ]
+ *                                                    |
+ *                                                    newest access -> older -> ...
+ *
+ * Invariants. The table holds no address that a leak checker could follow: addresses of resources and owners are stored
+ * complemented (T1), so that Memcheck and LeakSanitizer still see a leaked buffer as lost. A record is in exactly one of:
+ * its bucket's chain, the free list of its shard (T2). Records and accesses are bounded (T3); beyond that a
+ * resource stays untracked and is counted.
+ *
+ * Lock order. A shard's lock is a leaf: under it we call nothing but mmap and the visitor of tracker_visit(), which may
+ * do the same. Stacks are captured and interned before it is taken. Two shard locks are held together only by
+ * tracker_lock_all(), which takes them in ascending order. */
+#ifndef LEAKDETECT_TRACKER_H
+#define LEAKDETECT_TRACKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What happened to a tracked resource. The same words as poolbuf's, so that reports read alike for every type. */
+typedef enum access_kind {
+    ACCESS_RETAIN,
+    ACCESS_RELEASE,
+    ACCESS_SLICE,
+    ACCESS_GROW,
+    ACCESS_TOUCH,
+    ACCESS_READ,
+    ACCESS_WRITE,
+    ACCESS_KIND_COUNT
+} access_kind;
+
+typedef struct tracker_access {
+    uint64_t time_ns;
+    uint32_t next; /* the access before this one; 0 ends the list */
+    uint32_t stack;
+    uint32_t hint;
+    uint32_t thread_name;
+    uint32_t thread_id;
+    uint32_t kind; /* access_kind */
+} tracker_access;
+
+typedef struct tracker_record {
+    uintptr_t key;     /* the resource's address, complemented */
+    uintptr_t owner;   /* its owner's address, complemented; 0: it has none */
+    uint64_t size;     /* bytes */
+    uint64_t birth_ns; /* CLOCK_MONOTONIC */
+    uint32_t stack;    /* of the allocation; 0: unknown */
+    uint32_t type;     /* interned name */
+    uint32_t thread_name;
+    uint32_t thread_id;
+    float weight;      /* how many allocations it stands for; 1: tracked with certainty */
+    uint32_t next;     /* in its chain */
+    uint32_t accesses; /* the newest access; 0: none */
+    uint32_t accesses_dropped;
+    uint16_t access_count;
+    uint16_t generation; /* how many forks lie between the process that began and the one that allocated this */
+    bool reported;       /* a text report at finalization has named it */
+} tracker_record;
+
+typedef struct tracker_closed {
+    uintptr_t key; /* complemented; 0: never used */
+    uint64_t size;
+    uint64_t close_ns;
+    uint32_t allocation_stack;
+    uint32_t close_stack; /* 0: not kept */
+    uint32_t type;
+    uint32_t thread_name; /* who closed it */
+    uint32_t thread_id;
+} tracker_closed;
+
+typedef struct tracker_totals {
+    uint64_t live, live_bytes;
+    uint64_t seen;
+    uint64_t refused; /* chosen by the sample, turned away by the bound */
+} tracker_totals;
+
+/* tracker_insert() adds a record; key and owner are given as plain addresses, list fields are ignored.
+ *   returns  false if the table is full. A record of the same address that is there already gives way. */
+bool tracker_insert(const void *resource, const void *owner, const tracker_record *record);
+
+/* tracker_remove() takes a resource out: it was closed.
+ *   closer   what to remember of the closing (close_stack, close_ns, thread); the rest is filled from the record.
+ *   returns  false if the resource is not tracked. */
+bool tracker_remove(const void *resource, const tracker_closed *closer);
+
+/* tracker_record_access() adds an access with Netty's back-off: up to `target` accesses are all kept; beyond, one is
+ * added with probability 2^-(count - target + 1), else it replaces the newest. So the last access is always there, early ones
+ * stay, and a buffer that is touched a million times keeps about target + 20.
+ *   random   64 random bits for that draw.
+ *   returns  false if the resource is not tracked. */
+bool tracker_record_access(const void *resource, const tracker_access *access, uint32_t target, uint64_t random);
+
+/* The live record of a resource, copied; false if there is none. The same for the newest closing of that address. */
+bool tracker_find(const void *resource, tracker_record *record);
+bool tracker_find_closed(const void *resource, tracker_closed *closed);
+
+/* tracker_visit() shows every record, each under its shard's lock, which ends with the call. The visitor may set the
+ * record's flags, and walks its accesses, newest first, from NULL. */
+typedef void tracker_visitor(tracker_record *record, void *context);
+void tracker_visit(tracker_visitor *visitor, void *context);
+const tracker_access *tracker_next_access(const tracker_record *record, const tracker_access *access);
+
+void tracker_count(tracker_totals *totals);
+
+/* For fork, around the system call; the generation is the child's to raise. */
+void tracker_lock_all(void);
+void tracker_unlock_all(void);
+void tracker_next_generation(void);
+uint16_t tracker_generation(void);
+
+/* tracker_audit() checks T2 and the counts over the whole table; for tests. Returns NULL, or what is broken. */
+const char *tracker_audit(void);
+
+/* tracker_reset() forgets everything and keeps the memory; for tests. */
+void tracker_reset(void);
+
+#endif

@@ -1,0 +1,107 @@
+/* What all unwinders share: depth, and cutting the library's own frames from the top.
+ *
+ * The cut goes by address, so that it needs no symbols and costs two comparisons a frame:
+ *   libpoolbuf.so   our own module's mapping, found once through the loader;
+ *   libpoolbuf.a    the section poolbuf_text, in which the archive keeps all our code (cmake/library), whose ends the
+ *                   linker marks;
+ *   unit tests      our objects are linked into the program like its own, and nothing is cut. */
+#include "unwind.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "stack_table.h"
+
+enum {
+    OWN_FRAMES_MAX = 16 /* how deep the library may stand above its caller when it captures */
+};
+
+extern const char __start_poolbuf_text[] __attribute__((weak, visibility("hidden")));
+extern const char __stop_poolbuf_text[] __attribute__((weak, visibility("hidden")));
+
+typedef struct own_code {
+    uintptr_t start, end;
+} own_code;
+
+static const unwinder *implementation = &unwind_libunwind;
+static unwind_kind kind = UNWIND_FULL;
+static uint32_t frame_limit = 32;
+static own_code own; /* empty: nothing is cut */
+
+/* Widens the own range over the executable segments of the module that holds this very function, unless that is the
+ * program itself, which the loader lists first, without a name. */
+static int find_own_module(struct dl_phdr_info *info, size_t size, void *context) {
+    (void)size;
+    const uintptr_t here = *(const uintptr_t *)context;
+    own_code found = {UINTPTR_MAX, 0};
+    bool holds = false;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        if (segment->p_type == PT_LOAD && (segment->p_flags & PF_X) != 0) {
+            uintptr_t start = info->dlpi_addr + segment->p_vaddr;
+            uintptr_t end = start + segment->p_memsz;
+            holds = holds || (here >= start && here < end);
+            found.start = start < found.start ? start : found.start;
+            found.end = end > found.end ? end : found.end;
+        }
+    }
+    if (holds && info->dlpi_name != NULL && info->dlpi_name[0] != '\0') {
+        own = found;
+    }
+    return holds;
+}
+
+static void find_own_code(void) {
+    if (__start_poolbuf_text != NULL) {
+        own = (own_code){(uintptr_t)__start_poolbuf_text, (uintptr_t)__stop_poolbuf_text};
+        return;
+    }
+    uintptr_t here = (uintptr_t)&find_own_code;
+    dl_iterate_phdr(find_own_module, &here);
+}
+
+void unwind_configure(const unwinder *unwinder_to_use, unwind_kind kind_to_use, uint32_t frames) {
+    implementation = unwinder_to_use;
+    kind = kind_to_use;
+    frame_limit = frames < 1 ? 1 : frames > STACK_MAX_FRAMES ? STACK_MAX_FRAMES : frames;
+    find_own_code();
+}
+
+/* Every frame costs, and ours come first, so we ask for as few as have sufficed before. Where they do not, the walk is
+ * repeated once with room for all, and the next one asks for more. */
+static inline size_t capture(uintptr_t *frames, size_t limit) {
+    static _Atomic uint32_t own_depth; /* our own frames, most seen; relaxed, a hint */
+    void *raw[STACK_MAX_FRAMES + OWN_FRAMES_MAX];
+    size_t configured = kind == UNWIND_CALL_SITE ? 1 : frame_limit;
+    limit = limit < configured ? limit : configured;
+    size_t asked = limit + atomic_load_explicit(&own_depth, memory_order_relaxed);
+    for (;;) {
+        int captured = implementation->capture(raw, asked);
+        size_t count = captured < 0 ? 0 : (size_t)captured;
+        size_t top = 0;
+        while (top < count && (uintptr_t)raw[top] - own.start < own.end - own.start) {
+            top++;
+        }
+        if (count == asked && count - top < limit && asked < limit + OWN_FRAMES_MAX) {
+            atomic_store_explicit(&own_depth, top < OWN_FRAMES_MAX ? (uint32_t)top : OWN_FRAMES_MAX,
+                                  memory_order_relaxed);
+            asked = limit + OWN_FRAMES_MAX;
+            continue;
+        }
+        count = count - top < limit ? count - top : limit;
+        memcpy(frames, raw + top, count * sizeof *frames);
+        return count;
+    }
+}
+
+size_t unwind_capture(uintptr_t *frames, size_t limit) {
+    return capture(frames, limit);
+}
+
+uint32_t unwind_capture_stack(size_t limit) {
+    uintptr_t frames[STACK_MAX_FRAMES];
+    size_t count = capture(frames, limit);
+    return count == 0 ? 0 : stack_table_put(frames, count);
+}

@@ -1,0 +1,45 @@
+/* The capture contract: return addresses of the calling thread's stack, innermost first.
+ *
+ * unwind_capture() may be called with no lock held only: an unwinder may enter the dynamic loader, which has locks of its
+ * own and may allocate. The caller has raised the thread's guard (thread.h), so that nested allocations stay untracked.
+ *
+ * Implementations: unwind_libunwind.c (libunwind.so.8 by dlopen, when first needed, with RTLD_LOCAL, so that its copies
+ * of backtrace and _Unwind_* never replace libgcc's in the program; falls back to glibc's backtrace()), and
+ * unwind_fake.c (canned stacks, for tests). */
+#ifndef LEAKDETECT_UNWIND_H
+#define LEAKDETECT_UNWIND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct unwinder {
+    const char *name;
+    /* Fills at most `limit` raw return addresses, the first one inside the caller of this function or deeper; returns
+     * how many. 0 or less: no stack could be had. */
+    int (*capture)(void **addresses, size_t limit);
+} unwinder;
+
+extern const unwinder unwind_libunwind;
+extern const unwinder unwind_fake;
+
+typedef enum unwind_kind {
+    UNWIND_FULL,     /* up to `frames` frames */
+    UNWIND_CALL_SITE /* the caller's frame only */
+} unwind_kind;
+
+/* unwind_configure() chooses implementation and depth; at start-up, and in tests. */
+void unwind_configure(const unwinder *implementation, unwind_kind kind, uint32_t frames);
+
+/* unwind_capture() fills `frames` with the stack of the calling thread without the library's own frames at its top:
+ * the first one is the caller of the public function. Returns their count, at most `limit`, at most STACK_MAX_FRAMES, and
+ * at most what was configured. */
+size_t unwind_capture(uintptr_t *frames, size_t limit);
+
+/* unwind_capture() and stack_table_put() together; 0 if there is no stack. */
+uint32_t unwind_capture_stack(size_t limit);
+
+/* What the fake unwinder returns from now on; copied, at most STACK_MAX_FRAMES. */
+void unwind_fake_set(const uintptr_t *frames, size_t count);
+
+#endif

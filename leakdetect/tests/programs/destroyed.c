@@ -1,0 +1,36 @@
+/* Destroys an allocator while three of its buffers are alive, then ends with the buffers still there. With an argument it
+ * releases them in between. */
+#include <stdlib.h>
+
+#include <poolbuf/poolbuf.h>
+
+enum {
+    BUFFERS = 3
+};
+
+__attribute__((noinline)) static poolbuf *take(poolbuf_allocator *allocator) {
+    poolbuf *buffer = poolbuf_allocate(allocator, 100, 100);
+    if (buffer == NULL) {
+        exit(1);
+    }
+    return buffer;
+}
+
+int main(int argc, char **argv) {
+    (void)argv;
+    static poolbuf *buffers[BUFFERS];
+    poolbuf_allocator *allocator;
+    if (poolbuf_allocator_create(NULL, &allocator) != POOLBUF_OK) {
+        return 1;
+    }
+    for (int i = 0; i < BUFFERS; i++) {
+        buffers[i] = take(allocator);
+    }
+    if (poolbuf_allocator_destroy(allocator) != POOLBUF_ERROR_LIVE_BUFFERS) {
+        return 2;
+    }
+    for (int i = 0; i < BUFFERS && argc > 1; i++) {
+        poolbuf_release(buffers[i]);
+    }
+    return 0;
+}

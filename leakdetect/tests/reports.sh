@@ -1,0 +1,165 @@
+#!/usr/bin/env bash
+# The leak detector at work in real programs: what each level prints, reports in files, exit codes, finalization.
+# shellcheck source=../../tests/lib.sh
+source "$POOLBUF_SOURCE/tests/lib.sh"
+
+leaky=$POOLBUF_EXAMPLES/leaky
+clean=$POOLBUF_EXAMPLES/clean
+source_file=$POOLBUF_SOURCE/examples/leaky.c
+line_of() {
+    grep -nF -- "$1" "$source_file" | head -n 1 | cut -d: -f1
+}
+request_line=$(line_of 'poolbuf_allocate(NULL, 256')
+reply_line=$(line_of 'poolbuf_allocate(NULL, 1024')
+
+expect_both_stacks() {
+    expect_stderr_matches "read_request  .*leaky\.c:$request_line\$"
+    expect_stderr_matches "keep_request  .*leaky\.c:[0-9]+\$"
+    expect_stderr_matches "format_reply  .*leaky\.c:$reply_line\$"
+    expect_stderr_matches "send_reply  .*leaky\.c:[0-9]+\$"
+    expect_stderr_matches 'main  .*leaky\.c:[0-9]+$'
+    expect_stderr_lacks 'unwind_'
+    expect_stderr_lacks 'poolbuf_allocate'
+}
+
+note "paranoid prints both stacks with exact counts, for the shared library and for the archive"
+for program in "$leaky" "$POOLBUF_EXAMPLES/leaky_static"; do
+    run env POOLBUF_LEAK_LEVEL=paranoid "$program"
+    expect_status 0
+    expect_stdout_empty
+    expect_stderr_has 'LEAK: 100 buffers'
+    expect_stderr_matches '^#[12]  70 buffers, 17,920 bytes; age'
+    expect_stderr_matches '^#[12]  30 buffers, 30,720 bytes; age'
+    expect_both_stacks
+done
+
+note "names and ordinals, any case"
+for level in 3 PARANOID Advanced 2 simple 1; do
+    run env POOLBUF_LEAK_LEVEL=$level "$leaky"
+    expect_status 0
+    expect_stderr_matches '^#[12]  70 buffers' # the dense start covers so small a program
+done
+
+note "disabled prints nothing, and a clean program is never accused"
+run env POOLBUF_LEAK_LEVEL=disabled "$leaky"
+expect_status 0
+expect_stdout_empty
+expect_stderr_empty
+run env POOLBUF_LEAK_LEVEL=0 POOLBUF_LEAK_REPORT="$work/none.json" POOLBUF_LEAK_EXIT_CODE=9 "$leaky"
+expect_status 0
+expect_stderr_empty
+expect_no_file "$work/none.json"
+for level in disabled simple advanced paranoid; do
+    run env POOLBUF_LEAK_LEVEL=$level POOLBUF_LEAK_EXIT_CODE=9 "$clean"
+    expect_status 0
+    expect_stdout_empty
+    expect_stderr_empty
+done
+
+note "simple finds both stacks of 1,000 leaks in 1,000,000 buffers, whatever the seed"
+for seed in 0 1 2 3; do
+    run env POOLBUF_LEAK_SEED=$seed "$leaky" 1000000 1000
+    expect_status 0
+    expect_stderr_has 'LEAK: 1,000 buffers'
+    expect_stderr_matches 'sampled of about [0-9,]+ \(95 %: [0-9,]+ to [0-9,]+\)'
+    expect_both_stacks
+done
+run env POOLBUF_LEAK_SEED=5 "$leaky" 100000 1000
+grep '^#' "$work/.stderr" | sed 's/; age.*fingerprint/ fingerprint/' >"$work/first"
+run env POOLBUF_LEAK_SEED=5 "$leaky" 100000 1000
+grep '^#' "$work/.stderr" | sed 's/; age.*fingerprint/ fingerprint/' >"$work/second"
+expect_equal "the same seed takes the same sample" "$(cat "$work/first")" "$(cat "$work/second")"
+
+note "a leak that no sample saw is announced with the command to run next"
+run env POOLBUF_LEAK_DENSE_START=0 POOLBUF_LEAK_SAMPLING_INTERVAL=1000000000 POOLBUF_LEAK_SEED=1 "$leaky" 1000 1
+expect_status 0
+expect_stderr_has 'LEAK: 1 buffer never released, holding 256 bytes'
+expect_stderr_has "POOLBUF_LEAK_LEVEL=paranoid $leaky 1000 1"
+expect_stderr_has "poolbuf leaks --level paranoid -- $leaky 1000 1"
+
+note "reports in files"
+run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_REPORT="$work/leaks.json" "$leaky"
+expect_status 0
+expect_stderr_lines 1
+expect_stderr_has "LEAK: 100 never released; process exit"
+expect_stderr_has "see $work/leaks.json"
+expect_equal "schema" poolbuf.leaks/1 "$(json "$work/leaks.json" schema)"
+expect_equal "exact count" 100 "$(json "$work/leaks.json" exact.live_buffers)"
+expect_equal "groups" 2 "$(json "$work/leaks.json" groups.#)"
+expect_equal "reason" "process exit" "$(json "$work/leaks.json" reason)"
+first=$(json "$work/leaks.json" groups.0.fingerprint)
+run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_REPORT="$work/leaks.json" "$leaky"
+expect_equal "the fingerprint is the same in every run" "$first" "$(json "$work/leaks.json" groups.0.fingerprint)"
+run env POOLBUF_LEAK_REPORT="$work/clean-%p.json" "$clean"
+expect_status 0
+expect_stderr_empty
+mv "$work"/clean-[0-9]*.json "$work/clean.json"
+expect_equal "a clean program writes a report, too" 0 "$(json "$work/clean.json" groups.#)"
+run env POOLBUF_LEAK_REPORT="$work/leaks.txt" "$leaky"
+expect_stderr_lines 1
+run cat "$work/leaks.txt"
+checks=$((checks + 1))
+grep -q '^#1  ' "$work/leaks.txt" || fail "a report whose name ends in .txt should be text"
+run env POOLBUF_LEAK_REPORT=/nonexistent/leaks.json "$leaky"
+expect_status 0
+expect_stderr_lines 1
+expect_stderr_has "leak report not written: /nonexistent/leaks.json: No such file or directory"
+
+note "exit codes"
+run env POOLBUF_LEAK_EXIT_CODE=9 "$leaky" -v
+expect_status 9
+expect_stdout_has 'never released: 70 by keep_request(), 30 by send_reply()'
+run env POOLBUF_LEAK_EXIT_CODE=9 POOLBUF_LEAK_REPORT="$work/leaks.json" "$leaky"
+expect_status 9
+
+note "an unknown level is one loud line; with POOLBUF_STRICT=1 it ends the program"
+run env POOLBUF_LEAK_LEVEL=paranoyd "$clean"
+expect_status 0
+expect_stderr_lines 1
+for text in POOLBUF_LEAK_LEVEL paranoyd disabled simple advanced paranoid; do
+    expect_stderr_has "$text"
+done
+run env POOLBUF_LEAK_LEVEL=paranoyd POOLBUF_STRICT=1 "$clean"
+expect_status 2
+expect_stderr_lines 1
+
+note "the report comes after the program's own last words"
+run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_EXIT_CODE=9 "$POOLBUF_PROGRAMS/late_release"
+expect_status 0
+expect_stderr_empty
+
+note "an allocator that goes away first is reported once, and not again at exit"
+run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_EXIT_CODE=9 "$POOLBUF_PROGRAMS/destroyed"
+expect_status 9
+expect_stderr_has 'LEAK: 3 buffers never released, holding 336 bytes; allocator destroyed'
+expect_stderr_has 'take  '
+expect_stderr_lacks 'process exit'
+run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_REPORT="$work/destroyed.json" "$POOLBUF_PROGRAMS/destroyed"
+expect_equal "the file at exit has everything" 3 "$(json "$work/destroyed.json" groups.0.count)"
+run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_EXIT_CODE=9 "$POOLBUF_PROGRAMS/destroyed" late
+expect_status 0
+
+note "a forked child reports what it lost itself"
+run env POOLBUF_LEAK_LEVEL=paranoid "$POOLBUF_PROGRAMS/forked"
+expect_status 0
+expect_stderr_has 'LEAK: 1 resource never released; process exit'
+expect_stderr_has '#1  1 buffer, 300 bytes'
+expect_stderr_has 'lose_one  '
+expect_stderr_has '1 inherited from the parent process by fork are not listed'
+
+note "an over-release tells where the buffer was allocated and released"
+run env POOLBUF_LEAK_LEVEL=paranoid "$POOLBUF_PROGRAMS/over_release"
+expect_status 134
+expect_stderr_has 'MISUSE: release of a buffer whose last reference is gone'
+expect_stderr_has 'second_release  '
+expect_stderr_has 'first_release  '
+expect_stderr_has 'make  '
+run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_TRACK_CLOSE=off "$POOLBUF_PROGRAMS/over_release"
+expect_status 134
+expect_stderr_has 'make  '
+expect_stderr_lacks 'first_release  '
+run env POOLBUF_LEAK_LEVEL=disabled "$POOLBUF_PROGRAMS/over_release"
+expect_status 134
+expect_stderr_lacks 'MISUSE'
+
+finish

@@ -1,0 +1,99 @@
+/* Unit tests of estimate.c: known values, and whether the intervals cover the truth as often as they say. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "arithmetic.h"
+#include "estimate.h"
+#include "sampler.h"
+
+static void what_is_tracked_with_certainty_is_exact(void **state) {
+    (void)state;
+    estimate_sums sums = {0};
+    for (int i = 0; i < 70; i++) {
+        estimate_add(&sums, 1);
+    }
+    estimate total = estimate_total(&sums, 1);
+    assert_true(total.value == 70 && total.low == 70 && total.high == 70);
+}
+
+/* Of one weight the interval is the exact one for a Poisson count: 5 events give 1.6235 to 11.6683. */
+static void five_samples_at_one_in_128_give_the_textbook_interval(void **state) {
+    (void)state;
+    estimate_sums sums = {0};
+    for (int i = 0; i < 5; i++) {
+        estimate_add(&sums, 128);
+    }
+    estimate total = estimate_total(&sums, 128);
+    assert_true(total.value == 640);
+    assert_true(total.low > 1.623 * 128 && total.low < 1.624 * 128);
+    assert_true(total.high > 11.668 * 128 && total.high < 11.669 * 128);
+}
+
+static void certain_ones_leave_room_for_what_was_not_sampled(void **state) {
+    (void)state;
+    estimate_sums sums = {0};
+    estimate_add(&sums, 1);
+    estimate total = estimate_total(&sums, 128);
+    assert_true(total.low == 1 && total.value == 1);
+    assert_true(total.high > 1 + 3.68 * 128 && total.high < 1 + 3.70 * 128); /* no event: below 3.69 */
+}
+
+static void the_low_end_is_never_below_what_was_seen(void **state) {
+    (void)state;
+    estimate_sums sums = {0};
+    for (int i = 0; i < 10; i++) {
+        estimate_add(&sums, 1.01);
+    }
+    assert_true(estimate_total(&sums, 1.01).low >= 10);
+}
+
+static int covered_runs(uint32_t dense_start, uint64_t one_in, int runs) {
+    int covered = 0;
+    for (uint64_t seed = 1; seed <= (uint64_t)runs; seed++) {
+        sampler self = {.interval = 128, .dense_start = dense_start};
+        uint64_t random = seed * 7919;
+        float weight;
+        estimate_sums sums = {0};
+        const uint64_t allocations = 200000;
+        uint64_t truth = 0;
+        for (uint64_t n = sampler_next_gap(&self, &random, &weight); n <= allocations;) {
+            if ((n + seed) % one_in == 0) {
+                estimate_add(&sums, (double)weight);
+            }
+            n += sampler_next_gap(&self, &random, &weight);
+        }
+        truth = (allocations + seed) / one_in - seed / one_in;
+        estimate total = estimate_total(&sums, sampler_largest_weight(&self));
+        covered += total.low <= (double)truth && (double)truth <= total.high;
+    }
+    return covered;
+}
+
+static void intervals_cover_the_truth_in_93_of_100_runs_or_more(void **state) {
+    (void)state;
+    static const uint64_t ONE_IN[] = {37, 701, 5003}; /* 5,405, 285 and 40 leaks of 200,000 */
+    const int runs = 500;
+    for (size_t i = 0; i < sizeof ONE_IN / sizeof ONE_IN[0]; i++) {
+        int plain = covered_runs(0, ONE_IN[i], runs);
+        int dense = covered_runs(SAMPLER_DENSE_START_DEFAULT, ONE_IN[i], runs);
+        print_message("one in %lu leaks: the interval covers the truth in %d (plain) and %d (dense start) of %d runs\n",
+                      (unsigned long)ONE_IN[i], plain, dense, runs);
+        assert_true(plain >= runs * 93 / 100);
+        assert_true(dense >= runs * 93 / 100);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_tracked_with_certainty_is_exact),
+        cmocka_unit_test(five_samples_at_one_in_128_give_the_textbook_interval),
+        cmocka_unit_test(certain_ones_leave_room_for_what_was_not_sampled),
+        cmocka_unit_test(the_low_end_is_never_below_what_was_seen),
+        cmocka_unit_test(intervals_cover_the_truth_in_93_of_100_runs_or_more),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

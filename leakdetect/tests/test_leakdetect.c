@@ -1,0 +1,258 @@
+/* Unit tests of the public functions: levels, tracking of any resource, counts, reports on request, forks, threads. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <poolbuf/leakdetect.h>
+
+#include "../src/tracker.h" /* the allocator has an internal tracker.h, too */
+#include "detector.h"
+
+static char resources[1000];
+
+/* Starts the detector anew, in the midst of whatever the program was started with. */
+static void start(leakdetect_level level, uint32_t interval, uint32_t dense_start) {
+    detector_settings settings = {.level = level,
+                                  .interval = interval,
+                                  .dense_start = dense_start,
+                                  .target_records = 4,
+                                  .frames = 16,
+                                  .track_close = true,
+                                  .unwinder = &unwind_libunwind,
+                                  .seed = 99};
+    tracker_reset();
+    detector_start(&settings);
+}
+
+static leakdetect_counts counts(void) {
+    leakdetect_counts now = {.struct_size = sizeof now};
+    assert_int_equal(leakdetect_count(&now), POOLBUF_OK);
+    return now;
+}
+
+static void levels_are_read_by_name_and_ordinal_in_any_case(void **state) {
+    (void)state;
+    leakdetect_level level;
+    assert_true(leakdetect_parse_level("disabled", &level) && level == LEAKDETECT_DISABLED);
+    assert_true(leakdetect_parse_level("PARANOID", &level) && level == LEAKDETECT_PARANOID);
+    assert_true(leakdetect_parse_level("Advanced", &level) && level == LEAKDETECT_ADVANCED);
+    assert_true(leakdetect_parse_level("1", &level) && level == LEAKDETECT_SIMPLE);
+    assert_false(leakdetect_parse_level("4", &level));
+    assert_false(leakdetect_parse_level("", &level));
+    assert_false(leakdetect_parse_level("simpler", &level));
+    assert_int_equal(level, LEAKDETECT_SIMPLE);
+    assert_string_equal(leakdetect_name_level(LEAKDETECT_ADVANCED), "advanced");
+    assert_string_equal(leakdetect_name_level(LEAKDETECT_LEVEL_COUNT), "unknown");
+}
+
+static void a_level_changes_at_run_time(void **state) {
+    (void)state;
+    start(LEAKDETECT_DISABLED, 128, 0);
+    assert_false(leakdetect_track(&resources[0], 10, "session"));
+    assert_int_equal(leakdetect_set_level(LEAKDETECT_PARANOID), POOLBUF_OK);
+    assert_int_equal(leakdetect_get_level(), LEAKDETECT_PARANOID);
+    assert_true(leakdetect_track(&resources[0], 10, "session"));
+    assert_int_equal(leakdetect_set_level(LEAKDETECT_LEVEL_COUNT), POOLBUF_ERROR_BAD_ARGUMENT);
+    assert_int_equal(leakdetect_get_level(), LEAKDETECT_PARANOID);
+    assert_int_equal(leakdetect_set_level(LEAKDETECT_DISABLED), POOLBUF_OK);
+    assert_true(leakdetect_untrack(&resources[0])); /* what was tracked stays tracked */
+}
+
+static void paranoid_tracks_every_one(void **state) {
+    (void)state;
+    start(LEAKDETECT_PARANOID, 128, 0);
+    for (size_t i = 0; i < 1000; i++) {
+        assert_true(leakdetect_track(&resources[i], 10, "session"));
+    }
+    assert_int_equal(counts().live, 1000);
+    assert_int_equal(counts().live_bytes, 10000);
+    assert_true(counts().stacks >= 1);
+    assert_true(counts().memory > 0);
+    for (size_t i = 0; i < 1000; i++) {
+        assert_true(leakdetect_untrack(&resources[i]));
+    }
+    assert_false(leakdetect_untrack(&resources[0]));
+    assert_int_equal(counts().live, 0);
+    assert_int_equal(counts().seen, 1000);
+}
+
+static void simple_tracks_the_same_ones_for_the_same_seed(void **state) {
+    (void)state;
+    static bool first[1000];
+    size_t tracked = 0;
+    for (int run = 0; run < 2; run++) {
+        start(LEAKDETECT_SIMPLE, 10, 0);
+        for (size_t i = 0; i < 1000; i++) {
+            bool sampled = leakdetect_track(&resources[i], 1, "session");
+            assert_true(run == 0 || sampled == first[i]);
+            first[i] = sampled;
+            tracked += sampled;
+        }
+    }
+    assert_true(tracked > 100 && tracked < 300); /* 200 expected of both runs together */
+}
+
+static void the_dense_start_tracks_a_short_program_whole(void **state) {
+    (void)state;
+    start(LEAKDETECT_SIMPLE, 128, 500);
+    for (size_t i = 0; i < 500; i++) {
+        assert_true(leakdetect_track(&resources[i], 1, "session"));
+    }
+}
+
+static char *report_text(leakdetect_format format) {
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    assert_int_equal(leakdetect_report(out, format), POOLBUF_OK);
+    fclose(out);
+    return text;
+}
+
+static void a_report_on_request_names_the_caller(void **state) {
+    (void)state;
+    start(LEAKDETECT_PARANOID, 128, 0);
+    assert_true(leakdetect_track(&resources[0], 640, "session"));
+    leakdetect_touch(&resources[0], "in the cache");
+    char *text = report_text(LEAKDETECT_TEXT);
+    assert_non_null(strstr(text, "1 session, 640 bytes"));
+    assert_non_null(strstr(text, "a_report_on_request_names_the_caller"));
+    assert_non_null(strstr(text, "test_leakdetect.c:"));
+    assert_non_null(strstr(text, "touch \"in the cache\""));
+    free(text);
+    text = report_text(LEAKDETECT_JSON);
+    assert_non_null(strstr(text, "\"type\": \"session\""));
+    assert_non_null(strstr(text, "\"reason\": \"on request\""));
+    free(text);
+    assert_true(leakdetect_untrack(&resources[0]));
+}
+
+static void simple_keeps_no_accesses(void **state) {
+    (void)state;
+    start(LEAKDETECT_SIMPLE, 1, 0);
+    assert_true(leakdetect_track(&resources[0], 640, "session"));
+    leakdetect_touch(&resources[0], "in the cache");
+    char *text = report_text(LEAKDETECT_TEXT);
+    assert_null(strstr(text, "touch"));
+    free(text);
+    assert_true(leakdetect_untrack(&resources[0]));
+}
+
+static void bad_arguments_are_refused(void **state) {
+    (void)state;
+    leakdetect_counts small = {.struct_size = 4};
+    assert_int_equal(leakdetect_count(NULL), POOLBUF_ERROR_BAD_ARGUMENT);
+    assert_int_equal(leakdetect_count(&small), POOLBUF_ERROR_BAD_ARGUMENT);
+    assert_int_equal(leakdetect_report(NULL, LEAKDETECT_TEXT), POOLBUF_ERROR_BAD_ARGUMENT);
+    assert_int_equal(leakdetect_report(stdout, (leakdetect_format)7), POOLBUF_ERROR_BAD_ARGUMENT);
+    assert_int_equal(leakdetect_write_report(NULL), POOLBUF_ERROR_BAD_ARGUMENT);
+    assert_false(leakdetect_track(NULL, 1, "session"));
+    assert_false(leakdetect_untrack(NULL));
+}
+
+static void an_older_program_gets_the_counts_that_it_knows(void **state) {
+    (void)state;
+    leakdetect_counts old = {.struct_size = offsetof(leakdetect_counts, seen), .seen = 4711};
+    assert_int_equal(leakdetect_count(&old), POOLBUF_OK);
+    assert_int_equal(old.seen, 4711);
+}
+
+static void tracking_leaves_errno_alone(void **state) {
+    (void)state;
+    start(LEAKDETECT_PARANOID, 128, 0);
+    errno = EXDEV;
+    assert_true(leakdetect_track(&resources[0], 1, "session"));
+    leakdetect_touch(&resources[0], NULL);
+    assert_true(leakdetect_untrack(&resources[0]));
+    assert_int_equal(errno, EXDEV);
+}
+
+static void *track_in_thread(void *argument) {
+    char *part = argument;
+    for (int round = 0; round < 50; round++) {
+        for (size_t i = 0; i < 100; i++) {
+            leakdetect_track(part + i, 1, "session");
+            leakdetect_touch(part + i, "here");
+        }
+        for (size_t i = 0; i < 100; i++) {
+            leakdetect_untrack(part + i);
+        }
+    }
+    return NULL;
+}
+
+static void threads_track_while_reports_are_written(void **state) {
+    (void)state;
+    pthread_t threads[4];
+    start(LEAKDETECT_PARANOID, 128, 0);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, track_in_thread, resources + i * 100), 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        free(report_text(i % 2 == 0 ? LEAKDETECT_TEXT : LEAKDETECT_JSON));
+        assert_int_equal(leakdetect_set_level(LEAKDETECT_PARANOID), POOLBUF_OK);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_int_equal(counts().live, 0);
+    assert_null(tracker_audit());
+}
+
+/* In the child: no lock may be held by a thread that is no longer there, and the parent's are not its leaks. */
+static void child_checks(void) {
+    bool tracked = leakdetect_track(&resources[500], 1, "child");
+    char *text = report_text(LEAKDETECT_TEXT);
+    bool own = strstr(text, "child") != NULL && strstr(text, "original") == NULL;
+    free(text);
+    _exit(tracked && own && leakdetect_untrack(&resources[500]) ? 0 : 1);
+}
+
+static void a_forked_child_tracks_on_and_reports_its_own(void **state) {
+    (void)state;
+    pthread_t thread;
+    start(LEAKDETECT_PARANOID, 128, 0);
+    assert_true(leakdetect_track(&resources[999], 1, "original"));
+    assert_int_equal(pthread_create(&thread, NULL, track_in_thread, resources), 0);
+    for (int i = 0; i < 5; i++) {
+        int status = -1;
+        pid_t child = fork();
+        if (child == 0) {
+            child_checks();
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
+    pthread_join(thread, NULL);
+    assert_true(leakdetect_untrack(&resources[999]));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(levels_are_read_by_name_and_ordinal_in_any_case),
+        cmocka_unit_test(a_level_changes_at_run_time),
+        cmocka_unit_test(paranoid_tracks_every_one),
+        cmocka_unit_test(simple_tracks_the_same_ones_for_the_same_seed),
+        cmocka_unit_test(the_dense_start_tracks_a_short_program_whole),
+        cmocka_unit_test(a_report_on_request_names_the_caller),
+        cmocka_unit_test(simple_keeps_no_accesses),
+        cmocka_unit_test(bad_arguments_are_refused),
+        cmocka_unit_test(an_older_program_gets_the_counts_that_it_knows),
+        cmocka_unit_test(tracking_leaves_errno_alone),
+        cmocka_unit_test(threads_track_while_reports_are_written),
+        cmocka_unit_test(a_forked_child_tracks_on_and_reports_its_own),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    tracker_reset();
+    return failed;
+}

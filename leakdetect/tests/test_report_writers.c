@@ -1,0 +1,196 @@
+/* Golden tests of report_text.c and report_json.c, and of report_file.c.
+ * With POOLBUF_UPDATE_GOLDEN set in the environment, the golden files are written anew: look at the difference. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fake_symbols.h"
+#include "report.h"
+#include "stack_table.h"
+
+static char resources[100];
+
+static int start_empty(void **state) {
+    (void)state;
+    tracker_reset();
+    return 0;
+}
+
+static uint32_t stack_of(uintptr_t innermost) {
+    const uintptr_t frames[] = {innermost, AT_SERVE, AT_MAIN, AT_LIBC};
+    return stack_table_put(frames, 4);
+}
+
+static void track(size_t i, uintptr_t innermost, const char *type, uint64_t size, float weight, uint32_t thread) {
+    const tracker_record record = {.size = size,
+                                   .stack = stack_of(innermost),
+                                   .type = name_put(type),
+                                   .weight = weight,
+                                   .birth_ns = 1000000000 * (uint64_t)(i + 1),
+                                   .thread_id = thread,
+                                   .thread_name = name_put("worker")};
+    assert_true(tracker_insert(&resources[i], NULL, &record));
+}
+
+static report made(const char *level) {
+    report self = {.reason = "process exit",
+                   .level = level,
+                   .program = "/opt/server/bin/server",
+                   .command = "server --listen 'all of them'",
+                   .pid = 4242,
+                   .uptime_ms = 61000,
+                   .sampling_interval = 128,
+                   .largest_weight_buffers = 1,
+                   .largest_weight_resources = 1,
+                   .now_ns = 62000000000};
+    return self;
+}
+
+static void finish(report *self) {
+    report_collect(self, &(report_scope){0});
+    report_resolve(self, fake_lookup, NULL);
+}
+
+static char *read_golden(const char *path) {
+    static char text[65536];
+    FILE *in = fopen(path, "r");
+    size_t length = in == NULL ? 0 : fread(text, 1, sizeof text - 1, in);
+    text[length] = '\0';
+    if (in != NULL) {
+        fclose(in);
+    }
+    return text;
+}
+
+static void assert_golden(const report *self, const char *name, void (*write)(const report *, FILE *)) {
+    char path[512];
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    write(self, out);
+    fclose(out);
+    snprintf(path, sizeof path, "%s/%s", POOLBUF_GOLDEN, name);
+    if (getenv("POOLBUF_UPDATE_GOLDEN") != NULL) {
+        out = fopen(path, "w");
+        assert_non_null(out);
+        fwrite(text, 1, length, out);
+        fclose(out);
+    }
+    assert_string_equal(text, read_golden(path));
+    free(text);
+}
+
+static void assert_both_golden(report *self, const char *name) {
+    char file[64];
+    snprintf(file, sizeof file, "%s.txt", name);
+    assert_golden(self, file, report_write_text);
+    snprintf(file, sizeof file, "%s.json", name);
+    assert_golden(self, file, report_write_json);
+    report_fini(self);
+}
+
+static void paranoid_with_accesses(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 7; i++) {
+        track(i, AT_READ, "poolbuf", 1000, 1, i < 5 ? 7 : 8);
+        tracker_access access = {.time_ns = i,
+                                 .stack = stack_of(AT_SERVE),
+                                 .kind = ACCESS_TOUCH,
+                                 .hint = name_put("queue \"in\"\t\\"),
+                                 .thread_name = name_put("io")};
+        tracker_record_access(&resources[i], &access, 4, 0);
+        access = (tracker_access){.time_ns = 100 + i, .stack = stack_of(AT_NOWHERE), .kind = ACCESS_RETAIN};
+        tracker_record_access(&resources[i], &access, 1, UINT64_MAX);
+    }
+    for (size_t i = 10; i < 13; i++) {
+        track(i, AT_STRIPPED, "poolbuf", 100, 1, 7);
+    }
+    track(20, AT_READ_LATER, "session", 0, 1, 7);
+    report self = made("paranoid");
+    self.sampling_interval = 1;
+    self.exact = (report_exact){true, 10, 7300, 1234567};
+    finish(&self);
+    assert_both_golden(&self, "paranoid");
+}
+
+static void simple_with_estimates(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 5; i++) {
+        track(i, AT_READ, "poolbuf", 256, 128, 7);
+    }
+    report self = made("simple");
+    self.largest_weight_buffers = 128;
+    self.exact = (report_exact){true, 700, 179200, 1000000};
+    finish(&self);
+    assert_both_golden(&self, "simple");
+}
+
+static void exact_counters_see_what_no_sample_saw(void **state) {
+    (void)state;
+    report self = made("simple");
+    self.largest_weight_buffers = 128;
+    self.exact = (report_exact){true, 1, 256, 1000000};
+    finish(&self);
+    assert_both_golden(&self, "unseen");
+}
+
+static void nothing_leaked(void **state) {
+    (void)state;
+    report self = made("simple");
+    finish(&self);
+    assert_both_golden(&self, "clean");
+}
+
+static void a_file_appears_whole_with_the_process_id_in_its_name(void **state) {
+    (void)state;
+    char path[REPORT_PATH_BYTES];
+    char directory[] = "/tmp/poolbuf-test-XXXXXX";
+    char pattern[128];
+    assert_non_null(mkdtemp(directory));
+    report self = made("simple");
+    finish(&self);
+    snprintf(pattern, sizeof pattern, "%s/100%%%%-%%p-%%x.txt", directory);
+    assert_true(report_write_file(&self, pattern, path));
+    assert_non_null(strstr(path, "/100%-4242-%x.txt"));
+    assert_memory_equal(read_golden(path), "poolbuf: no leaks", 17);
+    unlink(path);
+    snprintf(pattern, sizeof pattern, "%s/leaks", directory);
+    assert_true(report_write_file(&self, pattern, path));
+    assert_int_equal(read_golden(path)[0], '{');
+    unlink(path);
+    assert_int_equal(rmdir(directory), 0); /* no partial file is left */
+    report_fini(&self);
+}
+
+static void an_unwritable_path_is_one_line_and_no_file(void **state) {
+    (void)state;
+    char path[REPORT_PATH_BYTES];
+    report self = made("simple");
+    finish(&self);
+    assert_false(report_write_file(&self, "/nonexistent/leaks.json", path));
+    assert_false(report_write_file(&self, "", path));
+    assert_int_equal(access("/nonexistent", F_OK), -1);
+    report_fini(&self);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(paranoid_with_accesses, start_empty),
+        cmocka_unit_test_setup(simple_with_estimates, start_empty),
+        cmocka_unit_test_setup(exact_counters_see_what_no_sample_saw, start_empty),
+        cmocka_unit_test_setup(nothing_leaked, start_empty),
+        cmocka_unit_test_setup(a_file_appears_whole_with_the_process_id_in_its_name, start_empty),
+        cmocka_unit_test_setup(an_unwritable_path_is_one_line_and_no_file, start_empty),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    tracker_reset();
+    return failed;
+}
