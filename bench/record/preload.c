@@ -85,6 +85,8 @@ static bool ready(void) {
     return true;
 }
 
+/* The system's headers give these functions' parameters reserved names. */
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name)
 EXPORTED void *malloc(size_t size) {
     if (!ready()) {
         return pool_allocate(size);
@@ -174,3 +176,4 @@ EXPORTED void *valloc(size_t size) {
     recorder_allocated(memory, size);
     return memory;
 }
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)

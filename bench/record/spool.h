@@ -14,7 +14,7 @@
 
 #define SPOOL_MAGIC       "PBSPOOL1"
 #define SPOOL_HEADER_SIZE 4096u
-#define SPOOL_EVENT_SIZE  (3u * 6u) /* the most bytes one event takes, with a thread switch before it */
+#define SPOOL_EVENT_SIZE  ((size_t)18) /* the most bytes one event takes, with a thread switch before it */
 
 /* The environment that carries the folder and the limit. These names are a private matter between `poolbuf record` and the
  * recorder, and do not start with POOLBUF_, so that the library's own option parser does not stumble over them. */

@@ -336,7 +336,8 @@ static bool read_end(decoder *self, trace *read) {
 }
 
 bool trace_parse(const void *bytes, size_t size, const char *name, trace **out, char *error, size_t error_size) {
-    const report to = {.name = name, .error = error, .error_size = error_size};
+    report to = {.name = name, .error_size = error_size};
+    to.error = error;
     if (size < TRACE_MAGIC_SIZE || memcmp(bytes, TRACE_MAGIC, TRACE_MAGIC_SIZE) != 0) {
         return fail(&to, "this is not a trace: it does not start with %s; make one with `poolbuf record`", TRACE_MAGIC);
     }
@@ -359,7 +360,8 @@ bool trace_parse(const void *bytes, size_t size, const char *name, trace **out, 
 }
 
 bool trace_read(const char *path, trace **out, char *error, size_t error_size) {
-    const report to = {.name = path, .error = error, .error_size = error_size};
+    report to = {.name = path, .error_size = error_size};
+    to.error = error;
     FILE *file = fopen(path, "rbe");
     if (file == NULL) {
         return fail(&to, "cannot open the trace: %s; give the path of a .pbtrace file", strerror(errno));
@@ -502,10 +504,11 @@ static bool count_events(const uint8_t *events, size_t size, const report *to, t
 
 bool trace_write_raw(FILE *file, const char *program, const uint8_t *events, size_t size, const trace_summary *counts,
                      trace_summary *summary, trace_statistics *statistics, char *error, size_t error_size) {
-    const report to = {.name = program, .error = error, .error_size = error_size};
+    report to = {.name = program, .error_size = error_size};
     sink self = {.file = file, .report = &to};
     trace_summary seen = {0};
     trace_statistics found;
+    to.error = error;
     bool fine = count_events(events, size, &to, &seen, &found);
     if (fine) {
         frame frame_of;

@@ -352,7 +352,6 @@ static bool check_scalar(document *self, const yaml_node_t *node, const cyaml_sc
 }
 
 /* The schema is a tree of few levels, so the recursion ends even where an alias makes the document a cycle. */
-// NOLINTNEXTLINE(misc-no-recursion)
 static bool check_node(document *self, const yaml_node_t *node, const cyaml_schema_value_t *schema, const char *key) {
     switch (schema->type) {
     case CYAML_MAPPING:

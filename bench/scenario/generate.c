@@ -42,7 +42,7 @@ static void generate_pingpong(const plan *self) {
     } else {
         uint32_t pass = pass_of(self->operations, &repeat);
         builder_expect(self->into, (uint64_t)self->threads * pass);
-        for (uint32_t t = 0; t < self->threads; t++) {
+        for (uint32_t t = 0; t < self->threads && self->into->failure == NULL; t++) {
             random_state random;
             random_init(&random, self->seed, t);
             for (uint32_t i = 0; i < pass; i++) {
@@ -64,8 +64,8 @@ static void generate_churn(const plan *self) {
 
     builder_open(self->into, self->name, ".fill");
     builder_expect(self->into, self->threads * (UINT64_C(2) * live + pass));
-    for (uint32_t t = 0; t < self->threads; t++) {
-        random_init(&random, self->seed, 2 * t);
+    for (uint32_t t = 0; t < self->threads && self->into->failure == NULL; t++) {
+        random_init(&random, self->seed, UINT64_C(2) * t);
         for (uint32_t s = 0; s < live; s++) {
             builder_add(self->into, t, STREAM_ALLOCATE, t * stride + s, sizes_draw(self->drawn, &random));
         }
@@ -74,7 +74,7 @@ static void generate_churn(const plan *self) {
 
     builder_open(self->into, self->name, "");
     for (uint32_t t = 0; t < self->threads && self->into->failure == NULL; t++) {
-        random_init(&random, self->seed, 2 * t + 1);
+        random_init(&random, self->seed, UINT64_C(2) * t + 1);
         for (uint32_t i = 0; i < pass; i++) {
             uint32_t slot = t * stride + (uint32_t)random_below(&random, live);
             builder_add(self->into, t, STREAM_REPLACE, slot, sizes_draw(self->drawn, &random));
@@ -83,7 +83,7 @@ static void generate_churn(const plan *self) {
     builder_close(self->into, repeat);
 
     builder_open(self->into, self->name, ".drain");
-    for (uint32_t t = 0; t < self->threads; t++) {
+    for (uint32_t t = 0; t < self->threads && self->into->failure == NULL; t++) {
         for (uint32_t s = 0; s < live; s++) {
             builder_add(self->into, t, STREAM_RELEASE, t * stride + s, 0);
         }

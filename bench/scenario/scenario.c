@@ -11,7 +11,7 @@
 #include "scenario/stream.h"
 
 _Static_assert(SCENARIO_SIZE_MAX == STREAM_SIZE_MAX, "a scenario may ask for what a stream can say");
-_Static_assert(SCENARIO_SIZE_MAX == TRACE_SIZE_MAX, "a stream can say what a trace holds");
+_Static_assert(TRACE_SIZE_MAX == SCENARIO_SIZE_MAX, "a stream can say what a trace holds");
 
 static bool is_name(const char *text) {
     return text[0] != '\0' &&

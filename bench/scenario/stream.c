@@ -199,7 +199,8 @@ static bool audit_totals(audit *self) {
 }
 
 bool stream_audit(const stream *played, char *error, size_t error_size) {
-    audit self = {.stream = played, .error = error, .error_size = error_size};
+    audit self = {.stream = played, .error_size = error_size};
+    self.error = error;
     self.slots = calloc(played->slot_count + 1u, sizeof *self.slots);
     self.next = calloc(played->thread_count, sizeof *self.next);
     self.pass = calloc(played->thread_count, sizeof *self.pass);

@@ -1,0 +1,329 @@
+/* The recorder on real programs, through `poolbuf record`: what record_target.c does must be in the trace. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "record/trace.h"
+#include "scenario/stream.h"
+
+static char folder[] = "/tmp/poolbuf-test-XXXXXX";
+static char error[1024];
+static char messages[8192]; /* what the last run wrote to stderr */
+
+static int make_folder(void **state) {
+    (void)state;
+    return mkdtemp(folder) == NULL;
+}
+
+static int count_files(const char *in, bool remove) {
+    DIR *entries = opendir(in);
+    int count = 0;
+    assert_non_null(entries);
+    for (const struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+        char path[PATH_MAX];
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
+            continue;
+        }
+        count++;
+        (void)snprintf(path, sizeof path, "%s/%s", in, entry->d_name);
+        if (remove) {
+            (void)unlink(path);
+        }
+    }
+    (void)closedir(entries);
+    return count;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    (void)count_files(folder, true);
+    return rmdir(folder);
+}
+
+/* Runs `poolbuf record ARGUMENTS` in a shell; returns its exit status. */
+static int record(const char *arguments) {
+    char command[3 * PATH_MAX];
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s/stderr", folder);
+    (void)snprintf(command, sizeof command, "cd %s && exec %s record %s >/dev/null 2>%s", folder, POOLBUF_PROGRAM,
+                   arguments, path);
+    int status = system(command); // NOLINT(cert-env33-c,concurrency-mt-unsafe)
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    messages[fread(messages, 1, sizeof messages - 1, file)] = '\0';
+    (void)fclose(file);
+    (void)unlink(path);
+    return WEXITSTATUS(status);
+}
+
+static trace *read_trace(const char *name) {
+    char path[PATH_MAX];
+    trace *read = NULL;
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (!trace_read(path, &read, error, sizeof error)) {
+        fail_msg("%s; %s", error, messages);
+    }
+    return read;
+}
+
+/* Records one mode of record_target, expecting its status, and reads the trace. */
+static trace *record_mode(const char *mode, int status) {
+    char arguments[PATH_MAX];
+    (void)snprintf(arguments, sizeof arguments, "-o t.pbtrace -- %s %s", RECORD_TARGET, mode);
+    int got = record(arguments);
+    if (got != status) {
+        fail_msg("%s: exit status %d, not %d; %s", mode, got, status, messages);
+    }
+    return read_trace("t.pbtrace");
+}
+
+static uint64_t count(const trace *read, trace_kind kind, uint32_t size) {
+    uint64_t found = 0;
+    for (uint64_t i = 0; i < read->event_count; i++) {
+        found += read->events[i].kind == (uint32_t)kind && read->events[i].size == size;
+    }
+    return found;
+}
+
+/* Where, from an event on, a kind of event comes next in a slot; fails when it does not. */
+static uint64_t next_in_slot(const trace *read, uint64_t from, uint32_t slot, trace_kind kind) {
+    for (uint64_t i = from + 1; i < read->event_count; i++) {
+        if (read->events[i].slot == slot) {
+            assert_int_equal(read->events[i].kind, kind);
+            return i;
+        }
+    }
+    fail_msg("nothing follows in slot %u", slot);
+    return 0;
+}
+
+static uint64_t first(const trace *read, trace_kind kind, uint32_t size) {
+    for (uint64_t i = 0; i < read->event_count; i++) {
+        if (read->events[i].kind == (uint32_t)kind && read->events[i].size == size) {
+            return i;
+        }
+    }
+    fail_msg("there is no event of kind %d and size %u", (int)kind, size);
+    return 0;
+}
+
+static void every_function_of_the_family_is_recorded(void **state) {
+    (void)state;
+    trace *read = record_mode("basic", 0);
+    static const uint32_t sizes[] = {1001, 1002, 1003, 1005, 1006, 1007, 1024, 1009, 1010, 1011, 1012};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        assert_int_equal(count(read, TRACE_ALLOCATE, sizes[i]),
+                         sizes[i] == 1024 ? count(read, TRACE_ALLOCATE, 1024) : 1);
+    }
+    assert_true(count(read, TRACE_ALLOCATE, 1024) >= 1);
+    assert_true(count(read, TRACE_ALLOCATE, 1) >= 1); /* malloc(0) counts as a byte */
+    assert_int_equal(count(read, TRACE_RESIZE, 1004), 1);
+    assert_int_equal(count(read, TRACE_RESIZE, 1008), 1);
+
+    uint64_t at = first(read, TRACE_ALLOCATE, 1003);
+    uint32_t slot = read->events[at].slot;
+    at = next_in_slot(read, at, slot, TRACE_RESIZE);
+    assert_int_equal(read->events[at].size, 1004);
+    (void)next_in_slot(read, at, slot, TRACE_RELEASE);
+
+    at = first(read, TRACE_ALLOCATE, 1011); /* realloc(p, 0) releases */
+    (void)next_in_slot(read, at, read->events[at].slot, TRACE_RELEASE);
+
+    at = first(read, TRACE_ALLOCATE, 1012);
+    for (uint64_t i = at + 1; i < read->event_count; i++) {
+        assert_true(read->events[i].slot != read->events[at].slot || read->events[i].kind == TRACE_RELEASE);
+    }
+    assert_string_equal(read->program, "record_target");
+    assert_int_equal(read->thread_count, 1);
+    trace_destroy(read);
+}
+
+static void threads_and_their_hand_overs_are_recorded(void **state) {
+    (void)state;
+    trace *read = record_mode("neighbours", 0);
+    uint64_t handed = 0;
+    uint64_t resized = 0;
+    assert_int_equal(read->thread_count, 5);
+    for (uint64_t i = 0; i < read->event_count; i++) {
+        const trace_event *event = &read->events[i];
+        if (event->kind == TRACE_ALLOCATE && event->size >= 2000 && event->size < 2007) {
+            uint64_t end = i + 1;
+            while (read->events[end].slot != event->slot || read->events[end].kind == TRACE_RESIZE) {
+                resized += read->events[end].slot == event->slot;
+                end++;
+            }
+            handed += read->events[end].thread != event->thread;
+        }
+    }
+    assert_int_equal(handed, 4000);
+    assert_int_equal(resized, 4 * 334);
+    trace_destroy(read);
+}
+
+static void what_was_recorded_replays(void **state) {
+    (void)state;
+    char path[PATH_MAX];
+    scenario *from = NULL;
+    stream *made = NULL;
+    trace *read = record_mode("neighbours", 0);
+    trace_destroy(read);
+    (void)snprintf(path, sizeof path, "%s/t.pbtrace", folder);
+    if (!scenario_load(path, &from, error, sizeof error) ||
+        !stream_generate(from, 1, false, &made, error, sizeof error) || !stream_audit(made, error, sizeof error)) {
+        fail_msg("%s", error);
+    }
+    assert_int_equal(made->thread_count, 5);
+    stream_destroy(made);
+    scenario_destroy(from);
+}
+
+/* The writer refuses unsound events, so that there is a trace says that the order was right all the time. */
+static void racing_threads_and_forks_leave_a_sound_trace(void **state) {
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        trace *read = record_mode("storm", 0);
+        assert_true(read->event_count > 4 * 20000);
+        assert_int_equal(count(read, TRACE_ALLOCATE, 5005), 0); /* that is the children's business */
+        assert_int_equal(read->summary.live_buffers < 200, 1);
+        trace_destroy(read);
+    }
+}
+
+static void each_process_has_a_trace_of_its_own(void **state) {
+    (void)state;
+    int with_3003 = 0;
+    int with_3004 = 0;
+    int with_1012 = 0;
+    (void)count_files(folder, true);
+    assert_int_equal(record("-o 'f-%p.pbtrace' -- " RECORD_TARGET " forks"), 0);
+    assert_int_equal(count_files(folder, false), 4); /* the parent, two children, and what the second one executed */
+    DIR *entries = opendir(folder);
+    assert_non_null(entries);
+    for (const struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+        if (entry->d_name[0] != '.') {
+            trace *read = read_trace(entry->d_name);
+            with_3003 += count(read, TRACE_ALLOCATE, 3003) == 1;
+            with_3004 += count(read, TRACE_ALLOCATE, 3004) == 1;
+            with_1012 += count(read, TRACE_ALLOCATE, 1012) == 1;
+            if (count(read, TRACE_ALLOCATE, 3003) == 1) {
+                assert_int_equal(read->event_count, 1);
+                assert_int_equal(read->summary.skipped_releases, 1);
+            }
+            trace_destroy(read);
+        }
+    }
+    (void)closedir(entries);
+    assert_int_equal(with_3003, 2);
+    assert_int_equal(with_3004, 1);
+    assert_int_equal(with_1012, 1);
+    (void)count_files(folder, true);
+}
+
+static void however_a_program_ends_its_events_are_there(void **state) {
+    (void)state;
+    static const struct {
+        const char *mode;
+        int status;
+    } ends[] = {{"killed", 128 + 9}, {"terminated", 128 + 15}, {"quick_exit", 5}, {"_exit", 3}, {"return", 9}};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        trace *read = record_mode(ends[i].mode, ends[i].status);
+        assert_int_equal(count(read, TRACE_ALLOCATE, 4004), 1);
+        trace_destroy(read);
+    }
+}
+
+static void a_signal_handler_that_allocates_is_recorded(void **state) {
+    (void)state;
+    trace *read = record_mode("signal", 0);
+    assert_int_equal(count(read, TRACE_ALLOCATE, 6006), 1);
+    trace_destroy(read);
+}
+
+static void the_tables_grow_with_the_live_set(void **state) {
+    (void)state;
+    trace *read = record_mode("hoard", 0);
+    assert_true(count(read, TRACE_ALLOCATE, 24) >= 200000);
+    assert_true(read->slot_count >= 200000);
+    trace_destroy(read);
+}
+
+static void a_limit_of_events_ends_the_recording_and_not_the_program(void **state) {
+    (void)state;
+    assert_int_equal(record("-o t.pbtrace --max-events 1000 -- " RECORD_TARGET " many"), 0);
+    trace *read = read_trace("t.pbtrace");
+    assert_int_equal(read->event_count, 1000);
+    assert_int_equal(read->summary.dropped_events, 1);
+    assert_non_null(strstr(messages, "the limit of events was reached; see --max-events"));
+    trace_destroy(read);
+
+    read = record_mode("many", 0);
+    assert_true(read->event_count >= 600000);
+    assert_int_equal(read->summary.dropped_events, 0);
+    trace_destroy(read);
+}
+
+static void what_cannot_be_recorded_is_refused_in_one_line(void **state) {
+    (void)state;
+    static const struct {
+        const char *arguments;
+        int status;
+        const char *message;
+    } bad[] = {
+        {"-- " RECORD_STATIC, 6,
+         "is linked statically, so nothing can be preloaded; record a dynamically linked build\n"},
+        {"-- " RECORD_TARGET " quiet", 6, "recorded nothing: "},
+        {"-- /nowhere/program", 2, "cannot run /nowhere/program: there is no such program; "},
+        {"-- no-such-program-anywhere", 2, "there is no such program; "},
+        {"-o /nowhere/t.pbtrace -- " RECORD_TARGET " basic", 2, "cannot write /nowhere/t.pbtrace: "},
+        {"--max-events 0 -- " RECORD_TARGET " basic", 2, "is not a whole number from 1 to "},
+        {"", 2, ""},
+    };
+    (void)count_files(folder, true);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        int status = record(bad[i].arguments);
+        if (status != bad[i].status || strstr(messages, bad[i].message) == NULL) {
+            fail_msg("%s: %d, %s", bad[i].arguments, status, messages);
+        }
+        char *end = strchr(messages, '\n');
+        assert_non_null(end);
+        assert_int_equal(end[1], '\0');
+        assert_int_equal(count_files(folder, false), 0); /* nothing is left behind */
+    }
+}
+
+static void an_interrupt_reaches_the_program_and_the_trace_is_written(void **state) {
+    (void)state;
+    assert_int_equal(record("-o t.pbtrace -- sleep 30 & sleep 1; kill -TERM $!; wait $!"), 128 + 15);
+    trace *read = read_trace("t.pbtrace");
+    assert_string_equal(read->program, "sleep");
+    trace_destroy(read);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_function_of_the_family_is_recorded),
+        cmocka_unit_test(threads_and_their_hand_overs_are_recorded),
+        cmocka_unit_test(what_was_recorded_replays),
+        cmocka_unit_test(racing_threads_and_forks_leave_a_sound_trace),
+        cmocka_unit_test(each_process_has_a_trace_of_its_own),
+        cmocka_unit_test(however_a_program_ends_its_events_are_there),
+        cmocka_unit_test(a_signal_handler_that_allocates_is_recorded),
+        cmocka_unit_test(the_tables_grow_with_the_live_set),
+        cmocka_unit_test(a_limit_of_events_ends_the_recording_and_not_the_program),
+        cmocka_unit_test(what_cannot_be_recorded_is_refused_in_one_line),
+        cmocka_unit_test(an_interrupt_reaches_the_program_and_the_trace_is_written),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
