@@ -87,7 +87,7 @@ static void keep(int which, void *at, size_t size) {
 }
 
 static void stop(state *self, spool_end why) {
-    self->spool->end = why;
+    self->spool->end = (int32_t)why;
     atomic_store_explicit(&self->open, STATE_REFUSED, memory_order_release);
 }
 

@@ -31,7 +31,8 @@ const char *document_quote(char storage[DOCUMENT_QUOTE_SIZE], const char *text) 
     return storage;
 }
 
-static bool fail_at(document *self, size_t line, const char *format, va_list args) {
+__attribute__((format(printf, 3, 0))) static bool fail_at(document *self, size_t line, const char *format,
+                                                          va_list args) {
     int n = snprintf(self->error, self->error_size, "%s:%zu: ", self->path, line);
     if (n >= 0 && (size_t)n < self->error_size) {
         (void)vsnprintf(self->error + n, self->error_size - (size_t)n, format, args);
