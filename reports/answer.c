@@ -38,6 +38,9 @@ static bool is_ahead(const results_result *a, const results_result *b) {
 }
 
 static bool is_separated(const results_result *best, const results_result *other) {
+    if (best->to_fastest.verdict == VERDICT_BASELINE && other->to_fastest.verdict != VERDICT_UNKNOWN) {
+        return other->to_fastest.verdict == VERDICT_SLOWER;
+    }
     if (best->ratio.verdict == VERDICT_BASELINE && has_ratio(other)) {
         return other->ratio.verdict == VERDICT_SLOWER;
     }
@@ -77,6 +80,23 @@ size_t answer_leaders(const results_scenario *scenario, const results_result **l
 
 /* ---- results ---- */
 
+/* "; next fixed, 1.05 of pooled's [1.02, 1.08]": who comes behind a winner. */
+static void add_next(sentence *out, const results_scenario *scenario, const results_result *winner) {
+    const results_result *next = NULL;
+    for (size_t i = 0; i < scenario->result_count; i++) {
+        const results_result *result = scenario->results[i];
+        if (result != winner && takes_part(result) && isfinite(result->to_fastest.estimate) &&
+            (next == NULL || result->to_fastest.estimate < next->to_fastest.estimate)) {
+            next = result;
+        }
+    }
+    if (next != NULL) {
+        const results_ratio *ratio = &next->to_fastest;
+        sentence_add(out, "; next %s, %s of %s's %s", next->subject, unit_ratio(ratio->estimate).text, winner->subject,
+                     unit_ratio_interval(ratio->low, ratio->high).text);
+    }
+}
+
 const char *answer_scenario(const results_model *model, const results_scenario *scenario) {
     const results_result *leaders[LEADERS_MOST];
     size_t count = answer_leaders(scenario, leaders, LEADERS_MOST);
@@ -92,6 +112,7 @@ const char *answer_scenario(const results_model *model, const results_scenario *
             sentence_add(&out, ": %s of %s's time %s", unit_ratio(ratio->estimate).text, baseline,
                          unit_ratio_interval(ratio->low, ratio->high).text);
         }
+        add_next(&out, scenario, leaders[0]);
     } else {
         for (size_t i = 0; i < count; i++) {
             sentence_add(&out, "%s%s", list_separator(i, count), leaders[i]->subject);
@@ -125,8 +146,8 @@ static void count_win(score *scores, size_t *count, const char *subject) {
 }
 
 /* "; not separated: handoff (pooled, mimalloc)" */
-static void say_undecided(sentence *out, const results_model *model) {
-    const char *separator = out->used == 0 ? "not separated: " : "; not separated: ";
+static void add_undecided(sentence *out, const results_model *model) {
+    const char *separator = "; not separated: ";
     for (size_t i = 0; i < model->scenario_count; i++) {
         const results_result *leaders[LEADERS_MOST];
         size_t count = answer_leaders(model->scenarios[i], leaders, LEADERS_MOST);
@@ -157,20 +178,25 @@ const char *answer_overall(const results_model *model) {
     if (unmeasured == model->scenario_count) {
         return "no subject could be measured";
     }
+    if (model->scenario_count == 1) {
+        return answer_scenario(model, model->scenarios[0]);
+    }
     sentence out;
     sentence_init(&out);
+    if (score_count == 0) {
+        sentence_add(&out, "no winner in %zu scenarios", model->scenario_count);
+    }
     for (size_t i = 0; i < score_count; i++) {
         if (i > 0) {
             sentence_add(&out, ", %s %zu", scores[i].subject, scores[i].wins);
         } else if (scores[i].wins == model->scenario_count) {
-            sentence_add(&out, model->scenario_count == 1 ? "%s wins" : "%s wins all %zu scenarios", scores[i].subject,
-                         model->scenario_count);
+            sentence_add(&out, "%s wins all %zu scenarios", scores[i].subject, model->scenario_count);
         } else {
             sentence_add(&out, "%s wins %zu of %zu scenarios", scores[i].subject, scores[i].wins,
                          model->scenario_count);
         }
     }
-    say_undecided(&out, model);
+    add_undecided(&out, model);
     if (unmeasured != 0) {
         sentence_add(&out, "; not measured: %zu", unmeasured);
     }

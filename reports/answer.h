@@ -2,9 +2,9 @@
  * numbers separate.
  *
  * In one scenario the subject with the lowest ratio to the baseline leads, and with it everyone whom the numbers do not
- * separate from it: against the baseline the paired verdict decides, between two others their 95 % intervals must not
- * touch (which is stricter than a paired test, so "wins" may be trusted and "not separated" may hide a small difference).
- * One leader wins; several are not separated. The null subject is the harness's own cost and takes no part.
+ * separate from it, by the ratio of both in pairs of the same round (results_result.to_fastest). Where a file lacks that,
+ * their intervals over the baseline must not touch, which is stricter. One leader wins, and so has been separated from
+ * each of the others; several are not separated. The null subject is the harness's own cost and takes no part.
  *
  * The sentences live as long as the model they are about. */
 #ifndef POOLBUF_REPORTS_ANSWER_H
@@ -15,7 +15,7 @@
 /* Who leads in a scenario, fastest first. Returns how many were put into `leaders`, at most `most`. */
 size_t answer_leaders(const results_scenario *scenario, const results_result **leaders, size_t most);
 
-/* "pooled wins: 0.32 of malloc's time [0.31, 0.33]", "pooled and fixed are not separated", "nothing could be measured". */
+/* "pooled wins: 0.32 of malloc's time [0.31, 0.33]; next fixed, 1.05 of pooled's [1.02, 1.08]", "pooled and fixed are not separated", "nothing could be measured". */
 const char *answer_scenario(const results_model *model, const results_scenario *scenario);
 
 /* "pooled wins 3 of 5 scenarios, fixed 1; not separated: handoff (pooled, mimalloc)". */

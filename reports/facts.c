@@ -117,7 +117,6 @@ const char *results_scenario_facts(const results_model *model, const results_sce
         sentence_join(&out, "%s allocation%s", unit_count(scenario->allocations).text,
                       sentence_plural(scenario->allocations));
     }
-    sentence_join_text(&out, "", scenario->source);
     return sentence_keep(&out, model->arena);
 }
 
@@ -167,6 +166,13 @@ const char *leaks_process_facts(const leaks_model *model, const leaks_process *p
     return sentence_keep(&out, model->arena);
 }
 
+/* What a reader must know to be missing; nothing if nothing is. */
+static void add_shortfall(sentence *out, uint64_t count, const char *what) {
+    if (count != 0 && count != MODEL_UNKNOWN) {
+        sentence_join(out, "%s %s", unit_count(count).text, what);
+    }
+}
+
 const char *leaks_exact_facts(const leaks_model *model, leaks_exact exact, leaks_tracked tracked) {
     sentence out;
     sentence_init(&out);
@@ -186,6 +192,9 @@ const char *leaks_exact_facts(const leaks_model *model, leaks_exact exact, leaks
         }
         sentence_add(&out, "%s seen", unit_count(tracked.seen).text);
     }
+    add_shortfall(&out, tracked.untracked, "not followed for want of room");
+    add_shortfall(&out, tracked.inherited, "inherited from the parent, in no stack here");
+    add_shortfall(&out, tracked.not_listed, "live but not listed: too many stacks");
     return sentence_keep(&out, model->arena);
 }
 

@@ -15,7 +15,7 @@ const char *results_run_facts(const results_model *model);
 const char *results_subject_facts(const results_model *model, const results_subject *subject);
 /* The command, quoted so that a shell reads the same arguments. */
 const char *results_command_line(const results_model *model);
-/* "2 threads, 1,000,000 operations, 500,000 allocations, recorded from redis" */
+/* "2 threads, 1,000,000 operations, 500,000 allocations" */
 const char *results_scenario_facts(const results_model *model, const results_scenario *scenario);
 
 /* "tcmalloc: unavailable: libtcmalloc_minimal.so.4 was not found"; NULL for a result that is fine */

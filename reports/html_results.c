@@ -256,6 +256,8 @@ static void write_scenario(const results_model *model, size_t input, size_t inde
         fprintf(to, ", a cache line&rsquo;s round trip between the threads&rsquo; cores %s",
                 unit_time_ns(scenario->line_round_trip_ns).text);
     }
+    fputs("</p>\n<p class=\"note\">", to);
+    html_print(to, scenario->source);
     fputs("</p>\n<p class=\"answer\">", to);
     html_print(to, answer);
     fprintf(
@@ -307,21 +309,20 @@ static void write_subjects(const results_model *model, FILE *to) {
 }
 
 static void write_reading(FILE *to) {
-    fputs(
-        "<section class=\"card\"><h2>How to read this</h2>\n"
-        "<p class=\"asks\">Each subject ran each scenario in a process of its own, round after round, in a changing "
-        "order; a "
-        "ratio pairs what ran in the same round. Intervals are at 95&#8239;%. <b>Faster</b> and <b>slower</b> mean "
-        "that the "
-        "whole interval lies on one side of 1; <b>not separated</b> means that these numbers cannot tell. Between two "
-        "subjects, neither of them the baseline, a winner is named only if their intervals do not touch. Every sample "
-        "is "
-        "shown: none is dropped as an outlier. <b>Live</b> is what the scenario holds, <b>resident</b> what the "
-        "process "
-        "took from the system at its peak, <b>growth</b> how much of that came during the run. <b>null</b> hands out "
-        "the "
-        "same memory always: it is what the harness itself costs.</p></section>\n",
-        to);
+    fputs("<section class=\"card\"><h2>How to read this</h2>\n"
+          "<p class=\"asks\">Each subject ran each scenario in a process of its own, round after round, in a changing "
+          "order; a "
+          "ratio pairs what ran in the same round. Intervals are at 95&#8239;%. <b>Faster</b> and <b>slower</b> mean "
+          "that the "
+          "whole interval lies on one side of 1; <b>not separated</b> means that these numbers cannot tell. A winner "
+          "is named only if it is separated from each of the others, again in pairs of the same round. Every sample "
+          "is "
+          "shown: none is dropped as an outlier. <b>Live</b> is what the scenario holds, <b>resident</b> what the "
+          "process "
+          "took from the system at its peak, <b>growth</b> how much of that came during the run. <b>null</b> hands out "
+          "the "
+          "same memory always: it is what the harness itself costs.</p></section>\n",
+          to);
 }
 
 static void write_warnings(const results_model *model, FILE *to) {

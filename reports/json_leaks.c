@@ -15,14 +15,16 @@ static const json_field EXACT_FIELDS[] = {
 static const json_shape EXACT = JSON_SHAPE(leaks_exact, EXACT_FIELDS);
 
 static const json_field TRACKED_FIELDS[] = {
-    JSON_COUNT(leaks_tracked, seen, JSON_NULLABLE),
-    JSON_COUNT(leaks_tracked, live, JSON_NULLABLE),
+    JSON_COUNT(leaks_tracked, seen, JSON_NULLABLE),       JSON_COUNT(leaks_tracked, live, JSON_NULLABLE),
+    JSON_COUNT(leaks_tracked, untracked, JSON_OPTIONAL),  JSON_COUNT(leaks_tracked, inherited, JSON_OPTIONAL),
+    JSON_COUNT(leaks_tracked, not_listed, JSON_OPTIONAL),
 };
 static const json_shape TRACKED = JSON_SHAPE(leaks_tracked, TRACKED_FIELDS);
 
 static const json_field PROCESS_FIELDS[] = {
     JSON_COUNT(leaks_process, pid, JSON_NULLABLE),
     JSON_TEXT(leaks_process, program, JSON_NULLABLE),
+    JSON_TEXT(leaks_process, command, JSON_OPTIONAL),
     JSON_TEXT(leaks_process, level, JSON_NULLABLE),
     JSON_COUNT(leaks_process, sampling_interval, JSON_NULLABLE),
     JSON_TEXT(leaks_process, reason, JSON_NULLABLE),

@@ -84,6 +84,7 @@ static const json_field RESULT_FIELDS[] = {
     JSON_INNER(results_result, time_ns_per_op, JSON_NULLABLE, &ESTIMATE),
     JSON_INNER(results_result, peak_resident_bytes, JSON_NULLABLE, &ESTIMATE),
     JSON_INNER(results_result, ratio, JSON_NULLABLE, &RATIO),
+    JSON_INNER(results_result, to_fastest, JSON_NULLABLE, &RATIO),
 };
 static const json_shape RESULT = JSON_SHAPE(results_result, RESULT_FIELDS);
 

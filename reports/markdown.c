@@ -66,6 +66,8 @@ static void print_scenario(const results_model *model, const results_scenario *s
     if (isfinite(scenario->line_round_trip_ns)) {
         fprintf(to, ", line round trip %s", unit_time_ns(scenario->line_round_trip_ns).text);
     }
+    fputs(". ", to);
+    markdown_print_safe(to, scenario->source == NULL ? "" : scenario->source);
     fputs("\n\n", to);
 }
 

@@ -30,6 +30,9 @@ struct model_arena {
 static const model_estimate UNKNOWN_ESTIMATE = {MODEL_NAN, MODEL_NAN, MODEL_NAN};
 static const results_ratio UNKNOWN_RATIO = {MODEL_NAN, MODEL_NAN, MODEL_NAN, VERDICT_UNKNOWN};
 
+static const leaks_tracked UNKNOWN_TRACKED = {MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN,
+                                              MODEL_UNKNOWN};
+
 static void *allocate_or_end(size_t size) {
     void *memory = calloc(1, size);
     if (memory == NULL) {
@@ -154,7 +157,7 @@ results_result *results_scenario_add_result(results_model *model, results_scenar
     results_result *result = model_allocate(model->arena, sizeof *result);
     result->subject = model_text(model->arena, subject);
     result->time_ns_per_op = result->peak_resident_bytes = UNKNOWN_ESTIMATE;
-    result->ratio = UNKNOWN_RATIO;
+    result->ratio = result->to_fastest = UNKNOWN_RATIO;
     model_append(model->arena, &scenario->results, &scenario->result_count, result);
     return result;
 }
@@ -196,7 +199,7 @@ leaks_process *leaks_model_add_process(leaks_model *model) {
     leaks_process *process = model_allocate(model->arena, sizeof *process);
     process->pid = process->sampling_interval = process->uptime_ms = MODEL_UNKNOWN;
     process->exact = (leaks_exact){MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN};
-    process->tracked = (leaks_tracked){MODEL_UNKNOWN, MODEL_UNKNOWN};
+    process->tracked = UNKNOWN_TRACKED;
     model_append(model->arena, &model->processes, &model->process_count, process);
     return process;
 }
@@ -348,6 +351,7 @@ void leaks_model_merge(leaks_model *into, const leaks_model *from) {
         leaks_process *process = leaks_model_add_process(into);
         *process = *from->processes[i];
         process->program = model_text(into->arena, process->program);
+        process->command = model_text(into->arena, process->command);
         process->level = model_text(into->arena, process->level);
         process->reason = model_text(into->arena, process->reason);
     }
@@ -367,10 +371,13 @@ leaks_exact leaks_model_exact(const leaks_model *model) {
 }
 
 leaks_tracked leaks_model_tracked(const leaks_model *model) {
-    leaks_tracked total = {MODEL_UNKNOWN, MODEL_UNKNOWN};
+    leaks_tracked total = UNKNOWN_TRACKED;
     for (size_t i = 0; i < model->process_count; i++) {
         total.seen = sum(total.seen, model->processes[i]->tracked.seen);
         total.live = sum(total.live, model->processes[i]->tracked.live);
+        total.untracked = sum(total.untracked, model->processes[i]->tracked.untracked);
+        total.inherited = sum(total.inherited, model->processes[i]->tracked.inherited);
+        total.not_listed = sum(total.not_listed, model->processes[i]->tracked.not_listed);
     }
     return total;
 }

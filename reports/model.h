@@ -109,6 +109,9 @@ typedef struct results_result {
     size_t sample_count;
     model_estimate time_ns_per_op, peak_resident_bytes;
     results_ratio ratio;
+    /* The same over the time of the scenario's fastest subject, which has VERDICT_BASELINE here: 1 and up, by estimate.
+     * The null subject has none. */
+    results_ratio to_fastest;
 } results_result;
 
 typedef struct results_scenario {
@@ -159,12 +162,15 @@ typedef struct leaks_exact {
 
 typedef struct leaks_tracked {
     uint64_t seen, live; /* how many allocations the sample took, and how many of them are still alive */
+    uint64_t untracked;  /* taken by the sample, but there was no room to follow them */
+    uint64_t inherited;  /* tracked in the parent before a fork; in no group */
+    uint64_t not_listed; /* alive, but in no group, because there were too many stacks */
 } leaks_tracked;
 
 /* One report of one process: a program that destroys an allocator and then exits writes two. */
 typedef struct leaks_process {
     uint64_t pid;
-    const char *program, *level, *reason; /* reason: "process exit", "allocator destroyed", "on request" */
+    const char *program, *command, *level, *reason; /* reason: "process exit", "allocator destroyed", "on request" */
     uint64_t sampling_interval, uptime_ms;
     leaks_exact exact;
     leaks_tracked tracked;

@@ -21,6 +21,32 @@ static void print_failures(const results_model *model, const results_scenario *s
     }
 }
 
+/* A paragraph in lines of at most WRAP_COLUMNS, cut at spaces. */
+static void print_paragraph(const char *text, FILE *to, bool colour) {
+    enum {
+        WRAP_COLUMNS = 112,
+        LINE_BYTES = 1024
+    };
+    while (text != NULL && *text != '\0') {
+        text += strspn(text, " ");
+        size_t length = 0;
+        size_t columns = 0;
+        size_t fits = 0;
+        for (; text[length] != '\0' && columns <= WRAP_COLUMNS && length < LINE_BYTES - 1; length++) {
+            fits = text[length] == ' ' ? length : fits;
+            columns += ((unsigned char)text[length] & 0xC0) != 0x80 ? 1 : 0;
+        }
+        bool is_last = text[length] == '\0' && columns <= WRAP_COLUMNS;
+        length = is_last || fits == 0 ? length : fits;
+        char line[LINE_BYTES];
+        snprintf(line, sizeof line, "%.*s", (int)length, text);
+        fputs(length == 0 ? "" : "  ", to);
+        tone_print(to, colour, TONE_FAINT, line);
+        fputs(length == 0 ? "" : "\n", to);
+        text += length;
+    }
+}
+
 static void print_scenario(const results_model *model, const results_scenario *scenario, FILE *to, bool colour) {
     tone_print(to, colour, TONE_STRONG, scenario->name);
     if (scenario->asks != NULL) {
@@ -33,7 +59,9 @@ static void print_scenario(const results_model *model, const results_scenario *s
         tone_print(to, colour, TONE_FAINT, ", line round trip ");
         tone_print(to, colour, TONE_FAINT, unit_time_ns(scenario->line_round_trip_ns).text);
     }
-    fputs("\n\n", to);
+    fputs("\n", to);
+    print_paragraph(scenario->source, to, colour);
+    fputs("\n", to);
     text_table table;
     results_table_init(&table, model, scenario);
     table_print_text(&table, to, 2, colour);

@@ -86,6 +86,19 @@ static results_ratio ratio_of(const results_result *result, const results_result
     return ratio;
 }
 
+/* The subject that leads, by its ratio to the baseline; NULL if none has one. `null` does no work and cannot lead. */
+static const results_result *find_fastest(const results_scenario *scenario) {
+    const results_result *fastest = NULL;
+    for (size_t i = 0; i < scenario->result_count; i++) {
+        const results_result *result = scenario->results[i];
+        if (strcmp(result->subject, MODEL_NULL_SUBJECT) != 0 && isfinite(result->ratio.estimate) &&
+            (fastest == NULL || result->ratio.estimate < fastest->ratio.estimate)) {
+            fastest = result;
+        }
+    }
+    return fastest;
+}
+
 void summarise_scenario(const results_model *model, results_scenario *scenario, const char *baseline, double *line_ns,
                         size_t line_count) {
     columns room = {.rounds = model->run.rounds};
@@ -102,6 +115,13 @@ void summarise_scenario(const results_model *model, results_scenario *scenario, 
         result->time_ns_per_op = estimate_samples(result, time_of, room.one);
         result->peak_resident_bytes = estimate_samples(result, memory_of, room.one);
         result->ratio = ratio_of(result, base, &room);
+    }
+    const results_result *fastest = find_fastest(scenario);
+    for (size_t i = 0; i < scenario->result_count && room.one != NULL && room.other != NULL; i++) {
+        results_result *result = scenario->results[i];
+        if (strcmp(result->subject, MODEL_NULL_SUBJECT) != 0) {
+            result->to_fastest = ratio_of(result, fastest, &room);
+        }
     }
     stats_sort(line_ns, line_count);
     scenario->line_round_trip_ns = stats_quantile(line_ns, line_count, 0.5);

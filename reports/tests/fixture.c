@@ -13,7 +13,7 @@ typedef struct fixture_row {
     const char *subject;
     double times[ROUNDS];
     model_estimate time;
-    results_ratio ratio;
+    results_ratio ratio, to_fastest;
     uint64_t peak_resident, growth, faults;
 } fixture_row;
 
@@ -43,6 +43,7 @@ static void add_rows(results_model *model, results_scenario *scenario, const fix
         results_result *result = results_scenario_add_result(model, scenario, rows[i].subject);
         result->time_ns_per_op = rows[i].time;
         result->ratio = rows[i].ratio;
+        result->to_fastest = rows[i].to_fastest;
         result->peak_resident_bytes = (model_estimate){
             (double)rows[i].peak_resident, (double)rows[i].peak_resident - 8192, (double)rows[i].peak_resident + 12288};
         for (size_t round = 0; round < ROUNDS; round++) {
@@ -87,6 +88,7 @@ static void add_pingpong(results_model *model) {
          {4.21, 4.18, 4.25, 4.19, 4.22, 4.30},
          {4.215, 4.178, 4.272},
          {0.322, 0.315, 0.330, VERDICT_FASTER},
+         {MODEL_NAN, MODEL_NAN, MODEL_NAN, VERDICT_UNKNOWN},
          3145728,
          1048576,
          260},
@@ -94,6 +96,7 @@ static void add_pingpong(results_model *model) {
          {13.1, 13.0, 13.3, 13.05, 13.2, 18.9},
          {13.15, 12.9, 15.8},
          {1, 1, 1, VERDICT_BASELINE},
+         {MODEL_NAN, MODEL_NAN, MODEL_NAN, VERDICT_UNKNOWN},
          2097152,
          139264,
          120},
@@ -101,6 +104,7 @@ static void add_pingpong(results_model *model) {
          {9.6, 9.7, 9.5, 9.8, 9.6, 9.9},
          {9.65, 9.5, 9.84},
          {0.735, 0.708, 0.764, VERDICT_FASTER},
+         {MODEL_NAN, MODEL_NAN, MODEL_NAN, VERDICT_UNKNOWN},
          4194304,
          2359296,
          410},
@@ -108,6 +112,7 @@ static void add_pingpong(results_model *model) {
          {5.9, 6.0, 5.8, 6.1, 6.0, 5.9},
          {5.95, 5.83, 6.06},
          {0.452, 0.438, 0.467, VERDICT_FASTER},
+         {MODEL_NAN, MODEL_NAN, MODEL_NAN, VERDICT_UNKNOWN},
          3670016,
          1835008,
          380},
@@ -115,6 +120,7 @@ static void add_pingpong(results_model *model) {
          {4.40, 4.31, 4.45, 4.38, 4.41, 4.52},
          {4.405, 4.33, 4.48},
          {0.336, 0.327, 0.345, VERDICT_FASTER},
+         {MODEL_NAN, MODEL_NAN, MODEL_NAN, VERDICT_UNKNOWN},
          2228224,
          262144,
          140},
@@ -122,6 +128,7 @@ static void add_pingpong(results_model *model) {
          {0.91, 0.9, 0.92, 0.91, 0.9, 0.93},
          {0.91, 0.9, 0.925},
          {0.0695, 0.067, 0.072, VERDICT_FASTER},
+         {MODEL_NAN, MODEL_NAN, MODEL_NAN, VERDICT_UNKNOWN},
          1966080,
          4096,
          90},
@@ -138,6 +145,7 @@ static void add_redis(results_model *model) {
          {21.5, 21.2, 21.9, 21.4, 21.6, 22.0},
          {21.55, 21.2, 21.9},
          {0.548, 0.531, 0.566, VERDICT_FASTER},
+         {1, 1, 1, VERDICT_BASELINE},
          25165824,
          20971520,
          6100},
@@ -145,6 +153,7 @@ static void add_redis(results_model *model) {
          {39.2, 39.5, 39.0, 40.1, 39.3, 39.4},
          {39.35, 38.9, 39.9},
          {1, 1, 1, VERDICT_BASELINE},
+         {1.825, 1.77, 1.88, VERDICT_SLOWER},
          22020096,
          18874368,
          5400},
@@ -152,6 +161,7 @@ static void add_redis(results_model *model) {
          {38.9, 39.9, 39.1, 39.0, 39.6, 39.8},
          {39.35, 38.8, 39.9},
          {0.999, 0.981, 1.018, VERDICT_NOT_SEPARATED},
+         {1.823, 1.78, 1.86, VERDICT_SLOWER},
          24117248,
          19922944,
          5900},
@@ -159,6 +169,7 @@ static void add_redis(results_model *model) {
          {27.0, 26.8, 27.3, 27.1, 26.9, 27.4},
          {27.05, 26.8, 27.3},
          {0.687, 0.671, 0.704, VERDICT_FASTER},
+         {1.254, 1.232, 1.277, VERDICT_SLOWER},
          28311552,
          24117248,
          7100},
@@ -166,6 +177,7 @@ static void add_redis(results_model *model) {
          {51.2, 50.7, 51.9, 51.4, 50.9, 51.5},
          {51.3, 50.7, 51.8},
          {1.303, 1.271, 1.336, VERDICT_SLOWER},
+         {2.378, 2.32, 2.43, VERDICT_SLOWER},
          41943040,
          37748736,
          10300},
@@ -173,6 +185,7 @@ static void add_redis(results_model *model) {
          {1.21, 1.2, 1.22, 1.21, 1.2, 1.23},
          {1.21, 1.2, 1.225},
          {0.0307, 0.03, 0.0315, VERDICT_FASTER},
+         {MODEL_NAN, MODEL_NAN, MODEL_NAN, VERDICT_UNKNOWN},
          2097152,
          4096,
          95},
@@ -191,14 +204,23 @@ static void add_handoff(results_model *model) {
          {182, 176, 190, 185, 179, 188},
          {183.5, 177, 189},
          {0.611, 0.58, 0.643, VERDICT_FASTER},
+         {1, 1, 1, VERDICT_BASELINE},
          4194304,
          2097152,
          520},
-        {"malloc", {301, 296, 310, 305, 288, 299}, {300, 291, 308}, {1, 1, 1, VERDICT_BASELINE}, 3145728, 1048576, 300},
+        {"malloc",
+         {301, 296, 310, 305, 288, 299},
+         {300, 291, 308},
+         {1, 1, 1, VERDICT_BASELINE},
+         {1.637, 1.57, 1.71, VERDICT_SLOWER},
+         3145728,
+         1048576,
+         300},
         {"mimalloc",
          {189, 181, 193, 186, 190, 184},
          {187.5, 181, 192},
          {0.625, 0.59, 0.661, VERDICT_FASTER},
+         {1.022, 0.985, 1.06, VERDICT_NOT_SEPARATED},
          4718592,
          2621440,
          610},
@@ -206,6 +228,7 @@ static void add_handoff(results_model *model) {
          {402, 389, 1210, 410, 395, 405},
          {403.5, 390, 870},
          {1.36, 0.97, 2.41, VERDICT_NOT_SEPARATED},
+         {2.23, 1.6, 3.1, VERDICT_SLOWER},
          3407872,
          1310720,
          340},
@@ -277,8 +300,24 @@ static void add_requests(leaks_model *model) {
 leaks_model *fixture_leaks(void) {
     leaks_model *model = leaks_model_create();
     static const leaks_process PROCESSES[] = {
-        {4242, "examples/leaky", "advanced", "process exit", 128, 3725000, {103990, 106485760, 1000000}, {7840, 813}},
-        {4243, "examples/leaky", "advanced", "allocator destroyed", 128, 1200, {1, 64, 12}, {1, 1}},
+        {4242,
+         "examples/leaky",
+         "examples/leaky --serve",
+         "advanced",
+         "process exit",
+         128,
+         3725000,
+         {103990, 106485760, 1000000},
+         {7840, 813, 17, 0, 2}},
+        {4243,
+         "examples/leaky",
+         NULL,
+         "advanced",
+         "allocator destroyed",
+         128,
+         1200,
+         {1, 64, 12},
+         {1, 1, MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN}},
     };
     for (size_t i = 0; i < 2; i++) {
         *leaks_model_add_process(model) = PROCESSES[i];

@@ -1,13 +1,15 @@
-/* Holds JSON and its schema together: schema.test.mjs SCHEMA FILE MODULES, where MODULES is the folder that has
- * node_modules with ajv. The file must satisfy the schema; it must use no key that the schema does not describe; and
- * wherever one key is taken away, the schema must notice, as the reader does. */
+/* Holds JSON and its schema together: schema.test.mjs SCHEMA FILE MODULES [OPTIONAL_KEY...], where MODULES is
+ * the folder that has node_modules with ajv. The file must satisfy the schema; it must use no key that the schema does not
+ * describe; and wherever a key is taken away that is not optional, nor inside one that is, the schema must notice, as the reader does. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 
-const [schemaPath, filePath, modules] = process.argv.slice(2).map((path) => resolve(path));
-const Ajv = createRequire(join(modules, 'package.json'))('ajv').default;
+const [schemaPath, filePath, modules] = process.argv.slice(2, 5).map((path) => resolve(path));
+const optional = new Set(process.argv.slice(5));
+const require = createRequire(join(modules, 'package.json'));
 const schema = JSON.parse(readFileSync(schemaPath, 'utf8'));
+const Ajv = require(schema.$schema.includes('2020-12') ? 'ajv/dist/2020' : 'ajv').default;
 const data = JSON.parse(readFileSync(filePath, 'utf8'));
 let faults = 0;
 
@@ -32,12 +34,12 @@ if (!validateClosed(data)) {
   for (const error of validateClosed.errors) fault(`${error.instancePath || '/'} ${error.message}: ${error.params.additionalProperty ?? ''}`);
 }
 
-const optional = new Set(process.argv.slice(5));
 let removals = 0;
 function removeEach(node, path) {
   if (node === null || typeof node !== 'object') return;
   for (const key of Object.keys(node)) {
-    if (!Array.isArray(node) && !optional.has(key)) {
+    if (optional.has(key)) continue;
+    if (!Array.isArray(node)) {
       const value = node[key];
       delete node[key];
       removals++;

@@ -10,7 +10,10 @@ set(tests ${CMAKE_CURRENT_LIST_DIR})
 add_test(NAME reports.results_schema
          COMMAND ${POOLBUF_NODE} ${tests}/schema.test.mjs ${tests}/../results.schema.json ${tests}/golden/results.json
                  ${web_build})
-set_tests_properties(reports.results_schema PROPERTIES LABELS "reports;schema" TIMEOUT 60)
+add_test(NAME reports.leaks_schema
+         COMMAND ${POOLBUF_NODE} ${tests}/schema.test.mjs ${PROJECT_SOURCE_DIR}/leakdetect/leaks.schema.json
+                 ${tests}/golden/leaks.json ${web_build} tool processes kind command untracked inherited not_listed)
+set_tests_properties(reports.results_schema reports.leaks_schema PROPERTIES LABELS "reports;schema" TIMEOUT 60)
 
 if(NOT POOLBUF_BROWSER_TEST)
   return()
