@@ -66,14 +66,14 @@ static void set_up_bins(poolbuf_allocator *self) {
 }
 
 static void set_up_arenas(poolbuf_allocator *self, arena *storage) {
-    os_source handles = poison_valgrind ? OS_HEAP : OS_MAPPED;
+    os_source handles = poison_memcheck ? OS_HEAP : OS_MAPPED;
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         self->group.arenas[kind] = storage;
         for (uint32_t i = 0; i < self->group.arena_counts[kind]; i++, storage++) {
             arena_config config = {
                 .owner = self,
                 .classes = &self->classes,
-                .source = kind == POOLBUF_KIND_HEAP || poison_valgrind ? OS_HEAP : OS_MAPPED,
+                .source = kind == POOLBUF_KIND_HEAP || poison_memcheck ? OS_HEAP : OS_MAPPED,
                 .handle_source = handles,
                 .handle_flags = self->group.annotated ? POOLBUF_FLAG_ANNOTATED : 0,
                 .first_bin = (uint16_t)self->kind_bins[kind],

@@ -1,12 +1,16 @@
-/* Whether Valgrind is there: asked once. */
+/* Whether Memcheck is there: asked once. */
 #include "poison.h"
 
 #include <pthread.h>
 
-bool poison_valgrind;
+bool poison_memcheck;
 
+/* Memcheck, and not just Valgrind: callgrind and the others have nothing to be told, and callgrind's counts are to be
+ * those of the native paths. Only Memcheck answers this request with 1. */
 static void ask(void) {
-    poison_valgrind = RUNNING_ON_VALGRIND != 0;
+    unsigned char byte = 0;
+    unsigned char bits = 0;
+    poison_memcheck = VALGRIND_GET_VBITS(&byte, &bits, 1) == 1;
 }
 
 void poison_init(void) {

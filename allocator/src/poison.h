@@ -6,7 +6,7 @@
  * Memcheck. The handle and its bytes are two blocks of the allocator's mempool, so a lost handle is "definitely lost" at
  * the line that allocated it, and its bytes are "indirectly lost" through it. Three things make that work. Memcheck takes
  * every readable word of a mapping for a root, but not the inside of a malloc block that holds mempool blocks: so under
- * Valgrind chunks and handles come from malloc, a region at a time (os.h). A free handle is not accessible, so the links
+ * Memcheck chunks and handles come from malloc, a region at a time (os.h). A free handle is not accessible, so the links
  * of a free list are no roots either; our own code opens a free handle before it looks inside. And no structure of the
  * pool points at a handle that is out.
  *
@@ -42,38 +42,38 @@
 #define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
 #endif
 
-/* Whether Valgrind runs this process; set by poison_init() before the first allocator exists, then constant. */
-extern bool poison_valgrind;
+/* Whether Memcheck runs this process; set by poison_init() before the first allocator exists, then constant. */
+extern bool poison_memcheck;
 void poison_init(void);
 
 /* Whether a checker watches this process. */
 static inline bool poison_wanted(void) {
-    return POISON_ASAN || poison_valgrind;
+    return POISON_ASAN || poison_memcheck;
 }
 
 /* A mempool for each allocator; its anchor names it. */
 static inline void poison_pool_create(const void *anchor) {
-    if (poison_valgrind) {
+    if (poison_memcheck) {
         VALGRIND_CREATE_MEMPOOL(anchor, 0, 0);
     }
 }
 
 static inline void poison_pool_destroy(const void *anchor) {
-    if (poison_valgrind) {
+    if (poison_memcheck) {
         VALGRIND_DESTROY_MEMPOOL(anchor);
     }
 }
 
 /* A range of bytes for buffers: nobody may touch it; or the system may have it back. */
 static inline void poison_bytes_close(void *memory, size_t size) {
-    if (poison_valgrind) {
+    if (poison_memcheck) {
         (void)VALGRIND_MAKE_MEM_NOACCESS(memory, size);
     }
     ASAN_POISON_MEMORY_REGION(memory, size);
 }
 
 static inline void poison_bytes_open(void *memory, size_t size) {
-    if (poison_valgrind) {
+    if (poison_memcheck) {
         (void)VALGRIND_MAKE_MEM_UNDEFINED(memory, size);
     }
     ASAN_UNPOISON_MEMORY_REGION(memory, size);
@@ -81,27 +81,27 @@ static inline void poison_bytes_open(void *memory, size_t size) {
 
 /* A free handle: closed to everybody, and opened for the library's own look inside. */
 static inline void poison_handle_close(void *handle, size_t size) {
-    if (poison_valgrind) {
+    if (poison_memcheck) {
         (void)VALGRIND_MAKE_MEM_NOACCESS(handle, size);
     }
 }
 
 static inline void poison_handle_open(void *handle, size_t size) {
-    if (poison_valgrind) {
+    if (poison_memcheck) {
         (void)VALGRIND_MAKE_MEM_DEFINED(handle, size);
     }
 }
 
 /* The handle of a buffer that goes out becomes a block; and ceases to be one, but stays open to us. */
 static inline void poison_handle_out(const void *anchor, poolbuf *handle) {
-    if (poison_valgrind) {
+    if (poison_memcheck) {
         VALGRIND_MEMPOOL_ALLOC(anchor, handle, sizeof *handle);
         (void)VALGRIND_MAKE_MEM_DEFINED(handle, sizeof *handle);
     }
 }
 
 static inline void poison_handle_back(const void *anchor, poolbuf *handle) {
-    if (poison_valgrind) {
+    if (poison_memcheck) {
         VALGRIND_MEMPOOL_FREE(anchor, handle);
         (void)VALGRIND_MAKE_MEM_DEFINED(handle, sizeof *handle);
     }
@@ -113,14 +113,14 @@ static inline size_t poison_block_size(size_t capacity) {
 }
 
 static inline void poison_bytes_out(const void *anchor, uint8_t *memory, size_t capacity) {
-    if (poison_valgrind) {
+    if (poison_memcheck) {
         VALGRIND_MEMPOOL_ALLOC(anchor, memory, poison_block_size(capacity));
     }
     ASAN_UNPOISON_MEMORY_REGION(memory, capacity);
 }
 
 static inline void poison_bytes_back(const void *anchor, uint8_t *memory, size_t usable) {
-    if (poison_valgrind) {
+    if (poison_memcheck) {
         VALGRIND_MEMPOOL_FREE(anchor, memory);
     }
     ASAN_POISON_MEMORY_REGION(memory, usable);
@@ -129,7 +129,7 @@ static inline void poison_bytes_back(const void *anchor, uint8_t *memory, size_t
 /* The capacity of a buffer that is out has changed, its memory has not. */
 static inline void poison_bytes_resized(const void *anchor, uint8_t *memory, size_t old_capacity, size_t capacity,
                                         size_t usable) {
-    if (poison_valgrind) {
+    if (poison_memcheck) {
         VALGRIND_MEMPOOL_CHANGE(anchor, memory, memory, poison_block_size(capacity));
         if (capacity > old_capacity) {
             (void)VALGRIND_MAKE_MEM_UNDEFINED(memory + old_capacity, capacity - old_capacity);

@@ -43,7 +43,7 @@ void size_classes_init(size_classes *classes, size_t page_size, size_t chunk_siz
  * are 2^(g-2) apart, so s >> (g-2) counts them, 4 to 7 (0 to 3 in the first); earlier doublings have four each. */
 static inline uint32_t size_class_of(size_t size) {
     size_t s = size - (size != 0);
-    uint32_t group = 63u - (uint32_t)__builtin_clzll(s | ((size_t)1 << SIZE_CLASS_FIRST_LOG2));
+    uint32_t group = 63u ^ (uint32_t)__builtin_clzll(s | ((size_t)1 << SIZE_CLASS_FIRST_LOG2));
     return ((group - SIZE_CLASS_FIRST_LOG2) << SIZE_CLASS_PER_GROUP_LOG2) +
            (uint32_t)(s >> (group - SIZE_CLASS_PER_GROUP_LOG2));
 }

@@ -53,9 +53,9 @@ typedef struct bin_config {
 } bin_config;
 
 typedef struct cache_bin {
-    poolbuf *head;
     uint32_t count; /* handles in head; atomic, relaxed, as others read it */
     uint32_t limit; /* 0 or config.batch */
+    poolbuf *head;
 } cache_bin;
 
 typedef struct cache_reserve {
@@ -71,7 +71,8 @@ struct cache_group;
 struct thread_record;
 
 typedef struct thread_cache {
-    /* The fast path's. */
+    /* The fast path's. The bins come first: so one register addresses all of a bin. */
+    cache_bin bins[BIN_MAX];
     uint32_t countdown; /* allocations until expiry; atomic, relaxed */
     uint32_t largest;   /* bytes; capacities above have no bin */
     /* Everything else. */
@@ -87,7 +88,6 @@ typedef struct thread_cache {
     struct thread_record *thread;        /* NULL: the thread was lost in a fork() */
     struct thread_cache *next_of_thread; /* guarded by the registry lock */
     struct thread_cache *next_of_group, *prev_of_group;
-    _Alignas(64) cache_bin bins[BIN_MAX];
     cache_reserve reserves[BIN_MAX];
 } thread_cache;
 

@@ -7,7 +7,7 @@
  *
  * Two sources. Mapped regions come from mmap(). Heap regions come from the process's malloc(), a whole chunk or slab at
  * a time and never a buffer: a heap arena lives inside the heap that the rest of the process uses, obeys its limits and
- * shows in its statistics. Under Valgrind every region is a heap region; poison.h says why. */
+ * shows in its statistics. Under Memcheck payload and handles are heap regions; poison.h says why. */
 #ifndef OS_H
 #define OS_H
 
