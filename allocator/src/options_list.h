@@ -24,7 +24,7 @@ OPTION(HEAP_ARENAS, "POOLBUF_HEAP_ARENAS", COUNT, "auto", "0 to 256, or auto: tw
        "arenas whose chunks come from the process heap; 0: heap buffers are not pooled")
 OPTION(PAGE_SIZE, "POOLBUF_PAGE_SIZE", BYTES, "8k", "a power of two, 4k to 64k", 4096, 65536,
        "the unit in which chunks are cut")
-OPTION(CHUNK_SIZE, "POOLBUF_CHUNK_SIZE", BYTES, "4m", "the page size times 8, 16, 32 .. 16384, at most 1g", 65536,
+OPTION(CHUNK_SIZE, "POOLBUF_CHUNK_SIZE", BYTES, "4m", "the page size times 8, 16, 32 .. 16384, at most 1g", 32768,
        1073741824, "what is taken from the system at once; larger buffers are huge")
 OPTION(SMALL_CACHE_SIZE, "POOLBUF_SMALL_CACHE_SIZE", COUNT, "256", "0 to 65536", 0, 65536,
        "buffers that a thread caches for each small size class")

@@ -1,0 +1,357 @@
+/* Unit tests of allocator.c, metrics.c and registry.c: lifecycles, several allocators, threads that come and go, fork. */
+#include "unit.h"
+
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "allocator.h"
+#include "os/os.h"
+#include "registry.h"
+
+static poolbuf_allocator *make(void) {
+    poolbuf_allocator *made = NULL;
+    UNIT_OK(poolbuf_allocator_create(NULL, &made));
+    return made;
+}
+
+static void the_default_is_made_once_and_serves_null(void **state) {
+    (void)state;
+    poolbuf_allocator *allocator = poolbuf_allocator_default();
+    assert_non_null(allocator);
+    assert_ptr_equal(poolbuf_allocator_default(), allocator);
+    poolbuf *b = poolbuf_allocate(NULL, 10, 10);
+    assert_ptr_equal(poolbuf_owner(b), allocator);
+    assert_true(poolbuf_release(b));
+    assert_int_equal(poolbuf_allocator_destroy(allocator), POOLBUF_ERROR_BAD_ARGUMENT);
+}
+
+static void allocators_share_no_memory_and_no_counts(void **state) {
+    (void)state;
+    poolbuf_allocator *a = make();
+    poolbuf_allocator *b = make();
+    poolbuf *x = poolbuf_allocate(a, 100, 100);
+    assert_true(poolbuf_release(x));
+    poolbuf *y = poolbuf_allocate(b, 100, 100);
+    assert_ptr_not_equal(x, y);
+    assert_int_equal(unit_metrics(a).live_buffers, 0);
+    assert_int_equal(unit_metrics(b).live_buffers, 1);
+    assert_true(poolbuf_release(y));
+    UNIT_OK(poolbuf_allocator_destroy(a));
+    UNIT_OK(poolbuf_allocator_destroy(b));
+}
+
+static void more_allocators_than_slots_work_all_the_same(void **state) {
+    (void)state;
+    enum {
+        COUNT = REGISTRY_SLOTS + 8
+    };
+    poolbuf_allocator *allocators[COUNT];
+    poolbuf *buffers[COUNT];
+    for (unsigned i = 0; i < COUNT; i++) {
+        allocators[i] = make();
+        buffers[i] = poolbuf_allocate(allocators[i], 100, 100);
+        assert_true(poolbuf_release(buffers[i]));
+        assert_ptr_equal(poolbuf_allocate(allocators[i], 100, 100), buffers[i]);
+        assert_int_equal(unit_metrics(allocators[i]).allocations, 2);
+    }
+    for (unsigned i = 0; i < COUNT; i++) {
+        assert_ptr_equal(poolbuf_owner(buffers[i]), allocators[i]);
+        assert_true(poolbuf_release(buffers[i]));
+        assert_true(allocator_audit(allocators[i]));
+        UNIT_OK(poolbuf_allocator_destroy(allocators[i]));
+    }
+}
+
+static void an_illegal_option_is_refused(void **state) {
+    (void)state;
+    poolbuf_allocator_options good;
+    poolbuf_allocator_options_init(&good);
+    poolbuf_allocator_options bad[5];
+    for (unsigned i = 0; i < 5; i++) {
+        bad[i] = good;
+    }
+    bad[0].page_size = 5000;
+    bad[1].chunk_size = good.page_size * 4;
+    bad[2].chunk_size = (size_t)3 << 20;
+    bad[3].direct_arenas = 257;
+    bad[4].page_size = 2048;
+    poolbuf_allocator *made = NULL;
+    for (unsigned i = 0; i < 5; i++) {
+        assert_int_equal(poolbuf_allocator_create(&bad[i], &made), POOLBUF_ERROR_BAD_OPTION);
+        assert_null(made);
+    }
+    bad[0] = good;
+    bad[0].struct_size = 3;
+    assert_int_equal(poolbuf_allocator_create(&bad[0], &made), POOLBUF_ERROR_BAD_ARGUMENT);
+}
+
+static void every_geometry_allocates_every_class(void **state) {
+    (void)state;
+    for (size_t page = 4096; page <= 65536; page *= 4) {
+        for (size_t largest = page * 8; largest <= page * 128; largest *= 16) {
+            poolbuf_allocator_options options;
+            poolbuf_allocator_options_init(&options);
+            options.page_size = page;
+            options.chunk_size = largest;
+            poolbuf_allocator *allocator = NULL;
+            UNIT_OK(poolbuf_allocator_create(&options, &allocator));
+            for (size_t size = 1; size <= largest * 2; size = size * 5 / 4 + 1) {
+                poolbuf *a = poolbuf_allocate_direct(allocator, size, size);
+                poolbuf *b = poolbuf_allocate_heap(allocator, size, size);
+                UNIT_OK(poolbuf_set_u8(a, size - 1, 1));
+                UNIT_OK(poolbuf_set_u8(b, size - 1, 1));
+                assert_true(poolbuf_release(a));
+                assert_true(poolbuf_release(b));
+            }
+            assert_true(allocator_audit(allocator));
+            UNIT_OK(poolbuf_allocator_destroy(allocator));
+        }
+    }
+}
+
+static void preferring_heap_swaps_the_bins(void **state) {
+    (void)state;
+    poolbuf_allocator_options options;
+    poolbuf_allocator_options_init(&options);
+    options.prefer_direct = false;
+    poolbuf_allocator *allocator = NULL;
+    UNIT_OK(poolbuf_allocator_create(&options, &allocator));
+    poolbuf *a = poolbuf_allocate(allocator, 100, 100);
+    poolbuf *b = poolbuf_allocate_direct(allocator, 100, 100);
+    assert_false(poolbuf_is_direct(a));
+    assert_true(poolbuf_is_direct(b));
+    assert_true(poolbuf_release(a));
+    assert_true(poolbuf_release(b));
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
+static void no_arenas_of_a_kind_means_unpooled_buffers_of_it(void **state) {
+    (void)state;
+    poolbuf_allocator_options options;
+    poolbuf_allocator_options_init(&options);
+    options.heap_arenas = 0;
+    poolbuf_allocator *allocator = NULL;
+    UNIT_OK(poolbuf_allocator_create(&options, &allocator));
+    poolbuf *heap = poolbuf_allocate_heap(allocator, 100, 1000);
+    poolbuf *direct = poolbuf_allocate_direct(allocator, 100, 1000);
+    assert_int_equal(unit_metrics(allocator).huge_buffers, 1);
+    assert_int_equal(unit_metrics(allocator).live_buffers, 2);
+    UNIT_OK(poolbuf_set_capacity(heap, 1000));
+    assert_int_equal(unit_metrics(allocator).huge_bytes, 1000);
+    assert_true(poolbuf_release(heap));
+    assert_true(poolbuf_release(direct));
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
+static void destroy_with_live_buffers_says_so_and_leaves_them_usable(void **state) {
+    (void)state;
+    poolbuf_allocator *allocator = make();
+    poolbuf *small = poolbuf_allocate(allocator, 100, 1000);
+    poolbuf *large = poolbuf_allocate(allocator, 100000, 100000);
+    poolbuf *huge = poolbuf_allocate(allocator, (size_t)5 << 20, (size_t)5 << 20);
+    poolbuf *retained = poolbuf_retained_slice(small, 0, 100);
+    uint64_t before = 0;
+    poolbuf_live_totals(&before, NULL, NULL);
+    assert_int_equal(poolbuf_allocator_destroy(allocator), POOLBUF_ERROR_LIVE_BUFFERS);
+    UNIT_OK(poolbuf_write_u32_be(small, 1));
+    UNIT_OK(poolbuf_set_u8(large, 99999, 1));
+    UNIT_OK(poolbuf_set_u8(huge, 5000000, 1));
+    assert_int_equal(poolbuf_set_capacity(small, 112), POOLBUF_OK);
+    assert_int_equal(poolbuf_ensure_writable(large, 100001), POOLBUF_ERROR_MAX_CAPACITY);
+    assert_true(poolbuf_release(retained));
+    assert_int_equal(poolbuf_set_capacity(small, 1000), POOLBUF_ERROR_LIVE_BUFFERS);
+    uint64_t after = 0;
+    poolbuf_live_totals(&after, NULL, NULL);
+    assert_int_equal(after, before);
+    assert_true(poolbuf_release(huge));
+    assert_true(poolbuf_release(small));
+    assert_true(poolbuf_release(large)); /* gives back the allocator */
+    poolbuf_live_totals(&after, NULL, NULL);
+    assert_int_equal(after, before - 3);
+}
+
+static void totals_add_up_all_allocators_and_remember_destroyed_ones(void **state) {
+    (void)state;
+    uint64_t buffers[2];
+    uint64_t bytes[2];
+    uint64_t allocated[2];
+    poolbuf_live_totals(&buffers[0], &bytes[0], &allocated[0]);
+    poolbuf_allocator *a = make();
+    poolbuf *x = poolbuf_allocate(a, 100, 100);
+    poolbuf *y = poolbuf_allocate(NULL, 1000, 1000);
+    poolbuf_live_totals(&buffers[1], &bytes[1], &allocated[1]);
+    assert_int_equal(buffers[1] - buffers[0], 2);
+    assert_int_equal(bytes[1] - bytes[0], 112 + 1024);
+    assert_int_equal(allocated[1] - allocated[0], 2);
+    assert_true(poolbuf_release(x));
+    assert_true(poolbuf_release(y));
+    UNIT_OK(poolbuf_allocator_destroy(a));
+    poolbuf_live_totals(&buffers[1], &bytes[1], &allocated[1]);
+    assert_int_equal(buffers[1], buffers[0]);
+    assert_int_equal(bytes[1], bytes[0]);
+    assert_int_equal(allocated[1] - allocated[0], 2);
+}
+
+static void metrics_of_an_older_caller_are_cut(void **state) {
+    (void)state;
+    poolbuf_metrics m = {.struct_size = 8};
+    assert_int_equal(poolbuf_allocator_metrics(NULL, &m), POOLBUF_ERROR_BAD_ARGUMENT);
+    m.struct_size = sizeof m;
+    UNIT_OK(poolbuf_allocator_metrics(NULL, &m));
+    assert_int_equal(m.struct_size, sizeof m);
+}
+
+static void purge_gives_back_all_but_live_memory(void **state) {
+    (void)state;
+    poolbuf_allocator *allocator = make();
+    poolbuf *buffers[2000];
+    for (unsigned i = 0; i < 2000; i++) {
+        buffers[i] = poolbuf_allocate(allocator, 10000, 10000);
+        memset(poolbuf_memory(buffers[i]), 1, 10000);
+    }
+    for (unsigned i = 0; i < 2000; i++) {
+        assert_true(poolbuf_release(buffers[i]));
+    }
+    assert_true(poolbuf_allocator_purge(allocator) > 0);
+    poolbuf_metrics m = unit_metrics(allocator);
+    assert_int_equal(m.cached_buffers, 0);
+    assert_true(m.chunk_count <= 1); /* the class keeps its last subpage */
+    assert_true(allocator_audit(allocator));
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
+static void the_dump_shows_arenas_and_caches(void **state) {
+    (void)state;
+    poolbuf_allocator *allocator = make();
+    poolbuf *b = poolbuf_allocate(allocator, 100, 100);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    UNIT_OK(poolbuf_allocator_dump(allocator, stream));
+    assert_int_equal(fclose(stream), 0);
+    assert_non_null(strstr(text, "68 classes, 1 buffers of 112 bytes alive"));
+    assert_non_null(strstr(text, "(direct)"));
+    assert_non_null(strstr(text, "cache 0x"));
+    free(text);
+    assert_true(poolbuf_release(b));
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
+/* ---- Threads and processes ---------------------------------------------------------------------------------------- */
+
+enum {
+    LIFETIMES = 40
+};
+static pthread_barrier_t barrier;
+static poolbuf_allocator *passing; /* written between barriers alone */
+
+static void *use_each_generation(void *unused) {
+    (void)unused;
+    for (int i = 0; i < LIFETIMES; i++) {
+        (void)pthread_barrier_wait(&barrier);
+        for (size_t size = 1; size < 100000; size = size * 3 + 1) {
+            poolbuf *b = poolbuf_allocate(passing, size, size);
+            assert_non_null(b);
+            assert_true(poolbuf_release(b));
+        }
+        (void)pthread_barrier_wait(&barrier);
+    }
+    return NULL;
+}
+
+static void allocators_come_and_go_while_threads_live(void **state) {
+    (void)state;
+    pthread_t threads[3];
+    assert_int_equal(pthread_barrier_init(&barrier, NULL, 4), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, use_each_generation, NULL), 0);
+    }
+    for (int i = 0; i < LIFETIMES; i++) {
+        passing = make();
+        (void)pthread_barrier_wait(&barrier);
+        (void)pthread_barrier_wait(&barrier);
+        assert_int_equal(unit_metrics(passing).thread_caches, 3);
+        assert_true(allocator_audit(passing));
+        UNIT_OK(poolbuf_allocator_destroy(passing));
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    (void)pthread_barrier_destroy(&barrier);
+}
+
+static bool keep_running; /* atomic */
+
+static void *churn(void *argument) {
+    while (__atomic_load_n(&keep_running, __ATOMIC_RELAXED)) {
+        poolbuf *buffers[100];
+        for (unsigned i = 0; i < 100; i++) {
+            buffers[i] = poolbuf_allocate(argument, i * 500, i * 500);
+        }
+        for (unsigned i = 0; i < 100; i++) {
+            (void)poolbuf_release(buffers[i]);
+        }
+        poolbuf_trim_thread_cache(argument);
+    }
+    return NULL;
+}
+
+static int child_works(poolbuf_allocator *allocator, poolbuf *inherited) {
+    uint32_t value = 0;
+    if (poolbuf_get_u32_be(inherited, 0, &value) != POOLBUF_OK || value != 77) {
+        return 1;
+    }
+    for (size_t size = 0; size < 1000000; size = size * 2 + 1) {
+        poolbuf *b = poolbuf_allocate(allocator, size, size);
+        if (b == NULL || !poolbuf_release(b)) {
+            return 2;
+        }
+    }
+    poolbuf_trim_thread_cache(allocator);
+    return allocator_audit(allocator) ? 0 : 3;
+}
+
+static void a_forked_child_of_a_threaded_process_has_a_working_allocator(void **state) {
+    (void)state;
+    poolbuf_allocator *allocator = make();
+    poolbuf *inherited = poolbuf_allocate(allocator, 100, 100);
+    UNIT_OK(poolbuf_write_u32_be(inherited, 77));
+    pthread_t thread;
+    __atomic_store_n(&keep_running, true, __ATOMIC_RELAXED);
+    assert_int_equal(pthread_create(&thread, NULL, churn, allocator), 0);
+    for (int i = 0; i < 10; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            _exit(child_works(allocator, inherited));
+        }
+        int status = 0;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+    }
+    __atomic_store_n(&keep_running, false, __ATOMIC_RELAXED);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(poolbuf_release(inherited));
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_default_is_made_once_and_serves_null),
+        cmocka_unit_test(allocators_share_no_memory_and_no_counts),
+        cmocka_unit_test(more_allocators_than_slots_work_all_the_same),
+        cmocka_unit_test(an_illegal_option_is_refused),
+        cmocka_unit_test(every_geometry_allocates_every_class),
+        cmocka_unit_test(preferring_heap_swaps_the_bins),
+        cmocka_unit_test(no_arenas_of_a_kind_means_unpooled_buffers_of_it),
+        cmocka_unit_test(destroy_with_live_buffers_says_so_and_leaves_them_usable),
+        cmocka_unit_test(totals_add_up_all_allocators_and_remember_destroyed_ones),
+        cmocka_unit_test(metrics_of_an_older_caller_are_cut),
+        cmocka_unit_test(purge_gives_back_all_but_live_memory),
+        cmocka_unit_test(the_dump_shows_arenas_and_caches),
+        cmocka_unit_test(allocators_come_and_go_while_threads_live),
+        cmocka_unit_test(a_forked_child_of_a_threaded_process_has_a_working_allocator),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,235 @@
+/* Unit tests of arena.c: what is cut comes back, and every structure holds after each step. */
+#include "unit.h"
+
+#include "arena.h"
+#include "handle.h"
+
+typedef struct fixture {
+    size_classes classes;
+    arena arena;
+} fixture;
+
+static int set_up(void **state) {
+    fixture *f = calloc(1, sizeof *f);
+    poison_init();
+    size_classes_init(&f->classes, 8192, (size_t)4 << 20);
+    arena_config config = {.classes = &f->classes, .source = OS_MAPPED, .handle_source = OS_MAPPED};
+    arena_init(&f->arena, &config);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    fixture *f = *state;
+    assert_true(arena_audit(&f->arena));
+    arena_fini(&f->arena);
+    free(f);
+    return 0;
+}
+
+static poolbuf *take_one(fixture *f, size_t size) {
+    poolbuf *list = NULL;
+    assert_int_equal(arena_take(&f->arena, size_class_of(size), 1, &list), 1);
+    return handle_pop(&list);
+}
+
+static void give_one(poolbuf *handle) {
+    poolbuf *list = NULL;
+    handle_push(&list, handle);
+    arena_give(list);
+}
+
+static void a_batch_of_each_class_is_distinct_memory_inside_a_chunk(void **state) {
+    fixture *f = *state;
+    for (uint32_t size_class = 0; size_class < f->classes.count; size_class++) {
+        poolbuf *list = NULL;
+        uint32_t count = size_class < f->classes.small_count ? 64 : 2;
+        assert_int_equal(arena_take(&f->arena, size_class, count, &list), count);
+        assert_true(arena_audit(&f->arena));
+        poolbuf *handles[64];
+        for (uint32_t i = 0; i < count; i++) {
+            handles[i] = handle_pop(&list);
+            const chunk *owner = handles[i]->origin;
+            assert_true(handles[i]->memory >= owner->base);
+            assert_true(handles[i]->memory + handles[i]->usable <= owner->base + ((size_t)4 << 20));
+            assert_int_equal(handles[i]->usable, size_class_bytes(size_class));
+            for (uint32_t j = 0; j < i; j++) {
+                bool apart = handles[i]->memory >= handles[j]->memory + handles[j]->usable ||
+                             handles[j]->memory >= handles[i]->memory + handles[i]->usable;
+                assert_true(apart);
+            }
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            handle_push(&list, handles[i]);
+        }
+        arena_give(list);
+        assert_true(arena_audit(&f->arena));
+    }
+}
+
+static void random_traffic_keeps_every_structure_whole(void **state) {
+    fixture *f = *state;
+    unit_random random = unit_random_start("arena", 4);
+    enum {
+        LIVE = 400
+    };
+    poolbuf *live[LIVE] = {NULL};
+    for (int step = 0; step < 4000; step++) {
+        uint32_t i = unit_random_below(&random, LIVE);
+        if (live[i] != NULL) {
+            give_one(live[i]);
+            live[i] = NULL;
+        } else {
+            live[i] = take_one(f, unit_random_size(&random, 22));
+        }
+        if (step % 8 == 0) {
+            assert_true(arena_audit(&f->arena));
+        }
+    }
+    for (unsigned i = 0; i < LIVE; i++) {
+        if (live[i] != NULL) {
+            give_one(live[i]);
+        }
+    }
+    assert_true(arena_audit(&f->arena));
+    assert_int_equal(f->arena.counters.allocations, f->arena.counters.releases);
+}
+
+static void a_class_keeps_one_subpage_and_gives_back_the_others(void **state) {
+    fixture *f = *state;
+    poolbuf *list = NULL;
+    assert_int_equal(arena_take(&f->arena, size_class_of(1024), 24, &list), 24); /* three subpages of 8 */
+    arena_give(list);
+    uint32_t subpages = 0;
+    for (const subpage *page = f->arena.rings[size_class_of(1024)]; page != NULL; page = page->next) {
+        subpages++;
+    }
+    assert_int_equal(subpages, 1);
+}
+
+static void a_freed_slot_is_taken_again_before_a_new_subpage(void **state) {
+    fixture *f = *state;
+    poolbuf *handles[16];
+    for (unsigned i = 0; i < 16; i++) {
+        handles[i] = take_one(f, 1024);
+    }
+    const uint8_t *memory = handles[3]->memory;
+    give_one(handles[3]);
+    handles[3] = take_one(f, 1024);
+    assert_ptr_equal(handles[3]->memory, memory);
+    for (unsigned i = 0; i < 16; i++) {
+        give_one(handles[i]);
+    }
+}
+
+static void a_lone_chunk_sized_buffer_maps_once(void **state) {
+    fixture *f = *state;
+    for (int i = 0; i < 10; i++) {
+        give_one(take_one(f, (size_t)4 << 20));
+    }
+    assert_int_equal(f->arena.counters.chunk_maps, 1);
+    assert_int_equal(f->arena.counters.chunk_unmaps, 0);
+    assert_non_null(f->arena.spare);
+}
+
+static void a_second_empty_chunk_goes_back_to_the_system(void **state) {
+    fixture *f = *state;
+    poolbuf *a = take_one(f, (size_t)4 << 20);
+    poolbuf *b = take_one(f, (size_t)4 << 20);
+    assert_int_equal(f->arena.counters.chunks, 2);
+    give_one(a);
+    give_one(b);
+    assert_int_equal(f->arena.counters.chunks, 1);
+    assert_int_equal(f->arena.counters.chunk_unmaps, 1);
+}
+
+static void the_fuller_chunk_serves_first(void **state) {
+    fixture *f = *state;
+    /* Two chunks: one half full (q050), one nearly empty (q000). */
+    poolbuf *halves[4];
+    for (unsigned i = 0; i < 4; i++) {
+        halves[i] = take_one(f, (size_t)2 << 20);
+    }
+    const chunk *full = halves[0]->origin;
+    const chunk *other = halves[3]->origin;
+    assert_ptr_not_equal(full, other);
+    give_one(halves[1]);
+    poolbuf *small = take_one(f, (size_t)64 << 10); /* both have room; both are in q050 or q025 */
+    give_one(halves[3]);
+    give_one(halves[2]);
+    poolbuf *next = take_one(f, (size_t)64 << 10);
+    assert_ptr_equal(next->origin, small->origin);
+    give_one(small);
+    give_one(next);
+    give_one(halves[0]);
+}
+
+static void a_huge_buffer_has_its_own_region_and_gives_it_back_at_once(void **state) {
+    fixture *f = *state;
+    size_t bytes = ((size_t)4 << 20) + 1;
+    poolbuf *a = arena_take_huge(&f->arena, bytes);
+    poolbuf *b = arena_take_huge(&f->arena, bytes * 2);
+    assert_int_equal(f->arena.counters.huge_buffers, 2);
+    assert_int_equal(f->arena.counters.huge_bytes, bytes * 3);
+    assert_int_equal(a->usable, bytes);
+    arena_give_huge(a);
+    arena_give_huge(b);
+    assert_int_equal(f->arena.counters.huge_buffers, 0);
+    assert_null(f->arena.huge);
+}
+
+static void purge_gives_back_spares_and_empty_chunks(void **state) {
+    fixture *f = *state;
+    give_one(take_one(f, (size_t)64 << 10)); /* leaves an empty chunk in qInit */
+    assert_int_equal(f->arena.counters.chunks, 1);
+    assert_int_equal(arena_purge(&f->arena), (size_t)4 << 20);
+    assert_int_equal(f->arena.counters.chunks, 0);
+    assert_int_equal(arena_purge(&f->arena), 0);
+}
+
+static void purge_keeps_what_is_in_use(void **state) {
+    fixture *f = *state;
+    poolbuf *kept = take_one(f, 100000);
+    poison_bytes_open(kept->memory, kept->usable);
+    memset(kept->memory, 7, kept->usable);
+    assert_true(arena_purge(&f->arena) > 0);
+    for (uint32_t i = 0; i < kept->usable; i++) {
+        assert_int_equal(kept->memory[i], 7);
+    }
+    give_one(kept);
+}
+
+static void the_dump_names_lists_chunks_and_subpages(void **state) {
+    fixture *f = *state;
+    poolbuf *kept = take_one(f, 100);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    arena_dump(&f->arena, stream);
+    assert_int_equal(fclose(stream), 0);
+    assert_non_null(strstr(text, "qInit:"));
+    assert_non_null(strstr(text, "q100: none"));
+    assert_non_null(strstr(text, "chunk 0x"));
+    assert_non_null(strstr(text, "1 of 512 slots of 112 bytes used"));
+    free(text);
+    give_one(kept);
+}
+
+#define ARENA_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        ARENA_TEST(a_batch_of_each_class_is_distinct_memory_inside_a_chunk),
+        ARENA_TEST(random_traffic_keeps_every_structure_whole),
+        ARENA_TEST(a_class_keeps_one_subpage_and_gives_back_the_others),
+        ARENA_TEST(a_freed_slot_is_taken_again_before_a_new_subpage),
+        ARENA_TEST(a_lone_chunk_sized_buffer_maps_once),
+        ARENA_TEST(a_second_empty_chunk_goes_back_to_the_system),
+        ARENA_TEST(the_fuller_chunk_serves_first),
+        ARENA_TEST(a_huge_buffer_has_its_own_region_and_gives_it_back_at_once),
+        ARENA_TEST(purge_gives_back_spares_and_empty_chunks),
+        ARENA_TEST(purge_keeps_what_is_in_use),
+        ARENA_TEST(the_dump_names_lists_chunks_and_subpages),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
