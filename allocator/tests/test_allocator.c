@@ -271,7 +271,9 @@ static void allocators_come_and_go_while_threads_live(void **state) {
         passing = make();
         (void)pthread_barrier_wait(&barrier);
         (void)pthread_barrier_wait(&barrier);
-        assert_int_equal(unit_metrics(passing).thread_caches, 3);
+        if (i + 1 < LIFETIMES) { /* after the last round the threads end */
+            assert_int_equal(unit_metrics(passing).thread_caches, 3);
+        }
         assert_true(allocator_audit(passing));
         UNIT_OK(poolbuf_allocator_destroy(passing));
     }

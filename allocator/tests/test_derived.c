@@ -7,13 +7,13 @@ static poolbuf_allocator *allocator;
 
 static int set_up(void **state) {
     (void)state;
-    return poolbuf_allocator_create(NULL, &allocator);
+    return poolbuf_allocator_create(NULL, &allocator) == POOLBUF_OK ? 0 : -1;
 }
 
 static int tear_down(void **state) {
     (void)state;
     assert_true(allocator_audit(allocator));
-    return poolbuf_allocator_destroy(allocator);
+    return poolbuf_allocator_destroy(allocator) == POOLBUF_OK ? 0 : -1;
 }
 
 static poolbuf *counting(size_t length) {
