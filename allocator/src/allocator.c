@@ -157,6 +157,7 @@ static poolbuf_allocator *make_default_locked(void) {
     poolbuf_allocator_options options;
     poolbuf_allocator_options_init(&options);
     if (!options_check(&options)) {
+        options_exit_if_strict();
         options.page_size = 8192;
         options.chunk_size = (size_t)4 << 20;
     }

@@ -180,7 +180,7 @@ static bool strict(void) {
     return text != NULL && parse_flag(text, &on) && on;
 }
 
-static void exit_if_strict(void) {
+void options_exit_if_strict(void) {
     if (strict()) {
         (void)fflush(stderr);
         _exit(2); /* not exit(): a constructor may be running, and destructors would report leaks of a run not begun */
@@ -194,7 +194,7 @@ static void complain_about_value(const option_row *row, const char *text) {
                       row->public_row.environment, text, row->public_row.legal,
                       choice ? " (any case, or its number)" : "", row->public_row.default_text);
     }
-    exit_if_strict();
+    options_exit_if_strict();
 }
 
 static void complain_about_name(const char *name, size_t length) {
@@ -245,7 +245,7 @@ static void check_names_once(void) {
         }
     }
     if (unknown) {
-        exit_if_strict();
+        options_exit_if_strict();
     }
 }
 

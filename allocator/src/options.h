@@ -9,6 +9,9 @@
 /* Whether every option lies within its limits. Says on stderr what does not. */
 bool options_check(const poolbuf_allocator_options *options);
 
+/* Ends the process with code 2 where POOLBUF_STRICT asks for that; called after a complaint about the environment. */
+void options_exit_if_strict(void);
+
 /* Forgets which complaints have been printed, so that a test can provoke them again. */
 void options_forget_complaints(void);
 
