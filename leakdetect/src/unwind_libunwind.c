@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <valgrind/valgrind.h>
+
 #include "message.h"
 #include "unwind.h"
 
@@ -28,7 +30,18 @@ enum load_state {
 };
 
 static _Atomic int load_state;
-static backtrace_function *walk; /* written before LOAD_DONE is released; read after it is acquired */
+/* Both written before LOAD_DONE is released, and read after it is acquired. */
+static backtrace_function *walk;
+static backtrace_function *walk_unseen;
+
+/* libunwind finds out whether an address can be read by handing it to write(). Memcheck would report each try, and its user
+ * could not tell that from an error of the program. */
+static int walk_under_valgrind(void **addresses, int limit) {
+    VALGRIND_DISABLE_ERROR_REPORTING;
+    const int count = walk_unseen(addresses, limit);
+    VALGRIND_ENABLE_ERROR_REPORTING;
+    return count;
+}
 
 static void load(void) {
     void *library = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
@@ -38,6 +51,10 @@ static void load(void) {
     } else {
         message_print("libunwind.so.8 is missing: stacks come from the slower backtrace(3); install libunwind8");
         walk = backtrace;
+    }
+    if (RUNNING_ON_VALGRIND) {
+        walk_unseen = walk;
+        walk = walk_under_valgrind;
     }
     atomic_store_explicit(&load_state, LOAD_DONE, memory_order_release);
 }
