@@ -53,6 +53,8 @@ OPTION(LEAK_SEED, "POOLBUF_LEAK_SEED", COUNT, "0", "0 (random) to 18446744073709
        "seed of the sampler, for runs that can be repeated")
 OPTION(LEAK_REPORT, "POOLBUF_LEAK_REPORT", PATH, "", "a path; %p in it is the process id; .json writes JSON", 0, 0,
        "where leak reports go instead of stderr")
+OPTION(LEAK_NOTICE, "POOLBUF_LEAK_NOTICE", FLAG, "on", "on|off", 0, 0,
+       "one line on stderr when the report in POOLBUF_LEAK_REPORT names leaks")
 OPTION(LEAK_EXIT_CODE, "POOLBUF_LEAK_EXIT_CODE", COUNT, "0", "0 (leave it) to 255", 0, 255,
        "exit code of a process that ends with leaks")
 OPTION(SCENARIOS, "POOLBUF_SCENARIOS", PATH, "", "a folder", 0, 0,

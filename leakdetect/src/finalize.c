@@ -138,7 +138,7 @@ static bool write_report_to_path(report *self, symbolizer *symbols, const char *
         return false;
     }
     uint64_t leaked = report_leaked(self);
-    if (leaked > 0 && strcmp(self->reason, "on request") != 0) {
+    if (leaked > 0 && strcmp(self->reason, "on request") != 0 && !detector_get_settings()->quiet) {
         message_print("LEAK: %llu never released; %s, process %ld: see %s", (unsigned long long)leaked, self->reason,
                       self->pid, path);
     }

@@ -24,11 +24,14 @@ detector_settings detector_read_options(void) {
     detector_settings settings = {.unwinder = &unwind_libunwind};
     unsigned level = LEAKDETECT_DISABLED;
     unsigned stacks = UNWIND_FULL;
+    bool notice = true;
     (void)poolbuf_option_read_choice("POOLBUF_LEAK_LEVEL", &level);
     (void)poolbuf_option_read_choice("POOLBUF_LEAK_UNWINDER", &stacks);
     (void)poolbuf_option_read_flag("POOLBUF_LEAK_TRACK_CLOSE", &settings.track_close);
     (void)poolbuf_option_read_number("POOLBUF_LEAK_SEED", &settings.seed);
     (void)poolbuf_option_read_text("POOLBUF_LEAK_REPORT", &settings.report_path);
+    (void)poolbuf_option_read_flag("POOLBUF_LEAK_NOTICE", &notice);
+    settings.quiet = !notice;
     settings.level = (leakdetect_level)level;
     settings.stacks = stacks == 0 ? UNWIND_FULL : UNWIND_CALL_SITE;
     settings.interval = read_number("POOLBUF_LEAK_SAMPLING_INTERVAL");
