@@ -30,10 +30,20 @@ typedef struct repeat {
     leaks_group *group;
 } repeat;
 
+/* One call site that leaks. A pool buffer is two blocks there: its handle, and its bytes. */
+typedef struct site {
+    leaks_group *group;
+    uint64_t handles, handle_bytes;
+    uint64_t blocks, block_bytes; /* bytes of buffers, or plain blocks */
+    size_t rank;                  /* of the kinds seen, the worst: an index of KINDS */
+} site;
+
 typedef struct intake {
     leaks_model *model;
     leaks_process *process;
     valgrind_xml_summary *summary;
+    site *sites;
+    size_t site_count;
     repeat repeats[COUNTS_LIMIT];
     size_t repeat_count;
 } intake;
@@ -75,12 +85,13 @@ static uint64_t child_number(const xmlNode *parent, const char *name, uint64_t o
 
 /* ---- words ---- */
 
+/* The ways to be lost stand first, the worst in front: what is lost beyond doubt hides what might not be. */
 static const struct {
     const char *theirs, *ours;
 } KINDS[] = {
     {"Leak_DefinitelyLost", "definitely lost"},
-    {"Leak_IndirectlyLost", "indirectly lost"},
     {"Leak_PossiblyLost", "possibly lost"},
+    {"Leak_IndirectlyLost", "indirectly lost"},
     {"Leak_StillReachable", "still reachable"},
     {"InvalidRead", "invalid read"},
     {"InvalidWrite", "invalid write"},
@@ -97,13 +108,17 @@ static const struct {
     {"FishyValue", "suspicious argument"},
 };
 
-static const char *kind_name(leaks_model *model, const char *theirs) {
-    for (size_t i = 0; i < sizeof KINDS / sizeof KINDS[0]; i++) {
-        if (strcmp(KINDS[i].theirs, theirs) == 0) {
-            return KINDS[i].ours;
-        }
+enum {
+    KIND_COUNT = sizeof KINDS / sizeof KINDS[0]
+};
+
+/* An index of KINDS; KIND_COUNT for what is none. */
+static size_t find_kind(const char *theirs) {
+    size_t i = 0;
+    while (i < KIND_COUNT && strcmp(KINDS[i].theirs, theirs) != 0) {
+        i++;
     }
-    return model_text(model->arena, theirs);
+    return i;
 }
 
 /* ---- frames ---- */
@@ -142,11 +157,31 @@ static size_t list_frames(const xmlNode *stack, const xmlNode **frames) {
     return count;
 }
 
+static bool function_begins(const xmlNode *frame, const char *start) {
+    const char *function = child_text(frame, "fn");
+    return function != NULL && strncmp(function, start, strlen(start)) == 0;
+}
+
+/* The static library's code lies in a section of its own, for which Memcheck knows names and no lines. Then a pool's block
+ * is told by the function that announced it, and ours end with the public one that the program called. */
+static size_t leading_static_frames(const xmlNode *const *frames, size_t count) {
+    size_t cut = 0;
+    if (count > 0 && function_begins(frames[0], "poison_")) {
+        for (size_t i = 1; i < count && child_text(frames[i], "file") == NULL; i++) {
+            cut = function_begins(frames[i], "poolbuf_") ? i + 1 : cut;
+        }
+    }
+    return cut;
+}
+
 /* How many frames to cut: the library's, when a caller is left below them. */
 static size_t leading_library_frames(const xmlNode *const *frames, size_t count) {
     size_t cut = 0;
     while (cut < count && is_library_frame(frames[cut])) {
         cut++;
+    }
+    if (cut == 0) {
+        cut = leading_static_frames(frames, count);
     }
     return cut < count ? cut : 0;
 }
@@ -219,49 +254,114 @@ static void set_thread(leaks_model *model, leaks_group *group, const xmlNode *er
                                      : NULL;
 }
 
-static void take_error(intake *in, const xmlNode *error) {
-    const char *theirs = child_text(error, "kind");
-    if (theirs == NULL) {
-        return;
-    }
-    const bool is_leak = strncmp(theirs, "Leak_", strlen("Leak_")) == 0;
+/* An error's stack, and the part of it that is the user's. */
+typedef struct trace {
     const xmlNode *frames[FRAME_LIMIT];
-    const size_t count = list_frames(child(error, "stack"), frames);
-    const size_t cut = leading_library_frames(frames, count);
-    /* A pool's buffer is announced by the library itself; what the library took by malloc has Memcheck's frame on top. */
-    const bool is_buffer = count > 0 && is_library_frame(frames[0]);
-    if (is_leak && !is_buffer && strcmp(theirs, "Leak_StillReachable") == 0) {
-        return;
-    }
-    leaks_model *model = in->model;
-    const char *kind = kind_name(model, theirs);
-    char fingerprint[17];
-    make_fingerprint(frames + cut, count - cut, kind, fingerprint, sizeof fingerprint);
+    size_t count, cut;
+    bool is_buffer; /* announced by the library itself; what it took by malloc has Memcheck's frame on top */
+} trace;
+
+static void trace_read(trace *stack, const xmlNode *error) {
+    stack->count = list_frames(child(error, "stack"), stack->frames);
+    stack->cut = leading_library_frames(stack->frames, stack->count);
+    stack->is_buffer =
+        stack->count > 0 && (is_library_frame(stack->frames[0]) || function_begins(stack->frames[0], "poison_"));
+}
+
+static leaks_group *add_group(leaks_model *model, const trace *stack, const char *fingerprint) {
     leaks_group *group = leaks_model_add_group(model, fingerprint);
-    group->kind = kind;
-    group->type = is_leak ? is_buffer ? "poolbuf" : "malloc" : "memory error";
     group->processes = 1;
-    set_thread(model, group, error);
-    if (is_leak) {
-        const xmlNode *what = child(error, "xwhat");
-        group->count = child_number(what, "leakedblocks", MODEL_UNKNOWN);
-        group->bytes = child_number(what, "leakedbytes", MODEL_UNKNOWN);
-        in->summary->leak_groups++;
-    } else {
-        group->count = 1;
-        in->summary->use_groups++;
-        if (in->repeat_count < COUNTS_LIMIT) {
-            in->repeats[in->repeat_count++] = (repeat){child_number(error, "unique", MODEL_UNKNOWN), group};
+    for (size_t i = stack->cut; i < stack->count; i++) {
+        const xmlNode *caller = i + 1 < stack->count ? stack->frames[i + 1] : NULL;
+        fill_frame(model, leaks_group_add_frame(model, group), stack->frames[i], caller);
+    }
+    return group;
+}
+
+static void set_count(leaks_group *group, uint64_t count) {
+    group->count = count;
+    group->estimated_count = (leaks_estimate){(double)count, (double)count, (double)count};
+}
+
+/* The site with this fingerprint, made if need be; NULL: no memory. */
+static site *find_site(intake *in, const trace *stack, const char *fingerprint) {
+    for (size_t i = 0; i < in->site_count; i++) {
+        if (strcmp(in->sites[i].group->fingerprint, fingerprint) == 0) {
+            return &in->sites[i];
         }
     }
-    if (group->count != MODEL_UNKNOWN) {
-        group->estimated_count = (leaks_estimate){(double)group->count, (double)group->count, (double)group->count};
+    site *larger = realloc(in->sites, (in->site_count + 1) * sizeof *larger);
+    if (larger == NULL) {
+        return NULL;
     }
-    for (size_t i = cut; i < count; i++) {
-        const size_t kept = i + 1 < count ? i + 1 : i;
-        fill_frame(model, leaks_group_add_frame(model, group), frames[i], kept != i ? frames[kept] : NULL);
+    in->sites = larger;
+    in->summary->leak_groups++;
+    larger[in->site_count] = (site){.group = add_group(in->model, stack, fingerprint), .rank = KIND_COUNT};
+    return &larger[in->site_count++];
+}
+
+/* Whether a pool's block is the handle of a buffer and not its bytes. Without line tables the library's inner functions
+ * have no names; then what is lost through another block must be the bytes. */
+static bool is_handle(const trace *stack, const char *theirs) {
+    if (function_begins(stack->frames[0], "poison_")) {
+        return function_begins(stack->frames[0], "poison_handle_out");
     }
+    return strcmp(theirs, "Leak_IndirectlyLost") != 0;
+}
+
+static void take_leak(intake *in, const xmlNode *error, const char *theirs) {
+    trace stack;
+    trace_read(&stack, error);
+    if (!stack.is_buffer && strcmp(theirs, "Leak_StillReachable") == 0) {
+        return;
+    }
+    char fingerprint[17];
+    make_fingerprint(stack.frames + stack.cut, stack.count - stack.cut, stack.is_buffer ? "poolbuf" : theirs,
+                     fingerprint, sizeof fingerprint);
+    site *where = find_site(in, &stack, fingerprint);
+    if (where == NULL) {
+        return;
+    }
+    const xmlNode *what = child(error, "xwhat");
+    const bool handle = stack.is_buffer && is_handle(&stack, theirs);
+    *(handle ? &where->handles : &where->blocks) += child_number(what, "leakedblocks", 0);
+    *(handle ? &where->handle_bytes : &where->block_bytes) += child_number(what, "leakedbytes", 0);
+    const size_t rank = find_kind(theirs);
+    where->rank = rank < where->rank ? rank : where->rank;
+    leaks_group *group = where->group;
+    group->type = stack.is_buffer ? "poolbuf" : "malloc";
+    group->kind = where->rank < KIND_COUNT ? KINDS[where->rank].ours : "lost";
+    group->bytes = where->block_bytes > 0 ? where->block_bytes : where->handle_bytes;
+    set_count(group, where->handles > 0 ? where->handles : where->blocks);
+}
+
+static void take_misuse(intake *in, const xmlNode *error, const char *theirs) {
+    leaks_model *model = in->model;
+    trace stack;
+    trace_read(&stack, error);
+    const size_t which = find_kind(theirs);
+    const char *kind = which < KIND_COUNT ? KINDS[which].ours : model_text(model->arena, theirs);
+    char fingerprint[17];
+    make_fingerprint(stack.frames + stack.cut, stack.count - stack.cut, kind, fingerprint, sizeof fingerprint);
+    leaks_group *group = add_group(model, &stack, fingerprint);
+    group->kind = kind;
+    group->type = "memory error";
+    set_thread(model, group, error);
+    set_count(group, 1);
     add_accesses(model, group, error);
+    in->summary->use_groups++;
+    if (in->repeat_count < COUNTS_LIMIT) {
+        in->repeats[in->repeat_count++] = (repeat){child_number(error, "unique", MODEL_UNKNOWN), group};
+    }
+}
+
+static void take_error(intake *in, const xmlNode *error) {
+    const char *theirs = child_text(error, "kind");
+    if (theirs != NULL && strncmp(theirs, "Leak_", strlen("Leak_")) == 0) {
+        take_leak(in, error, theirs);
+    } else if (theirs != NULL) {
+        take_misuse(in, error, theirs);
+    }
 }
 
 /* Errors of use are listed once; how often each happened stands at the end of the file. */
@@ -270,10 +370,7 @@ static void take_counts(intake *in, const xmlNode *counts) {
         const uint64_t unique = is_element(pair, "pair") ? child_number(pair, "unique", MODEL_UNKNOWN) : MODEL_UNKNOWN;
         for (size_t i = 0; unique != MODEL_UNKNOWN && i < in->repeat_count; i++) {
             if (in->repeats[i].unique == unique) {
-                leaks_group *group = in->repeats[i].group;
-                group->count = child_number(pair, "count", 1);
-                group->estimated_count =
-                    (leaks_estimate){(double)group->count, (double)group->count, (double)group->count};
+                set_count(in->repeats[i].group, child_number(pair, "count", 1));
             }
         }
     }
@@ -388,6 +485,7 @@ bool valgrind_xml_read(const char *path, leaks_model *model, valgrind_xml_summar
         }
         xmlFreeTextReader(reader);
     }
+    free(in != NULL ? in->sites : NULL);
     free(in);
     fclose(from.file);
     return fine;

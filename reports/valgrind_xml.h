@@ -1,9 +1,13 @@
 /* Reads what Memcheck wrote with --xml=yes for one process into the leak model.
  *
- * Every error becomes a group. Leaked blocks keep Memcheck's word for how they are lost as the group's kind; errors of
- * use ("invalid read", "uninitialised condition", ...) say theirs. The library's own frames are cut from the top of a
- * stack, so that the first line is the caller's, as in the built-in detector's report. Blocks that are still reachable
- * are taken only if they are pool buffers: an unreleased buffer is a leak to a reference count, whoever points at it. */
+ * Every call site that leaks becomes a group, whose kind is Memcheck's word for how its blocks are lost; errors of use
+ * ("invalid read", "uninitialised condition", ...) become groups of their own. The library's own frames are cut from the
+ * top of a stack, so that the first line is the caller's, as in the built-in detector's report.
+ *
+ * A pool buffer is two blocks to Memcheck, the handle and its bytes; here it is one again, and counted once, with the
+ * bytes that it holds. All buffers of a call site are one group, under the worst of their kinds. Blocks that are still
+ * reachable are taken only if they are pool buffers: an unreleased buffer is a leak to a reference count, whoever points
+ * at it. */
 #ifndef POOLBUF_REPORTS_VALGRIND_XML_H
 #define POOLBUF_REPORTS_VALGRIND_XML_H
 

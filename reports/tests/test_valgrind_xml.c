@@ -57,7 +57,7 @@ static reading read_text(const char *text) {
 static void a_leaked_buffer_begins_at_its_callers_line(void **state) {
     (void)state;
     reading r =
-        read_text(HEAD FINISHED LEAK("0x0", "Leak_DefinitelyLost", "70", "17,920", LIBRARY_FRAMES USER_FRAMES) TAIL);
+        read_text(HEAD FINISHED LEAK("0x0", "Leak_DefinitelyLost", "70", "17920", LIBRARY_FRAMES USER_FRAMES) TAIL);
     assert_true(r.fine && r.summary.finished);
     assert_int_equal(r.model->process_count, 1);
     assert_int_equal(r.model->processes[0]->pid, 4711);
@@ -103,6 +103,28 @@ static void the_same_site_has_the_same_fingerprint_at_any_address(void **state) 
     leaks_model_destroy(b.model);
 }
 
+#define POISON_FRAME(function) FRAME("/lib/libpoolbuf.so.0", function, "/src/allocator/src", "poison.h", "98")
+
+static void a_handle_and_its_bytes_are_one_buffer(void **state) {
+    (void)state;
+    reading r = read_text(
+        HEAD FINISHED LEAK("0x0", "Leak_StillReachable", "1", "64",
+                           POISON_FRAME("poison_handle_out") LIBRARY_FRAMES USER_FRAMES)
+            LEAK("0x1", "Leak_StillReachable", "1", "256", POISON_FRAME("poison_bytes_out") LIBRARY_FRAMES USER_FRAMES)
+                LEAK("0x2", "Leak_DefinitelyLost", "69", "22080",
+                     POISON_FRAME("poison_handle_out") LIBRARY_FRAMES USER_FRAMES)
+                    LEAK("0x3", "Leak_IndirectlyLost", "69", "17664",
+                         POISON_FRAME("poison_bytes_out") LIBRARY_FRAMES USER_FRAMES) TAIL);
+    assert_int_equal(r.model->group_count, 1);
+    assert_int_equal(r.summary.leak_groups, 1);
+    const leaks_group *group = r.model->groups[0];
+    assert_int_equal(group->count, 70);
+    assert_int_equal(group->bytes, 17920);
+    assert_string_equal(group->kind, "definitely lost");
+    assert_int_equal(group->processes, 1);
+    leaks_model_destroy(r.model);
+}
+
 static void reachable_blocks_count_only_when_they_are_buffers(void **state) {
     (void)state;
     reading r = read_text(HEAD FINISHED LEAK("0x0", "Leak_StillReachable", "1", "64", MALLOC_FRAME USER_FRAMES)
@@ -142,7 +164,7 @@ static void an_invalid_read_is_listed_with_its_count_and_its_blocks_history(void
 static void a_report_that_breaks_off_gives_its_whole_elements(void **state) {
     (void)state;
     const char *whole = HEAD FINISHED LEAK("0x0", "Leak_DefinitelyLost", "1", "64", USER_FRAMES)
-        LEAK("0x1", "Leak_DefinitelyLost", "2", "64", USER_FRAMES) TAIL;
+        LEAK("0x1", "Leak_PossiblyLost", "2", "64", USER_FRAMES) TAIL;
     const size_t first_error = (size_t)(strstr(whole, "</error>") - whole) + strlen("</error>");
     for (size_t length = 0; length < strlen(whole) - 1; length++) {
         char *part = strndup(whole, length);
@@ -186,6 +208,7 @@ int main(void) {
         cmocka_unit_test(frames_inlined_from_a_public_header_are_cut_too),
         cmocka_unit_test(a_stack_of_the_librarys_alone_is_left_whole),
         cmocka_unit_test(the_same_site_has_the_same_fingerprint_at_any_address),
+        cmocka_unit_test(a_handle_and_its_bytes_are_one_buffer),
         cmocka_unit_test(reachable_blocks_count_only_when_they_are_buffers),
         cmocka_unit_test(an_invalid_read_is_listed_with_its_count_and_its_blocks_history),
         cmocka_unit_test(a_report_that_breaks_off_gives_its_whole_elements),
