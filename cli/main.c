@@ -23,6 +23,7 @@ static const subcommand SUBCOMMANDS[] = {
     {"list", cli_list, "the scenarios, suites and subjects there are"},
     {"compare", cli_compare, "two results: what became slower, and is that certain"},
     {"report", cli_report, "results and leaks as text, Markdown, HTML or JSON"},
+    {"leaks", cli_leaks, "run a program, and fail if it leaks buffers"},
     {"record", cli_record, "a program's allocations as a scenario"},
     {"options", cli_options, "the environment variables of a linked program"},
     {"worker", cli_worker, NULL},
