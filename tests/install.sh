@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Install and consume: an installed poolbuf, moved to another place, is found by find_package() and by pkg-config, and a
+# small program builds and runs against it, shared and static; so does a C++ one. The installed CLI works where it lies.
+source "$(dirname "$0")/lib.sh"
+
+run cmake --install "$POOLBUF_BUILD" --prefix "$work/first"
+expect_status 0
+mv first moved
+prefix=$work/moved
+library=$(dirname "$(find "$prefix" -name libpoolbuf.a)")
+
+cat >app.c <<'END'
+#include <poolbuf/poolbuf.h>
+#include <stdio.h>
+int main(void) {
+    poolbuf *buffer = poolbuf_allocate(NULL, 64, 1024);
+    if (buffer == NULL || poolbuf_write_u32_be(buffer, 42) != POOLBUF_OK) {
+        return 1;
+    }
+    uint32_t value = 0;
+    if (poolbuf_read_u32_be(buffer, &value) != POOLBUF_OK) {
+        return 1;
+    }
+    printf("%u\n", (unsigned)value);
+    return poolbuf_release(buffer) ? 0 : 1;
+}
+END
+cp app.c app_cxx.cc
+cat >CMakeLists.txt <<'END'
+cmake_minimum_required(VERSION 3.25)
+project(consumer C CXX)
+find_package(poolbuf 0.1 REQUIRED)
+add_executable(shared app.c)
+target_link_libraries(shared PRIVATE poolbuf::poolbuf)
+add_executable(static app.c)
+target_link_libraries(static PRIVATE poolbuf::static)
+add_executable(cxx app_cxx.cc)
+target_link_libraries(cxx PRIVATE poolbuf::poolbuf)
+END
+
+# Runs a program, which must print 42, and says what it loads.
+expect_42() {
+    run "$@"
+    expect_status 0
+    expect_equal "what ${1##*/} prints" 42 "$(cat .stdout)"
+    expect_stderr_empty
+}
+
+run cmake -S . -B built -G Ninja -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Debug
+expect_status 0
+run cmake --build built
+expect_status 0
+expect_42 built/shared
+expect_42 built/static
+expect_42 built/cxx
+run ldd built/static
+expect_equal "references of the static program to libpoolbuf.so" 0 "$(grep -c libpoolbuf .stdout)"
+
+export PKG_CONFIG_PATH=$library/pkgconfig
+read -ra flags <<<"$(pkg-config --cflags --libs poolbuf)"
+run "${CC:-cc}" app.c -o by_pkg_config "${flags[@]}"
+expect_status 0
+expect_42 env LD_LIBRARY_PATH="$library" ./by_pkg_config
+read -ra flags <<<"$(pkg-config --cflags --libs poolbuf-static)"
+run "${CC:-cc}" app.c -o by_pkg_config_static "${flags[@]}"
+expect_status 0
+expect_42 ./by_pkg_config_static
+run pkg-config --modversion poolbuf
+expect_equal "the version in poolbuf.pc" "$("$POOLBUF_BIN" --version)" "poolbuf $(cat .stdout)"
+
+# The detector comes along with the static library too: nobody references its constructor.
+sed 's/return poolbuf_release.*/return 0;/' app.c >leak.c
+run "${CC:-cc}" -g leak.c -o leak "${flags[@]}"
+expect_status 0
+run "$prefix/bin/poolbuf" leaks -- ./leak
+expect_status 4
+expect_stderr_has leak.c
+
+run "$prefix/bin/poolbuf" list scenarios
+expect_status 0
+expect_stdout_has pingpong
+expect_file "$prefix/share/man/man7/poolbuf-options.7"
+finish

@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# `poolbuf leaks -- PROGRAM`: its exit status, its report, and that the program does not notice.
+source "$(dirname "$0")/lib.sh"
+
+leaky=$POOLBUF_EXAMPLES/leaky
+clean=$POOLBUF_EXAMPLES/clean
+
+# A leak: 4, with both call sites and exact counts on stderr; stdout is the program's own.
+run poolbuf leaks -- "$leaky" -v
+expect_status 4
+expect_equal "stdout" "1000 buffers allocated; never released: 70 by keep_request(), 30 by send_reply()" "$(cat .stdout)"
+for name in read_request keep_request format_reply send_reply serve main; do
+    expect_stderr_matches "$name.*leaky\.c:[0-9]+"
+done
+expect_stderr_matches '(^|[^0-9])70 x poolbuf'
+expect_stderr_matches '(^|[^0-9])30 x poolbuf'
+expect_stderr_lacks /tmp/poolbuf-
+
+# No leak: 0, and one line that says what was checked.
+run poolbuf leaks -- "$clean" -v
+expect_status 0
+expect_equal "stdout" "1000 buffers allocated, all of them released" "$(cat .stdout)"
+expect_stderr_lines 1
+expect_stderr_has "no leak: 1000 buffers"
+
+# Nothing checked: 6, each with its reason.
+run poolbuf leaks -- true
+expect_status 6
+expect_stderr_has "never loaded libpoolbuf"
+run poolbuf leaks -- "$clean" 0
+expect_status 6
+expect_stderr_has "not one buffer was allocated"
+run poolbuf leaks --level disabled -- "$leaky"
+expect_status 6
+expect_stderr_has "level disabled"
+
+# A program that fails without a leak: 1. With one: 4, and both are said.
+run poolbuf leaks -- sh -c 'exit 3'
+expect_status 1
+expect_stderr_has "ended with status 3"
+run poolbuf leaks -- sh -c 'kill -SEGV $$'
+expect_status 1
+expect_stderr_has "signal 11 (SEGV)"
+run poolbuf leaks -- sh -c '"$0"; exit 5' "$clean"
+expect_status 1
+expect_stderr_has "ended with status 5; no leak"
+run poolbuf leaks -- sh -c '"$0"; exit 5' "$leaky"
+expect_status 4
+expect_stderr_has "ended with status 5"
+
+# A program that cannot be started: 2, one line.
+run poolbuf leaks -- ./nowhere
+expect_one_line_refusal ./nowhere "No such file or directory"
+run poolbuf leaks -- /etc/passwd
+expect_one_line_refusal /etc/passwd "Permission denied"
+run poolbuf leaks
+expect_one_line_refusal "program is missing"
+run poolbuf leaks --level paranoyd -- "$leaky"
+expect_one_line_refusal '"paranoyd"' "simple, advanced, paranoid"
+run poolbuf leaks --format html -- "$leaky"
+expect_one_line_refusal "--format needs -o"
+run poolbuf leaks --format hmtl -o x -- "$leaky"
+expect_one_line_refusal '"hmtl"' html
+run poolbuf leaks --tool valgrind --level simple -- "$leaky"
+expect_one_line_refusal "--level belongs to --tool builtin"
+
+# What a user has set already does not get in the way; the program's arguments are its own.
+run env POOLBUF_LEAK_LEVEL=disabled POOLBUF_LEAK_EXIT_CODE=9 POOLBUF_LEAK_REPORT=mine.json "$POOLBUF_BIN" leaks "$leaky" -v
+expect_status 4
+expect_no_file mine.json
+
+# --fail-on none reports, and lets pass; --level simple sees a sample.
+run poolbuf leaks --fail-on none -- "$leaky"
+expect_status 0
+expect_stderr_has keep_request
+run env POOLBUF_LEAK_SEED=1 "$POOLBUF_BIN" leaks --level simple -- "$leaky" 1000000 1000
+expect_status 4
+expect_stderr_has keep_request
+expect_stderr_has send_reply
+run env POOLBUF_LEAK_DENSE_START=0 POOLBUF_LEAK_SAMPLING_INTERVAL=1000000000 POOLBUF_LEAK_SEED=1 "$POOLBUF_BIN" leaks --level simple -- "$leaky" 100 2
+expect_status 4
+expect_stderr_has "2 buffers were never released"
+expect_stderr_has "--level paranoid"
+
+# Several processes: their reports are merged by fingerprint.
+run poolbuf leaks -o leaks.json -- sh -c '"$0" & "$0" & "$1"; wait' "$leaky" "$clean"
+expect_status 4
+expect_equal "groups" 2 "$(json leaks.json 'groups.#')"
+expect_equal "counts, by bytes" "60 140" "$(json leaks.json groups.0.count) $(json leaks.json groups.1.count)"
+expect_equal "processes" 3 "$(json leaks.json 'processes.#')"
+expect_equal "tool" builtin "$(json leaks.json tool)"
+
+# The file can be shown in every format, and be written in every one at once.
+for format in text markdown html; do
+    run poolbuf report leaks.json --format $format -o "by-report.$format"
+    expect_status 0
+    expect_stdout_empty
+    expect_stderr_empty
+    run poolbuf leaks --format $format -o "by-leaks.$format" -- "$leaky"
+    expect_status 4
+    for file in by-report.$format by-leaks.$format; do
+        checks=$((checks + 1))
+        grep -q keep_request "$file" || fail "$file lacks keep_request"
+    done
+done
+run poolbuf leaks -o clean.json -- "$clean"
+expect_status 0
+expect_equal "groups of a clean program" 0 "$(json clean.json 'groups.#')"
+run poolbuf leaks -o - --format json -- "$leaky"
+expect_status 4
+cp .stdout stdout.json
+run "$POOLBUF_JSON_TOOL" check stdout.json
+expect_status 0
+
+# An output that cannot be written is refused before the program runs; nothing is left behind.
+run poolbuf leaks -o nowhere/leaks.json -- touch started
+expect_one_line_refusal nowhere/leaks.json
+expect_no_file started
+echo before >kept.json
+run poolbuf leaks -o kept.json -- ./nowhere
+expect_status 2
+expect_equal "an output whose run never began" before "$(cat kept.json)"
+
+# Standard input and signals reach the program.
+run sh -c 'echo spoken | "$0" leaks -- sh -c "cat; \"$1\" 5"' "$POOLBUF_BIN" "$clean"
+expect_equal "what came through" spoken "$(cat .stdout)"
+cat >trapped.sh <<'END'
+trap '"$1" 3; exit 0' TERM
+echo ready
+while true; do sleep 0.05; done
+END
+coproc { exec "$POOLBUF_BIN" leaks -- sh trapped.sh x "$clean" 2>trapped.err; }
+read -r _ <&"${COPROC[0]}"
+pid=$COPROC_PID
+kill -TERM "$pid"
+wait "$pid"
+last_command=
+expect_equal "status after SIGTERM was passed on" 0 $?
+
+# Nothing stays in the temporary folder.
+mkdir private
+run env TMPDIR="$work/private" "$POOLBUF_BIN" leaks -- "$leaky"
+expect_equal "files left in TMPDIR" "" "$(ls -A private)"
+finish

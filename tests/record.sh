@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Record a program's allocations and replay them: the trace holds what the program did, and every subject does the same.
+source "$(dirname "$0")/lib.sh"
+
+cat >worker.c <<'END'
+/* 2 threads x 500 blocks: malloc, calloc, realloc, aligned_alloc; each block freed by the other thread or its own. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+static void *left[1000];
+static void *work(void *argument) {
+    size_t first = *(size_t *)argument;
+    for (size_t i = first; i < first + 500; i++) {
+        left[i] = i % 3 == 0 ? malloc(100 + i) : i % 3 == 1 ? calloc(1, 200 + i) : aligned_alloc(64, 4096);
+        memset(left[i], 1, 100);
+        if (i % 5 == 0) {
+            left[i] = realloc(left[i], 5000 + i);
+        }
+        if (i % 2 == 0) {
+            free(left[i]);
+            left[i] = NULL;
+        }
+    }
+    return NULL;
+}
+int main(void) {
+    pthread_t threads[2];
+    size_t firsts[2] = {0, 500};
+    for (int i = 0; i < 2; i++) {
+        pthread_create(&threads[i], NULL, work, &firsts[i]);
+    }
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    for (int i = 0; i < 1000; i++) {
+        free(left[i]);
+    }
+    puts("done");
+    return 0;
+}
+END
+run "${CC:-cc}" -O1 -pthread worker.c -o worker
+expect_status 0
+
+run poolbuf record -o worker.pbtrace -- ./worker
+expect_status 0
+expect_equal "stdout" "done" "$(cat .stdout)"
+expect_stderr_has worker.pbtrace
+expect_file worker.pbtrace
+allocations=$(grep -oE '[0-9]+ allocations' .stderr | grep -oE '[0-9]+')
+if [ "$allocations" -lt 1000 ] || [ "$allocations" -gt 1200 ]; then
+    fail "$allocations allocations were recorded, not 1000 and a few"
+fi
+expect_equal "names or paths in the trace" 0 "$(strings worker.pbtrace | grep -c "$work")"
+
+run poolbuf run worker.pbtrace --quick --rounds 2 -o replay.json
+expect_status 0
+expect_equal "scenarios" 1 "$(json replay.json 'scenarios.#')"
+expect_equal "allocations that are replayed" "$allocations" "$(json replay.json scenarios.0.allocations)"
+results=$(json replay.json 'scenarios.0.results.#')
+for ((i = 0; i < results; i++)); do
+    at=scenarios.0.results.$i
+    expect_equal "status of $at" ok "$(json replay.json $at.status)"
+    expect_equal "live bytes of $at at the end" "$(json replay.json scenarios.0.results.0.samples.0.phases)" \
+        "$(json replay.json $at.samples.1.phases)"
+done
+
+# A program that fails, that allocates nothing, or that a recorder cannot see.
+run poolbuf record -o failed.pbtrace -- sh -c 'exit 7'
+[ "$status" != 0 ] || fail "a program that failed must not look like success"
+run poolbuf record -o none.pbtrace -- "$POOLBUF_EXAMPLES/nothing-here"
+expect_status 2
+expect_no_file none.pbtrace
+
+# The traces that are shipped replay, and are as small as was promised.
+for trace in "$POOLBUF_SOURCE"/scenarios/traces/*.pbtrace; do
+    bytes=$(stat -c %s "$trace")
+    [ "$bytes" -lt $((2 * 1024 * 1024)) ] || fail "$trace has $bytes bytes; the limit is 2 MiB"
+    run poolbuf run "$trace" --quick --rounds 1 --subject pooled,malloc,fixed -o shipped.json
+    expect_status 0
+done
+finish

@@ -1,0 +1,199 @@
+#!/usr/bin/env bash
+# From scenarios to an answer: run, report in every format, compare with itself and with a doctored slower copy.
+source "$(dirname "$0")/lib.sh"
+
+subjects=$(run poolbuf list subjects && grep -oE '^[a-z][a-z-]+' .stdout | paste -sd,)
+if [ -n "$POOLBUF_SANITIZE" ]; then
+    # Another malloc cannot be preloaded under a sanitizer, nor can malloc prove that it is glibc's.
+    note "under -fsanitize=$POOLBUF_SANITIZE only the subjects without a preloaded library are run"
+    subjects=pooled,fixed,null
+fi
+for name in pooled fixed null; do
+    expect_equal "$name is listed" 1 "$(tr , '\n' <<<"$subjects" | grep -cx "$name")"
+done
+
+cat >tiny.yaml <<'END'
+name: tiny
+asks: Does one thread get an answer?
+source: Made for this test.
+threads: 1
+phases:
+  - name: churn
+    kind: churn
+    live: 32
+    operations: 4000
+    sizes: {log_uniform: {low: 16, high: 16384}}
+  - name: pingpong
+    kind: pingpong
+    operations: 4000
+    sizes: {fixed: 256}
+END
+cat >pair.yaml <<'END'
+name: pair
+asks: Do two threads?
+source: Made for this test.
+threads: 2
+phases:
+  - kind: handoff
+    live: 64
+    burst: 8
+    operations: 4000
+    sizes: {fixed: 256}
+END
+
+# All subjects, three rounds: a table on stdout, nothing but progress on stderr, and valid JSON.
+run poolbuf run tiny.yaml pair.yaml --quick --rounds 3 --seed 7 --subject "$subjects" -o results.json
+expect_status 0
+cp .stdout table.txt
+for word in tiny pair pooled fixed null "ns/op" "peak resident"; do
+    expect_stdout_has "$word"
+done
+run "$POOLBUF_JSON_TOOL" check results.json
+expect_status 0
+expect_equal "schema" poolbuf.results/1 "$(json results.json schema)"
+expect_equal "scenarios" 2 "$(json results.json 'scenarios.#')"
+expect_equal "seed" 7 "$(json results.json run.seed)"
+expect_equal "leak level of the workers" disabled "$(json results.json run.leak_level)"
+count=$(tr , '\n' <<<"$subjects" | wc -l)
+for scenario in 0 1; do
+    expect_equal "results of scenario $scenario" "$count" "$(json results.json "scenarios.$scenario.results.#")"
+    for ((i = 0; i < count; i++)); do
+        at=scenarios.$scenario.results.$i
+        expect_equal "status of $at" ok "$(json results.json $at.status)"
+        expect_equal "samples of $at" 3 "$(json results.json "$at.samples.#")"
+        # Live bytes at the end of each phase are the same for every subject: they all did the same work.
+        expect_equal "live bytes of $at" "$(json results.json scenarios.$scenario.results.0.samples.0.phases)" \
+            "$(json results.json $at.samples.2.phases)"
+    done
+done
+
+for format in text markdown html json; do
+    run poolbuf report results.json --format $format
+    expect_status 0
+    expect_stderr_empty
+    expect_stdout_has pooled
+    cp .stdout "by-stdout.$format"
+    run poolbuf report results.json --format $format -o "by-file.$format"
+    expect_status 0
+    expect_stdout_empty
+    expect_equal "$format in a file and on stdout" "$(cat "by-stdout.$format")" "$(cat "by-file.$format")"
+done
+checks=$((checks + 1))
+diff table.txt by-stdout.text >difference || fail "the table of run and of report differ" "$(cat difference)"
+run "$POOLBUF_JSON_TOOL" same results.json by-stdout.json
+expect_status 0
+expect_equal "addresses in the page" 0 "$(grep -cE '(src|href)="https?://' by-file.html)"
+run poolbuf report results.json -o page.html
+expect_equal "format by suffix" "$(cat by-file.html)" "$(cat page.html)"
+run script -qec "'$POOLBUF_BIN' report results.json --format html" /dev/null
+expect_status 2
+expect_stdout_has "not for a terminal"
+
+# Parts of one experiment become one file; what is not is refused for JSON, and shown one after the other elsewhere.
+run poolbuf run tiny.yaml --quick --rounds 2 --subject pooled,null -o tiny.json
+expect_status 0
+run poolbuf run pair.yaml --quick --rounds 2 --subject pooled,null -o pair.json
+expect_status 0
+run poolbuf report tiny.json pair.json --format json -o both.json
+expect_status 0
+expect_equal "scenarios of the merged file" 2 "$(json both.json 'scenarios.#')"
+run poolbuf report tiny.json results.json --format json -o refused.json
+expect_one_line_refusal "tiny.json" "different rounds"
+expect_no_file refused.json
+run poolbuf report tiny.json results.json --format markdown
+expect_status 0
+
+# Compared with itself: nothing changed. The doctored copies are of a result whose samples are known: what a slowdown of a
+# third means must not hang on how noisy this machine was a moment ago.
+run poolbuf compare results.json results.json
+expect_status 0
+expect_stdout_has "no regression"
+known=$POOLBUF_SOURCE/reports/tests/golden/results.json
+"$POOLBUF_JSON_TOOL" scale "$known" pooled 1.33 >slower.json
+"$POOLBUF_JSON_TOOL" scale "$known" pooled 0.67 >faster.json
+for format in text markdown json; do
+    run poolbuf compare "$known" slower.json --format $format
+    expect_status 3
+    expect_stdout_has pooled
+done
+cp .stdout comparison.json
+expect_equal "compare's schema" poolbuf.compare/1 "$(json comparison.json schema)"
+rows=$(json comparison.json 'rows.#')
+for ((i = 0; i < rows; i++)); do
+    subject=$(json comparison.json "rows.$i.subject")
+    wanted=false
+    [ "$subject" != pooled ] || wanted=true
+    expect_equal "regression of $subject" $wanted "$(json comparison.json "rows.$i.regression")"
+done
+run poolbuf compare "$known" faster.json
+expect_status 0
+expect_stdout_has "faster"
+run poolbuf compare "$known" slower.json --threshold 40
+expect_status 0
+run poolbuf compare "$known" slower.json --relative-to fixed
+expect_status 3
+"$POOLBUF_JSON_TOOL" scale "$known" null 3 >slower-harness.json
+run poolbuf compare "$known" slower-harness.json
+expect_status 0
+run poolbuf compare "$known" "$known" --relative-to nobody
+expect_one_line_refusal '"nobody"'
+
+# What cannot be compared is refused with the reason, unless forced; what is missing is listed; nothing in common is 6.
+"$POOLBUF_JSON_TOOL" set results.json host.cpu '"Another CPU"' >other-host.json
+run poolbuf compare results.json other-host.json
+expect_one_line_refusal "different processors" "Another CPU" "--force"
+run poolbuf compare results.json other-host.json --force
+expect_status 0
+expect_stdout_has "Another CPU"
+"$POOLBUF_JSON_TOOL" set results.json build.type '"Debug-ish"' >other-build.json
+run poolbuf compare results.json other-build.json
+expect_one_line_refusal "different build types" "Debug-ish"
+"$POOLBUF_JSON_TOOL" set results.json scenarios.0.operations 12345 >other-scenario.json
+run poolbuf compare results.json other-scenario.json
+expect_one_line_refusal "different scenarios under one name: tiny"
+run poolbuf compare results.json tiny.json
+expect_status 0
+expect_stdout_has "only in BASE"
+run poolbuf compare tiny.json pair.json
+expect_status 6
+expect_stdout_has "only in NEW"
+"$POOLBUF_JSON_TOOL" set results.json scenarios.0.results.0.status '"failed"' >failed.json
+run poolbuf compare results.json failed.json
+expect_status 1
+expect_stderr_has "failed in NEW"
+
+# Output that cannot be written is refused, and leaves what was there.
+for target in nowhere/results.json /proc/results.json .; do
+    run poolbuf run tiny.yaml --quick --rounds 1 --subject pooled -o $target
+    expect_one_line_refusal "$target"
+    run poolbuf report results.json -o $target
+    expect_one_line_refusal "$target"
+done
+echo before >kept.json
+run poolbuf report broken.json -o kept.json
+expect_status 2
+expect_equal "the file that a failed report should have replaced" before "$(cat kept.json)"
+run bash -c "'$POOLBUF_BIN' report results.json >/dev/full"
+expect_status 1
+expect_stderr_has "No space left"
+expect_equal "temporary files left behind" "" "$(find . -name '*.json.??????')"
+
+# Scenarios and suites by name, and from a folder of one's own.
+mkdir -p mine/suites
+cp tiny.yaml mine/tiny.yaml
+printf 'name: few\nasks: Is this found?\nscenarios: [tiny]\n' >mine/suites/few.yaml
+run env POOLBUF_SCENARIOS="$work/mine" "$POOLBUF_BIN" list
+expect_status 0
+expect_stderr_empty
+expect_stdout_has tiny
+expect_stdout_has few
+run env POOLBUF_SCENARIOS="$work/mine" "$POOLBUF_BIN" run few --quick --rounds 1 --subject null
+expect_status 0
+run poolbuf list scenarios
+expect_status 0
+for name in pingpong churn handoff; do
+    expect_stdout_has $name
+done
+run poolbuf list suites
+expect_stdout_has default
+finish

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# `poolbuf leaks --tool valgrind`: Memcheck finds the call sites that the built-in detector finds, with the same counts.
+source "$(dirname "$0")/lib.sh"
+
+# "COUNT FUNCTION:LINE FUNCTION:LINE ..." of each group, by count; what lies above main is not the program's.
+sites() {
+    local groups group frames frame line function
+    groups=$(json "$1" 'groups.#')
+    for ((group = 0; group < groups; group++)); do
+        frames=$(json "$1" "groups.$group.allocation_stack.#")
+        line=$(json "$1" "groups.$group.count")
+        for ((frame = 0; frame < frames; frame++)); do
+            function=$(json "$1" "groups.$group.allocation_stack.$frame.function")
+            line+=" $function:$(json "$1" "groups.$group.allocation_stack.$frame.line")"
+            [ "$function" != main ] || break
+        done
+        echo "$line"
+    done | sort -n
+}
+
+for program in leaky leaky_static; do
+    run poolbuf leaks -o builtin.json -- "$POOLBUF_EXAMPLES/$program"
+    expect_status 4
+    run poolbuf leaks --tool valgrind -o valgrind.json -- "$POOLBUF_EXAMPLES/$program"
+    expect_status 4
+    expect_stderr_has keep_request
+    expect_stderr_has "definitely lost"
+    expect_equal "tool" valgrind "$(json valgrind.json tool)"
+    expect_equal "call sites of $program" "$(sites builtin.json)" "$(sites valgrind.json)"
+    expect_equal "counts of $program" "30 70" "$(sites valgrind.json | cut -d' ' -f1 | tr '\n' ' ' | sed 's/ $//')"
+done
+
+run poolbuf leaks --tool valgrind -- "$POOLBUF_EXAMPLES/clean" -v
+expect_status 0
+expect_equal "stdout" "1000 buffers allocated, all of them released" "$(cat .stdout)"
+expect_stderr_has "no leak: 1000 buffers"
+run poolbuf leaks --tool valgrind -- true
+expect_status 6
+run poolbuf leaks --tool valgrind -- ./nowhere
+expect_status 2
+expect_stderr_has ./nowhere
+
+# Errors of use are findings too: a read after the release, a write past the capacity.
+cat >misuse.c <<'END'
+#include <poolbuf/poolbuf.h>
+#include <stdlib.h>
+static volatile uint8_t sink;
+static void read_late(void) {
+    poolbuf *buffer = poolbuf_allocate(NULL, 64, 64);
+    uint8_t *memory = poolbuf_memory(buffer);
+    memory[0] = 1;
+    poolbuf_release(buffer);
+    sink = memory[0];
+}
+static void write_past(void) {
+    poolbuf *buffer = poolbuf_allocate(NULL, 64, 64);
+    poolbuf_memory(buffer)[64] = 1;
+    poolbuf_release(buffer);
+}
+int main(int argc, char **argv) {
+    (void)argv;
+    argc > 1 ? write_past() : read_late();
+    return 0;
+}
+END
+read -ra library <<<"-I$POOLBUF_SOURCE/allocator/include -I$POOLBUF_SOURCE/leakdetect/include -L$POOLBUF_BUILD/lib -Wl,-rpath,$POOLBUF_BUILD/lib"
+run "${CC:-cc}" -g misuse.c -o misuse "${library[@]}" -lpoolbuf
+expect_status 0
+run poolbuf leaks --tool valgrind -- ./misuse
+expect_status 4
+expect_stderr_has "invalid read"
+expect_stderr_has read_late
+run poolbuf leaks --tool valgrind -- ./misuse past
+expect_status 4
+expect_stderr_has "invalid write"
+expect_stderr_has write_past
+finish
