@@ -239,7 +239,7 @@ static void on_progress(const measure_step *step, void *user) {
     }
     if (shown->scenario == NULL || strcmp(shown->scenario, step->scenario) != 0) {
         shown->scenario = step->scenario;
-        fprintf(stderr, "poolbuf: %s: %" PRIu32 " rounds (%zu of %zu measurements done, %.0f s)\n", step->scenario,
+        fprintf(stderr, "poolbuf: %s, rounds: %" PRIu32 " (%zu of %zu measurements done, %.0f s)\n", step->scenario,
                 step->rounds, step->done, step->total, step->seconds);
     }
 }
@@ -362,7 +362,7 @@ int cli_run(int argc, char **argv) {
          .meaning = "N",
          .low = 1,
          .high = MEASURE_ROUNDS_MAX,
-         .help = "how often each subject plays each scenario, in a fresh process each time; default 7, quick 3"},
+         .help = "how often each subject plays each scenario, in a fresh process each time; default 14, quick 3"},
         {.name = "quick",
          .kind = ARGUMENT_FLAG,
          .value = &asked.quick,

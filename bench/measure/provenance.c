@@ -135,8 +135,11 @@ bool provenance_check(const provenance *facts, const subject *which, const char 
         return false;
     }
     if (preload != NULL) {
-        if (strcmp(facts->malloc_path, preload) != 0 || facts->malloc_provider != which->provider) {
+        if (strcmp(facts->malloc_path, preload) != 0) {
             return refuse(message, message_size, which->name, facts->malloc_path, facts->malloc_version, preload);
+        }
+        if (facts->malloc_provider != which->provider) {
+            return refuse(message, message_size, which->name, facts->malloc_path, facts->malloc_version, which->name);
         }
         return true;
     }
