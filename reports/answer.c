@@ -254,7 +254,7 @@ const char *answer_leaks(const leaks_model *model) {
         sentence_add(&out, "no leak found");
     } else {
         sentence_add(&out, "%zu leaking call stack%s: ", model->group_count, sentence_plural(model->group_count));
-        if (exact_live) {
+        if (exact_live && exact.live_buffers != count) {
             sentence_add(&out, "%s leaked in all (%s); seen with a stack: ", unit_count(exact.live_buffers).text,
                          unit_byte_count(exact.live_bytes).text);
         }

@@ -268,8 +268,9 @@ static void write_scenario(const results_model *model, size_t input, size_t inde
     fputs(": time an operation, ratio to the baseline and peak memory of each subject; ", to);
     html_print(to, answer);
     fputs(". The table below has the numbers.\"><div class=\"canvas\"></div><figcaption aria-hidden=\"true\">Dots: "
-          "every sample, first round on top. Tick: median. Band: 95&#8239;% interval. Memory: resident, with the live "
-          "part inside.</figcaption></figure>\n",
+          "every sample, first round on top. Tick: median. Band: 95&#8239;% interval. Memory: the "
+          "wide bar is resident, the narrow one live, as requested; what was never touched is not "
+          "resident.</figcaption></figure>\n",
           to);
     write_numbers(model, scenario, scale, to);
     write_samples(scenario, scale, to);
@@ -317,7 +318,8 @@ static void write_reading(FILE *to) {
           "whole interval lies on one side of 1; <b>not separated</b> means that these numbers cannot tell. A winner "
           "is named only if it is separated from each of the others, again in pairs of the same round. Every sample "
           "is "
-          "shown: none is dropped as an outlier. <b>Live</b> is what the scenario holds, <b>resident</b> what the "
+          "shown: none is dropped as an outlier. <b>Live</b> is what the scenario holds, as requested, <b>resident</b> "
+          "what the "
           "process "
           "took from the system at its peak, <b>growth</b> how much of that came during the run. <b>null</b> hands out "
           "the "
@@ -327,7 +329,9 @@ static void write_reading(FILE *to) {
 
 static void write_warnings(const results_model *model, FILE *to) {
     if (model->run.quick) {
-        fputs("<p class=\"warning\">A quick run: few rounds, so intervals are wide. Decide nothing by it.</p>\n", to);
+        fputs(
+            "<p class=\"warning\">A quick run: short measurements, so intervals are wide. Decide nothing by it.</p>\n",
+            to);
     }
     if (model->build.type != NULL && strcmp(model->build.type, "Debug") == 0) {
         fputs("<p class=\"warning\">A Debug build: these times say nothing about a Release build.</p>\n", to);
