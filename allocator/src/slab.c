@@ -82,8 +82,10 @@ static bool slab_grow(slab *self) {
     }
     table->regions[table->count++] = region;
     self->bytes += self->region_bytes;
-    self->fresh = region;
-    self->fresh_end = self->fresh + self->region_bytes / self->record_bytes * self->record_bytes;
+    /* The first place of handles stays empty: the table knows its address, and Memcheck would take that for a reference to
+     * the buffer that lies there, which could then never be lost. */
+    self->fresh_end = (char *)region + self->region_bytes / self->record_bytes * self->record_bytes;
+    self->fresh = (char *)region + (self->closed ? self->record_bytes : 0);
     return true;
 }
 
