@@ -92,8 +92,7 @@ int main(int argc, char **argv) {
 
     unsigned long lost = 0;
     for (unsigned long i = 0; i < buffers; i++) {
-        /* The next leak is due when the line from (0, 0) to (buffers, leaks) crosses the next whole number. */
-        bool lose = (i + 1) * leaks / buffers > lost;
+        bool lose = lost < leaks && i * leaks >= lost * buffers; /* at the start of each of LEAKS equal stretches */
         unsigned long turn = lose ? lost : i;
         bool reply = turn % 10 == 2 || turn % 10 == 5 || turn % 10 == 8; /* three of ten */
         lost += lose;

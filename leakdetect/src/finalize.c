@@ -93,12 +93,16 @@ static void fill_circumstances(report *self, const char *reason) {
     read_command(self->command, sizeof self->command);
 }
 
-/* Exact figures of a forked child would count what it inherited, which is the parent's to release: unknown. */
-static void fill_exact(report *self) {
+/* Counts before the report lock is taken: the counter takes the allocator's locks, which are held around fork() while our
+ * handler takes the report lock. Exact figures of a forked child would count what it inherited, which is the parent's to
+ * release: unknown. */
+static report_exact count_exactly(void) {
+    report_exact exact = {0};
     if (exact_counter != NULL && tracker_generation() == 0) {
-        self->exact.known = true;
-        exact_counter(&self->exact.live_buffers, &self->exact.live_bytes, &self->exact.allocated);
+        exact.known = true;
+        exact_counter(&exact.live_buffers, &exact.live_bytes, &exact.allocated);
     }
+    return exact;
 }
 
 static size_t look_up(void *context, uintptr_t address, const symbol_frame **frames) {
@@ -172,15 +176,12 @@ void finalize_owner(const void *owner, uint64_t live, uint64_t live_bytes) {
     if (live == 0 || detector_level() == LEAKDETECT_DISABLED) {
         return;
     }
+    report all = {.exact = count_exactly()};
+    all.exact.live_buffers = live;
+    all.exact.live_bytes = live_bytes;
     symbolizer *symbols = report_begin(self);
     if (symbols == NULL) {
         return;
-    }
-    report all = {.exact = {tracker_generation() == 0, live, live_bytes, 0}};
-    uint64_t allocated = 0;
-    if (exact_counter != NULL) {
-        exact_counter(NULL, NULL, &allocated);
-        all.exact.allocated = allocated;
     }
     report_scope scope = {.owner = owner, .mark = path == NULL, .generation = tracker_generation()};
     fill_circumstances(&all, "allocator destroyed");
@@ -208,14 +209,16 @@ static void write_exit_text(report *all, symbolizer *symbols) {
 void finalize_process(void) {
     const detector_settings *settings = detector_get_settings();
     thread_state *self = thread_self();
-    symbolizer *symbols = detector_level() == LEAKDETECT_DISABLED ? NULL : report_begin(self);
+    if (detector_level() == LEAKDETECT_DISABLED) {
+        return;
+    }
+    report all = {.exact = count_exactly()};
+    symbolizer *symbols = report_begin(self);
     if (symbols == NULL) {
         return;
     }
-    report all = {0};
     report_scope scope = {.unreported_only = settings->report_path == NULL, .generation = tracker_generation()};
     fill_circumstances(&all, "process exit");
-    fill_exact(&all);
     report_collect(&all, &scope);
     uint64_t leaked = report_leaked(&all);
     if (settings->report_path == NULL) {
@@ -236,14 +239,13 @@ poolbuf_status finalize_write(FILE *out, leakdetect_format format) {
     if (out == NULL || (format != LEAKDETECT_TEXT && format != LEAKDETECT_JSON)) {
         return POOLBUF_ERROR_BAD_ARGUMENT;
     }
+    report all = {.exact = count_exactly()};
     symbolizer *symbols = report_begin(self);
     if (symbols == NULL) {
         return POOLBUF_ERROR_NO_MEMORY;
     }
-    report all = {0};
     report_scope scope = {.generation = tracker_generation()};
     fill_circumstances(&all, "on request");
-    fill_exact(&all);
     report_collect(&all, &scope);
     write_report(&all, symbols, out, format);
     report_fini(&all);
@@ -256,14 +258,13 @@ poolbuf_status finalize_write_path(const char *path) {
     if (path == NULL) {
         return POOLBUF_ERROR_BAD_ARGUMENT;
     }
+    report all = {.exact = count_exactly()};
     symbolizer *symbols = report_begin(self);
     if (symbols == NULL) {
         return POOLBUF_ERROR_NO_MEMORY;
     }
-    report all = {0};
     report_scope scope = {.generation = tracker_generation()};
     fill_circumstances(&all, "on request");
-    fill_exact(&all);
     report_collect(&all, &scope);
     bool written = write_report_to_path(&all, symbols, path);
     report_fini(&all);

@@ -151,7 +151,7 @@ void report_frames_resolve(report_frames *frames, uint32_t stack, report_lookup 
         size_t found_count = lookup(context, addresses[i], &found);
         if (frames->count + found_count > room) {
             room = (frames->count + found_count) * 2;
-            void *grown = realloc(frames->items, room * sizeof(*frames->items));
+            void *grown = realloc(frames->items, room * sizeof(void *));
             if (grown == NULL) {
                 return; /* benign: a shorter stack */
             }

@@ -42,7 +42,7 @@
     X(dwarf_getsrcfiles)                                                                                               \
     X(dwarf_filesrc)
 
-#define DECLARE(name) __extension__ __typeof__(name) *name;
+#define DECLARE(name) __extension__ __typeof__(name)(*(name));
 typedef struct libdw {
     LIBDW_FUNCTIONS(DECLARE)
 } libdw;
@@ -299,7 +299,7 @@ size_t symbolize_address(symbolizer *self, uintptr_t address, const symbol_frame
         return 1;
     }
     memcpy(kept, found, count * sizeof *kept);
-    if (self->cache != NULL && self->cache_used < CACHE_SLOTS / 4 * 3) {
+    if (self->cache != NULL && self->cache_used < CACHE_SLOTS - CACHE_SLOTS / 4) {
         self->cache[slot] = (cached){address, (uint32_t)count, kept};
         self->cache_used++;
     }

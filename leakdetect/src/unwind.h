@@ -29,7 +29,7 @@ typedef enum unwind_kind {
 } unwind_kind;
 
 /* unwind_configure() chooses implementation and depth; at start-up, and in tests. */
-void unwind_configure(const unwinder *implementation, unwind_kind kind, uint32_t frames);
+void unwind_configure(const unwinder *unwinder_to_use, unwind_kind kind_to_use, uint32_t frames);
 
 /* unwind_capture() fills `frames` with the stack of the calling thread without the library's own frames at its top:
  * the first one is the caller of the public function. Returns their count, at most `limit`, at most STACK_MAX_FRAMES, and

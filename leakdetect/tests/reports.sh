@@ -162,4 +162,17 @@ run env POOLBUF_LEAK_LEVEL=disabled "$POOLBUF_PROGRAMS/over_release"
 expect_status 134
 expect_stderr_lacks 'MISUSE'
 
+if [ -n "$POOLBUF_TEST_MEMCHECK" ]; then
+    note "under Memcheck the detector hides no leak: each of the 100 handles is definitely lost, at the caller's lines"
+    run env POOLBUF_LEAK_LEVEL=paranoid valgrind --leak-check=full "$leaky"
+    expect_status 0
+    expect_stderr_has 'definitely lost: 6,400 bytes in 100 blocks'
+    expect_stderr_has "read_request (leaky.c:$request_line)"
+    expect_stderr_has "format_reply (leaky.c:$reply_line)"
+    expect_stderr_has 'LEAK: 100 buffers'
+    run env POOLBUF_LEAK_LEVEL=paranoid valgrind --leak-check=full --error-exitcode=99 "$clean"
+    expect_status 0
+    expect_stderr_has 'ERROR SUMMARY: 0 errors'
+fi
+
 finish
