@@ -383,6 +383,9 @@ bool allocator_audit(poolbuf_allocator *allocator) {
     bool good = true;
     registry_lock();
     for (const thread_cache *cache = allocator->group.first; cache != NULL && good; cache = cache->next_of_group) {
+        if (cache->thread == NULL) {
+            continue; /* lost in a fork(), perhaps in the middle of a change */
+        }
         good = thread_cache_audit(cache);
     }
     registry_unlock();

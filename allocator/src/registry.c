@@ -281,6 +281,15 @@ static bool set_up_locked(void) {
     return exit_key_made;
 }
 
+/* Before every constructor without a priority: fork() runs its prepare handlers last registered first, and a tracker
+ * calls into the registry with locks of its own held. So its handler, registered after ours, takes its locks before we
+ * take ours, here as everywhere. A failure shows at the first allocator, which tries again. */
+static __attribute__((constructor(101))) void set_up(void) {
+    registry_lock();
+    (void)set_up_locked();
+    registry_unlock();
+}
+
 bool registry_add(cache_group *group, bool is_default) {
     registry_lock();
     bool good = set_up_locked();

@@ -19,7 +19,7 @@
  * fork(): the child has one thread, and locks that nobody else holds, as all of them are taken around the fork. The other
  * threads' caches are lost to it: what they held stays counted as cached, and is not used again.
  *
- * Lock order: registry, then an arena. Nothing is called back with the registry lock held. */
+ * Lock order: whatever a tracker locks, registry, then an arena. Nothing is called back with the registry lock held. */
 #ifndef REGISTRY_H
 #define REGISTRY_H
 

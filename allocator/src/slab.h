@@ -4,6 +4,9 @@
  * given back is reused first, as its cache lines are warm; regions go back only when the slab ends (S1: a record's
  * address stays a record's address until then, which is what makes a stale handle safe to look at).
  *
+ * A record may go back to another slab of the same kind than it came from: handles do, as growing swaps the memory of two
+ * of them. All slabs of a kind therefore end together.
+ *
  * The list of regions is kept in table pages of its own, because a region may be closed to Memcheck (poison.h).
  * Not locked: whoever owns the slab guards it. */
 #ifndef SLAB_H
@@ -27,7 +30,6 @@ typedef struct slab {
     char *fresh, *fresh_end;   /* the part of the last region that has never been used */
     struct slab_table *tables; /* which regions there are */
     size_t bytes;              /* of all regions and tables */
-    size_t taken;              /* records out */
 } slab;
 
 /* Records of record_bytes, rounded up to 64; at least a few in each region. Nothing is acquired yet. */

@@ -1,0 +1,335 @@
+/* Unit tests of tracker.c: which calls a tracker gets, and what misuse leads to. The tracker here is a recording one. */
+#include "unit.h"
+
+#include <pthread.h>
+
+#include <valgrind/valgrind.h>
+
+#include "allocator.h"
+
+static struct {
+    uint32_t gap;
+    unsigned gaps, allocated, released, destroyed;
+    bool want;
+    unsigned accesses[POOLBUF_ACCESS_WRITE + 1];
+    const char *hint;
+    const poolbuf *accessed_buffer, *released_buffer, *misused_buffer;
+    poolbuf_misuse misuse;
+    unsigned misuses;
+    uint64_t destroyed_buffers, destroyed_bytes;
+} seen;
+
+static uint32_t next_gap(void) {
+    seen.gaps++;
+    return seen.gap;
+}
+
+static bool allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
+    assert_int_equal(poolbuf_capacity(buffer), capacity);
+    assert_ptr_equal(poolbuf_owner(buffer), allocator);
+    seen.allocated++;
+    return seen.want;
+}
+
+static void accessed(const poolbuf *buffer, poolbuf_access access, const char *hint) {
+    seen.accesses[access]++;
+    seen.accessed_buffer = buffer;
+    seen.hint = hint;
+}
+
+static void released(const poolbuf *buffer) {
+    assert_true(poolbuf_capacity(buffer) != 0); /* still whole */
+    seen.released++;
+    seen.released_buffer = buffer;
+}
+
+static void misuse(const poolbuf *buffer, poolbuf_misuse kind) {
+    seen.misused_buffer = buffer;
+    seen.misuse = kind;
+    seen.misuses++;
+}
+
+static void destroyed(poolbuf_allocator *allocator, uint64_t buffers, uint64_t bytes) {
+    assert_non_null(allocator);
+    seen.destroyed++;
+    seen.destroyed_buffers = buffers;
+    seen.destroyed_bytes = bytes;
+}
+
+static const poolbuf_tracker tracker = {
+    .struct_size = sizeof tracker,
+    .next_gap = next_gap,
+    .allocated = allocated,
+    .accessed = accessed,
+    .released = released,
+    .misuse = misuse,
+    .allocator_destroyed = destroyed,
+};
+
+static poolbuf_allocator *allocator;
+
+static int set_up(void **state) {
+    (void)state;
+    memset(&seen, 0, sizeof seen);
+    seen.gap = UINT32_MAX;
+    seen.want = true;
+    UNIT_OK(poolbuf_tracker_register(&tracker));
+    return poolbuf_allocator_create(NULL, &allocator) == POOLBUF_OK ? 0 : -1;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    poolbuf_status status = poolbuf_allocator_destroy(allocator);
+    UNIT_OK(poolbuf_tracker_register(NULL));
+    return status == POOLBUF_OK ? 0 : -1;
+}
+
+static void a_gap_of_n_samples_each_nth_allocation(void **state) {
+    (void)state;
+    static const uint32_t gaps[] = {1, 2, 7, 100};
+    for (unsigned i = 0; i < 4; i++) {
+        seen.gap = gaps[i];
+        seen.allocated = 0;
+        poolbuf_tracker_reset_sampling();
+        for (uint32_t j = 1; j <= 1000; j++) {
+            assert_true(poolbuf_release(poolbuf_allocate(allocator, 64, 64)));
+            assert_int_equal(seen.allocated, j / gaps[i]);
+        }
+    }
+}
+
+static void a_gap_of_none_asks_once_and_samples_nothing(void **state) {
+    (void)state;
+    for (int i = 0; i < 100000; i++) {
+        assert_true(poolbuf_release(poolbuf_allocate(allocator, 64, 64)));
+    }
+    assert_int_equal(seen.gaps, 1);
+    assert_int_equal(seen.allocated, 0);
+}
+
+static void a_reset_takes_hold_at_the_next_allocation(void **state) {
+    (void)state;
+    assert_true(poolbuf_release(poolbuf_allocate(allocator, 64, 64)));
+    seen.gap = 1;
+    poolbuf_tracker_reset_sampling();
+    assert_true(poolbuf_release(poolbuf_allocate(allocator, 64, 64)));
+    assert_int_equal(seen.allocated, 1);
+    assert_int_equal(unit_metrics(allocator).allocations, 2); /* and costs no count */
+}
+
+static void a_buffer_that_is_not_wanted_causes_no_calls(void **state) {
+    (void)state;
+    seen.gap = 1;
+    seen.want = false;
+    poolbuf_tracker_reset_sampling();
+    poolbuf *b = poolbuf_allocate(allocator, 64, 64);
+    poolbuf_touch(b, "hint");
+    assert_false(poolbuf_release(poolbuf_retain(b)));
+    assert_true(poolbuf_release(b));
+    assert_int_equal(seen.allocated, 1);
+    assert_int_equal(seen.released, 0);
+    assert_null(seen.accessed_buffer);
+}
+
+static void every_use_of_a_tracked_buffer_is_told(void **state) {
+    (void)state;
+    seen.gap = 1;
+    poolbuf_tracker_reset_sampling();
+    poolbuf *b = poolbuf_allocate(allocator, 64, 1000);
+    uint8_t value = 0;
+    poolbuf_touch(b, "here");
+    assert_string_equal(seen.hint, "here");
+    assert_ptr_equal(seen.accessed_buffer, b);
+    UNIT_OK(poolbuf_write_u8(b, 1));
+    UNIT_OK(poolbuf_read_u8(b, &value));
+    UNIT_OK(poolbuf_set_capacity(b, 1000));
+    assert_false(poolbuf_release(poolbuf_retain(b)));
+    static const unsigned expected[] = {1, 1, 0, 1, 1, 1, 1};
+    assert_memory_equal(seen.accesses, expected, sizeof expected);
+    assert_int_equal(seen.allocated, 1); /* growing allocates memory, not a buffer */
+    assert_true(poolbuf_release(b));
+    assert_int_equal(seen.released, 1);
+    assert_ptr_equal(seen.released_buffer, b);
+}
+
+static void uses_through_slices_are_told_of_the_buffer(void **state) {
+    (void)state;
+    seen.gap = 1;
+    poolbuf_tracker_reset_sampling();
+    poolbuf *b = poolbuf_allocate(allocator, 64, 64);
+    poolbuf *s = poolbuf_slice(b, 0, 10);
+    poolbuf *r = poolbuf_retained_slice(s, 0, 5);
+    assert_int_equal(seen.accesses[POOLBUF_ACCESS_SLICE], 2);
+    UNIT_OK(poolbuf_set_u8(r, 0, 1));
+    assert_int_equal(seen.accesses[POOLBUF_ACCESS_WRITE], 1);
+    assert_ptr_equal(seen.accessed_buffer, b);
+    assert_int_equal(seen.allocated, 1); /* slices are not sampled */
+    assert_true(poolbuf_release(r));
+    assert_true(poolbuf_release(b));
+    assert_int_equal(seen.released, 1);
+}
+
+static void a_tracked_buffer_is_tracked_once_and_not_after_its_handle_comes_back(void **state) {
+    (void)state;
+    seen.gap = 1;
+    poolbuf_tracker_reset_sampling();
+    poolbuf *b = poolbuf_allocate(allocator, 64, 64);
+    assert_true(poolbuf_release(b));
+    seen.gap = UINT32_MAX;
+    poolbuf_tracker_reset_sampling();
+    assert_ptr_equal(poolbuf_allocate(allocator, 64, 64), b);
+    poolbuf_touch(b, NULL);
+    assert_true(poolbuf_release(b));
+    assert_int_equal(seen.released, 1);
+    assert_int_equal(seen.accesses[POOLBUF_ACCESS_TOUCH], 0);
+}
+
+static void destroying_with_live_buffers_is_told_before_anything_goes(void **state) {
+    (void)state;
+    poolbuf_allocator *other = NULL;
+    UNIT_OK(poolbuf_allocator_create(NULL, &other));
+    poolbuf *b = poolbuf_allocate(other, 100, 100);
+    assert_int_equal(poolbuf_allocator_destroy(other), POOLBUF_ERROR_LIVE_BUFFERS);
+    assert_int_equal(seen.destroyed, 1);
+    assert_int_equal(seen.destroyed_buffers, 1);
+    assert_int_equal(seen.destroyed_bytes, 112);
+    assert_true(poolbuf_release(b));
+}
+
+static void *allocate_without_cache(void *unused) {
+    (void)unused;
+    poolbuf *b = poolbuf_allocate(allocator, 64, 64);
+    (void)poolbuf_release(b);
+    return NULL;
+}
+
+static void each_thread_asks_for_itself(void **state) {
+    (void)state;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, allocate_without_cache, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(seen.gaps, 1);
+    (void)allocate_without_cache(NULL);
+    assert_int_equal(seen.gaps, 2);
+}
+
+static void a_tracker_of_another_size_is_refused(void **state) {
+    (void)state;
+    poolbuf_tracker other = tracker;
+    other.struct_size = 8;
+    assert_int_equal(poolbuf_tracker_register(&other), POOLBUF_ERROR_BAD_ARGUMENT);
+}
+
+/* ---- Misuse, with POOLBUF_MISUSE=count set for this program ------------------------------------------------------- */
+
+/* Memcheck closes dead handles, so each of these is an error of its own there. */
+static void expect_misuse(const poolbuf *buffer, poolbuf_misuse kind, unsigned count) {
+    assert_int_equal(seen.misuses, count);
+    assert_int_equal(seen.misuse, kind);
+    assert_ptr_equal(seen.misused_buffer, buffer);
+}
+
+static void releasing_once_too_often_is_told_and_changes_nothing(void **state) {
+    (void)state;
+    poolbuf *b = poolbuf_allocate(allocator, 64, 64);
+    assert_true(poolbuf_release(b));
+    assert_false(poolbuf_release(b));
+    expect_misuse(b, POOLBUF_MISUSE_OVER_RELEASE, 1);
+    assert_true(unit_metrics(allocator).misuses >= 1);
+    poolbuf *c = poolbuf_allocate(allocator, 64, 64);
+    poolbuf *d = poolbuf_allocate(allocator, 64, 64);
+    assert_ptr_not_equal(c, d);
+    assert_true(poolbuf_release(c));
+    assert_true(poolbuf_release(d));
+    assert_true(allocator_audit(allocator));
+}
+
+static void every_use_of_a_dead_buffer_is_told_and_fails(void **state) {
+    (void)state;
+    poolbuf *b = poolbuf_allocate(allocator, 64, 64);
+    UNIT_OK(poolbuf_write_u32_be(b, 1));
+    assert_true(poolbuf_release(b));
+    uint32_t value = 0;
+    unsigned count = 0;
+    assert_int_equal(poolbuf_write_u32_be(b, 1), POOLBUF_ERROR_OUT_OF_BOUNDS);
+    expect_misuse(b, POOLBUF_MISUSE_USE_AFTER_RELEASE, ++count);
+    assert_int_equal(poolbuf_read_u32_be(b, &value), POOLBUF_ERROR_OUT_OF_BOUNDS);
+    expect_misuse(b, POOLBUF_MISUSE_USE_AFTER_RELEASE, ++count);
+    assert_int_equal(poolbuf_get_u32_be(b, 0, &value), POOLBUF_ERROR_OUT_OF_BOUNDS);
+    expect_misuse(b, POOLBUF_MISUSE_USE_AFTER_RELEASE, ++count);
+    assert_int_equal(poolbuf_set_u32_be(b, 0, 1), POOLBUF_ERROR_OUT_OF_BOUNDS);
+    expect_misuse(b, POOLBUF_MISUSE_USE_AFTER_RELEASE, ++count);
+    assert_int_equal(poolbuf_set_capacity(b, 10), POOLBUF_ERROR_OUT_OF_BOUNDS);
+    expect_misuse(b, POOLBUF_MISUSE_USE_AFTER_RELEASE, ++count);
+    assert_int_equal(poolbuf_ensure_writable(b, 0), POOLBUF_ERROR_OUT_OF_BOUNDS);
+    expect_misuse(b, POOLBUF_MISUSE_USE_AFTER_RELEASE, ++count);
+    assert_null(poolbuf_slice(b, 0, 0));
+    expect_misuse(b, POOLBUF_MISUSE_USE_AFTER_RELEASE, ++count);
+    assert_null(poolbuf_retained_slice(b, 0, 0));
+    expect_misuse(b, POOLBUF_MISUSE_USE_AFTER_RELEASE, ++count);
+    assert_ptr_equal(poolbuf_retain(b), b);
+    expect_misuse(b, POOLBUF_MISUSE_USE_AFTER_RELEASE, ++count);
+    poolbuf_touch(b, NULL);
+    expect_misuse(b, POOLBUF_MISUSE_USE_AFTER_RELEASE, ++count);
+    assert_int_equal(poolbuf_ref_count(b), 0);
+    assert_true(allocator_audit(allocator));
+}
+
+static void a_slice_dies_with_its_buffer(void **state) {
+    (void)state;
+    poolbuf *b = poolbuf_allocate(allocator, 64, 64);
+    poolbuf *s = poolbuf_slice(b, 0, 10);
+    assert_true(poolbuf_release(b));
+    assert_false(poolbuf_release(s));
+    expect_misuse(s, POOLBUF_MISUSE_OVER_RELEASE, 1);
+}
+
+static void a_pointer_that_is_no_handle_is_told(void **state) {
+    (void)state;
+    static _Alignas(64) unsigned char bytes[128];
+    memset(bytes, 0xff, sizeof bytes);
+    assert_false(poolbuf_release((poolbuf *)(void *)(bytes + 8)));
+    expect_misuse((poolbuf *)(void *)(bytes + 8), POOLBUF_MISUSE_FOREIGN_POINTER, 1);
+    assert_false(poolbuf_release((poolbuf *)(void *)bytes));
+    expect_misuse((poolbuf *)(void *)bytes, POOLBUF_MISUSE_FOREIGN_POINTER, 2);
+}
+
+static void too_many_references_are_refused(void **state) {
+    (void)state;
+    poolbuf *b = poolbuf_allocate(allocator, 64, 64);
+    uint64_t honest = b->state;
+    b->state = honest + 0x40000000u - 1;
+    assert_ptr_equal(poolbuf_retain(b), b);
+    expect_misuse(b, POOLBUF_MISUSE_OVERFLOW, 1);
+    b->state = honest;
+    assert_true(poolbuf_release(b));
+}
+
+#define TRACKER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TRACKER_TEST(a_gap_of_n_samples_each_nth_allocation),
+        TRACKER_TEST(a_gap_of_none_asks_once_and_samples_nothing),
+        TRACKER_TEST(a_reset_takes_hold_at_the_next_allocation),
+        TRACKER_TEST(a_buffer_that_is_not_wanted_causes_no_calls),
+        TRACKER_TEST(every_use_of_a_tracked_buffer_is_told),
+        TRACKER_TEST(uses_through_slices_are_told_of_the_buffer),
+        TRACKER_TEST(a_tracked_buffer_is_tracked_once_and_not_after_its_handle_comes_back),
+        TRACKER_TEST(destroying_with_live_buffers_is_told_before_anything_goes),
+        TRACKER_TEST(each_thread_asks_for_itself),
+        TRACKER_TEST(a_tracker_of_another_size_is_refused),
+    };
+    const struct CMUnitTest misuse_tests[] = {
+        TRACKER_TEST(releasing_once_too_often_is_told_and_changes_nothing),
+        TRACKER_TEST(every_use_of_a_dead_buffer_is_told_and_fails),
+        TRACKER_TEST(a_slice_dies_with_its_buffer),
+        TRACKER_TEST(a_pointer_that_is_no_handle_is_told),
+        TRACKER_TEST(too_many_references_are_refused),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    if (RUNNING_ON_VALGRIND) {
+        return failed; /* the errors that the others make are there for Memcheck to report: see memcheck_finds_* */
+    }
+    return failed + cmocka_run_group_tests(misuse_tests, NULL, NULL);
+}
