@@ -344,9 +344,11 @@ bool trace_parse(const void *bytes, size_t size, const char *name, trace **out, 
     decoder self;
     decoder_init(&self, &to);
     trace *read = calloc(1, sizeof *read);
-    bool fine = read != NULL || fail(&to, "not enough memory to read it");
-    fine = fine && open_zstd(&self.source, (const uint8_t *)bytes + TRACE_MAGIC_SIZE, size - TRACE_MAGIC_SIZE) &&
-           read_header(&self, read) && read_events(&self, read) && read_end(&self, read);
+    if (read == NULL) {
+        return fail(&to, "not enough memory to read it");
+    }
+    bool fine = open_zstd(&self.source, (const uint8_t *)bytes + TRACE_MAGIC_SIZE, size - TRACE_MAGIC_SIZE) &&
+                read_header(&self, read) && read_events(&self, read) && read_end(&self, read);
     if (fine) {
         read->thread_count = self.seen.thread_count;
         read->slot_count = self.seen.slot_count;

@@ -3,6 +3,7 @@
  * Every phase and thread has a random sequence of its own, so that changing one phase leaves the others as they were. */
 #include "scenario/generate.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,7 @@ static void generate_handoff(const plan *self) {
     uint32_t repeat;
     uint32_t pass = pass_of(self->operations, &repeat);
     random_state random[SCENARIO_THREADS_MAX / 2];
+    assert(ring > 0 && ring % burst == 0 && pairs <= SCENARIO_THREADS_MAX / 2);
     pass = pass < burst ? burst : pass / burst * burst;
     for (uint32_t k = 0; k < pairs; k++) {
         random_init(&random[k], self->seed, k);
@@ -155,6 +157,7 @@ static void generate_sized(plan *self, uint32_t fixed, const char *name) {
         generate_handoff(self);
         break;
     }
+    self->drawn = NULL;
     sizes_fini(&drawn);
 }
 

@@ -40,7 +40,7 @@ const char *near_word(const char *typed, const char *const *words, size_t count)
             continue;
         }
         size_t d = distance(typed, length, words[i], other);
-        if (d < nearest_distance && d * 3 <= (length > other ? length : other)) {
+        if (d < nearest_distance && d * 5 <= 2 * (length > other ? length : other)) {
             nearest = words[i];
             nearest_distance = d;
         }

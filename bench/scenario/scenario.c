@@ -143,11 +143,10 @@ static bool check_phase(document *file, const yaml_node_t *node, scenario_phase 
                              "a phase has %s; exactly one is right: \"kind\" (pingpong, churn, handoff) or \"trace\"",
                              phase->trace != NULL ? "both \"kind\" and \"trace\"" : "neither \"kind\" nor \"trace\"");
     }
+    const kind_rule *rule = &kind_rules[phase->kind];
     if (phase->trace != NULL) {
         phase->kind = SCENARIO_REPLAY;
-    }
-    const kind_rule *rule = &kind_rules[phase->kind];
-    if (phase->kind == SCENARIO_REPLAY) {
+        rule = &kind_rules[SCENARIO_REPLAY];
         return forbid(file, node, "sizes", rule->name) && forbid(file, node, "operations", rule->name) &&
                forbid(file, node, "live", rule->name) && forbid(file, node, "burst", rule->name) &&
                resolve_trace(file, node, phase);
@@ -178,13 +177,14 @@ static bool name_phase(document *file, const yaml_node_t *node, scenario *from, 
                               "an earlier phase has the name \"%s\"; names of phases differ", phase->name));
     }
     const char *base = kind_rules[phase->kind].name;
-    phase->name = malloc(strlen(base) + 12);
+    size_t room = strlen(base) + 12;
+    phase->name = malloc(room);
     if (phase->name == NULL) {
         return document_fail(file, node, "not enough memory; try again");
     }
-    (void)strcpy(phase->name, base);
+    (void)snprintf(phase->name, room, "%s", base);
     for (unsigned n = 2; name_taken(from, index, phase->name); n++) {
-        (void)sprintf(phase->name, "%s-%u", base, n);
+        (void)snprintf(phase->name, room, "%s-%u", base, n);
     }
     return true;
 }

@@ -39,7 +39,7 @@ static int basic(void) {
     void *c11 = keep(aligned_alloc(64, 1024));
     void *old = keep(memalign(64, 1009));
     void *page = keep(valloc(1010));
-    void *empty = keep(malloc(0));
+    void *empty = keep(malloc(0)); // NOLINT(clang-analyzer-optin.portability.UnixAPI)
     void *again = keep(reallocarray(array, 2, 504));
     volatile size_t too_many =
         SIZE_MAX; /* a product that overflows allocates nothing, and leaves what is there alone */
@@ -147,6 +147,7 @@ static int forks(char *program) {
 
 static void on_signal(int number) {
     (void)number;
+    // NOLINTNEXTLINE(bugprone-signal-handler)
     free(keep(malloc(6006))); /* not safe in general; here the recorder's part of it is what is tested */
 }
 

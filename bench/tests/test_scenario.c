@@ -153,7 +153,7 @@ static void a_long_word_is_cut_and_the_message_stays_one_line(void **state) {
     char text[4096] = HEAD;
     size_t n = strlen(text);
     memset(text + n, 'x', 500);
-    strcpy(text + n + 500, ": 1\n");
+    (void)snprintf(text + n + 500, sizeof text - n - 500, ": 1\n");
     assert_null(scenario_from_text(text, error));
     assert_non_null(strstr(error, "xxx...\""));
     assert_null(strchr(error, '\n'));
@@ -211,6 +211,7 @@ static void a_whole_scenario_is_read_with_its_defaults(void **state) {
                            error);
     if (from == NULL) {
         fail_msg("%s", error);
+        return;
     }
     assert_string_equal(from->name, "t");
     assert_string_equal(from->asks, "q?");
@@ -330,6 +331,7 @@ static void near_words_are_meant_and_far_ones_not(void **state) {
     static const char *const words[] = {"churn", "handoff", "pingpong"};
     assert_string_equal(near_word("chrun", words, 3), "churn");
     assert_string_equal(near_word("pingpng", words, 3), "pingpong");
+    assert_string_equal(near_word("handof", words, 3), "handoff");
     assert_null(near_word("redis", words, 3));
     assert_null(near_word("", words, 3));
     assert_null(near_word("churn", words, 0));

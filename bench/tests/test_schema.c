@@ -50,7 +50,7 @@ static bool contains(const json_t *array, const char *word) {
     return false;
 }
 
-static void check(const json_t *schema, const cyaml_schema_value_t *table, const char *where);
+static void check(const json_t *unresolved, const cyaml_schema_value_t *table, const char *where);
 
 static void check_mapping(const json_t *schema, const cyaml_schema_value_t *table, const char *where) {
     const json_t *properties = json_object_get(schema, "properties");

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the recording scripts share: where poolbuf is, a folder of their own, a free port, and stopping what they started.
 # Source it; it sets `set -euo pipefail`, $poolbuf, $here, $work, and defines need, free_port and wait_for.
 set -euo pipefail
@@ -38,8 +39,8 @@ free_port() {
 
 # wait_for PORT: until somebody listens there, at most 10 s.
 wait_for() {
-    local i
-    for i in $(seq 100); do
+    local deadline=$((SECONDS + 10))
+    while [ "$SECONDS" -lt "$deadline" ]; do
         if (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; then
             return
         fi

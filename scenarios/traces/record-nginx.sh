@@ -26,8 +26,11 @@ started+=("$recorder")
 wait_for "$port"
 
 get() { # get REQUESTS CONNECTIONS PATH [OPTION...]
-    ab -q -n "$1" -c "$2" "${@:4}" "http://127.0.0.1:$port/$3" >"$work/ab" 2>&1 || { cat "$work/ab" >&2; exit 1; }
-    grep -q 'Failed requests: *0$' "$work/ab" && ! grep -q 'Non-2xx' "$work/ab" || { cat "$work/ab" >&2; exit 1; }
+    if ! ab -q -n "$1" -c "$2" "${@:4}" "http://127.0.0.1:$port/$3" >"$work/ab" 2>&1 ||
+        ! grep -q 'Failed requests: *0$' "$work/ab" || grep -q 'Non-2xx' "$work/ab"; then
+        cat "$work/ab" >&2
+        exit 1
+    fi
 }
 for connections in 16 128; do
     for path in plain/100.bin plain/1000.bin plain/4000.bin plain/16000.bin plain/64000.bin plain/262144.bin; do
