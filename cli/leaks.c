@@ -321,8 +321,8 @@ static int could_not_start(const request *wanted, const child_end *end) {
 static int gather_and_judge(const request *wanted, const scratch *folder, const child_end *end, output *out,
                             bool *shown) {
     findings found = {.model = leaks_model_create(),
-                      .exact = {MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN},
-                      .tracked = {MODEL_UNKNOWN, MODEL_UNKNOWN}};
+                      .exact = {.live_buffers = MODEL_UNKNOWN, .live_bytes = MODEL_UNKNOWN, .allocated = MODEL_UNKNOWN},
+                      .tracked = {.seen = MODEL_UNKNOWN, .live = MODEL_UNKNOWN}};
     found.model->tool = wanted->by_valgrind ? LEAKS_TOOL_VALGRIND : LEAKS_TOOL_BUILTIN;
     int status = EXIT_RUN_FAILED;
     if (gather_builtin(folder, &found, !wanted->by_valgrind) &&
