@@ -160,7 +160,7 @@ static int set_value(const command_line *command, const argument *option, const 
 
 static int unknown_option(const command_line *command, const char *shown, const char *name) {
     const char *near = NULL;
-    if (name != NULL) {
+    if (name != NULL && command->argument_count > 0) {
         near = suggest_nearest(name, &command->arguments[0].name, command->argument_count, sizeof(argument));
     }
     if (near != NULL) {

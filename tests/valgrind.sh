@@ -64,7 +64,7 @@ int main(int argc, char **argv) {
 }
 END
 read -ra library <<<"-I$POOLBUF_SOURCE/allocator/include -I$POOLBUF_SOURCE/leakdetect/include -L$POOLBUF_BUILD/lib -Wl,-rpath,$POOLBUF_BUILD/lib"
-run "${CC:-cc}" -g misuse.c -o misuse "${library[@]}" -lpoolbuf
+run "${CC:-cc}" -gdwarf-4 misuse.c -o misuse "${library[@]}" -lpoolbuf
 expect_status 0
 run poolbuf leaks --tool valgrind -- ./misuse
 expect_status 4
