@@ -135,8 +135,7 @@ EXPORTED void *realloc(void *memory, size_t size) {
     }
     uint32_t slot = recorder_resizing(memory);
     uintptr_t before = (uintptr_t)memory; /* the pointer itself is dead after the call */
-    void *after =
-        next.realloc(memory, size); // NOLINT(clang-analyzer-optin.portability.UnixAPI): 0 is the program's choice
+    void *after = next.realloc(memory, size);
     recorder_resized(slot, before, after, size);
     return after;
 }
@@ -146,6 +145,7 @@ EXPORTED void *reallocarray(void *memory, size_t count, size_t size) {
         errno = ENOMEM;
         return NULL;
     }
+    // NOLINTNEXTLINE(clang-analyzer-optin.portability.UnixAPI): a size of 0 is the program's choice
     return realloc(memory, count * size);
 }
 
