@@ -14,7 +14,7 @@ build=(gcc g++ make cmake ninja-build pkg-config git ca-certificates
     valgrind libc6-dbg)
 peers=(libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4)
 checks=(clang clang-format clang-tidy libclang-rt-14-dev llvm shellcheck chromium fonts-liberation)
-servers=(redis-server redis-tools nginx-light wrk)
+servers=(redis-server redis-tools nginx-light apache2-utils)
 
 group=${1:-bench}
 case $group in
