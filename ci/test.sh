@@ -3,7 +3,7 @@
 # end through the command line. Stops at the first stage that fails. CTest's own summary closes it.
 #
 #   ci/test.sh              everything
-#   ci/test.sh STAGE...     only these: format tidy clang asan tsan dev
+#   ci/test.sh STAGE...     only these: format clang tidy asan tsan dev
 #
 # Exit codes: 0 all passed, 1 something failed, 2 usage.
 set -euo pipefail
@@ -35,11 +35,12 @@ check_format() {
     git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck -x
 }
 
-# A file that passed is analysed again only when it, a header, the configuration or the tool changed; how many were
+# With clang's flags, since clang-tidy refuses some of gcc's. One file a run: version 14 reports false faults on va_list
+# when it is given several. A file that passed is analysed again only when it, a header, the configuration or the tool changed; how many were
 # taken from the last pass is printed.
 check_tidy() {
     stage "clang-tidy"
-    configure_and_build dev -DPOOLBUF_MEMCHECK=ON
+    configure_and_build dev-clang
     local stamps=build/tidy common file key fresh=0 todo=()
     mkdir -p "$stamps"
     common=$({ clang-tidy --version; cat .clang-tidy; git ls-files -z '*.h' | sort -z | xargs -0 cat; } | sha256sum)
@@ -59,7 +60,7 @@ check_tidy() {
 # tidy_one FILE:STAMP: analyse one file, and leave the stamp when it is clean.
 tidy_one() {
     local out
-    if ! out=$(clang-tidy -p build/dev --quiet "${1%%:*}" 2>/dev/null); then
+    if ! out=$(clang-tidy -p build/dev-clang --quiet "${1%%:*}" 2>/dev/null); then
         printf '%s\n' "$out"
         return 1
     fi
@@ -88,14 +89,14 @@ run_stage() {
     tsan) run_preset tsan "ThreadSanitizer" ;;
     dev) all ;;
     *)
-        echo "ci/test.sh: unknown stage '$1'; the stages are format, tidy, clang, asan, tsan and dev" >&2
+        echo "ci/test.sh: unknown stage '$1'; the stages are format, clang, tidy, asan, tsan and dev" >&2
         exit 2
         ;;
     esac
 }
 
 ci/setup.sh test
-[ $# -gt 0 ] || set -- format tidy clang asan tsan dev
+[ $# -gt 0 ] || set -- format clang tidy asan tsan dev
 for name; do
     run_stage "$name"
 done
