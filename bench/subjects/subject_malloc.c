@@ -17,7 +17,7 @@ typedef struct counted_buffer {
     void *parent;
 } counted_buffer;
 
-/* 48 bytes is what such headers take (NUMBERS: the table of counted buffers), and keeps the memory behind it aligned. */
+/* What the fields above take, and what such headers take elsewhere; it keeps the memory behind it aligned. */
 _Static_assert(sizeof(counted_buffer) == 48, "the header that every peer is measured with");
 
 #define KERNEL_STATE         void
