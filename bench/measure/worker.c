@@ -79,6 +79,11 @@ static void set_memory(worker_report *report, const player_result *result, uint6
     }
 }
 
+/* Subjects play the stream as often as fits into the time: per play, their counts can be compared. */
+static uint64_t each_play(uint64_t count, uint64_t plays) {
+    return (count + plays / 2) / plays;
+}
+
 static void measure(const worker_job *job, const stream_image *image, worker_report *report) {
     const stream *source = &image->stream;
     player_result result = {.held = calloc(source->phase_count, sizeof *result.held)};
@@ -95,8 +100,8 @@ static void measure(const worker_job *job, const stream_image *image, worker_rep
     report->time_ns_per_op = result.wall_seconds * 1e9 / fmax(operations, 1);
     report->operations = source->operation_count * result.iterations;
     report->peak_live_bytes = result.peak_live_bytes;
-    report->page_faults_minor = result.faults.minor;
-    report->page_faults_major = result.faults.major;
+    report->page_faults_minor = each_play(result.faults.minor, result.iterations);
+    report->page_faults_major = each_play(result.faults.major, result.iterations);
     report->line_round_trip_ns = source->thread_count > 1 ? line_round_trip_ns(LINE_TRIPS) : nan("");
     set_memory(report, &result, image->size + source->slot_count * sizeof(subject_slot));
     report->status = WORKER_OK;

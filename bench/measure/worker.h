@@ -39,7 +39,7 @@ typedef struct worker_report {
     uint64_t peak_live_bytes;
     uint64_t peak_resident_bytes;   /* of the process, less what the harness itself maps; WORKER_UNKNOWN if not known */
     uint64_t resident_growth_bytes; /* peak over what was resident before the subject was prepared; or WORKER_UNKNOWN */
-    uint64_t page_faults_minor;     /* while timed */
+    uint64_t page_faults_minor;     /* of one play of the stream: those of the timed part over its plays */
     uint64_t page_faults_major;
     subject_held *phases; /* at each phase's end; from malloc, NULL when phase_count is 0 */
     size_t phase_count;
