@@ -34,20 +34,26 @@ static size_t chunk_bytes(const arena *self) {
     return (size_t)1 << self->config.classes->chunk_log2;
 }
 
-/* A region for payload, closed to everybody. */
+static size_t lead_bytes(const arena *self) {
+    return poison_memcheck ? (size_t)1 << self->config.classes->page_log2 : 0;
+}
+
+/* A region for so many bytes of payload after its lead, closed to everybody. */
 static void *map_payload(const arena *self, size_t bytes) {
     void *region = NULL;
-    if (os->acquire(self->config.source, bytes, (size_t)1 << self->config.classes->page_log2, &region) != 0) {
+    size_t whole = lead_bytes(self) + bytes;
+    if (os->acquire(self->config.source, whole, (size_t)1 << self->config.classes->page_log2, &region) != 0) {
         return NULL;
     }
-    poison_bytes_close(region, bytes);
+    poison_bytes_close(region, whole);
     return region;
 }
 
-static void unmap_payload(const arena *self, void *region, size_t bytes) {
-    poison_bytes_open(region, bytes);
+static void unmap_payload(const arena *self, const chunk *record) {
+    size_t whole = record->lead + (record->huge_bytes != 0 ? record->huge_bytes : chunk_bytes(self));
+    poison_bytes_open(record->region, whole);
     /* benign: a system that refuses to take a region back keeps it mapped; nothing refers to it any more */
-    (void)os->give_back(self->config.source, region, bytes);
+    (void)os->give_back(self->config.source, record->region, whole);
 }
 
 static chunk *new_chunk_locked(arena *self) {
@@ -61,12 +67,12 @@ static chunk *new_chunk_locked(arena *self) {
     if (record == NULL) {
         return NULL;
     }
-    void *base = map_payload(self, chunk_bytes(self));
-    if (base == NULL) {
+    void *region = map_payload(self, chunk_bytes(self));
+    if (region == NULL) {
         slab_give(&self->chunk_records, record);
         return NULL;
     }
-    chunk_init(record, self->config.classes, self, base);
+    chunk_init(record, self->config.classes, self, region, lead_bytes(self));
     counter_add(&self->counters.chunks, 1);
     counter_add(&self->counters.chunk_maps, 1);
     return record;
@@ -91,7 +97,7 @@ static size_t release_doomed(arena *self, chunk *doomed) {
     }
     size_t bytes = 0;
     for (chunk *record = doomed; record != NULL; record = record->next) {
-        unmap_payload(self, record->base, chunk_bytes(self));
+        unmap_payload(self, record);
         bytes += chunk_bytes(self);
     }
     arena_lock(self);
@@ -107,14 +113,14 @@ static size_t release_doomed(arena *self, chunk *doomed) {
 void arena_fini(arena *self) {
     for (unsigned i = 0; i < CHUNK_LIST_COUNT; i++) {
         for (chunk *record = self->lists[i].first; record != NULL; record = record->next) {
-            unmap_payload(self, record->base, chunk_bytes(self));
+            unmap_payload(self, record);
         }
     }
     if (self->spare != NULL) {
-        unmap_payload(self, self->spare->base, chunk_bytes(self));
+        unmap_payload(self, self->spare);
     }
     for (chunk *record = self->huge; record != NULL; record = record->next) {
-        unmap_payload(self, record->base, record->huge_bytes);
+        unmap_payload(self, record);
     }
     slab_fini(&self->handles);
     slab_fini(&self->chunk_records);
@@ -335,7 +341,7 @@ poolbuf *arena_take_huge(arena *self, size_t bytes) {
         arena_unlock(self);
         return NULL;
     }
-    chunk_init_huge(record, self, region, bytes);
+    chunk_init_huge(record, self, region, lead_bytes(self), bytes);
     record->next = self->huge;
     if (self->huge != NULL) {
         self->huge->prev = record;
@@ -346,7 +352,7 @@ poolbuf *arena_take_huge(arena *self, size_t bytes) {
     counter_add(&self->counters.allocations, 1);
     arena_unlock(self);
     handle_init(self, handle, self->config.handle_flags | POOLBUF_FLAG_HUGE);
-    handle->memory = region;
+    handle->memory = record->region + record->lead;
     handle->origin = record;
     handle->usable = (uint32_t)bytes;
     return handle;
@@ -355,7 +361,7 @@ poolbuf *arena_take_huge(arena *self, size_t bytes) {
 void arena_give_huge(poolbuf *handle) {
     chunk *record = handle->origin;
     arena *self = record->arena;
-    unmap_payload(self, record->base, record->huge_bytes);
+    unmap_payload(self, record);
     arena_lock(self);
     if (record->prev != NULL) {
         record->prev->next = record->next;
@@ -430,7 +436,7 @@ size_t arena_metadata_bytes(arena *self) {
 }
 
 static void dump_chunk(const chunk *record, FILE *stream) {
-    (void)fprintf(stream, "    chunk %p: %u%% used, %zu bytes free, %u subpages\n", (void *)record->base,
+    (void)fprintf(stream, "    chunk %p: %u%% used, %zu bytes free, %u subpages\n", (void *)chunk_address(record, 0),
                   chunk_usage(record), chunk_free_bytes(record), record->subpage_count);
     for (uint32_t page = 0; page < record->runs.page_count; page++) {
         const subpage *cut = record->subpages[page];

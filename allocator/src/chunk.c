@@ -16,19 +16,20 @@ size_t chunk_storage(const size_classes *classes) {
     return ALIGNED(sizeof(chunk)) + ALIGNED(run_index_storage(classes)) + pages * sizeof(subpage *);
 }
 
-void chunk_init(chunk *self, const size_classes *classes, struct arena *owner, void *base) {
+void chunk_init(chunk *self, const size_classes *classes, struct arena *owner, void *region, size_t lead) {
     char *storage = (char *)self + ALIGNED(sizeof *self);
     *self = (chunk){
         .arena = owner,
-        .base = base,
+        .region = region,
+        .lead = lead,
         .subpages = (subpage **)(void *)(storage + ALIGNED(run_index_storage(classes))),
     };
     run_index_init(&self->runs, classes, storage);
     memset(self->subpages, 0, self->runs.page_count * sizeof(subpage *));
 }
 
-void chunk_init_huge(chunk *self, struct arena *owner, void *base, size_t bytes) {
-    *self = (chunk){.arena = owner, .base = base, .huge_bytes = bytes};
+void chunk_init_huge(chunk *self, struct arena *owner, void *region, size_t lead, size_t bytes) {
+    *self = (chunk){.arena = owner, .region = region, .lead = lead, .huge_bytes = bytes};
 }
 
 bool chunk_take_run(chunk *self, uint32_t size_class, uint32_t *position) {

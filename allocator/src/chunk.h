@@ -7,7 +7,9 @@
  *      [ chunk | run index | subpages[] ]    [ page 0 ][ page 1 ] ... [ page n-1 ]
  *
  * Where a buffer lies is its position: the first page of its run in the upper half, its slot in the lower.
- * Guarded by the arena lock; base, arena and huge_bytes never change while a buffer is out. */
+ * A region may begin with lead bytes that no buffer gets. Under Memcheck that is a page, elsewhere nothing: a record that
+ * knew the address of the first buffer's bytes would be a reference to them, and they could not be lost (poison.h).
+ * Guarded by the arena lock; region, lead, arena and huge_bytes never change while a buffer is out. */
 #ifndef CHUNK_H
 #define CHUNK_H
 
@@ -24,7 +26,8 @@ struct chunk_list;
 
 typedef struct chunk {
     struct arena *arena;
-    uint8_t *base;
+    uint8_t *region;           /* as the system gave it */
+    size_t lead;               /* bytes before page 0, or before a huge buffer */
     struct chunk_list *list;   /* NULL: spare, or huge */
     struct chunk *next, *prev; /* in that list; huge: in the arena's; spare or doomed: next alone */
     size_t huge_bytes;         /* 0: cut into pages */
@@ -51,8 +54,8 @@ static inline uint32_t chunk_position_slot(uint32_t position) {
 size_t chunk_storage(const size_classes *classes);
 #define CHUNK_HUGE_STORAGE sizeof(struct chunk)
 
-void chunk_init(chunk *self, const size_classes *classes, struct arena *owner, void *base);
-void chunk_init_huge(chunk *self, struct arena *owner, void *base, size_t bytes);
+void chunk_init(chunk *self, const size_classes *classes, struct arena *owner, void *region, size_t lead);
+void chunk_init_huge(chunk *self, struct arena *owner, void *region, size_t lead, size_t bytes);
 
 /* Takes a run of a normal class, or the run for a subpage, which the caller provides the record for. */
 bool chunk_take_run(chunk *self, uint32_t size_class, uint32_t *position);
@@ -63,7 +66,7 @@ void chunk_give_run(chunk *self, uint32_t size_class, uint32_t position);
 void chunk_remove_subpage(chunk *self, subpage *record);
 
 static inline uint8_t *chunk_address(const chunk *self, uint32_t page) {
-    return self->base + ((size_t)page << self->runs.classes->page_log2);
+    return self->region + self->lead + ((size_t)page << self->runs.classes->page_log2);
 }
 
 static inline size_t chunk_free_bytes(const chunk *self) {

@@ -50,8 +50,8 @@ static void a_batch_of_each_class_is_distinct_memory_inside_a_chunk(void **state
         for (uint32_t i = 0; i < count; i++) {
             handles[i] = handle_pop(&list);
             const chunk *owner = handles[i]->origin;
-            assert_true(handles[i]->memory >= owner->base);
-            assert_true(handles[i]->memory + handles[i]->usable <= owner->base + ((size_t)4 << 20));
+            assert_true(handles[i]->memory >= chunk_address(owner, 0));
+            assert_true(handles[i]->memory + handles[i]->usable <= chunk_address(owner, 0) + ((size_t)4 << 20));
             assert_int_equal(handles[i]->usable, size_class_bytes(size_class));
             for (uint32_t j = 0; j < i; j++) {
                 bool apart = handles[i]->memory >= handles[j]->memory + handles[j]->usable ||

@@ -20,7 +20,7 @@ static int set_up(void **state) {
     size_classes_init(&f->classes, PAGE, CHUNK);
     chunk_lists_init(f->lists, CHUNK);
     f->chunk = malloc(chunk_storage(&f->classes));
-    chunk_init(f->chunk, &f->classes, NULL, f->chunk);
+    chunk_init(f->chunk, &f->classes, NULL, f->chunk, 0);
     *state = f;
     return 0;
 }

@@ -1,0 +1,136 @@
+/* A program with one mistake, named by its argument, for the tests that see whether Memcheck and AddressSanitizer find
+ * it: see allocator/CMakeLists.txt. Without argument it makes none. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <poolbuf/poolbuf.h>
+
+#define CALLED __attribute__((noinline))
+
+static volatile unsigned sink;
+
+static CALLED poolbuf *make(size_t capacity) {
+    poolbuf *buffer = poolbuf_allocate(NULL, capacity, capacity * 4);
+    if (buffer == NULL || poolbuf_write_u32_be(buffer, 1) != POOLBUF_OK) {
+        abort();
+    }
+    return buffer;
+}
+
+static CALLED void lose_buffers(unsigned count, size_t capacity) {
+    for (unsigned i = 0; i < count; i++) {
+        (void)make(capacity);
+    }
+}
+
+static CALLED void read_after_release(void) {
+    poolbuf *buffer = make(100);
+    const uint8_t *memory = poolbuf_memory(buffer);
+    (void)poolbuf_release(buffer);
+    sink += memory[0];
+}
+
+static CALLED void write_past_capacity(void) {
+    poolbuf *buffer = make(100);
+    volatile uint8_t *memory = poolbuf_memory(buffer);
+    memory[100] = 1;
+    (void)poolbuf_release(buffer);
+}
+
+static CALLED void read_the_slack_after_shrinking(void) {
+    poolbuf *buffer = make(100);
+    if (poolbuf_set_capacity(buffer, 90) != POOLBUF_OK) {
+        abort();
+    }
+    sink += poolbuf_memory(buffer)[96];
+    (void)poolbuf_release(buffer);
+}
+
+static CALLED void read_where_it_was_before_growing(void) {
+    poolbuf *buffer = make(100);
+    const uint8_t *memory = poolbuf_memory(buffer);
+    if (poolbuf_set_capacity(buffer, 300) != POOLBUF_OK) {
+        abort();
+    }
+    sink += memory[0];
+    (void)poolbuf_release(buffer);
+}
+
+static CALLED void release_a_dead_buffer(void) {
+    poolbuf *buffer = make(100);
+    (void)poolbuf_release(buffer);
+    (void)poolbuf_release(buffer);
+}
+
+static CALLED void branch_on_what_was_never_written(void) {
+    poolbuf *buffer = make(100);
+    if (poolbuf_memory(buffer)[50] == 7) {
+        sink++;
+    }
+    (void)poolbuf_release(buffer);
+}
+
+/* Every path that tells a checker something, without a mistake. */
+static CALLED void make_no_mistake(void) {
+    static const size_t sizes[] = {0, 1, 100, 5000, 32768, 1000000, (size_t)5 << 20};
+    for (unsigned round = 0; round < 2; round++) {
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+            poolbuf *buffer = poolbuf_allocate(NULL, sizes[i], sizes[i] * 4 + 4);
+            if (buffer == NULL || poolbuf_set_capacity(buffer, sizes[i] * 4 + 4) != POOLBUF_OK) {
+                abort();
+            }
+            memset(poolbuf_memory(buffer), 1, sizes[i] * 4 + 4);
+            poolbuf *retained = poolbuf_retained_slice(buffer, 0, 4);
+            if (poolbuf_slice(buffer, 0, 1) == NULL || retained == NULL) {
+                abort();
+            }
+            (void)poolbuf_release(retained);
+            if (poolbuf_set_capacity(buffer, sizes[i] / 2) != POOLBUF_OK) {
+                abort();
+            }
+            (void)poolbuf_release(buffer);
+        }
+        poolbuf_trim_thread_cache(NULL);
+        (void)poolbuf_allocator_purge(NULL);
+    }
+}
+
+/* The last pointer to a lost buffer must not stay behind in a dead stack frame. */
+static CALLED void wipe_the_stack(void) {
+    volatile char old_frames[16384];
+    for (size_t i = 0; i < sizeof old_frames; i++) {
+        old_frames[i] = 0;
+    }
+}
+
+int main(int argc, char **argv) {
+    static const struct {
+        const char *name;
+        void (*make)(void);
+    } mistakes[] = {
+        {"read_after_release", read_after_release},
+        {"write_past_capacity", write_past_capacity},
+        {"read_the_slack_after_shrinking", read_the_slack_after_shrinking},
+        {"read_where_it_was_before_growing", read_where_it_was_before_growing},
+        {"release_a_dead_buffer", release_a_dead_buffer},
+        {"branch_on_what_was_never_written", branch_on_what_was_never_written},
+    };
+    make_no_mistake();
+    const char *wanted = argc > 1 ? argv[1] : "";
+    if (strcmp(wanted, "lose_buffers") == 0) {
+        lose_buffers(100, 100);
+    }
+    if (strcmp(wanted, "lose_large_buffers") == 0) {
+        lose_buffers(3, 100000);
+        lose_buffers(2, (size_t)5 << 20);
+    }
+    for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++) {
+        if (strcmp(wanted, mistakes[i].name) == 0) {
+            mistakes[i].make();
+        }
+    }
+    wipe_the_stack();
+    return 0;
+}
