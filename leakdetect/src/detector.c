@@ -16,7 +16,8 @@
 #include "stack_table.h"
 
 enum {
-    CLOSE_FRAMES = 8 /* of a closing stack: enough to see who, at a third of the price of a whole one */
+    CLOSE_FRAMES = 8, /* of a closing stack: enough to see who, at a third of the price of a whole one */
+    CLOSE_WEIGHT = 8 /* with fewer than one in so many tracked, no closing stacks: hardly any would ever be asked for */
 };
 
 sampler detector_buffers = {.interval = SAMPLER_INTERVAL_DEFAULT};
@@ -133,12 +134,17 @@ bool detector_track(const void *resource, const void *owner, uint64_t size, uint
     return tracked;
 }
 
+static bool keeps_closing_stacks(void) {
+    return settings.track_close &&
+           (detector_level() == LEAKDETECT_PARANOID || sampler_largest_weight(&detector_buffers) <= CLOSE_WEIGHT);
+}
+
 bool detector_untrack(const void *resource) {
     thread_state *self = thread_self();
     int saved_errno = errno;
     bool entered = thread_enter(self);
     tracker_closed closer = {.close_ns = clock_ns(CLOCK_MONOTONIC_COARSE),
-                             .close_stack = entered && settings.track_close ? unwind_capture_stack(CLOSE_FRAMES) : 0,
+                             .close_stack = entered && keeps_closing_stacks() ? unwind_capture_stack(CLOSE_FRAMES) : 0,
                              .thread_name = thread_name(self),
                              .thread_id = self->id};
     bool tracked = tracker_remove(resource, &closer);

@@ -294,7 +294,9 @@ static void write_history(FILE *out, const void *resource, symbolizer *symbols) 
         if (closed.close_stack != 0) {
             write_stack(out, title, closed.close_stack, symbols);
         } else {
-            fprintf(out, "  %s\n      (not kept: POOLBUF_LEAK_TRACK_CLOSE=on)\n", title);
+            fprintf(out,
+                    "  %s\n      (not kept; POOLBUF_LEAK_LEVEL=paranoid with POOLBUF_LEAK_TRACK_CLOSE=on keeps it)\n",
+                    title);
         }
         write_stack(out, "allocated at", closed.allocation_stack, symbols);
     }

@@ -147,6 +147,19 @@ expect_stderr_has '#1  1 buffer, 300 bytes'
 expect_stderr_has 'lose_one  '
 expect_stderr_has '1 inherited from the parent process by fork are not listed'
 
+note "threads that have ended, buffers released by others"
+for level in simple paranoid; do
+    run env POOLBUF_LEAK_LEVEL=$level "$POOLBUF_PROGRAMS/threads"
+    expect_status 0
+    expect_stderr_has 'LEAK: 20 buffers never released'
+    expect_stderr_has 'thread several, first'
+    expect_stderr_has 'lose  '
+done
+run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_UNWINDER=callsite "$POOLBUF_PROGRAMS/threads"
+expect_stderr_matches '^#1  20 buffers, 10,240 bytes'
+expect_stderr_has 'lose  '
+expect_stderr_lacks 'work  '
+
 note "an over-release tells where the buffer was allocated and released"
 run env POOLBUF_LEAK_LEVEL=paranoid "$POOLBUF_PROGRAMS/over_release"
 expect_status 134
