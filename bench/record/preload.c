@@ -1,11 +1,11 @@
 /* libpoolbuf-record.so: malloc and its family, put in front of the program's own by LD_PRELOAD.
  *
- * Each function here calls the next one in the program's search order, so the program keeps the allocator that it runs with,
- * glibc's or another, and tells the recorder what happened. malloc_usable_size is left alone. dlsym() itself may allocate
- * while the next functions are looked up: a small static pool serves that, and its memory is never given back.
+ * Each function here calls the next one in the program's search order, so the program keeps the allocator that it runs
+ * with, glibc's or another, and tells the recorder what happened. malloc_usable_size is left alone. dlsym() itself may
+ * allocate while the next functions are looked up: a small static pool serves that, and its memory is never given back.
  *
- * Not recorded: calls before libc has its environment, pvalloc, and memory that libc's inside allocates and frees past its own
- * symbols. Their releases, where seen, are counted and skipped. */
+ * Not recorded: calls before libc has its environment, pvalloc, and memory that libc's inside allocates and frees past
+ * its own symbols. Their releases, where seen, are counted and skipped. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <malloc.h>

@@ -20,7 +20,7 @@
 #endif
 
 #define MAP_START     1024u
-#define WINDOW_SIZE   ((size_t)1 << 20) /* the spool is populated, and leaves the resident set, in pieces of this size */
+#define WINDOW_SIZE   ((size_t)1 << 20) /* the spool is populated, and leaves the resident set, piece by piece */
 #define ATTEMPTS_MAX  1000
 #define STATE_OPEN    UINT32_C(0x70627265)
 #define STATE_REFUSED UINT32_C(0x6f666621)
@@ -30,8 +30,8 @@ typedef struct map_entry {
     uint32_t slot;
 } map_entry;
 
-/* All of it under the lock, but for `open`, which is read before the lock to pass by quickly. Zero is a valid start: the
- * kernel may zero the page at any fork. */
+/* All of it under the lock, but for `open`, which is read before the lock to pass by quickly. Zero is a valid start:
+ * the kernel may zero the page at any fork. */
 typedef struct state {
     pthread_mutex_t lock;
     _Atomic uint32_t
@@ -91,8 +91,8 @@ static void stop(state *self, spool_end why) {
     atomic_store_explicit(&self->open, STATE_REFUSED, memory_order_release);
 }
 
-/* The base name of what was executed, from the kernel's own notes: no call that might allocate, and a link's name rather than
- * that of the file it leads to. */
+/* The base name of what was executed, from the kernel's own notes: no call that might allocate, and a link's name
+ * rather than that of the file it leads to. */
 static void name_program(char *name) {
     const char *path = (const char *)getauxval(AT_EXECFN);
     const char *slash = path != NULL ? strrchr(path, '/') : NULL;
@@ -175,8 +175,8 @@ static bool open_tables(state *self) {
     return true;
 }
 
-/* Opens this process's recording, under the lock. Before libc has set its environment there is nothing to read the folder
- * from: such early calls go unrecorded, and what they allocated counts as unknown when it is released. */
+/* Opens this process's recording, under the lock. Before libc has set its environment there is nothing to read the
+ * folder from: such early calls go unrecorded, and what they allocated counts as unknown when it is released. */
 static void open_recording(state *self) {
     if (environ != NULL) {
         self->epoch = (uint32_t)getpid();
@@ -311,8 +311,8 @@ static void slot_give(state *self, uint32_t slot) {
     self->free_slots[self->free_count++] = slot;
 }
 
-/* Makes the next window of the spool writable and lets the finished ones leave the resident set; their bytes stay in the
- * page cache, and in the file. */
+/* Makes the next window of the spool writable and lets the finished ones leave the resident set; their bytes stay in
+ * the page cache, and in the file. */
 static bool next_window(state *self) {
     uint8_t *window = self->window_end;
     size_t size = (size_t)(self->end - window) < WINDOW_SIZE ? (size_t)(self->end - window) : WINDOW_SIZE;

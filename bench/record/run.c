@@ -161,7 +161,8 @@ static void reset_signals(const struct sigaction old[SIGNAL_COUNT]) {
     }
 }
 
-/* Starts the program and waits for it. The pipe closes when the program has been executed, or brings the reason why not. */
+/* Starts the program and waits for it. The pipe closes when the program has been executed, or brings the reason why
+ * not. */
 static bool run_program(const record_plan *plan, const char *recorder, const char *folder, int *status, char *reason,
                         size_t reason_size) {
     struct sigaction old[SIGNAL_COUNT];

@@ -31,13 +31,13 @@ typedef struct record_result {
 
 /* record_check() says why a program cannot be recorded, before it is run.
  *   program  as execvp() would take it.
- *   returns  true when it can, as far as one can see; otherwise reason has half a line, "what; what would be right", and
- *            *missing tells whether there is no such program (else it is one that the loader will not serve). */
+ *   returns  true when it can, as far as one can see; otherwise reason has half a line, "what; what would be right",
+ *            and *missing tells whether there is no such program (else it is one that the loader will not serve). */
 bool record_check(const char *program, bool *missing, char *reason, size_t reason_size);
 
 /* record_run() runs a program to its end under the recorder. Signals that ask this process to end go to the program, so
  * that an interrupted recording is still written.
- *   returns  false, with half a line in reason, when it could not be run. Release the result with record_result_fini(). */
+ *   returns  false, with half a line in reason, when it could not be run. record_result_fini() releases the result. */
 bool record_run(const record_plan *plan, record_result *result, char *reason, size_t reason_size);
 void record_result_fini(record_result *result);
 

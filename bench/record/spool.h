@@ -1,9 +1,10 @@
 /* The spool: the file through which the recorder, inside the recorded program, hands its events to `poolbuf record`.
  *
- * The recorder maps the whole file, sparse, once, and appends encoded events (trace.h) behind this header; `committed` says how
- * far they are complete. So an event is safe in the page cache the moment it is committed: however the program ends, by
- * exit, _exit, a signal or SIGKILL, nothing has to be flushed and nothing is lost. The file lives in a folder of its own for
- * the time of one recording; each process and each program image that runs under the recorder has its own. */
+ * The recorder maps the whole file, sparse, once, and appends encoded events (trace.h) behind this header; `committed`
+ * says how far they are complete. So an event is safe in the page cache the moment it is committed: however the program
+ * ends, by exit, _exit, a signal or SIGKILL, nothing has to be flushed and nothing is lost. The file lives in a folder
+ * of its own for the time of one recording; each process and each program image that runs under the recorder has its
+ * own. */
 #ifndef POOLBUF_BENCH_SPOOL_H
 #define POOLBUF_BENCH_SPOOL_H
 
@@ -16,8 +17,8 @@
 #define SPOOL_HEADER_SIZE 4096u
 #define SPOOL_EVENT_SIZE  ((size_t)18) /* the most bytes one event takes, with a thread switch before it */
 
-/* The environment that carries the folder and the limit. These names are a private matter between `poolbuf record` and the
- * recorder, and do not start with POOLBUF_, so that the library's own option parser does not stumble over them. */
+/* The environment that carries the folder and the limit. These names are a private matter between `poolbuf record` and
+ * the recorder, and do not start with POOLBUF_, so that the library's own option parser does not stumble over them. */
 #define SPOOL_ENV_FOLDER     "LIBPOOLBUF_RECORD_FOLDER"
 #define SPOOL_ENV_MAX_EVENTS "LIBPOOLBUF_RECORD_MAX_EVENTS"
 

@@ -1,7 +1,7 @@
 /* Reading and writing traces; see trace.h for the format and its invariants.
  *
- * A source gives bytes, from memory or out of zstd; a decoder turns them into events and checks every one; reading a file
- * and packing a recording are both loops around the decoder. So what can be written can be read. */
+ * A source gives bytes, from memory or out of zstd; a decoder turns them into events and checks every one; reading a
+ * file and packing a recording are both loops around the decoder. So what can be written can be read. */
 #include "record/trace.h"
 
 #include <errno.h>

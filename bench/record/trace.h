@@ -1,18 +1,18 @@
-/* Traces: what a program allocated, resized and released, in order, as slots, sizes and threads. No addresses, no contents,
- * no symbols, no times: a trace can be shared.
+/* Traces: what a program allocated, resized and released, in order, as slots, sizes and threads. No addresses, no
+ * contents, no symbols, no times: a trace can be shared.
  *
  * File: the magic "PBTRACE1", then one zstd frame with a content checksum, and nothing after it. Inside the frame, all
  * numbers are varints (7 bits a byte, lowest first, the top bit says that more follow):
  *   header   version (1), length of the program's base name, that name
  *   events   slot << 4 | kind, and then, for ALLOCATE and RESIZE, the size. THREAD has the thread in the slot's place.
- *   end      the kind END with slot 0, then event_count, thread_count, slot_count, live_buffers, live_bytes, and three counts of what
- *            could not be recorded: skipped_releases, clamped_sizes, dropped_events
+ *   end      the kind END with slot 0, then event_count, thread_count, slot_count, live_buffers, live_bytes, and
+ *            three counts of what could not be recorded: skipped_releases, clamped_sizes, dropped_events
  * The events are one total order, made under one lock. THREAD says which thread the next events are of; it starts as 0.
  *
  * Invariants, which trace_read() checks, so that its users need not:
  *   T1  an ALLOCATE fills an empty slot; RESIZE and RELEASE meet a full one.
- *   T2  slots, and threads, come into use in order: a new number is the next one. So every slot < slot_count, and what a
- *       damaged file can make the reader allocate is bounded by the file's own size.
+ *   T2  slots, and threads, come into use in order: a new number is the next one. So every slot < slot_count, and
+ *       what a damaged file can make the reader allocate is bounded by the file's own size.
  *   T3  sizes are 1 .. TRACE_SIZE_MAX. A recorded size of 0 is 1; a larger one is clamped, and counted.
  *   T4  the end's counts are those of the events. So a trace that lost its tail is refused, wherever it was cut. */
 #ifndef POOLBUF_BENCH_TRACE_H

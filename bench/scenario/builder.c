@@ -192,7 +192,7 @@ void builder_close(builder *self, uint32_t repeat) {
         ops += from->count;
         *from = (builder_thread){0};
     }
-    /* A second pass starts from what the first one left, so its peak may be another; further passes repeat the second. */
+    /* A second pass starts from what the first one left, so its peak may differ; further passes repeat the second. */
     for (uint32_t t = 0; t < made->thread_count && repeat > 1; t++) {
         for (size_t i = 0; i < phase->threads[t].op_count && phase->threads[t].ops != NULL; i++) {
             stream_kind kind = stream_op_kind(phase->threads[t].ops[i]);

@@ -1,8 +1,8 @@
 /* Building a stream operation by operation, in an order in which it can run.
  *
- * Generators append each phase's operations in the total order that invariant S2 of stream.h speaks of, each to its thread.
- * The builder plays them on a model of the slots as they come, so the live counts at a phase's end and the peak are counted
- * and not guessed, and a generator that would fill a full slot or empty an empty one is stopped at once. */
+ * Generators append each phase's operations in the total order that invariant S2 of stream.h speaks of, each to its
+ * thread. The builder plays them on a model of the slots as they come, so the live counts at a phase's end and the peak
+ * are counted and not guessed, and a generator that would fill a full slot or empty an empty one is stopped at once. */
 #ifndef POOLBUF_BENCH_BUILDER_H
 #define POOLBUF_BENCH_BUILDER_H
 

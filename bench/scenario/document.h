@@ -1,8 +1,8 @@
 /* A YAML file as a tree of nodes that know their lines: libyaml's own document, read once before libcyaml loads it.
  *
- * libcyaml fills structs, but its messages have no legal keys and values, and its structs no lines. So the tree is checked
- * against libcyaml's tables here first, with messages for users, and stays in reach while the loader checks what tables
- * cannot say. When document_check() has passed, libcyaml finds nothing left to refuse. */
+ * libcyaml fills structs, but its messages have no legal keys and values, and its structs no lines. So the tree is
+ * checked against libcyaml's tables here first, with messages for users, and stays in reach while the loader checks
+ * what tables cannot say. When document_check() has passed, libcyaml finds nothing left to refuse. */
 #ifndef POOLBUF_BENCH_DOCUMENT_H
 #define POOLBUF_BENCH_DOCUMENT_H
 

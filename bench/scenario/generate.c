@@ -1,6 +1,6 @@
 /* From a scenario to a stream: pingpong, churn and handoff, and the dispatch over phases. Replays are in replay.c.
  *
- * Every phase and thread has a random sequence of its own, so that changing one phase leaves the others as they were. */
+ * Every phase and thread has a random sequence of its own: changing one phase leaves the others as they were. */
 #include "scenario/generate.h"
 
 #include <assert.h>
@@ -22,8 +22,8 @@ typedef struct plan {
     uint64_t seed;       /* this phase's own */
 } plan;
 
-/* A long phase is a pass that repeats: the operations stay in memory and 2 MiB a thread is enough to hide their pattern. The
- * count of steps is rounded down to whole passes. */
+/* A long phase is a pass that repeats: the operations stay in memory and 2 MiB a thread is enough to hide their
+ * pattern. The count of steps is rounded down to whole passes. */
 static uint32_t pass_of(uint32_t operations, uint32_t *repeat) {
     *repeat = (operations - 1) / BUILDER_PASS_OPS + 1;
     return operations / *repeat;
@@ -54,8 +54,8 @@ static void generate_pingpong(const plan *self) {
     builder_close(self->into, repeat);
 }
 
-/* Fill, steady and drain are phases of their own: only the steady one is what the question is about, and the live counts
- * at the end of fill and steady are where subjects can be compared. */
+/* Fill, steady and drain are phases of their own: only the steady one is what the question is about, and the live
+ * counts at the end of fill and steady are where subjects can be compared. */
 static void generate_churn(const plan *self) {
     uint32_t live = self->phase->live;
     uint32_t stride = aligned(live);

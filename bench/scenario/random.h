@@ -1,7 +1,7 @@
 /* The generator's own random numbers, so that a seed means the same stream on every machine and with every libc.
  *
- * xoshiro256** 1.0 by David Blackman and Sebastiano Vigna, seeded through splitmix64 by Sebastiano Vigna; both are in the
- * public domain (prng.di.unimi.it). Everything here is integer arithmetic: no libm, whose last bit may differ. */
+ * xoshiro256** 1.0 by David Blackman and Sebastiano Vigna, seeded through splitmix64 by Sebastiano Vigna; both are in
+ * the public domain (prng.di.unimi.it). Everything here is integer arithmetic: no libm, whose last bit may differ. */
 #ifndef POOLBUF_BENCH_RANDOM_H
 #define POOLBUF_BENCH_RANDOM_H
 

@@ -1,24 +1,24 @@
 /* A recorded trace as a stream: each recorded allocation is one buffer.
  *
- * A trace is one total order over all threads, and its slots are reused at once by whoever allocates next. A replay has no
- * such order: its threads run freely and wait only at slots, for "full" or "empty". With the trace's own slots that goes
- * wrong: where thread A allocates, resizes and releases in a slot and allocates there again for thread C to release, C may
- * find the first buffer, take it, and leave A waiting for ever. So buffers get new slots here:
+ * A trace is one total order over all threads, and its slots are reused at once by whoever allocates next. A replay has
+ * no such order: its threads run freely and wait only at slots, for "full" or "empty". With the trace's own slots that
+ * goes wrong: where thread A allocates, resizes and releases in a slot and allocates there again for thread C to
+ * release, C may find the first buffer, take it, and leave A waiting for ever. So buffers get new slots here:
  *
  *   - A buffer's opener is the thread that allocates it; its closer is the thread that releases it, or the opener when
- *     nobody does. A slot belongs to one pair of opener and closer, for good. So inside a slot fills and takes alternate
- *     strictly, and "full" can only mean the buffer that is meant (invariant S1).
+ *     nobody does. A slot belongs to one pair of opener and closer, for good. So inside a slot fills and takes
+ *     alternate strictly, and "full" can only mean the buffer that is meant (invariant S1).
  *   - A resize is done by the closer, at its place in the recorded order, even where the opener did it: after the
  *     allocation the opener may not look at the slot again, because the closer may already have emptied it.
- *   - It cannot deadlock (S2): the operations are appended in the recorded order, and each waits only for an earlier one of
- *     the same slot. Of all operations not yet done the earliest has nothing left to wait for, and everything before it in
- *     its own thread is done; so it goes on, whatever the others do.
+ *   - It cannot deadlock (S2): the operations are appended in the recorded order, and each waits only for an earlier
+ *     one of the same slot. Of all operations not yet done the earliest has nothing left to wait for, and everything
+ *     before it in its own thread is done; so it goes on, whatever the others do.
  *   - A pair of two threads takes the slot that was emptied longest ago, and only when LAG of them are empty. So the
  *     threads may drift apart by LAG hand-overs, as they could when they were recorded; without it, they would go in
  *     lockstep through one slot. A thread's own slots are reused last in, first out, as the trace did.
  *
- * The trace is cut into CHECKPOINTS phases, so that the live bytes of subjects can be compared on the way; what it leaves
- * live is released in a last phase, in the order of slots, each buffer by its closer. */
+ * The trace is cut into CHECKPOINTS phases, so that the live bytes of subjects can be compared on the way; what it
+ * leaves live is released in a last phase, in the order of slots, each buffer by its closer. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,9 +1,9 @@
 /* Scenarios and suites as data: loading, checking and finding them.
  *
- * A scenario is one workload that asks one question. It is a YAML file (scenarios/schema.json describes it to editors) or a
- * recorded trace, which is a scenario of one phase. This module reads and checks; stream.h turns the result into
- * operations. Every error is one line, "FILE:LINE: what is wrong; what would be right", ready for the user; a problem with
- * a whole file has no line.
+ * A scenario is one workload that asks one question. It is a YAML file (scenarios/schema.json describes it to editors)
+ * or a recorded trace, which is a scenario of one phase. This module reads and checks; stream.h turns the result into
+ * operations. Every error is one line, "FILE:LINE: what is wrong; what would be right", ready for the user; a problem
+ * with a whole file has no line.
  *
  *   name: churn                       # letters, digits, - and _
  *   asks: What does ... cost?         # one question
@@ -109,9 +109,10 @@ void scenario_destroy(scenario *loaded);
 bool scenario_suite_load(const char *path, scenario_suite **out, char *error, size_t error_size);
 void scenario_suite_destroy(scenario_suite *suite);
 
-/* scenario_find() and scenario_suite_find() turn what a user typed into a path. A word with a slash, or one that ends in a
- * known suffix, is a path already. A bare name is looked for as NAME.yaml, then traces/NAME.pbtrace (suites/NAME.yaml for a
- * suite), in $POOLBUF_SCENARIOS when that is set, else in the folder beside the installed program, else in the source tree.
+/* scenario_find() and scenario_suite_find() turn what a user typed into a path. A word with a slash, or one that ends
+ * in a known suffix, is a path already. A bare name is looked for as NAME.yaml, then traces/NAME.pbtrace (suites/NAME.yaml
+ * for a suite), in $POOLBUF_SCENARIOS when that is set, else in the folder beside the installed program, else in the
+ * source tree.
  *   path     gets the path, unless it would not fit.
  *   returns  whether the file exists; when not, error has a line that says where it was looked for and, for a near
  *            miss, which name was probably meant. */

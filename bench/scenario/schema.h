@@ -1,13 +1,13 @@
 /* What scenario and suite files may hold: libcyaml's tables, and the limits of numbers that those tables cannot say.
  *
- * These tables are the one source. The loader fills structs from them, document.c makes its errors from them, and a test
- * compares scenarios/schema.json with them. */
+ * These tables are the one source. The loader fills structs from them, document.c makes its errors from them, and a
+ * test compares scenarios/schema.json with them. */
 #ifndef POOLBUF_BENCH_SCHEMA_H
 #define POOLBUF_BENCH_SCHEMA_H
 
 #include <cyaml/cyaml.h>
 
-/* The legal numbers of a key, or of the entries of a sequence under that key. A key means the same wherever it stands. */
+/* The legal numbers of a key, or of the entries of a list under that key. A key means the same wherever it stands. */
 typedef struct schema_limit {
     const char *key;
     uint64_t low, high;

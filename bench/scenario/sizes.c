@@ -38,8 +38,8 @@ static unsigned octave_of(uint32_t size) {
     return octave;
 }
 
-/* Each size's chance is proportional to 1/size, exactly and without logarithms: draw a doubling, draw a size in it, keep
- * it with the chance 2^doubling / size, and draw again when it lies outside the range. */
+/* Each size's chance is proportional to 1/size, exactly and without logarithms: draw a doubling, draw a size in it,
+ * keep it with the chance 2^doubling / size, and draw again when it lies outside the range. */
 static uint32_t draw_log_uniform(random_state *random, uint32_t low, uint32_t high) {
     unsigned first = octave_of(low);
     unsigned count = octave_of(high) - first + 1;

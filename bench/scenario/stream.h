@@ -3,16 +3,16 @@
  * A stream is all that a measuring kernel sees. It names sizes and slots, never addresses, so the same stream asks the
  * same work of every subject. Generating it is deterministic: scenario, seed and quick decide every operation.
  *
- * Slots are one array of _Atomic(void *) per run, shared by all threads; loads acquire, stores release. A hand-over is a
- * slot that one thread fills and another empties: the slot array is the ring.
+ * Slots are one array of _Atomic(void *) per run, shared by all threads; loads acquire, stores release. A hand-over is
+ * a slot that one thread fills and another empties: the slot array is the ring.
  *
  *   kind       slot             size   what the kernel does
  *   ALLOCATE   slot             bytes  spin until the slot is empty; allocate, write first and last byte, fill the slot
  *   RELEASE    slot             -      spin until the slot is full; take, read the first byte, release
  *   RESIZE     slot             bytes  spin until the slot is full; grow or shrink, keeping contents
- *   TOUCH      slot             -      spin until the slot is full; read and write 4 bytes (1 where the buffer is smaller)
+ *   TOUCH      slot             -      spin until the slot is full; read and write 4 bytes (1 in a smaller buffer)
  *   REPLACE    slot             bytes  release what is there, allocate, write first and last byte
- *   PINGPONG   how many times   bytes  so many times: allocate, write 4 B, read 4 B, release (fewer where it is smaller)
+ *   PINGPONG   how many times   bytes  so many times: allocate, write 4 B, read 4 B, release
  *
  * Invariants, which stream_audit() checks and every generator keeps:
  *   S1  every slot has one filling and one emptying thread inside a phase, and the two alternate; RESIZE, TOUCH and
@@ -20,8 +20,8 @@
  *   S2  there is one total order of a phase's operations in which every wait is already satisfied. So no deadlock: of
  *       the operations not yet done, the first in that order can always go on.
  *   S3  a phase starts when all threads have ended the one before: what a phase leaves in its slots, the next finds.
- *   S4  the whole stream ends with every slot empty, so that it can be played again; a repeated phase ends with the same
- *       slots full as it began with.
+ *   S4  the whole stream ends with every slot empty, so that it can be played again; a repeated phase ends with the
+ *       same slots full as it began with.
  * S1 asks one thing of kernels: RESIZE must not show an empty slot in between. */
 #ifndef POOLBUF_BENCH_STREAM_H
 #define POOLBUF_BENCH_STREAM_H
@@ -89,7 +89,7 @@ typedef struct stream {
 
 /* stream_generate() makes the operations of a scenario.
  *   seed        decides every random choice; the same seed gives the same stream on every machine.
- *   quick       makes a stream of the same shape with an eighth of the operations; a trace is played whole all the same.
+ *   quick       makes a stream of the same shape with an eighth of the operations; a trace is always played whole.
  *   out         set on success; release it with stream_destroy().
  *   error       on failure gets one line "FILE:LINE: what is wrong; what would be right".
  *   returns     false for a trace that cannot be read, for limits that are passed, and without memory. */

@@ -1,7 +1,7 @@
 /* libFuzzer: no bytes may make the trace reader, or the replay of what it accepts, do anything but refuse or work.
  *
- * Bytes go in twice: as a file, where zstd's checksum stops most of them, and as raw events, where nothing does. What is
- * accepted is written, read back, replayed on three threads and audited. */
+ * Bytes go in twice: as a file, where zstd's checksum stops most of them, and as raw events, where nothing does. What
+ * is accepted is written, read back, replayed on three threads and audited. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

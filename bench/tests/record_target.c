@@ -1,4 +1,5 @@
-/* A program to be recorded: each mode does something that test_record.c then looks for, in sizes that nobody else asks for. */
+/* A program to be recorded: each mode does something that test_record.c then looks for, in sizes that nobody else asks
+ * for. */
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>

@@ -1,4 +1,5 @@
-/* Unit tests of loading scenarios and suites: every refusal is one line with the file, the line, and what would be right. */
+/* Unit tests of loading scenarios and suites: every refusal is one line with the file, the line, and what would be
+ * right. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

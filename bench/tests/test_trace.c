@@ -47,7 +47,7 @@ static bool write_raw(const raw *from, bytes *to, trace_summary *summary) {
     return fine;
 }
 
-/* A thousand random events of up to `threads` threads, releases now and then by another thread than the allocation's. */
+/* Random events of up to `threads` threads, with releases now and then by another thread than the allocation's. */
 static void put_random(raw *to, uint64_t seed, uint32_t threads, unsigned events) {
     random_state random;
     uint32_t used[64] = {0};

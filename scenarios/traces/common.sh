@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What the recording scripts share: where poolbuf is, a folder of their own, a free port, and stopping what they started.
-# Source it; it sets `set -euo pipefail`, $poolbuf, $here, $work, and defines need, free_port and wait_for.
+# What the recording scripts share: where poolbuf is, a folder of their own, a free port, and stopping what they
+# started. Source it; it sets `set -euo pipefail`, $poolbuf, $here, $work, and defines need, free_port and wait_for.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 poolbuf=${POOLBUF:-$here/../../build/release/bin/poolbuf}
@@ -21,7 +21,10 @@ trap 'exit 130' INT TERM
 need() {
     local program
     for program in "$@"; do
-        command -v "$program" >/dev/null || { echo "$0: $program is missing; install it from Debian's packages" >&2; exit 1; }
+        if ! command -v "$program" >/dev/null; then
+            echo "$0: $program is missing; install it from Debian's packages" >&2
+            exit 1
+        fi
     done
     [ -x "$poolbuf" ] || { echo "$0: $poolbuf is missing; build the release preset or set POOLBUF" >&2; exit 1; }
 }

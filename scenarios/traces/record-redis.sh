@@ -17,8 +17,11 @@ wait_for "$port"
 # 16 connections that send 16 commands at a time. Values go up and come down again, over keys that overlap, so that
 # objects of all sizes live side by side and replace each other.
 for bytes in 64 256 1024 4096 16384 2048 512 128; do
-    redis-benchmark -h 127.0.0.1 -p "$port" -q -c 16 -P 16 -n 6000 -r 4000 -d "$bytes" -t set,get >"$work/benchmark" 2>&1 ||
-        { cat "$work/benchmark" >&2; exit 1; }
+    if ! redis-benchmark -h 127.0.0.1 -p "$port" -q -c 16 -P 16 -n 6000 -r 4000 -d "$bytes" -t set,get \
+        >"$work/benchmark" 2>&1; then
+        cat "$work/benchmark" >&2
+        exit 1
+    fi
 done
 redis-cli -h 127.0.0.1 -p "$port" shutdown nosave
 wait "$recorder"
