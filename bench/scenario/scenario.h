@@ -110,9 +110,9 @@ bool scenario_suite_load(const char *path, scenario_suite **out, char *error, si
 void scenario_suite_destroy(scenario_suite *suite);
 
 /* scenario_find() and scenario_suite_find() turn what a user typed into a path. A word with a slash, or one that ends
- * in a known suffix, is a path already. A bare name is looked for as NAME.yaml, then traces/NAME.pbtrace (suites/NAME.yaml
- * for a suite), in $POOLBUF_SCENARIOS when that is set, else in the folder beside the installed program, else in the
- * source tree.
+ * in a known suffix, is a path already. A bare name is looked for as NAME.yaml, then traces/NAME.pbtrace
+ * (suites/NAME.yaml for a suite), in $POOLBUF_SCENARIOS when that is set, else in the folder beside the installed
+ * program, else in the source tree.
  *   path     gets the path, unless it would not fit.
  *   returns  whether the file exists; when not, error has a line that says where it was looked for and, for a near
  *            miss, which name was probably meant. */
