@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+/* NOLINTBEGIN(readability-non-const-parameter): clang-tidy does not see that the builtins write */
 static inline uint64_t counter_get(const uint64_t *counter) {
     return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
@@ -28,5 +29,6 @@ static inline void counter_add_shared(uint64_t *counter, uint64_t amount) {
 static inline uint64_t counter_sub_shared(uint64_t *counter, uint64_t amount) {
     return __atomic_sub_fetch(counter, amount, __ATOMIC_ACQ_REL);
 }
+/* NOLINTEND(readability-non-const-parameter) */
 
 #endif

@@ -112,14 +112,14 @@ static inline size_t poison_block_size(size_t capacity) {
     return capacity != 0 ? capacity : 1;
 }
 
-static inline void poison_bytes_out(const void *anchor, uint8_t *memory, size_t capacity) {
+static inline void poison_bytes_out(const void *anchor, const uint8_t *memory, size_t capacity) {
     if (poison_memcheck) {
         VALGRIND_MEMPOOL_ALLOC(anchor, memory, poison_block_size(capacity));
     }
     ASAN_UNPOISON_MEMORY_REGION(memory, capacity);
 }
 
-static inline void poison_bytes_back(const void *anchor, uint8_t *memory, size_t usable) {
+static inline void poison_bytes_back(const void *anchor, const uint8_t *memory, size_t usable) {
     if (poison_memcheck) {
         VALGRIND_MEMPOOL_FREE(anchor, memory);
     }
@@ -127,7 +127,7 @@ static inline void poison_bytes_back(const void *anchor, uint8_t *memory, size_t
 }
 
 /* The capacity of a buffer that is out has changed, its memory has not. */
-static inline void poison_bytes_resized(const void *anchor, uint8_t *memory, size_t old_capacity, size_t capacity,
+static inline void poison_bytes_resized(const void *anchor, const uint8_t *memory, size_t old_capacity, size_t capacity,
                                         size_t usable) {
     if (poison_memcheck) {
         VALGRIND_MEMPOOL_CHANGE(anchor, memory, memory, poison_block_size(capacity));

@@ -114,32 +114,33 @@ typedef struct cache_group {
 } cache_group;
 
 /* A cache that is bound to no arena yet; its first allocation expires. */
-void thread_cache_init(thread_cache *cache, cache_group *group);
+void thread_cache_init(thread_cache *self, cache_group *group);
 
-/* Pops a handle: open, dead, with memory; NULL without memory. bin may be any, cached or not. */
-poolbuf *thread_cache_take(thread_cache *cache, uint32_t bin);
+/* Pops a handle: open, dead, with memory; NULL without memory. index is any bin's, cached or not. */
+poolbuf *thread_cache_take(thread_cache *self, uint32_t index);
 
 /* Pushes an open, dead handle. */
-void thread_cache_put(thread_cache *cache, uint32_t bin, poolbuf *handle);
+void thread_cache_put(thread_cache *self, uint32_t index, poolbuf *handle);
 
 /* Counts one allocation that the slow path has made; true if it is to be sampled. Trims when that is due. */
-bool thread_cache_count(thread_cache *cache);
+bool thread_cache_count(thread_cache *self);
 
 /* Allocations counted so far. */
-uint64_t thread_cache_allocated(const thread_cache *cache);
+uint64_t thread_cache_allocated(const thread_cache *self);
 
 /* Handles in a bin. */
-uint64_t thread_cache_idle(const thread_cache *cache, uint32_t bin);
+uint64_t thread_cache_idle(const thread_cache *self, uint32_t bin);
 
 /* Everything goes: to the depot as far as it has places, or straight to the arenas. */
-void thread_cache_flush(thread_cache *cache, bool to_depot);
+void thread_cache_flush(thread_cache *self, bool to_depot);
 
 /* The depot's batches go to the arenas: all of them, or those that nobody has needed lately. */
 void cache_group_drain_depot(cache_group *group, bool all);
 
-bool thread_cache_audit(const thread_cache *cache);
+bool thread_cache_audit(const thread_cache *self);
 
 /* The fast path's view, in one place for both directions: a relaxed load and store are plain instructions. */
+/* NOLINTBEGIN(readability-non-const-parameter): clang-tidy does not see that the builtins write */
 static inline uint32_t cache_count_get(const uint32_t *count) {
     return __atomic_load_n(count, __ATOMIC_RELAXED);
 }
@@ -147,5 +148,6 @@ static inline uint32_t cache_count_get(const uint32_t *count) {
 static inline void cache_count_set(uint32_t *count, uint32_t value) {
     __atomic_store_n(count, value, __ATOMIC_RELAXED);
 }
+/* NOLINTEND(readability-non-const-parameter) */
 
 #endif

@@ -288,7 +288,7 @@ static bool keep_running; /* atomic */
 static void *churn(void *argument) {
     while (__atomic_load_n(&keep_running, __ATOMIC_RELAXED)) {
         poolbuf *buffers[100];
-        for (unsigned i = 0; i < 100; i++) {
+        for (size_t i = 0; i < 100; i++) {
             buffers[i] = poolbuf_allocate(argument, i * 500, i * 500);
         }
         for (unsigned i = 0; i < 100; i++) {

@@ -16,7 +16,7 @@ static void slots_are_as_many_as_fit_and_each_is_taken_once(void **state) {
     for (uint32_t size_class = 0; size_class < 39; size_class++) {
         subpage *page = make(&classes, size_class);
         uint32_t pages = size_class_subpage_pages(&classes, size_class);
-        assert_int_equal(page->slot_count, pages * 8192 / size_class_bytes(size_class));
+        assert_int_equal(page->slot_count, (size_t)pages * 8192 / size_class_bytes(size_class));
         for (uint32_t i = 0; i < page->slot_count; i++) {
             assert_int_equal(subpage_take(page), i);
         }

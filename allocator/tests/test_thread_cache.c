@@ -153,14 +153,14 @@ static void caching_can_be_turned_off_or_down(void **state) {
         assert_int_equal(unit_metrics(allocator).live_buffers, 50);
         give_many(buffers, 50);
         const bin_config *small = &allocator->group.bins[size_class_of(100)];
-        uint64_t depot = depot_count(&allocator->group.depot[size_class_of(100)]) * small->batch;
+        uint64_t depot = (uint64_t)depot_count(&allocator->group.depot[size_class_of(100)]) * small->batch;
         assert_int_equal(unit_metrics(allocator).cached_buffers - depot, cached_small[i]);
         poolbuf_trim_thread_cache(allocator);
         cache_group_drain_depot(&allocator->group, true);
         take_many(allocator, buffers, 50, 40000);
         give_many(buffers, 50);
         const bin_config *normal = &allocator->group.bins[size_class_of(40000)];
-        depot = depot_count(&allocator->group.depot[size_class_of(40000)]) * normal->batch;
+        depot = (uint64_t)depot_count(&allocator->group.depot[size_class_of(40000)]) * normal->batch;
         assert_int_equal(unit_metrics(allocator).cached_buffers - depot, cached_normal[i]);
         take_many(allocator, buffers, 10, 100000);
         give_many(buffers, 10);
@@ -305,7 +305,7 @@ static void batches_travel_from_the_releasing_to_the_allocating_thread(void **st
         give_many(buffers, 64);
     }
     /* The first few rounds fill this thread's cache; from then on its overflow is what the others get. */
-    assert_true(unit_metrics(allocator).arena_allocations < 12 * 64);
+    assert_true(unit_metrics(allocator).arena_allocations < (uint64_t)12 * 64);
     assert_int_equal(unit_metrics(allocator).allocations, 50 * 64 + 1);
     assert_true(poolbuf_release(buffers[64]));
     end(allocator);

@@ -389,7 +389,8 @@ static inline poolbuf_status poolbuf_get_bytes(const poolbuf *buffer, size_t ind
 #define POOLBUF_BE64_(value) POOLBUF_BE_(64, value)
 #define POOLBUF_LE64_(value) POOLBUF_LE_(64, value)
 
-/* One integer type: T is what callers see, U the unsigned type of its width, order() the way to and from memory. */
+/* One integer type: T is what callers see, U the unsigned type of its width, order() the way to and from memory.
+ * NOLINTBEGIN(bugprone-macro-parentheses): types take none */
 #define POOLBUF_INTEGER_(name, T, U, order)                                                                            \
     POOLBUF_NODISCARD static inline poolbuf_status poolbuf_write_##name(poolbuf *buffer, T value) {                    \
         U stored = (U)order((U)value);                                                                                 \
@@ -415,6 +416,7 @@ static inline poolbuf_status poolbuf_get_bytes(const poolbuf *buffer, size_t ind
         }                                                                                                              \
         return status;                                                                                                 \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 POOLBUF_INTEGER_(u8, uint8_t, uint8_t, POOLBUF_SAME_)
 POOLBUF_INTEGER_(i8, int8_t, uint8_t, POOLBUF_SAME_)
