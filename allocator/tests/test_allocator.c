@@ -325,7 +325,10 @@ static void a_forked_child_of_a_threaded_process_has_a_working_allocator(void **
     for (int i = 0; i < 10; i++) {
         pid_t child = fork();
         if (child == 0) {
-            _exit(child_works(allocator, inherited));
+            /* Not _exit(): what the lost threads held is lost here, and Memcheck would rightly say so. */
+            const char *verdict = child_works(allocator, inherited) == 0 ? "/bin/true" : "/bin/false";
+            (void)execl(verdict, verdict, (char *)NULL);
+            _exit(9);
         }
         int status = 0;
         assert_int_equal(waitpid(child, &status, 0), child);

@@ -216,7 +216,7 @@ POOLBUF_NODISCARD static inline poolbuf_status poolbuf_get_bytes(const poolbuf *
 
 POOLBUF_API poolbuf *poolbuf_retain_slow_(poolbuf *buffer);
 POOLBUF_API poolbuf_status poolbuf_reserve_slow_(poolbuf *buffer, size_t length);
-POOLBUF_API poolbuf_status poolbuf_out_of_bounds_(const poolbuf *buffer);
+POOLBUF_API void poolbuf_out_of_bounds_(const poolbuf *buffer);
 POOLBUF_API void poolbuf_touch_slow_(poolbuf *buffer, const char *hint);
 POOLBUF_API void poolbuf_record_access_(const poolbuf *buffer, bool write);
 
@@ -293,7 +293,8 @@ static inline poolbuf_status poolbuf_ensure_writable(poolbuf *buffer, size_t len
 
 static inline poolbuf_status poolbuf_set_reader_index(poolbuf *buffer, size_t reader_index) {
     if (POOLBUF_UNLIKELY_(reader_index > buffer->writer_index)) {
-        return poolbuf_out_of_bounds_(buffer);
+        poolbuf_out_of_bounds_(buffer);
+        return POOLBUF_ERROR_OUT_OF_BOUNDS;
     }
     buffer->reader_index = (uint32_t)reader_index;
     return POOLBUF_OK;
@@ -301,7 +302,8 @@ static inline poolbuf_status poolbuf_set_reader_index(poolbuf *buffer, size_t re
 
 static inline poolbuf_status poolbuf_set_writer_index(poolbuf *buffer, size_t writer_index) {
     if (POOLBUF_UNLIKELY_(writer_index > buffer->capacity || writer_index < buffer->reader_index)) {
-        return poolbuf_out_of_bounds_(buffer);
+        poolbuf_out_of_bounds_(buffer);
+        return POOLBUF_ERROR_OUT_OF_BOUNDS;
     }
     buffer->writer_index = (uint32_t)writer_index;
     return POOLBUF_OK;
@@ -309,7 +311,8 @@ static inline poolbuf_status poolbuf_set_writer_index(poolbuf *buffer, size_t wr
 
 static inline poolbuf_status poolbuf_skip_bytes(poolbuf *buffer, size_t length) {
     if (POOLBUF_UNLIKELY_(poolbuf_readable_bytes(buffer) < length)) {
-        return poolbuf_out_of_bounds_(buffer);
+        poolbuf_out_of_bounds_(buffer);
+        return POOLBUF_ERROR_OUT_OF_BOUNDS;
     }
     buffer->reader_index += (uint32_t)length;
     return POOLBUF_OK;
@@ -342,7 +345,8 @@ static inline poolbuf_status poolbuf_write_bytes(poolbuf *buffer, const void *so
 
 static inline poolbuf_status poolbuf_read_bytes(poolbuf *buffer, void *destination, size_t length) {
     if (POOLBUF_UNLIKELY_(poolbuf_readable_bytes(buffer) < length)) {
-        return poolbuf_out_of_bounds_(buffer);
+        poolbuf_out_of_bounds_(buffer);
+        return POOLBUF_ERROR_OUT_OF_BOUNDS;
     }
     poolbuf_note_access_(buffer, false);
     if (length != 0) {
@@ -354,7 +358,8 @@ static inline poolbuf_status poolbuf_read_bytes(poolbuf *buffer, void *destinati
 
 static inline poolbuf_status poolbuf_set_bytes(poolbuf *buffer, size_t index, const void *source, size_t length) {
     if (POOLBUF_UNLIKELY_(!poolbuf_range_ok_(buffer, index, length))) {
-        return poolbuf_out_of_bounds_(buffer);
+        poolbuf_out_of_bounds_(buffer);
+        return POOLBUF_ERROR_OUT_OF_BOUNDS;
     }
     poolbuf_note_access_(buffer, true);
     if (length != 0) {
@@ -365,7 +370,8 @@ static inline poolbuf_status poolbuf_set_bytes(poolbuf *buffer, size_t index, co
 
 static inline poolbuf_status poolbuf_get_bytes(const poolbuf *buffer, size_t index, void *destination, size_t length) {
     if (POOLBUF_UNLIKELY_(!poolbuf_range_ok_(buffer, index, length))) {
-        return poolbuf_out_of_bounds_(buffer);
+        poolbuf_out_of_bounds_(buffer);
+        return POOLBUF_ERROR_OUT_OF_BOUNDS;
     }
     poolbuf_note_access_(buffer, false);
     if (length != 0) {
