@@ -24,5 +24,39 @@ for header in "${headers[@]}"; do
         checks=$((checks + 2))
     done
 done
+# Inline functions are judged in their callers, and by the optimiser: what a careful program writes draws no warning.
+cat >use.c <<'END'
+#include <poolbuf/leakdetect.h>
+#include <poolbuf/poolbuf.h>
+uint64_t use(const uint8_t *bytes, size_t length);
+uint64_t use(const uint8_t *bytes, size_t length) {
+    poolbuf *buffer = poolbuf_allocate(NULL, length, 4 * length);
+    uint8_t kind = 0;
+    uint16_t port = 0;
+    uint32_t address = 0;
+    uint64_t number;
+    if (buffer == NULL) {
+        return 0;
+    }
+    if (poolbuf_write_bytes(buffer, bytes, length) != POOLBUF_OK || poolbuf_write_u64_le(buffer, length) != POOLBUF_OK ||
+        poolbuf_read_u8(buffer, &kind) != POOLBUF_OK || poolbuf_read_u16_be(buffer, &port) != POOLBUF_OK ||
+        poolbuf_get_u32_be(buffer, 3, &address) != POOLBUF_OK || poolbuf_read_u64_le(buffer, &number) != POOLBUF_OK) {
+        poolbuf_release(buffer);
+        return 0;
+    }
+    poolbuf_release(buffer);
+    return number + address + port + kind;
+}
+END
+cp use.c use.cc
+for compiler in gcc clang; do
+    for level in -O0 -O2 -O3; do
+        run "$compiler" -std=c11 $level "${warnings[@]}" "${includes[@]}" -c use.c -o use.o
+        [ "$status" = 0 ] || fail "a careful C program draws a warning with $compiler $level"
+        run "$compiler" -x c++ -std=c++17 $level "${warnings[@]}" "${includes[@]}" -c use.cc -o use.o
+        [ "$status" = 0 ] || fail "a careful C++ program draws a warning with $compiler $level"
+        checks=$((checks + 2))
+    done
+done
 note "${#headers[@]} headers"
 finish

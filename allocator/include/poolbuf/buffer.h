@@ -403,7 +403,7 @@ static inline poolbuf_status poolbuf_get_bytes(const poolbuf *buffer, size_t ind
         return poolbuf_write_bytes(buffer, &stored, sizeof stored);                                                    \
     }                                                                                                                  \
     POOLBUF_NODISCARD static inline poolbuf_status poolbuf_read_##name(poolbuf *buffer, T *value) {                    \
-        U stored;                                                                                                      \
+        U stored = 0; /* callers' compilers cannot see that it is set where it counts */                               \
         poolbuf_status status = poolbuf_read_bytes(buffer, &stored, sizeof stored);                                    \
         if (POOLBUF_LIKELY_(status == POOLBUF_OK)) {                                                                   \
             *value = (T)order(stored);                                                                                 \
@@ -415,7 +415,7 @@ static inline poolbuf_status poolbuf_get_bytes(const poolbuf *buffer, size_t ind
         return poolbuf_set_bytes(buffer, index, &stored, sizeof stored);                                               \
     }                                                                                                                  \
     POOLBUF_NODISCARD static inline poolbuf_status poolbuf_get_##name(const poolbuf *buffer, size_t index, T *value) { \
-        U stored;                                                                                                      \
+        U stored = 0; /* callers' compilers cannot see that it is set where it counts */                               \
         poolbuf_status status = poolbuf_get_bytes(buffer, index, &stored, sizeof stored);                              \
         if (POOLBUF_LIKELY_(status == POOLBUF_OK)) {                                                                   \
             *value = (T)order(stored);                                                                                 \
