@@ -61,6 +61,11 @@ static int wait_for(pid_t child, const sigset_t *watched) {
     }
 }
 
+child_end child_end_of(int wait_status) {
+    return (child_end){.signal = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0,
+                       .status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 0};
+}
+
 void child_run(char *const *argv, const child_variable *variables, size_t variable_count, child_end *end) {
     *end = (child_end){0};
     int channel[2];
@@ -89,9 +94,8 @@ void child_run(char *const *argv, const child_variable *variables, size_t variab
             n = read(channel[0], &error, sizeof error);
         } while (n < 0 && errno == EINTR);
         const int status = wait_for(child, &watched);
+        *end = child_end_of(status);
         end->start_error = n == (ssize_t)sizeof error ? error : 0;
-        end->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-        end->status = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
     }
     close(channel[0]);
     sigprocmask(SIG_SETMASK, &before, NULL);

@@ -23,6 +23,9 @@ typedef struct child_end {
  *   end        filled in any case. */
 void child_run(char *const *argv, const child_variable *variables, size_t variable_count, child_end *end);
 
+/* child_end_of() reads a status of waitpid()'s. */
+child_end child_end_of(int wait_status);
+
 /* child_describe() says in words how a program ended: "ended with status 3", "was ended by signal 11 (SEGV)". */
 void child_describe(const child_end *end, char *out, size_t size);
 

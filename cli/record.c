@@ -5,16 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "arguments.h"
+#include "child.h"
 #include "commands.h"
 #include "exit_codes.h"
 #include "output.h"
 #include "record/run.h"
 #include "record/trace.h"
-
-#define SIGNAL_STATUS 128 /* what a shell adds to the number of the signal that ended a program */
 
 /* TEMPLATE with each %p replaced by the process's id; a later image of the same process gets ".1", ".2" behind it.
  *   returns  false when the name would be too long. */
@@ -112,8 +110,16 @@ static bool write_each(const record_result *result, const char *template) {
     return true;
 }
 
-static int status_of(int status) {
-    return WIFSIGNALED(status) ? SIGNAL_STATUS + WTERMSIG(status) : WEXITSTATUS(status);
+/* A program's own status must not be taken for one of ours: its 4 would be a leak. */
+static int judge(const char *program, int wait_status) {
+    const child_end end = child_end_of(wait_status);
+    if (end.signal == 0 && end.status == 0) {
+        return EXIT_FINE;
+    }
+    char how[64];
+    child_describe(&end, how, sizeof how);
+    fprintf(stderr, "poolbuf record: %s %s; the trace holds what it did until then\n", program, how);
+    return EXIT_RUN_FAILED;
 }
 
 /* The folder of the output, where the program's events wait until it ends. A pipe or a device has none of its own. */
@@ -141,7 +147,7 @@ static int record(char *const *command, const char *path, output *out, uint64_t 
         }
         return EXIT_UNCHECKED;
     }
-    int status = status_of(result.status);
+    int status = EXIT_RUN_FAILED;
     if (result.spool_count == 0) {
         fprintf(stderr,
                 "poolbuf record: %s recorded nothing: it ran without the preloaded recorder, or never allocated; "
@@ -151,12 +157,13 @@ static int record(char *const *command, const char *path, output *out, uint64_t 
         if (out != NULL) {
             output_discard(out);
         }
-    } else if (!(out != NULL ? write_spool(&result.spools[0], out, path) : write_each(&result, path))) {
-        status = EXIT_RUN_FAILED;
-    } else if (out != NULL && result.spool_count > 1) {
-        fprintf(stderr,
-                "poolbuf record: %zu more processes were recorded and dropped; -o 'NAME-%%p.pbtrace' keeps each\n",
-                result.spool_count - 1);
+    } else if (out != NULL ? write_spool(&result.spools[0], out, path) : write_each(&result, path)) {
+        if (out != NULL && result.spool_count > 1) {
+            fprintf(stderr,
+                    "poolbuf record: %zu more processes were recorded and dropped; -o 'NAME-%%p.pbtrace' keeps each\n",
+                    result.spool_count - 1);
+        }
+        status = judge(command[0], result.status);
     }
     record_result_fini(&result);
     return status;
@@ -192,8 +199,9 @@ int cli_record(int argc, char **argv) {
             "Runs a program with a recorder of malloc, calloc, realloc, free and the aligned variants in front of its\n"
             "allocator, and writes a trace: threads, sizes and order; no addresses, no contents, no symbols. Without\n"
             "%p, the process with the most events is kept. However the program ends, what it did until then is kept.\n"
-            "Exit status: the program's own (128 and the signal's number when a signal ended it); 6 when nothing\n"
-            "could be recorded, 1 when the trace could not be written, 2 for a bad command line.\n",
+            "Exit status: 0 recorded; 1 the program failed, or the trace could not be written; 2 usage, or the "
+            "program\n"
+            "could not be started; 6 nothing could be recorded.\n",
         .arguments = arguments,
         .argument_count = sizeof arguments / sizeof arguments[0],
         .operands_least = 1,

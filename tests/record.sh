@@ -67,8 +67,10 @@ for ((i = 0; i < results; i++)); do
 done
 
 # A program that fails, that allocates nothing, or that a recorder cannot see.
-run poolbuf record -o failed.pbtrace -- sh -c 'exit 7'
-[ "$status" != 0 ] || fail "a program that failed must not look like success"
+run poolbuf record -o failed.pbtrace -- sh -c 'exit 4'
+expect_status 1
+expect_stderr_has "ended with status 4"
+expect_file failed.pbtrace
 run poolbuf record -o none.pbtrace -- "$POOLBUF_EXAMPLES/nothing-here"
 expect_status 2
 expect_no_file none.pbtrace
