@@ -1,4 +1,5 @@
 /* Unit tests of tracker.c: which calls a tracker gets, and what misuse leads to. The tracker here is a recording one. */
+#define POOLBUF_RECORD_ACCESS 1 /* in optimised builds too */
 #include "unit.h"
 
 #include <pthread.h>
