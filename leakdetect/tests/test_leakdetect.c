@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -209,6 +210,15 @@ static void threads_track_while_reports_are_written(void **state) {
     assert_null(tracker_audit());
 }
 
+static atomic_bool stop;
+
+static void *track_until_stopped(void *argument) {
+    while (!atomic_load(&stop)) {
+        track_in_thread(argument);
+    }
+    return NULL;
+}
+
 /* In the child: no lock may be held by a thread that is no longer there, and the parent's are not its leaks. */
 static void child_checks(void) {
     bool tracked = leakdetect_track(&resources[500], 1, "child");
@@ -223,7 +233,7 @@ static void a_forked_child_tracks_on_and_reports_its_own(void **state) {
     pthread_t thread;
     start(LEAKDETECT_PARANOID, 128, 0);
     assert_true(leakdetect_track(&resources[999], 1, "original"));
-    assert_int_equal(pthread_create(&thread, NULL, track_in_thread, resources), 0);
+    assert_int_equal(pthread_create(&thread, NULL, track_until_stopped, resources), 0);
     for (int i = 0; i < 5; i++) {
         int status = -1;
         pid_t child = fork();
@@ -233,6 +243,7 @@ static void a_forked_child_tracks_on_and_reports_its_own(void **state) {
         assert_int_equal(waitpid(child, &status, 0), child);
         assert_int_equal(status, 0);
     }
+    atomic_store(&stop, true);
     pthread_join(thread, NULL);
     assert_true(leakdetect_untrack(&resources[999]));
 }

@@ -27,6 +27,9 @@ __attribute__((noinline)) static size_t lose(void) {
 static void *work(void *argument) {
     poolbuf **place = argument;
     size_t bytes = 0;
+    if (pthread_setname_np(pthread_self(), "worker") != 0) {
+        return argument;
+    }
     for (int i = 0; i < LOST; i++) {
         bytes += lose();
     }
@@ -39,8 +42,7 @@ static void *work(void *argument) {
 int main(void) {
     pthread_t threads[THREADS];
     for (int i = 0; i < THREADS; i++) {
-        if (pthread_create(&threads[i], NULL, work, passed_on[i]) != 0 ||
-            pthread_setname_np(threads[i], "worker") != 0) {
+        if (pthread_create(&threads[i], NULL, work, passed_on[i]) != 0) {
             return 1;
         }
     }
