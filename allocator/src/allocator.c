@@ -19,7 +19,6 @@
 #define ROUND_UP(n, unit)     (((n) + (unit)-1) / (unit) * (unit))
 
 static poolbuf_allocator *default_allocator; /* atomic; release when made pairs with the acquire of its readers */
-static pthread_mutex_t default_lock = PTHREAD_MUTEX_INITIALIZER;
 
 const char *poolbuf_version_text(void) {
     return POOLBUF_VERSION_TEXT;
@@ -170,13 +169,13 @@ poolbuf_allocator *poolbuf_allocator_default(void) {
     if (POOLBUF_LIKELY(self != NULL)) {
         return self;
     }
-    (void)pthread_mutex_lock(&default_lock);
+    registry_lock_creation();
     self = default_allocator;
     if (self == NULL) {
         self = make_default_locked();
         __atomic_store_n(&default_allocator, self, __ATOMIC_RELEASE);
     }
-    (void)pthread_mutex_unlock(&default_lock);
+    registry_unlock_creation();
     return self;
 }
 
@@ -355,6 +354,13 @@ poolbuf_status poolbuf_allocator_dump(poolbuf_allocator *allocator, FILE *stream
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         for (uint32_t i = 0; i < allocator->group.arena_counts[kind]; i++) {
             arena_dump(&allocator->group.arenas[kind][i], stream);
+        }
+    }
+    for (uint32_t i = 0; i < allocator->group.bin_count; i++) {
+        uint32_t batches = depot_count(&allocator->group.depot[i]);
+        if (batches != 0) {
+            (void)fprintf(stream, "depot bin %u (%u bytes): %u batches of %u handles\n", i,
+                          allocator->group.bins[i].bytes, batches, allocator->group.bins[i].batch);
         }
     }
     registry_lock();

@@ -28,6 +28,7 @@ _Static_assert(REGISTRY_SLOTS == 8 * 4, "each slot starts with the empty cache")
 
 static _Thread_local thread_record self;
 
+static pthread_mutex_t creation_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static thread_record *threads;                  /* guarded by lock */
 static cache_group *groups[REGISTRY_SLOTS - 1]; /* by slot; guarded by lock */
@@ -44,12 +45,19 @@ void registry_unlock(void) {
     (void)pthread_mutex_unlock(&lock);
 }
 
+void registry_lock_creation(void) {
+    (void)pthread_mutex_lock(&creation_lock);
+}
+
+void registry_unlock_creation(void) {
+    (void)pthread_mutex_unlock(&creation_lock);
+}
+
 static void set_slot(thread_cache **slots, uint32_t slot, thread_cache *cache) {
     __atomic_store_n(&slots[slot], cache, __ATOMIC_RELAXED);
 }
 
-void registry_visit(void (*visit)(void *context, cache_group *group), void *context) {
-    registry_lock();
+static void visit_locked(void (*visit)(void *context, cache_group *group), void *context) {
     for (unsigned i = 0; i < REGISTRY_SLOTS - 1; i++) {
         if (groups[i] != NULL) {
             visit(context, groups[i]);
@@ -58,6 +66,11 @@ void registry_visit(void (*visit)(void *context, cache_group *group), void *cont
     for (cache_group *group = sharing; group != NULL; group = group->next_sharing) {
         visit(context, group);
     }
+}
+
+void registry_visit(void (*visit)(void *context, cache_group *group), void *context) {
+    registry_lock();
+    visit_locked(visit, context);
     registry_unlock();
 }
 
@@ -235,25 +248,16 @@ static void unlock_arenas(void *context, cache_group *group) {
     }
 }
 
-static void each_group_locked(void (*visit)(void *context, cache_group *group)) {
-    for (unsigned i = 0; i < REGISTRY_SLOTS - 1; i++) {
-        if (groups[i] != NULL) {
-            visit(NULL, groups[i]);
-        }
-    }
-    for (cache_group *group = sharing; group != NULL; group = group->next_sharing) {
-        visit(NULL, group);
-    }
-}
-
 static void before_fork(void) {
+    registry_lock_creation();
     registry_lock();
-    each_group_locked(lock_arenas);
+    visit_locked(lock_arenas, NULL);
 }
 
 static void after_fork_parent(void) {
-    each_group_locked(unlock_arenas);
+    visit_locked(unlock_arenas, NULL);
     registry_unlock();
+    registry_unlock_creation();
 }
 
 /* The records of the other threads lie in stacks that the C library will use again. */

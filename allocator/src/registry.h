@@ -19,7 +19,7 @@
  * fork(): the child has one thread, and locks that nobody else holds, as all of them are taken around the fork. The other
  * threads' caches are lost to it: what they held stays counted as cached, and is not used again.
  *
- * Lock order: whatever a tracker locks, registry, then an arena. Nothing is called back with the registry lock held. */
+ * Lock order: whatever a tracker locks, creation, registry, then an arena. Nothing is called back with the registry lock held. */
 #ifndef REGISTRY_H
 #define REGISTRY_H
 
@@ -62,5 +62,9 @@ void registry_restart_sampling(void);
 void registry_visit(void (*visit)(void *context, cache_group *group), void *context);
 void registry_lock(void);
 void registry_unlock(void);
+
+/* Held while the default allocator is made: it is here, so that a fork() waits for the one and has the other. */
+void registry_lock_creation(void);
+void registry_unlock_creation(void);
 
 #endif

@@ -62,7 +62,8 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_allocator_create(const pool
  *              the same. What is alive stays valid: it can be read, written within its class and released, it cannot
  *              move to a larger class, and the last release gives back the memory.
  *              POOLBUF_ERROR_BAD_ARGUMENT for the default allocator, which lasts as long as the process.
- *   threads    any; no other thread may be inside a call that allocates from it. Threads that used it may live or exit.
+ *   threads    any; while no other thread is inside a call on the allocator or on a buffer of it. Threads that have used
+ *              it may live on or exit, and release what is alive later.
  *   cost       unmaps everything. */
 POOLBUF_API poolbuf_status poolbuf_allocator_destroy(poolbuf_allocator *allocator);
 

@@ -1,6 +1,6 @@
-/* The contract with the operating system: regions of memory, the clock is not among it until somebody needs it.
+/* The contract with the operating system: regions of memory.
  *
- * Everything the library takes from the system comes through here, in regions of at least an OS page but for the blocks
+ * Everything the allocator takes from the system comes through here, in regions of at least an OS page but for the blocks
  * of unpooled buffers. Functions return 0 or an errno value, which the layer above turns into a poolbuf_status once.
  *
  * The table is replaced as a whole by tests (os_fault.c makes the n-th call fail); nothing here is on a fast path.
