@@ -36,7 +36,7 @@ static void *work(void *argument) {
     for (int i = 0; i < PASSED; i++) {
         place[i] = or_die(poolbuf_allocate(NULL, 128, 128));
     }
-    return bytes == 512u * LOST ? NULL : argument;
+    return bytes == (size_t)512 * LOST ? NULL : argument;
 }
 
 int main(void) {
