@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,14 +124,6 @@ static size_t find_kind(const char *theirs) {
 
 /* ---- frames ---- */
 
-static bool ends_with(const char *text, const char *end) {
-    if (text == NULL) {
-        return false;
-    }
-    const size_t length = strlen(text);
-    return length >= strlen(end) && strcmp(text + length - strlen(end), end) == 0;
-}
-
 static const char *base_name(const char *path) {
     const char *slash = path == NULL ? NULL : strrchr(path, '/');
     return slash == NULL ? path : slash + 1;
@@ -142,9 +135,20 @@ static bool is_library_frame(const xmlNode *frame) {
     if (object != NULL && strncmp(object, "libpoolbuf.so", strlen("libpoolbuf.so")) == 0) {
         return true;
     }
+    /* Compilers cut a path into its two halves at different places. */
+    static const char *const OURS[] = {"/allocator/src/", "/leakdetect/src/", "/include/poolbuf/"};
     const char *folder = child_text(frame, "dir");
-    return ends_with(folder, "/allocator/src") || ends_with(folder, "/leakdetect/src") ||
-           ends_with(folder, "/include/poolbuf");
+    const char *file = child_text(frame, "file");
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", folder != NULL ? folder : "", file != NULL ? file : "");
+    const char *name = base_name(path);
+    for (size_t i = 0; i < sizeof OURS / sizeof OURS[0]; i++) {
+        const size_t length = strlen(OURS[i]);
+        if ((size_t)(name - path) >= length && strncmp(name - length, OURS[i], length) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static size_t list_frames(const xmlNode *stack, const xmlNode **frames) {
@@ -162,26 +166,11 @@ static bool function_begins(const xmlNode *frame, const char *start) {
     return function != NULL && strncmp(function, start, strlen(start)) == 0;
 }
 
-/* The static library's code lies in a section of its own, for which Memcheck knows names and no lines. Then a pool's block
- * is told by the function that announced it, and ours end with the public one that the program called. */
-static size_t leading_static_frames(const xmlNode *const *frames, size_t count) {
-    size_t cut = 0;
-    if (count > 0 && function_begins(frames[0], "poison_")) {
-        for (size_t i = 1; i < count && child_text(frames[i], "file") == NULL; i++) {
-            cut = function_begins(frames[i], "poolbuf_") ? i + 1 : cut;
-        }
-    }
-    return cut;
-}
-
 /* How many frames to cut: the library's, when a caller is left below them. */
 static size_t leading_library_frames(const xmlNode *const *frames, size_t count) {
     size_t cut = 0;
     while (cut < count && is_library_frame(frames[cut])) {
         cut++;
-    }
-    if (cut == 0) {
-        cut = leading_static_frames(frames, count);
     }
     return cut < count ? cut : 0;
 }
@@ -264,8 +253,7 @@ typedef struct trace {
 static void trace_read(trace *stack, const xmlNode *error) {
     stack->count = list_frames(child(error, "stack"), stack->frames);
     stack->cut = leading_library_frames(stack->frames, stack->count);
-    stack->is_buffer =
-        stack->count > 0 && (is_library_frame(stack->frames[0]) || function_begins(stack->frames[0], "poison_"));
+    stack->is_buffer = stack->count > 0 && is_library_frame(stack->frames[0]);
 }
 
 static leaks_group *add_group(leaks_model *model, const trace *stack, const char *fingerprint) {

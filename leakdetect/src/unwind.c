@@ -2,8 +2,8 @@
  *
  * The cut goes by address, so that it needs no symbols and costs two comparisons a frame:
  *   libpoolbuf.so   our own module's mapping, found once through the loader;
- *   libpoolbuf.a    the section poolbuf_text, in which the archive keeps all our code (cmake/library), whose ends the
- *                   linker marks;
+ *   libpoolbuf.a    the one stretch of .text in which the archive keeps all our code, with a name at each end
+ *                   (cmake/library/one_text.ld);
  *   unit tests      our objects are linked into the program like its own, and nothing is cut. */
 #include "unwind.h"
 

@@ -85,6 +85,17 @@ static void frames_inlined_from_a_public_header_are_cut_too(void **state) {
     leaks_model_destroy(r.model);
 }
 
+static void the_static_librarys_frames_are_told_by_their_files(void **state) {
+    (void)state;
+    reading r = read_text(HEAD FINISHED LEAK(
+        "0x0", "Leak_DefinitelyLost", "1", "64",
+        FRAME("/bin/leaky", "allocate_slow", "/src/allocator/src", "buffer.c", "222")
+            FRAME("/bin/leaky", "poolbuf_allocate", "/src", "allocator/src/buffer.c", "59") USER_FRAMES) TAIL);
+    assert_string_equal(r.model->groups[0]->type, "poolbuf");
+    assert_int_equal(r.model->groups[0]->allocation_stack_count, 2);
+    leaks_model_destroy(r.model);
+}
+
 static void a_stack_of_the_librarys_alone_is_left_whole(void **state) {
     (void)state;
     reading r = read_text(HEAD FINISHED LEAK("0x0", "Leak_DefinitelyLost", "1", "64", LIBRARY_FRAMES) TAIL);
@@ -206,6 +217,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_leaked_buffer_begins_at_its_callers_line),
         cmocka_unit_test(frames_inlined_from_a_public_header_are_cut_too),
+        cmocka_unit_test(the_static_librarys_frames_are_told_by_their_files),
         cmocka_unit_test(a_stack_of_the_librarys_alone_is_left_whole),
         cmocka_unit_test(the_same_site_has_the_same_fingerprint_at_any_address),
         cmocka_unit_test(a_handle_and_its_bytes_are_one_buffer),
