@@ -91,7 +91,8 @@ typedef struct results_sample {
     double time_ns_per_op;
     uint64_t operations;
     uint64_t peak_live_bytes, peak_resident_bytes, resident_growth_bytes;
-    uint64_t page_faults_minor, page_faults_major; /* of one play of the scenario, after it was played once to warm up */
+    uint64_t page_faults_minor,
+        page_faults_major; /* of one play of the scenario, after it was played once to warm up */
     results_phase **phases;
     size_t phase_count;
 } results_sample;
