@@ -3,7 +3,7 @@
 # end through the command line. Stops at the first stage that fails. CTest's own summary closes it.
 #
 #   ci/test.sh              everything
-#   ci/test.sh STAGE...     only these: format clang tidy asan tsan dev
+#   ci/test.sh STAGE...     only these: format clang tidy asan tsan fuzz dev
 #
 # Exit codes: 0 all passed, 1 something failed, 2 usage.
 set -euo pipefail
@@ -51,7 +51,7 @@ check_tidy() {
         else
             todo+=("$file:$stamps/$key")
         fi
-    done < <(git ls-files '*.c' | grep -v '^tests/consumer/')
+    done < <(git ls-files '*.c' | grep -v '/fuzz_[^/]*$') # those exist in the fuzz preset alone, and its stage runs them
     echo "${#todo[@]} files to analyse, $fresh unchanged since they passed"
     # shellcheck disable=SC2016 # $1 is for the inner shell
     [ ${#todo[@]} -eq 0 ] || printf '%s\n' "${todo[@]}" | xargs -P "$jobs" -I{} bash -c 'tidy_one "$1"' _ {}
@@ -71,7 +71,34 @@ export -f tidy_one
 run_preset() {
     stage "$1: $2"
     configure_and_build "$1"
-    ctest --preset "$1" -j "$jobs" --quiet --output-on-failure
+    local log
+    log=$(mktemp)
+    if ! ctest --preset "$1" -j "$jobs" >"$log" 2>&1; then
+        cat "$log" >&2
+        rm -f "$log"
+        return 1
+    fi
+    grep -E '^[0-9]+% tests passed' "$log"
+    rm -f "$log"
+}
+
+# Each target for a short time, from its own seed: enough to notice that one has rotted, not enough to hunt with.
+fuzz() {
+    stage "fuzz: each libFuzzer target for 10 s"
+    local log target
+    log=$(mktemp -d)
+    if ! { cmake --preset fuzz && cmake --build --preset fuzz -j "$jobs" --target fuzz_targets; } >"$log/build" 2>&1; then
+        cat "$log/build" >&2
+        return 1
+    fi
+    for target in build/fuzz/fuzz/fuzz_*; do
+        if ! "$target" -max_total_time=10 -seed=1 -artifact_prefix="$log/" >"$log/run" 2>&1; then
+            cat "$log/run" >&2
+            return 1
+        fi
+        echo "$(basename "$target"): $(tail -n 1 "$log/run")"
+    done
+    rm -rf "$log"
 }
 
 all() {
@@ -87,16 +114,17 @@ run_stage() {
     clang) run_preset dev-clang "clang, warnings as errors" ;;
     asan) run_preset asan-ubsan "AddressSanitizer and UBSan" ;;
     tsan) run_preset tsan "ThreadSanitizer" ;;
+    fuzz) fuzz ;;
     dev) all ;;
     *)
-        echo "ci/test.sh: unknown stage '$1'; the stages are format, clang, tidy, asan, tsan and dev" >&2
+        echo "ci/test.sh: unknown stage '$1'; the stages are format, clang, tidy, asan, tsan, fuzz and dev" >&2
         exit 2
         ;;
     esac
 }
 
 ci/setup.sh test
-[ $# -gt 0 ] || set -- format clang tidy asan tsan dev
+[ $# -gt 0 ] || set -- format clang tidy asan tsan fuzz dev
 for name; do
     run_stage "$name"
 done

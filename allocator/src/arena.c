@@ -297,6 +297,7 @@ void arena_give(poolbuf *list) {
     while (list != NULL) {
         poolbuf *handle = handle_pop(&list);
         arena *owner = ((const chunk *)handle->origin)->arena;
+        POOLBUF_ASSERT(owner != NULL);
         if (owner != locked) {
             if (locked != NULL) {
                 arena_unlock(locked);
