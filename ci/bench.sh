@@ -11,7 +11,8 @@ cd "$(dirname "$0")/.."
 ci/setup.sh bench
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-if ! { cmake --preset release && cmake --build --preset release -j "$(nproc)"; } >"$log" 2>&1; then
+targets=(poolbuf-cli poolbuf poolbuf_static poolbuf_record poolbuf-examples)
+if ! { cmake --preset release && cmake --build --preset release -j "$(nproc)" --target "${targets[@]}"; } >"$log" 2>&1; then
     cat "$log" >&2
     exit 1
 fi
