@@ -1,7 +1,10 @@
 /* The program: finds the subcommand and hands over. Everything else belongs to the subcommands, a file each. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "arguments.h"
 #include "commands.h"
@@ -51,7 +54,8 @@ static void print_help(void) {
     puts("\n"
          "poolbuf SUBCOMMAND --help explains one. Data goes to stdout, messages to stderr.\n"
          "Exit status: 0 fine, 1 a run failed, 2 usage or bad input, 3 performance regression, 4 leak,\n"
-         "             5 both, 6 nothing could be checked. NO_COLOR=1 turns colours off.");
+         "             6 nothing could be checked; 5 is kept for 3 and 4 at once, and nothing ends with it.\n"
+         "             NO_COLOR=1 turns colours off.");
 }
 
 static const subcommand *find(const char *name) {
@@ -75,7 +79,8 @@ static int unknown(const char *name) {
 }
 
 static int cli_help(int argc, char **argv) {
-    if (argc < 2) {
+    const bool is_about_help = argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+    if (argc < 2 || is_about_help) {
         print_help();
         return EXIT_FINE;
     }
@@ -92,6 +97,16 @@ static int cli_help(int argc, char **argv) {
     return which->main(2, arguments);
 }
 
+/* A standard descriptor that the caller closed is a number that the next file or pipe would get: messages would end up in
+ * it, and a measured process would lose it. So each is held, in the direction that fails as a closed one does. */
+static void hold_standard_descriptors(void) {
+    for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++) {
+        if (fcntl(descriptor, F_GETFD) < 0 && errno == EBADF) {
+            (void)open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+        }
+    }
+}
+
 /* A full disk shows up when the last of stdout is written: a report that lost its end must not look like success. */
 static int close_stdout(int status) {
     if (fflush(stdout) == 0 && !ferror(stdout)) {
@@ -102,6 +117,7 @@ static int close_stdout(int status) {
 }
 
 int main(int argc, char **argv) {
+    hold_standard_descriptors();
     if (argc < 2) {
         fputs("poolbuf: a subcommand is missing; see poolbuf --help\n", stderr);
         return EXIT_USAGE;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -133,6 +134,8 @@ bool output_commit(output *out) {
         fine = fwrite(out->text, 1, out->length, stdout) == out->length && fflush(stdout) == 0;
         if (!fine) {
             refuse("stdout", errno);
+            __fpurge(stdout); /* said once; main() flushes what is left */
+            clearerr(stdout);
         }
     } else {
         fine = out->is_regular ? write_and_rename(out) : write_directly(out);

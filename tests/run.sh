@@ -67,6 +67,18 @@ for scenario in 0 1; do
     done
 done
 
+# Standard descriptors that the caller closed are not given to workers; that the table reached nobody is said once.
+for closed in '>&-' '<&- >&-' '<&- >&- 2>&-' '<&- 2>&-'; do
+    run bash -c "\"\$0\" run tiny.yaml --quick --rounds 1 -s null -o closed.json $closed" "$POOLBUF_BIN"
+    expect_equal "the result with $closed" ok "$(json closed.json scenarios.0.results.0.status)"
+done
+run bash -c '"$0" list >&-' "$POOLBUF_BIN"
+expect_status 1
+expect_stderr_lines 1
+run bash -c '"$0" report results.json >&-' "$POOLBUF_BIN"
+expect_status 1
+expect_stderr_lines 1
+
 for format in text markdown html json; do
     run poolbuf report results.json --format $format
     expect_status 0

@@ -17,6 +17,8 @@ done
 expect_equal "the hidden subcommand in the help" 0 "$(grep -c worker .stdout)"
 run poolbuf help
 expect_status 0
+run poolbuf help --help
+expect_status 0
 
 run poolbuf
 expect_one_line_refusal "a subcommand is missing" "poolbuf --help"
