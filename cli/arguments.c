@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "exit_codes.h"
-#include "suggest.h"
+#include "scenario/near.h"
 
 #define HELP_COLUMN 30 /* where an option's explanation starts */
 
@@ -105,7 +105,7 @@ static int set_choice(const command_line *command, const argument *option, const
     }
     char legal[256];
     join_choices(option->choices, legal, sizeof legal);
-    const char *near = suggest_nearest(value, option->choices, count, sizeof option->choices[0]);
+    const char *near = near_word(value, option->choices, count);
     if (near != NULL) {
         return usage_error(command, "%s: unknown value \"%s\", did you mean \"%s\"? (%s)", shown, value, near, legal);
     }
@@ -161,7 +161,7 @@ static int set_value(const command_line *command, const argument *option, const 
 static int unknown_option(const command_line *command, const char *shown, const char *name) {
     const char *near = NULL;
     if (name != NULL && command->argument_count > 0) {
-        near = suggest_nearest(name, &command->arguments[0].name, command->argument_count, sizeof(argument));
+        near = near_field(name, &command->arguments[0].name, command->argument_count, sizeof(argument));
     }
     if (near != NULL) {
         return usage_error(command, "unknown option %s, did you mean --%s?", shown, near);

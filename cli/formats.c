@@ -1,10 +1,9 @@
 /* Words and suffixes to formats. */
 #include "formats.h"
+#include "scenario/near.h"
 
 #include <string.h>
 #include <unistd.h>
-
-#include "suggest.h"
 
 static const struct {
     const char *suffix, *word;
@@ -24,7 +23,7 @@ int formats_choose(const command_line *line, report_kind kind, const char *word,
     const char *chosen = word != NULL ? word : word_of_path(path);
     if (!report_format_parse(kind, chosen, out)) {
         static const char *const WORDS[] = {"text", "markdown", "html", "json"};
-        const char *near = suggest_nearest(chosen, WORDS, sizeof WORDS / sizeof WORDS[0], sizeof WORDS[0]);
+        const char *near = near_word(chosen, WORDS, sizeof WORDS / sizeof WORDS[0]);
         report_format ignored = REPORT_TEXT;
         if (near != NULL && report_format_parse(kind, near, &ignored)) {
             return usage_error(line, "--format: unknown format \"%s\", did you mean \"%s\"? (%s)", chosen, near,

@@ -9,7 +9,7 @@
 #include "arguments.h"
 #include "commands.h"
 #include "exit_codes.h"
-#include "suggest.h"
+#include "scenario/near.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -68,7 +68,7 @@ static const subcommand *find(const char *name) {
 }
 
 static int unknown(const char *name) {
-    const char *near = suggest_nearest(name, &SUBCOMMANDS[0].name, COUNT(SUBCOMMANDS), sizeof SUBCOMMANDS[0]);
+    const char *near = near_field(name, &SUBCOMMANDS[0].name, COUNT(SUBCOMMANDS), sizeof SUBCOMMANDS[0]);
     const bool is_option = name[0] == '-';
     if (near != NULL && find(near)->help != NULL) {
         fprintf(stderr, "poolbuf: unknown subcommand \"%s\", did you mean \"%s\"? see poolbuf --help\n", name, near);

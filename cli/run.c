@@ -14,9 +14,9 @@
 #include "measure/run.h"
 #include "output.h"
 #include "reports/report.h"
+#include "scenario/near.h"
 #include "scenario/scenario.h"
 #include "subjects/subject.h"
-#include "suggest.h"
 
 #define DEFAULT_SUITE "default"
 #define DEFAULT_SEED  1
@@ -171,7 +171,7 @@ static int unknown_subject(const command_line *line, const char *name) {
         names[count] = known->name;
         (void)snprintf(legal + used, sizeof legal - used, "%s%s", count == 0 ? "" : ", ", known->name);
     }
-    const char *near = suggest_nearest(name, names, count, sizeof names[0]);
+    const char *near = near_word(name, names, count);
     if (near != NULL) {
         return usage_error(line, "unknown subject \"%s\", did you mean \"%s\"? legal are %s", name, near, legal);
     }

@@ -1,9 +1,14 @@
-/* Edit distance with transpositions, on words short enough for a fixed table. */
+/* Edit distance with transpositions, on words short enough for a fixed table; no name or option of ours is longer. */
 #include "scenario/near.h"
 
+#include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
-#define WORD_MAX 40
+enum {
+    WORD_MAX = 40,
+    SHORT_FORM_LEAST = 3 /* letters that a word may be shortened to */
+};
 
 static size_t min(size_t a, size_t b) {
     return a < b ? a : b;
@@ -30,20 +35,28 @@ static size_t distance(const char *a, size_t a_length, const char *b, size_t b_l
     return rows[a_length][b_length];
 }
 
-const char *near_word(const char *typed, const char *const *words, size_t count) {
+const char *near_field(const char *typed, const char *const *first, size_t count, size_t stride) {
     const char *nearest = NULL;
     size_t nearest_distance = WORD_MAX;
     size_t length = strlen(typed);
-    for (size_t i = 0; i < count && length <= WORD_MAX; i++) {
-        size_t other = strlen(words[i]);
-        if (other > WORD_MAX) {
+    for (size_t i = 0; i < count && length != 0 && length <= WORD_MAX; i++) {
+        const char *word = NULL;
+        memcpy(&word, (const char *)first + i * stride, sizeof word);
+        size_t other = word == NULL ? 0 : strlen(word);
+        if (other == 0 || other > WORD_MAX) {
             continue;
         }
-        size_t d = distance(typed, length, words[i], other);
-        if (d < nearest_distance && d * 5 <= 2 * (length > other ? length : other)) {
-            nearest = words[i];
+        bool is_short_form = length >= SHORT_FORM_LEAST && strncasecmp(typed, word, length) == 0;
+        size_t d = is_short_form ? 0 : distance(typed, length, word, other);
+        bool is_near = d <= 1 || d * 5 <= 2 * (length > other ? length : other);
+        if (is_near && d < nearest_distance) {
+            nearest = word;
             nearest_distance = d;
         }
     }
     return nearest;
+}
+
+const char *near_word(const char *typed, const char *const *words, size_t count) {
+    return near_field(typed, words, count, sizeof *words);
 }

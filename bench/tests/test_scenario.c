@@ -333,6 +333,9 @@ static void near_words_are_meant_and_far_ones_not(void **state) {
     assert_string_equal(near_word("chrun", words, 3), "churn");
     assert_string_equal(near_word("pingpng", words, 3), "pingpong");
     assert_string_equal(near_word("handof", words, 3), "handoff");
+    assert_string_equal(near_word("PING", words, 3), "pingpong");
+    assert_string_equal(near_word("x", (const char *const[]){NULL, "s"}, 2), "s");
+    assert_null(near_word("pi", words, 3));
     assert_null(near_word("redis", words, 3));
     assert_null(near_word("", words, 3));
     assert_null(near_word("churn", words, 0));
