@@ -74,6 +74,7 @@ static void set_up_arenas(poolbuf_allocator *self, arena *storage) {
                 .classes = &self->classes,
                 .source = kind == POOLBUF_KIND_HEAP || poison_memcheck ? OS_HEAP : OS_MAPPED,
                 .handle_source = handles,
+                .decay_ms = self->options.decay_ms,
                 .handle_flags = self->group.annotated ? POOLBUF_FLAG_ANNOTATED : 0,
                 .first_bin = (uint16_t)self->kind_bins[kind],
                 .slot = self->group.slot,
@@ -225,7 +226,7 @@ poolbuf_status poolbuf_allocator_destroy(poolbuf_allocator *allocator) {
     cache_group_drain_depot(&allocator->group, true);
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         for (uint32_t i = 0; i < allocator->group.arena_counts[kind]; i++) {
-            (void)arena_purge(&allocator->group.arenas[kind][i]);
+            arena_close(&allocator->group.arenas[kind][i]);
         }
     }
     allocator_orphan_gone(allocator);

@@ -57,10 +57,8 @@ static void unmap_payload(const arena *self, const chunk *record) {
 }
 
 static chunk *new_chunk_locked(arena *self) {
-    chunk *record = self->spare;
+    chunk *record = spare_list_take(&self->spares);
     if (record != NULL) {
-        self->spare = record->next;
-        record->next = NULL;
         return record;
     }
     record = slab_take(&self->chunk_records);
@@ -78,16 +76,39 @@ static chunk *new_chunk_locked(arena *self) {
     return record;
 }
 
-/* An empty chunk has left its list: the first becomes the spare, others are doomed, for release_doomed(). */
-static void retire_chunk_locked(arena *self, chunk *record, chunk **doomed) {
-    if (self->spare == NULL) {
-        self->spare = record;
-        return;
-    }
+/* A chunk that is in no list goes to release_doomed(). */
+static void doom_chunk_locked(arena *self, chunk *record, chunk **doomed) {
     counter_sub(&self->counters.chunks, 1);
     counter_add(&self->counters.chunk_unmaps, 1);
     record->next = *doomed;
     *doomed = record;
+}
+
+/* An empty chunk has left its list. */
+static void retire_chunk_locked(arena *self, chunk *record, chunk **doomed) {
+    if (self->config.decay_ms == 0) {
+        doom_chunk_locked(self, record, doomed);
+    } else {
+        spare_list_add(&self->spares, record, os->now_ms());
+    }
+}
+
+static void doom_decayed_locked(arena *self, chunk **doomed) {
+    if (self->spares.count == 0) {
+        return;
+    }
+    uint64_t now = os->now_ms();
+    chunk *record = NULL;
+    while ((record = spare_list_take_decayed(&self->spares, now, self->config.decay_ms)) != NULL) {
+        doom_chunk_locked(self, record, doomed);
+    }
+}
+
+static void doom_spares_locked(arena *self, chunk **doomed) {
+    chunk *record = NULL;
+    while ((record = spare_list_take(&self->spares)) != NULL) {
+        doom_chunk_locked(self, record, doomed);
+    }
 }
 
 /* Unmapping can be slow, so it happens outside the lock: nobody can reach a doomed chunk. Enters and leaves unlocked. */
@@ -110,14 +131,22 @@ static size_t release_doomed(arena *self, chunk *doomed) {
     return bytes;
 }
 
+/* The end of each path that takes or gives: unlocks, and gives back the doomed chunks and those that have decayed. After
+ * the taking, so that what is needed now is not given back first. */
+static void leave(arena *self, chunk *doomed) {
+    doom_decayed_locked(self, &doomed);
+    arena_unlock(self);
+    (void)release_doomed(self, doomed);
+}
+
 void arena_fini(arena *self) {
     for (unsigned i = 0; i < CHUNK_LIST_COUNT; i++) {
         for (chunk *record = self->lists[i].first; record != NULL; record = record->next) {
             unmap_payload(self, record);
         }
     }
-    if (self->spare != NULL) {
-        unmap_payload(self, self->spare);
+    for (chunk *record = self->spares.newest; record != NULL; record = record->next) {
+        unmap_payload(self, record);
     }
     for (chunk *record = self->huge; record != NULL; record = record->next) {
         unmap_payload(self, record);
@@ -233,7 +262,7 @@ uint32_t arena_take(arena *self, uint32_t size_class, uint32_t count, poolbuf **
     }
     counter_add(&self->counters.carved[size_class], taken);
     counter_add(&self->counters.allocations, taken);
-    arena_unlock(self);
+    leave(self, NULL);
     return taken;
 }
 
@@ -248,7 +277,7 @@ uint32_t arena_take_naked(arena *self, uint32_t count, poolbuf **list) {
         handle_init(self, handle, 0);
         handle_push(list, handle);
     }
-    arena_unlock(self);
+    leave(self, NULL);
     return taken;
 }
 
@@ -300,8 +329,7 @@ void arena_give(poolbuf *list) {
         POOLBUF_ASSERT(owner != NULL);
         if (owner != locked) {
             if (locked != NULL) {
-                arena_unlock(locked);
-                (void)release_doomed(locked, doomed);
+                leave(locked, doomed);
                 doomed = NULL;
             }
             arena_lock(owner);
@@ -310,8 +338,7 @@ void arena_give(poolbuf *list) {
         give_locked(owner, handle, &doomed);
     }
     if (locked != NULL) {
-        arena_unlock(locked);
-        (void)release_doomed(locked, doomed);
+        leave(locked, doomed);
     }
 }
 
@@ -320,7 +347,7 @@ void arena_give_naked(arena *self, poolbuf *list) {
     while (list != NULL) {
         slab_give(&self->handles, handle_pop(&list));
     }
-    arena_unlock(self);
+    leave(self, NULL);
 }
 
 /* ---- Huge buffers ------------------------------------------------------------------------------------------------- */
@@ -351,7 +378,7 @@ poolbuf *arena_take_huge(arena *self, size_t bytes) {
     counter_add(&self->counters.huge_buffers, 1);
     counter_add(&self->counters.huge_bytes, bytes);
     counter_add(&self->counters.allocations, 1);
-    arena_unlock(self);
+    leave(self, NULL);
     handle_init(self, handle, self->config.handle_flags | POOLBUF_FLAG_HUGE);
     handle->memory = record->region + record->lead;
     handle->origin = record;
@@ -377,7 +404,7 @@ void arena_give_huge(poolbuf *handle) {
     counter_add(&self->counters.releases, 1);
     slab_give(&self->huge_records, record);
     slab_give(&self->handles, handle);
-    arena_unlock(self);
+    leave(self, NULL);
 }
 
 /* ---- Purge, dump, audit ------------------------------------------------------------------------------------------- */
@@ -395,37 +422,42 @@ static void purge_run(void *context, uint32_t page, uint32_t pages) {
     }
 }
 
+void arena_decay(arena *self) {
+    if (counter_get(&self->spares.count) != 0) {
+        arena_lock(self);
+        leave(self, NULL);
+    }
+}
+
+size_t arena_release_spares(arena *self) {
+    chunk *doomed = NULL;
+    arena_lock(self);
+    doom_spares_locked(self, &doomed);
+    arena_unlock(self);
+    return release_doomed(self, doomed);
+}
+
 size_t arena_purge(arena *self) {
     chunk *doomed = NULL;
     size_t bytes = 0;
     arena_lock(self);
-    chunk *spare = self->spare;
-    self->spare = NULL;
     for (unsigned i = 0; i < CHUNK_LIST_COUNT; i++) {
-        chunk *next = NULL;
-        for (chunk *record = self->lists[i].first; record != NULL; record = next) {
-            next = record->next;
-            if (chunk_is_empty(record)) { /* of qInit, which never gives one back by itself */
-                chunk_list_remove(record);
-                record->next = doomed;
-                doomed = record;
-            } else {
-                purge_context purge = {.chunk = record};
-                run_index_visit_free(&record->runs, purge_run, &purge);
-                bytes += purge.bytes;
-            }
+        for (chunk *record = self->lists[i].first; record != NULL; record = record->next) {
+            purge_context purge = {.chunk = record};
+            run_index_visit_free(&record->runs, purge_run, &purge);
+            bytes += purge.bytes;
         }
     }
-    if (spare != NULL) {
-        spare->next = doomed;
-        doomed = spare;
-    }
-    for (const chunk *record = doomed; record != NULL; record = record->next) {
-        counter_sub(&self->counters.chunks, 1);
-        counter_add(&self->counters.chunk_unmaps, 1);
-    }
+    doom_spares_locked(self, &doomed);
     arena_unlock(self);
     return bytes + release_doomed(self, doomed);
+}
+
+void arena_close(arena *self) {
+    arena_lock(self);
+    self->config.decay_ms = 0;
+    arena_unlock(self);
+    (void)arena_purge(self);
 }
 
 size_t arena_metadata_bytes(arena *self) {
@@ -450,16 +482,23 @@ static void dump_chunk(const chunk *record, FILE *stream) {
 
 void arena_dump(arena *self, FILE *stream) {
     arena_lock(self);
-    (void)fprintf(stream, "arena %p (%s): %u threads, %llu chunks, %llu huge buffers of %llu bytes, spare %s\n",
+    (void)fprintf(stream,
+                  "arena %p (%s): %u threads, %llu chunks, %llu of them spare, %llu huge buffers of %llu bytes\n",
                   (void *)self, self->config.kind == POOLBUF_KIND_DIRECT ? "direct" : "heap", self->thread_count,
-                  (unsigned long long)self->counters.chunks, (unsigned long long)self->counters.huge_buffers,
-                  (unsigned long long)self->counters.huge_bytes, self->spare != NULL ? "yes" : "no");
+                  (unsigned long long)self->counters.chunks, (unsigned long long)self->spares.count,
+                  (unsigned long long)self->counters.huge_buffers, (unsigned long long)self->counters.huge_bytes);
     for (unsigned i = 0; i < CHUNK_LIST_COUNT; i++) {
         const chunk_list *list = &self->lists[i];
         (void)fprintf(stream, "  %s:%s\n", list->name, list->first == NULL ? " none" : "");
         for (const chunk *record = list->first; record != NULL; record = record->next) {
             dump_chunk(record, stream);
         }
+    }
+    uint64_t now = os->now_ms();
+    (void)fprintf(stream, "  spare:%s\n", self->spares.newest == NULL ? " none" : "");
+    for (const chunk *record = self->spares.newest; record != NULL; record = record->next) {
+        (void)fprintf(stream, "    chunk %p: empty for %llu of %u ms\n", (void *)chunk_address(record, 0),
+                      (unsigned long long)(now - record->emptied_ms), self->config.decay_ms);
     }
     arena_unlock(self);
 }
@@ -482,8 +521,8 @@ static bool audit_locked(const arena *self) {
     uint64_t used[SIZE_CLASS_MAX_COUNT] = {0};
     uint64_t pages = 0;
     uint64_t subpage_pages = 0;
-    uint64_t chunks = self->spare != NULL ? 1 : 0;
-    if (!chunk_lists_audit(self->lists)) {
+    uint64_t chunks = self->spares.count;
+    if (!chunk_lists_audit(self->lists) || !spare_list_audit(&self->spares)) { /* A3 */
         return false;
     }
     for (unsigned i = 0; i < CHUNK_LIST_COUNT; i++) {
@@ -494,7 +533,9 @@ static bool audit_locked(const arena *self) {
             chunks++;
         }
     }
-    POOLBUF_AUDIT(self->spare == NULL || chunk_is_empty(self->spare)); /* A3 */
+    for (const chunk *record = self->spares.newest; record != NULL; record = record->next) {
+        POOLBUF_AUDIT(record->arena == self);
+    }
     POOLBUF_AUDIT(chunks == self->counters.chunks);
     uint64_t run_pages = 0;
     for (uint32_t i = 0; i < classes->count; i++) {

@@ -93,16 +93,26 @@ static poolbuf *take_once(poolbuf_allocator *allocator, uint32_t bin) {
     return cache != NULL ? thread_cache_take(cache, bin) : take_uncached(allocator, bin);
 }
 
-/* Gives the arenas what this thread and the depot could do without, before an allocation fails. */
-static void squeeze(poolbuf_allocator *allocator) {
-    poolbuf_trim_thread_cache(allocator);
-    cache_group_drain_depot(&allocator->group, true);
+/* What is tried before an allocation fails, a step at a time. First the arenas get what this thread and the depot could do
+ * without; a chunk that empties so may be all that is needed. Then the system gets every spare chunk. False: no more steps. */
+static bool squeeze(poolbuf_allocator *allocator, unsigned step) {
+    cache_group *group = &allocator->group;
+    if (step == 0) {
+        poolbuf_trim_thread_cache(allocator);
+        cache_group_drain_depot(group, true);
+        return true;
+    }
+    for (unsigned kind = 0; kind < CACHE_KINDS && step == 1; kind++) {
+        for (uint32_t i = 0; i < group->arena_counts[kind]; i++) {
+            (void)arena_release_spares(&group->arenas[kind][i]);
+        }
+    }
+    return step == 1;
 }
 
 poolbuf *buffer_take_handle(poolbuf_allocator *allocator, uint32_t bin) {
     poolbuf *handle = take_once(allocator, bin);
-    if (handle == NULL) {
-        squeeze(allocator);
+    for (unsigned step = 0; handle == NULL && squeeze(allocator, step); step++) {
         handle = take_once(allocator, bin);
     }
     return handle;
@@ -161,7 +171,11 @@ static poolbuf *take_memory(poolbuf_allocator *allocator, int kind, size_t bytes
         return NULL;
     }
     if (!allocator->pooled[kind]) {
-        return take_unpooled(allocator, kind, bytes);
+        poolbuf *handle = take_unpooled(allocator, kind, bytes);
+        for (unsigned step = 0; handle == NULL && squeeze(allocator, step); step++) {
+            handle = take_unpooled(allocator, kind, bytes);
+        }
+        return handle;
     }
     if (bytes <= allocator->options.chunk_size) {
         return buffer_take_handle(allocator, allocator->kind_bins[kind] + size_class_of(bytes));
@@ -169,8 +183,7 @@ static poolbuf *take_memory(poolbuf_allocator *allocator, int kind, size_t bytes
     thread_cache *cache = registry_cache(&allocator->group);
     arena *source = cache != NULL ? cache->arenas[kind] : &allocator->group.arenas[kind][0];
     poolbuf *handle = arena_take_huge(source, bytes);
-    if (handle == NULL) {
-        squeeze(allocator);
+    for (unsigned step = 0; handle == NULL && squeeze(allocator, step); step++) {
         handle = arena_take_huge(source, bytes);
     }
     return handle;

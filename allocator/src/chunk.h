@@ -29,7 +29,8 @@ typedef struct chunk {
     uint8_t *region;           /* as the system gave it */
     size_t lead;               /* bytes before page 0, or before a huge buffer */
     struct chunk_list *list;   /* NULL: spare, or huge */
-    struct chunk *next, *prev; /* in that list; huge: in the arena's; spare or doomed: next alone */
+    struct chunk *next, *prev; /* in that list; spare and huge: in the arena's; doomed: next alone */
+    uint64_t emptied_ms;       /* spare: when it became so */
     size_t huge_bytes;         /* 0: cut into pages */
     uint32_t subpage_count;
     run_index runs;

@@ -3,7 +3,7 @@
 
 #include "check.h"
 
-/* Bounds in per cent of use. A list without a lower bound keeps even an empty chunk. */
+/* Bounds in per cent of use. */
 typedef struct bounds {
     const char *name;
     uint32_t least;  /* 0: none */
@@ -50,7 +50,7 @@ void chunk_lists_init(chunk_list lists[CHUNK_LIST_COUNT], size_t chunk_bytes) {
                                                     : free_bytes_at(chunk_bytes, b->least),
         };
     }
-    /* A whole chunk fits qInit alone, where chunks may be empty. */
+    /* qInit has no lower bound. */
     lists[CHUNK_LIST_INIT].largest = chunk_bytes;
 }
 
@@ -102,17 +102,18 @@ void chunk_list_after_take(chunk *member) {
 
 bool chunk_list_after_give(chunk *member) {
     chunk_list *list = member->list;
+    if (chunk_is_empty(member)) {
+        chunk_list_remove(member);
+        return false;
+    }
     if (!too_empty(list, member)) {
         return true;
     }
     chunk_list_remove(member);
     do {
         list = list->emptier;
-    } while (list != NULL && too_empty(list, member));
-    if (list == NULL) {
-        POOLBUF_ASSERT(chunk_is_empty(member));
-        return false;
-    }
+        POOLBUF_ASSERT(list != NULL);
+    } while (too_empty(list, member));
     link_chunk(list, member);
     return true;
 }
@@ -124,6 +125,7 @@ bool chunk_lists_audit(const chunk_list lists[CHUNK_LIST_COUNT]) {
         for (const chunk *c = list->first; c != NULL; c = c->next) {
             POOLBUF_AUDIT(c->list == list);
             POOLBUF_AUDIT(c->prev == prev);
+            POOLBUF_AUDIT(!chunk_is_empty(c)); /* L1 */
             POOLBUF_AUDIT(!too_full(list, c));
             POOLBUF_AUDIT(!too_empty(list, c));
             if (!chunk_audit(c)) {

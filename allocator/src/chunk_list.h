@@ -3,9 +3,9 @@
  *      qInit [ .. 25)  ->  q000 [1 .. 50)  ->  q025 [25 .. 75)  ->  q050 [50 .. 100)  ->  q075 [75 .. 100)  ->  q100
  *
  * The ranges overlap, so a chunk near a bound does not wander to and fro. A chunk that an allocation makes too full moves
- * to the right, one that a release makes too empty to the left, as far as it must. Whoever would leave q000 to the left
- * is empty, and the arena's to give back. qInit keeps even an empty one (L1): a new chunk is not given back before it
- * was ever a quarter full.
+ * to the right, one that a release makes too empty to the left, as far as it must. One that is empty leaves the lists and
+ * is the arena's (L1), wherever it was. Netty keeps it if it is in qInit, so that a new chunk is not given back before it
+ * was ever a quarter full; here that is the decay time's to decide (arena.h), for all chunks alike.
  *
  * Allocation tries q050, q025, q000, qInit, q075, in this order: fuller ones first, so that the emptier ones can empty;
  * but those three quarters full last, as a search there is most often in vain. A full chunk is never asked.
@@ -34,7 +34,7 @@ typedef struct chunk_list {
     const char *name;
     chunk *first;               /* the chunk added last */
     struct chunk_list *fuller;  /* NULL: q100 */
-    struct chunk_list *emptier; /* NULL: q000, whose chunks become the arena's to give back */
+    struct chunk_list *emptier; /* itself: qInit; NULL: q000 */
     size_t largest;             /* no chunk here can have room for more bytes than this */
     size_t move_fuller_at;      /* a chunk with no more free bytes than this moves on, if moves_fuller */
     size_t move_emptier_above;  /* a chunk with more free bytes than this moves back */

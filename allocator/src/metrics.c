@@ -19,6 +19,7 @@ static void add_arena(poolbuf_metrics *m, arena *source) {
     m->arena_allocations += counter_get(&counters->allocations);
     m->arena_releases += counter_get(&counters->releases);
     m->chunk_count += counter_get(&counters->chunks);
+    m->spare_chunks += counter_get(&source->spares.count);
     m->chunk_maps += counter_get(&counters->chunk_maps);
     m->chunk_unmaps += counter_get(&counters->chunk_unmaps);
     m->metadata_bytes += arena_metadata_bytes(source);

@@ -364,6 +364,7 @@ void poolbuf_allocator_options_init(poolbuf_allocator_options *options) {
         .small_cache_size = (uint32_t)number(OPTION_SMALL_CACHE_SIZE),
         .normal_cache_size = (uint32_t)number(OPTION_NORMAL_CACHE_SIZE),
         .cache_trim_interval = (uint32_t)number(OPTION_CACHE_TRIM_INTERVAL),
+        .decay_ms = (uint32_t)number(OPTION_DECAY_MS),
         .prefer_direct = flag(OPTION_PREFER_DIRECT),
         .pooling = flag(OPTION_POOLING),
     };

@@ -276,6 +276,11 @@ static void trim(thread_cache *self) {
         }
     }
     cache_group_drain_depot(self->group, false);
+    for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+        for (uint32_t i = 0; i < self->group->arena_counts[kind]; i++) {
+            arena_decay(&self->group->arenas[kind][i]);
+        }
+    }
 }
 
 void thread_cache_flush(thread_cache *self, bool to_depot) {

@@ -221,6 +221,109 @@ static void purge_gives_back_all_but_live_memory(void **state) {
     UNIT_OK(poolbuf_allocator_destroy(allocator));
 }
 
+/* An allocator whose threads cache nothing, so that what is released is with its arena. */
+static poolbuf_allocator *make_uncached(uint32_t trim_interval, size_t cache_limit_bytes) {
+    poolbuf_allocator_options options;
+    poolbuf_allocator_options_init(&options);
+    options.cache_limit_bytes = cache_limit_bytes;
+    options.max_cached_capacity = 1024;
+    options.cache_trim_interval = trim_interval;
+    options.decay_ms = 1000;
+    poolbuf_allocator *made = NULL;
+    UNIT_OK(poolbuf_allocator_create(&options, &made));
+    return made;
+}
+
+static void empty_two_chunks(poolbuf_allocator *allocator, poolbuf *(*allocate)(poolbuf_allocator *, size_t, size_t)) {
+    poolbuf *a = allocate(allocator, (size_t)4 << 20, (size_t)4 << 20);
+    poolbuf *b = allocate(allocator, (size_t)4 << 20, (size_t)4 << 20);
+    assert_true(poolbuf_release(a));
+    assert_true(poolbuf_release(b));
+}
+
+static void spare_chunks_are_counted_and_a_purge_takes_them(void **state) {
+    (void)state;
+    poolbuf_allocator *allocator = make_uncached(0, 0);
+    empty_two_chunks(allocator, poolbuf_allocate_direct);
+    empty_two_chunks(allocator, poolbuf_allocate_heap);
+    poolbuf_metrics m = unit_metrics(allocator);
+    assert_int_equal(m.chunk_count, 4);
+    assert_int_equal(m.spare_chunks, 4);
+    assert_int_equal(m.chunk_bytes, (size_t)16 << 20);
+    assert_int_equal(poolbuf_allocator_purge(allocator), (size_t)16 << 20);
+    m = unit_metrics(allocator);
+    assert_int_equal(m.chunk_count, 0);
+    assert_int_equal(m.spare_chunks, 0);
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
+static void a_trim_gives_back_what_has_decayed_in_any_arena(void **state) {
+    (void)state;
+    os = &os_fault;
+    poolbuf_allocator *allocator = make_uncached(100, 65536);
+    empty_two_chunks(allocator, poolbuf_allocate_direct);
+    empty_two_chunks(allocator, poolbuf_allocate_heap);
+    os_fault_pass_ms(999);
+    for (int i = 0; i < 200; i++) {
+        assert_true(poolbuf_release(poolbuf_allocate_direct(allocator, 100, 100)));
+    }
+    assert_int_equal(unit_metrics(allocator).chunk_unmaps, 0);
+    os_fault_pass_ms(1);
+    for (int i = 0; i < 200; i++) {
+        assert_true(poolbuf_release(poolbuf_allocate_direct(allocator, 100, 100)));
+    }
+    assert_int_equal(unit_metrics(allocator).spare_chunks, 0);
+    assert_true(unit_metrics(allocator).chunk_unmaps >= 3);
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+    assert_int_equal(os_fault_regions(), 0);
+    os = &os_linux;
+}
+
+static void a_system_without_memory_gets_spare_chunks_back_and_is_asked_again(void **state) {
+    (void)state;
+    os = &os_fault;
+    poolbuf_allocator *allocator = make_uncached(0, 0);
+    poolbuf *small[2] = {poolbuf_allocate_direct(allocator, 100, 100), poolbuf_allocate_heap(allocator, 100, 100)};
+    empty_two_chunks(allocator, poolbuf_allocate_direct);
+    unsigned long before = os_fault_regions();
+    os_fault_limit(before); /* first another arena asks, then a buffer that is huge */
+    poolbuf *b = poolbuf_allocate_heap(allocator, (size_t)4 << 20, (size_t)4 << 20);
+    assert_non_null(b);
+    assert_int_equal(unit_metrics(allocator).spare_chunks, 0);
+    assert_int_equal(os_fault_regions(), before - 1);
+    assert_true(poolbuf_release(b));
+    os_fault_disarm();
+    empty_two_chunks(allocator, poolbuf_allocate_direct);
+    os_fault_limit(os_fault_regions());
+    b = poolbuf_allocate_direct(allocator, (size_t)5 << 20, (size_t)5 << 20);
+    assert_non_null(b);
+    assert_int_equal(unit_metrics(allocator).spare_chunks, 0);
+    assert_true(poolbuf_release(b));
+    os_fault_disarm();
+    assert_true(poolbuf_release(small[0]));
+    assert_true(poolbuf_release(small[1]));
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+    assert_int_equal(os_fault_regions(), 0);
+    os = &os_linux;
+}
+
+static void what_the_caches_hold_serves_before_spare_chunks_are_given_up(void **state) {
+    (void)state;
+    os = &os_fault;
+    poolbuf_allocator *allocator = make();
+    poolbuf *b = poolbuf_allocate_direct(allocator, (size_t)4 << 20, (size_t)4 << 20);
+    assert_true(poolbuf_release(b)); /* to the thread's cache */
+    os_fault_arm(0, false);
+    b = poolbuf_allocate_direct(allocator, (size_t)3 << 20, (size_t)3 << 20);
+    assert_non_null(b);
+    assert_int_equal(unit_metrics(allocator).chunk_maps, 1);
+    assert_true(poolbuf_release(b));
+    os_fault_disarm();
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+    assert_int_equal(os_fault_regions(), 0);
+    os = &os_linux;
+}
+
 static void the_dump_shows_arenas_and_caches(void **state) {
     (void)state;
     poolbuf_allocator *allocator = make();
@@ -354,6 +457,10 @@ int main(void) {
         cmocka_unit_test(totals_add_up_all_allocators_and_remember_destroyed_ones),
         cmocka_unit_test(metrics_of_an_older_caller_are_cut),
         cmocka_unit_test(purge_gives_back_all_but_live_memory),
+        cmocka_unit_test(spare_chunks_are_counted_and_a_purge_takes_them),
+        cmocka_unit_test(a_trim_gives_back_what_has_decayed_in_any_arena),
+        cmocka_unit_test(a_system_without_memory_gets_spare_chunks_back_and_is_asked_again),
+        cmocka_unit_test(what_the_caches_hold_serves_before_spare_chunks_are_given_up),
         cmocka_unit_test(the_dump_shows_arenas_and_caches),
         cmocka_unit_test(allocators_come_and_go_while_threads_live),
         cmocka_unit_test(a_forked_child_of_a_threaded_process_has_a_working_allocator),

@@ -3,6 +3,10 @@
 
 #include "arena.h"
 #include "handle.h"
+#include "os/os.h"
+
+#define CHUNK    ((size_t)4 << 20)
+#define DECAY_MS 1000u
 
 typedef struct fixture {
     size_classes classes;
@@ -11,9 +15,11 @@ typedef struct fixture {
 
 static int set_up(void **state) {
     fixture *f = calloc(1, sizeof *f);
+    os = &os_fault;
     poison_init();
     size_classes_init(&f->classes, 8192, (size_t)4 << 20);
-    arena_config config = {.classes = &f->classes, .source = OS_MAPPED, .handle_source = OS_MAPPED};
+    arena_config config = {
+        .classes = &f->classes, .source = OS_MAPPED, .handle_source = OS_MAPPED, .decay_ms = DECAY_MS};
     arena_init(&f->arena, &config);
     *state = f;
     return 0;
@@ -24,6 +30,8 @@ static int tear_down(void **state) {
     assert_true(arena_audit(&f->arena));
     arena_fini(&f->arena);
     free(f);
+    assert_int_equal(os_fault_regions(), 0);
+    os = &os_linux;
     return 0;
 }
 
@@ -129,18 +137,131 @@ static void a_lone_chunk_sized_buffer_maps_once(void **state) {
     }
     assert_int_equal(f->arena.counters.chunk_maps, 1);
     assert_int_equal(f->arena.counters.chunk_unmaps, 0);
-    assert_non_null(f->arena.spare);
+    assert_int_equal(f->arena.spares.count, 1);
 }
 
-static void a_second_empty_chunk_goes_back_to_the_system(void **state) {
+/* Empties count chunks, one after the other, with so many milliseconds between them. */
+static void leave_spares(fixture *f, unsigned count, uint64_t ms) {
+    poolbuf *handles[8];
+    for (unsigned i = 0; i < count; i++) {
+        handles[i] = take_one(f, CHUNK);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        os_fault_pass_ms(i != 0 ? ms : 0);
+        give_one(handles[i]);
+    }
+}
+
+static void empty_chunks_stay_and_serve_again(void **state) {
     fixture *f = *state;
-    poolbuf *a = take_one(f, (size_t)4 << 20);
-    poolbuf *b = take_one(f, (size_t)4 << 20);
-    assert_int_equal(f->arena.counters.chunks, 2);
-    give_one(a);
-    give_one(b);
-    assert_int_equal(f->arena.counters.chunks, 1);
+    for (int i = 0; i < 5; i++) {
+        leave_spares(f, 8, 1);
+        assert_int_equal(f->arena.spares.count, 8);
+        assert_true(arena_audit(&f->arena));
+    }
+    assert_int_equal(f->arena.counters.chunks, 8);
+    assert_int_equal(f->arena.counters.chunk_maps, 8);
+    assert_int_equal(f->arena.counters.chunk_unmaps, 0);
+}
+
+static void an_empty_chunk_goes_back_once_it_has_decayed(void **state) {
+    fixture *f = *state;
+    leave_spares(f, 3, 100);
+    unsigned long regions = os_fault_regions();
+    os_fault_pass_ms(DECAY_MS - 200 - 1);
+    arena_decay(&f->arena);
+    assert_int_equal(f->arena.spares.count, 3);
+    os_fault_pass_ms(1);
+    arena_decay(&f->arena);
+    assert_int_equal(f->arena.spares.count, 2);
     assert_int_equal(f->arena.counters.chunk_unmaps, 1);
+    assert_int_equal(os_fault_regions(), regions - 1);
+    assert_true(arena_audit(&f->arena));
+    os_fault_pass_ms(DECAY_MS);
+    arena_decay(&f->arena);
+    assert_int_equal(f->arena.counters.chunks, 0);
+    assert_int_equal(os_fault_regions(), regions - 3);
+}
+
+static void every_way_through_the_lock_looks_for_decay(void **state) {
+    fixture *f = *state;
+    for (unsigned way = 0; way < 6; way++) {
+        poolbuf *list = NULL;
+        poolbuf *kept = take_one(f, 16);
+        poolbuf *huge = arena_take_huge(&f->arena, CHUNK + 1);
+        assert_int_equal(arena_take_naked(&f->arena, 1, &list), 1);
+        leave_spares(f, 2, 0);
+        os_fault_pass_ms(DECAY_MS);
+        poolbuf *taken = NULL;
+        switch (way) {
+        case 0:
+            taken = take_one(f, 16);
+            break;
+        case 1:
+            give_one(kept);
+            kept = NULL;
+            break;
+        case 2:
+            arena_give_naked(&f->arena, list);
+            list = NULL;
+            break;
+        case 3:
+            assert_int_equal(arena_take_naked(&f->arena, 1, &list), 1);
+            break;
+        case 4:
+            arena_give_huge(huge);
+            huge = NULL;
+            break;
+        default:
+            arena_give_huge(arena_take_huge(&f->arena, CHUNK + 1));
+            break;
+        }
+        assert_int_equal(f->arena.spares.count, 0);
+        if (taken != NULL) {
+            give_one(taken);
+        }
+        if (kept != NULL) {
+            give_one(kept);
+        }
+        if (list != NULL) {
+            arena_give_naked(&f->arena, list);
+        }
+        if (huge != NULL) {
+            arena_give_huge(huge);
+        }
+    }
+}
+
+static void what_is_needed_now_is_not_given_back_first(void **state) {
+    fixture *f = *state;
+    leave_spares(f, 2, 0);
+    os_fault_pass_ms(DECAY_MS * 10);
+    give_one(take_one(f, CHUNK));
+    assert_int_equal(f->arena.counters.chunk_maps, 2);
+    assert_int_equal(f->arena.counters.chunk_unmaps, 1);
+    assert_int_equal(f->arena.spares.count, 1);
+}
+
+static void without_a_decay_time_an_empty_chunk_goes_back_at_once(void **state) {
+    fixture *f = *state;
+    f->arena.config.decay_ms = 0;
+    unsigned long before = os_fault_regions();
+    for (int i = 0; i < 3; i++) {
+        give_one(take_one(f, 100000));
+        assert_int_equal(f->arena.counters.chunks, 0);
+    }
+    assert_int_equal(f->arena.counters.chunk_maps, 3);
+    assert_true(os_fault_regions() > before); /* handles and records */
+}
+
+static void a_closed_arena_keeps_no_empty_chunk(void **state) {
+    fixture *f = *state;
+    poolbuf *kept = take_one(f, CHUNK);
+    leave_spares(f, 2, 0);
+    arena_close(&f->arena);
+    assert_int_equal(f->arena.counters.chunks, 1);
+    give_one(kept);
+    assert_int_equal(f->arena.counters.chunks, 0);
 }
 
 static void the_fuller_chunk_serves_first(void **state) {
@@ -180,7 +301,7 @@ static void a_huge_buffer_has_its_own_region_and_gives_it_back_at_once(void **st
 
 static void purge_gives_back_spares_and_empty_chunks(void **state) {
     fixture *f = *state;
-    give_one(take_one(f, (size_t)64 << 10)); /* leaves an empty chunk in qInit */
+    give_one(take_one(f, (size_t)64 << 10));
     assert_int_equal(f->arena.counters.chunks, 1);
     assert_int_equal(arena_purge(&f->arena), (size_t)4 << 20);
     assert_int_equal(f->arena.counters.chunks, 0);
@@ -202,6 +323,8 @@ static void purge_keeps_what_is_in_use(void **state) {
 static void the_dump_names_lists_chunks_and_subpages(void **state) {
     fixture *f = *state;
     poolbuf *kept = take_one(f, 100);
+    leave_spares(f, 2, 100);
+    os_fault_pass_ms(50);
     char *text = NULL;
     size_t size = 0;
     FILE *stream = open_memstream(&text, &size);
@@ -209,6 +332,9 @@ static void the_dump_names_lists_chunks_and_subpages(void **state) {
     assert_int_equal(fclose(stream), 0);
     assert_non_null(strstr(text, "qInit:"));
     assert_non_null(strstr(text, "q100: none"));
+    assert_non_null(strstr(text, "3 chunks, 2 of them spare"));
+    assert_non_null(strstr(text, ": empty for 150 of 1000 ms"));
+    assert_non_null(strstr(text, ": empty for 50 of 1000 ms"));
     assert_non_null(strstr(text, "chunk 0x"));
     assert_non_null(strstr(text, "1 of 512 slots of 112 bytes used"));
     free(text);
@@ -224,7 +350,12 @@ int main(void) {
         ARENA_TEST(a_class_keeps_one_subpage_and_gives_back_the_others),
         ARENA_TEST(a_freed_slot_is_taken_again_before_a_new_subpage),
         ARENA_TEST(a_lone_chunk_sized_buffer_maps_once),
-        ARENA_TEST(a_second_empty_chunk_goes_back_to_the_system),
+        ARENA_TEST(empty_chunks_stay_and_serve_again),
+        ARENA_TEST(an_empty_chunk_goes_back_once_it_has_decayed),
+        ARENA_TEST(every_way_through_the_lock_looks_for_decay),
+        ARENA_TEST(what_is_needed_now_is_not_given_back_first),
+        ARENA_TEST(without_a_decay_time_an_empty_chunk_goes_back_at_once),
+        ARENA_TEST(a_closed_arena_keeps_no_empty_chunk),
         ARENA_TEST(the_fuller_chunk_serves_first),
         ARENA_TEST(a_huge_buffer_has_its_own_region_and_gives_it_back_at_once),
         ARENA_TEST(purge_gives_back_spares_and_empty_chunks),

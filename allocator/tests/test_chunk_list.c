@@ -104,12 +104,16 @@ static void a_chunk_descends_100_075_050_025_000_and_leaves_when_empty(void **st
     assert_true(chunk_is_empty(f->chunk));
 }
 
-static void an_empty_chunk_in_init_stays(void **state) {
+static void an_empty_chunk_leaves_init_too(void **state) {
     fixture *f = *state;
+    fill_to(f, 1);
     chunk_list_add(&f->lists[CHUNK_LIST_INIT], f->chunk);
     fill_to(f, 10);
-    assert_true(empty_to(f, 0));
+    assert_true(empty_to(f, 1));
     assert_string_equal(where(f), "qInit");
+    assert_false(empty_to(f, 0));
+    assert_null(f->chunk->list);
+    assert_null(f->lists[CHUNK_LIST_INIT].first);
 }
 
 static void a_full_new_chunk_goes_straight_to_100(void **state) {
@@ -173,7 +177,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_chunk_climbs_init_000_025_050_100_and_skips_075, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_chunk_descends_100_075_050_025_000_and_leaves_when_empty, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(an_empty_chunk_in_init_stays, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_empty_chunk_leaves_init_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_new_chunk_goes_straight_to_100, set_up, tear_down),
         cmocka_unit_test_setup_teardown(search_goes_050_025_000_init_075_and_never_100, set_up, tear_down),
         cmocka_unit_test_setup_teardown(thresholds_are_nettys, set_up, tear_down),

@@ -33,8 +33,9 @@ typedef struct poolbuf_allocator_options {
     uint32_t normal_cache_size; /* the same for each larger class; POOLBUF_NORMAL_CACHE_SIZE, 64; 0 = none */
     uint32_t
         cache_trim_interval; /* a thread's allocations between two trims; POOLBUF_CACHE_TRIM_INTERVAL, 8192; 0 = never */
-    bool prefer_direct;      /* which kind poolbuf_allocate() gives; POOLBUF_PREFER_DIRECT, on */
-    bool pooling;            /* off: every buffer is two blocks of malloc, for Valgrind and ASan; POOLBUF_POOLING, on */
+    uint32_t decay_ms;  /* an empty chunk waits so long to be needed again; POOLBUF_DECAY_MS, 10000; 0 = not at all */
+    bool prefer_direct; /* which kind poolbuf_allocate() gives; POOLBUF_PREFER_DIRECT, on */
+    bool pooling;       /* off: every buffer is two blocks of malloc, for Valgrind and ASan; POOLBUF_POOLING, on */
 } poolbuf_allocator_options;
 
 /* poolbuf_allocator_options_init() sets every option to its default, then to what the environment says.

@@ -27,7 +27,7 @@ typedef struct poolbuf_metrics {
     uint64_t huge_buffers;      /* of the live ones: larger than a chunk, or unpooled */
     uint64_t huge_bytes;        /* their bytes */
     uint64_t chunk_count;       /* chunks mapped, spare ones included; no huge buffers */
-    uint64_t chunk_bytes;       /* their bytes */
+    uint64_t chunk_bytes;       /* their bytes, so those of empty chunks too, which wait for POOLBUF_DECAY_MS */
     uint64_t metadata_bytes;    /* handles, chunk records, caches and tables */
     uint64_t allocations;       /* buffers handed out since the start */
     uint64_t releases;          /* buffers that came back since the start */
@@ -37,6 +37,7 @@ typedef struct poolbuf_metrics {
     uint64_t chunk_unmaps;      /* chunks given back to the system since the start */
     uint64_t thread_caches;     /* threads that have a cache of this allocator now */
     uint64_t misuses;           /* releases and uses of dead buffers; only POOLBUF_MISUSE=count lets it pass 1 */
+    uint64_t spare_chunks;      /* of chunk_count: empty, and waiting to be needed again or to go back to the system */
 } poolbuf_metrics;
 
 /* poolbuf_allocator_metrics() fills a snapshot.

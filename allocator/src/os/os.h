@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef enum os_source {
     OS_MAPPED = 0,
@@ -28,6 +29,9 @@ typedef struct os_backend {
 
     /* Drops the pages that lie wholly inside a range of a region; its contents are undefined afterwards. */
     int (*purge)(void *start, size_t size);
+
+    /* Milliseconds since some moment in the past; never goes back, and may be a few behind. Cheap: no system call. */
+    uint64_t (*now_ms)(void);
 } os_backend;
 
 /* The backend in use. Changed by tests alone, while no allocator exists. */
@@ -40,10 +44,13 @@ extern const os_backend os_fault;
 size_t os_page_size(void);
 
 /* os_fault: let so many calls of acquire pass and fail all that follow, or the next one only; purge never matters.
- * os_fault_calls() tells how many there were since, os_fault_regions() how many regions are out. */
+ * os_fault_calls() tells how many there were since, os_fault_regions() how many regions are out. os_fault_limit() makes acquire
+ * fail while so many regions are out, as a system does that is full. Its clock stands still but for os_fault_pass_ms(). */
 void os_fault_arm(unsigned long passing, bool once);
 void os_fault_disarm(void);
 unsigned long os_fault_calls(void);
 unsigned long os_fault_regions(void);
+void os_fault_limit(unsigned long most_regions);
+void os_fault_pass_ms(uint64_t ms);
 
 #endif

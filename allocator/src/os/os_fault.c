@@ -11,6 +11,8 @@ static unsigned long calls;   /* atomic; acquire calls since os_fault_arm() */
 static unsigned long regions; /* atomic; acquired and not given back */
 static unsigned long passing = ULONG_MAX;
 static bool fail_once;
+static unsigned long most_regions = ULONG_MAX;
+static uint64_t clock_ms; /* atomic */
 
 void os_fault_arm(unsigned long pass, bool once) {
     __atomic_store_n(&calls, 0, __ATOMIC_RELAXED);
@@ -20,6 +22,11 @@ void os_fault_arm(unsigned long pass, bool once) {
 
 void os_fault_disarm(void) {
     os_fault_arm(ULONG_MAX, false);
+    os_fault_limit(ULONG_MAX);
+}
+
+void os_fault_limit(unsigned long most) {
+    most_regions = most;
 }
 
 unsigned long os_fault_calls(void) {
@@ -32,7 +39,7 @@ unsigned long os_fault_regions(void) {
 
 static int fault_acquire(os_source source, size_t size, size_t alignment, void **region) {
     unsigned long call = __atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED);
-    if (call == passing || (call > passing && !fail_once)) {
+    if (call == passing || (call > passing && !fail_once) || os_fault_regions() >= most_regions) {
         return ENOMEM;
     }
     int error = os_linux.acquire(source, size, alignment, region);
@@ -54,4 +61,12 @@ static int fault_purge(void *start, size_t size) {
     return os_linux.purge(start, size);
 }
 
-const os_backend os_fault = {fault_acquire, fault_give_back, fault_purge};
+static uint64_t fault_now_ms(void) {
+    return __atomic_load_n(&clock_ms, __ATOMIC_RELAXED);
+}
+
+void os_fault_pass_ms(uint64_t ms) {
+    __atomic_fetch_add(&clock_ms, ms, __ATOMIC_RELAXED);
+}
+
+const os_backend os_fault = {fault_acquire, fault_give_back, fault_purge, fault_now_ms};

@@ -1,10 +1,11 @@
-/* The contract of os.h on Linux: mmap, munmap, madvise, and the C library's heap. */
+/* The contract of os.h on Linux: mmap, munmap, madvise, the coarse clock, and the C library's heap. */
 #include "os/os.h"
 
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 size_t os_page_size(void) {
@@ -77,5 +78,12 @@ static int linux_purge(void *start, size_t size) {
     return madvise((char *)start + (first - (uintptr_t)start), end - first, MADV_DONTNEED) == 0 ? 0 : errno;
 }
 
-const os_backend os_linux = {linux_acquire, linux_give_back, linux_purge};
+/* The coarse clock is a load from a page of the kernel's whatever the machine's clock source; it advances with the tick. */
+static uint64_t linux_now_ms(void) {
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+const os_backend os_linux = {linux_acquire, linux_give_back, linux_purge, linux_now_ms};
 const os_backend *os = &os_linux;
