@@ -12,11 +12,11 @@
 #include <poolbuf/leakdetect.h>
 
 #include "arguments.h"
-#include "child.h"
 #include "commands.h"
 #include "exit_codes.h"
 #include "formats.h"
 #include "output.h"
+#include "record/child.h"
 #include "reports/report.h"
 #include "reports/valgrind_xml.h"
 #include "scratch.h"
@@ -241,15 +241,16 @@ static bool gather_valgrind(const scratch *folder, findings *found) {
 
 /* ---- the verdict ---- */
 
-/* The report goes to stderr if there is something to tell, and to the output in any case: an empty one says so. */
+/* The report goes to stderr if there is something to tell, and to the output in any case: an empty one says so. That nobody
+ * reads stderr any more does not change what was found. */
 static bool show(const findings *found, const request *wanted, output *out) {
     char error[REPORT_ERROR_BYTES];
     bool fine = true;
     if (found->model->group_count > 0) {
         const report_options options = {.colour = report_colour_wanted(stderr)};
-        fine = report_write_leaks(found->model, REPORT_TEXT, &options, stderr, error, sizeof error);
+        (void)report_write_leaks(found->model, REPORT_TEXT, &options, stderr, error, sizeof error);
     }
-    if (fine && out != NULL) {
+    if (out != NULL) {
         fine = report_write_leaks(found->model, wanted->output_format, NULL, out->stream, error, sizeof error);
     }
     if (!fine) {
@@ -277,6 +278,9 @@ static int verdict(const request *wanted, const findings *found, const child_end
     const bool failed = end->signal != 0 || end->status != 0;
     char how[64];
     child_describe(end, how, sizeof how);
+    if (end->is_outlived) {
+        say("note: processes that %s started still run; what they leak is not known here", wanted->program[0]);
+    }
     if (found->unfinished > 0) {
         say("note: %zu of Memcheck's reports broke off before its search for leaks", found->unfinished);
     }

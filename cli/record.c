@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "arguments.h"
-#include "child.h"
 #include "commands.h"
 #include "exit_codes.h"
 #include "output.h"
+#include "record/child.h"
 #include "record/run.h"
 #include "record/trace.h"
 
@@ -111,13 +111,16 @@ static bool write_each(const record_result *result, const char *template) {
 }
 
 /* A program's own status must not be taken for one of ours: its 4 would be a leak. */
-static int judge(const char *program, int wait_status) {
-    const child_end end = child_end_of(wait_status);
-    if (end.signal == 0 && end.status == 0) {
+static int judge(const char *program, const child_end *end) {
+    if (end->is_outlived) {
+        fprintf(stderr, "poolbuf record: note: processes that %s started still run; what they do now is not recorded\n",
+                program);
+    }
+    if (end->signal == 0 && end->status == 0) {
         return EXIT_FINE;
     }
     char how[64];
-    child_describe(&end, how, sizeof how);
+    child_describe(end, how, sizeof how);
     fprintf(stderr, "poolbuf record: %s %s; the trace holds what it did until then\n", program, how);
     return EXIT_RUN_FAILED;
 }
@@ -163,7 +166,7 @@ static int record(char *const *command, const char *path, output *out, uint64_t 
                     "poolbuf record: %zu more processes were recorded and dropped; -o 'NAME-%%p.pbtrace' keeps each\n",
                     result.spool_count - 1);
         }
-        status = judge(command[0], result.status);
+        status = judge(command[0], &result.end);
     }
     record_result_fini(&result);
     return status;

@@ -75,6 +75,19 @@ run poolbuf record -o none.pbtrace -- "$POOLBUF_EXAMPLES/nothing-here"
 expect_status 2
 expect_no_file none.pbtrace
 
+# A signal that is sent to the recorder alone ends the program, and what it did until then is kept.
+coproc { trap - INT && exec "$POOLBUF_BIN" record -o stopped.pbtrace -- sh -c 'echo ready; exec sleep 30' 2>stopped.err; }
+read -r _ <&"${COPROC[0]}"
+pid=$COPROC_PID
+sleep 0.2
+kill -INT "$pid"
+wait "$pid"
+ended=$?
+last_command=
+expect_equal "status after SIGINT was passed on" 1 "$ended"
+expect_equal "how it ended" 1 "$(grep -c 'signal 2 (INT)' stopped.err)"
+expect_file stopped.pbtrace
+
 # The traces that are shipped replay, and are as small as was promised.
 for trace in "$POOLBUF_SOURCE"/scenarios/traces/*.pbtrace; do
     bytes=$(stat -c %s "$trace")

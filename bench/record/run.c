@@ -6,14 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define RECORDER_NAME "libpoolbuf-record.so"
@@ -119,84 +117,26 @@ static bool find_recorder(char path[PATH_MAX], char *reason, size_t reason_size)
                 RECORDER_NAME);
 }
 
-/* The environment of the program: this one's, with the recorder first among what is preloaded. */
-static bool set_environment(const char *recorder, const char *folder, uint64_t max_events) {
+/* Runs the program to its end, with the recorder first among what is preloaded. */
+static bool run_program(const record_plan *plan, const char *recorder, const char *folder, child_end *end, char *reason,
+                        size_t reason_size) {
     char number[24];
     char list[2 * PATH_MAX];
     const char *preloaded = getenv("LD_PRELOAD");
-    bool others = preloaded != NULL && preloaded[0] != '\0';
-    (void)snprintf(number, sizeof number, "%llu", (unsigned long long)max_events);
-    int n = snprintf(list, sizeof list, "%s%s%s", recorder, others ? ":" : "", others ? preloaded : "");
-    return n > 0 && (size_t)n < sizeof list && setenv("LD_PRELOAD", list, 1) == 0 &&
-           setenv(SPOOL_ENV_FOLDER, folder, 1) == 0 && setenv(SPOOL_ENV_MAX_EVENTS, number, 1) == 0;
-}
-
-static volatile sig_atomic_t child_pid;
-
-static void pass_on(int number) {
-    if (child_pid > 0) {
-        (void)kill((pid_t)child_pid, number);
+    const bool others = preloaded != NULL && preloaded[0] != '\0';
+    const int n = snprintf(list, sizeof list, "%s%s%s", recorder, others ? ":" : "", others ? preloaded : "");
+    if (n < 0 || (size_t)n >= sizeof list) {
+        return fail(reason, reason_size, "LD_PRELOAD is too long already; record without it");
     }
-}
-
-/* Ctrl-C reaches the program from the terminal by itself; this process only has to outlive it. */
-static const struct {
-    int number;
-    void (*action)(int);
-} signal_plan[] = {{SIGINT, SIG_IGN}, {SIGQUIT, SIG_IGN}, {SIGTERM, pass_on}, {SIGHUP, pass_on}};
-
-#define SIGNAL_COUNT (sizeof signal_plan / sizeof signal_plan[0])
-
-static void set_signals(struct sigaction old[SIGNAL_COUNT]) {
-    for (size_t i = 0; i < SIGNAL_COUNT; i++) {
-        struct sigaction action = {.sa_flags = SA_RESTART};
-        action.sa_handler = signal_plan[i].action;
-        (void)sigaction(signal_plan[i].number, &action, &old[i]);
+    (void)snprintf(number, sizeof number, "%llu", (unsigned long long)plan->max_events);
+    const child_variable variables[] = {
+        {"LD_PRELOAD", list}, {SPOOL_ENV_FOLDER, folder}, {SPOOL_ENV_MAX_EVENTS, number}};
+    child_run(plan->command, variables, sizeof variables / sizeof variables[0], end);
+    if (end->start_error != 0) {
+        return fail(reason, reason_size, "cannot run %s: %s; give a program that can be run", plan->command[0],
+                    strerror(end->start_error));
     }
-}
-
-static void reset_signals(const struct sigaction old[SIGNAL_COUNT]) {
-    for (size_t i = 0; i < SIGNAL_COUNT; i++) {
-        (void)sigaction(signal_plan[i].number, &old[i], NULL);
-    }
-}
-
-/* Starts the program and waits for it. The pipe closes when the program has been executed, or brings the reason why
- * not. */
-static bool run_program(const record_plan *plan, const char *recorder, const char *folder, int *status, char *reason,
-                        size_t reason_size) {
-    struct sigaction old[SIGNAL_COUNT];
-    int ends[2];
-    int error = 0;
-    if (pipe2(ends, O_CLOEXEC) != 0) {
-        return fail(reason, reason_size, "cannot make a pipe: %s; try again", strerror(errno));
-    }
-    child_pid = 0;
-    set_signals(old);
-    pid_t pid = fork();
-    if (pid == 0) {
-        reset_signals(old);
-        if (set_environment(recorder, folder, plan->max_events)) {
-            (void)execvp(plan->command[0], plan->command);
-        }
-        error = errno;
-        ssize_t ignored = write(ends[1], &error, sizeof error);
-        _exit(ignored == sizeof error ? 127 : 126);
-    }
-    (void)close(ends[1]);
-    child_pid = pid;
-    bool fine = pid > 0;
-    if (!fine) {
-        (void)fail(reason, reason_size, "cannot start a process: %s; try again", strerror(errno));
-    } else if (read(ends[0], &error, sizeof error) == sizeof error) {
-        fine = fail(reason, reason_size, "cannot run %s: %s; give a program that can be run", plan->command[0],
-                    strerror(error));
-    }
-    while (pid > 0 && waitpid(pid, status, 0) < 0 && errno == EINTR) {
-    }
-    reset_signals(old);
-    (void)close(ends[0]);
-    return fine;
+    return true;
 }
 
 /* Maps one spool. One without a whole header or without events is passed over. */
@@ -281,7 +221,7 @@ bool record_run(const record_plan *plan, record_result *result, char *reason, si
         return fail(reason, reason_size, "cannot make a folder in %s: %s; give an output file where one can be made",
                     plan->folder, strerror(errno));
     }
-    bool fine = run_program(plan, recorder, folder, &result->status, reason, reason_size);
+    bool fine = run_program(plan, recorder, folder, &result->end, reason, reason_size);
     collect(folder, result);
     (void)rmdir(folder);
     return fine;

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "record/child.h"
 #include "record/spool.h"
 
 typedef struct record_plan {
@@ -24,7 +25,7 @@ typedef struct record_spool {
 } record_spool;
 
 typedef struct record_result {
-    int status;           /* as from waitpid() */
+    child_end end;
     record_spool *spools; /* those with events, most events first */
     size_t spool_count;
 } record_result;

@@ -1,6 +1,7 @@
 /* fork, exec and a loop over sigwaitinfo. The signals that we pass on are blocked and waited for, so there is no handler
- * and no window in which one is lost. */
-#include "child.h"
+ * and no window in which one is lost. Processes that outlive their parents become our children: that is how we learn of
+ * them. */
+#include "record/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,8 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+/* How long the program's own processes may take to end after it. */
+#define LINGER_SECONDS 2
 
 static const int PASSED_ON[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
 
@@ -49,19 +55,48 @@ static void pass_on(const siginfo_t *info, pid_t child) {
 static int wait_for(pid_t child, const sigset_t *watched) {
     while (true) {
         int status = 0;
-        const pid_t ended = waitpid(child, &status, WNOHANG);
+        const pid_t ended = waitpid(-1, &status, WNOHANG);
         if (ended == child || (ended < 0 && errno != EINTR)) {
             return status;
         }
         siginfo_t info;
-        const int signal_number = sigwaitinfo(watched, &info);
+        const int signal_number = ended == 0 ? sigwaitinfo(watched, &info) : 0;
         if (signal_number > 0 && signal_number != SIGCHLD) {
             pass_on(&info, child);
         }
     }
 }
 
-child_end child_end_of(int wait_status) {
+static long long now_ms(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/* The program has ended. True when something that it started runs on; a signal to us ends the waiting. */
+static bool wait_for_the_rest(const sigset_t *watched) {
+    const long long deadline = now_ms() + LINGER_SECONDS * 1000LL;
+    while (true) {
+        const pid_t ended = waitpid(-1, NULL, WNOHANG);
+        const long long left_ms = deadline - now_ms();
+        if (ended < 0 && errno != EINTR) {
+            return false;
+        }
+        if (ended != 0) {
+            continue;
+        }
+        if (left_ms <= 0) {
+            return true;
+        }
+        const struct timespec left = {.tv_sec = left_ms / 1000, .tv_nsec = left_ms % 1000 * 1000000};
+        const int signal_number = sigtimedwait(watched, NULL, &left);
+        if (signal_number > 0 && signal_number != SIGCHLD) {
+            return true;
+        }
+    }
+}
+
+static child_end child_end_of(int wait_status) {
     return (child_end){.signal = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0,
                        .status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 0};
 }
@@ -74,6 +109,7 @@ void child_run(char *const *argv, const child_variable *variables, size_t variab
         return;
     }
     signal(SIGCHLD, SIG_DFL); /* were it ignored, waitpid() would have nothing to tell */
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     sigset_t watched;
     sigset_t before;
     watched_signals(&watched);
@@ -96,7 +132,9 @@ void child_run(char *const *argv, const child_variable *variables, size_t variab
         const int status = wait_for(child, &watched);
         *end = child_end_of(status);
         end->start_error = n == (ssize_t)sizeof error ? error : 0;
+        end->is_outlived = wait_for_the_rest(&watched);
     }
+    signal(SIGPIPE, SIG_IGN);
     close(channel[0]);
     sigprocmask(SIG_SETMASK, &before, NULL);
 }
