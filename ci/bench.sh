@@ -21,8 +21,9 @@ poolbuf=build/release/bin/poolbuf
 mkdir -p out
 status=0
 "$poolbuf" run "${@:-default}" -o out/results.json || status=$?
-# A failed run still has results worth reading; without any there is nothing to report on.
-if [ -s out/results.json ]; then
+# A run in which something failed still has results worth reading. One that was refused has none, and leaves alone what an
+# earlier run has left here.
+if [ out/results.json -nt "$log" ]; then
     "$poolbuf" report out/results.json --format markdown -o out/report.md
     "$poolbuf" report out/results.json --format html -o out/report.html
     echo "out/results.json, out/report.md and out/report.html are written" >&2
