@@ -235,7 +235,7 @@ static void every_way_through_the_lock_looks_for_decay(void **state) {
 static void what_is_needed_now_is_not_given_back_first(void **state) {
     fixture *f = *state;
     leave_spares(f, 2, 0);
-    os_fault_pass_ms(DECAY_MS * 10);
+    os_fault_pass_ms((uint64_t)DECAY_MS * 10);
     give_one(take_one(f, CHUNK));
     assert_int_equal(f->arena.counters.chunk_maps, 2);
     assert_int_equal(f->arena.counters.chunk_unmaps, 1);

@@ -18,7 +18,7 @@ static int set_up(void **state) {
     for (unsigned i = 0; i < COUNT; i++) {
         f->chunks[i] = malloc(chunk_storage(&f->classes));
         chunk_init(f->chunks[i], &f->classes, NULL, f->chunks[i], 0);
-        spare_list_add(&f->list, f->chunks[i], i * 100u);
+        spare_list_add(&f->list, f->chunks[i], (uint64_t)i * 100);
         assert_true(spare_list_audit(&f->list));
     }
     *state = f;
