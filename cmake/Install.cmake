@@ -21,3 +21,8 @@ poolbuf_pkg_config(poolbuf "-L\${libdir} -lpoolbuf")
 poolbuf_pkg_config(poolbuf-static "-L\${libdir} -l:libpoolbuf.a -pthread -ldl")
 
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+# What the JSON files hold, for those who read them; scenarios/schema.json lies beside the scenarios.
+install(FILES ${PROJECT_SOURCE_DIR}/leakdetect/leaks.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/poolbuf)
+if(POOLBUF_TOOLS)
+  install(FILES ${PROJECT_SOURCE_DIR}/reports/results.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/poolbuf)
+endif()

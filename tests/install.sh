@@ -7,6 +7,9 @@ run cmake --install "$POOLBUF_BUILD" --prefix "$work/first"
 expect_status 0
 mv first moved
 prefix=$work/moved
+for schema in leaks.schema.json results.schema.json scenarios/schema.json; do
+    expect_file "$prefix/share/poolbuf/$schema"
+done
 library=$(dirname "$(find "$prefix" -name libpoolbuf.a)")
 
 cat >app.c <<'END'

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# The library alone: without the tools it configures, tests and all, and needs none of the tools' libraries.
+source "$(dirname "$0")/lib.sh"
+
+run cmake -S "$POOLBUF_SOURCE" -B alone -G Ninja -DPOOLBUF_TOOLS=OFF -DCMAKE_BUILD_TYPE=Debug
+expect_status 0
+run cmake --build alone -j 2 --target poolbuf example_clean
+expect_status 0
+run alone/examples/clean -v
+expect_status 0
+expect_stdout_has "1000 buffers"
+run grep -iE '^(jansson|cyaml|zstd|libxml|yaml)[a-z0-9_]*_(library|prefix)' alone/CMakeCache.txt
+expect_stdout_empty
+run ctest --test-dir alone --show-only
+expect_stdout_has e2e.environment
+expect_stdout_has allocator.
+expect_equal "tests of the tools" 0 "$(grep -cE "e2e\.(run|usage)" .stdout)"
+finish
