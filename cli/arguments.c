@@ -38,11 +38,23 @@ void text_list_fini(text_list *list) {
     *list = (text_list){0};
 }
 
+/* One line, whatever is in the names that it quotes. */
+__attribute__((format(printf, 1, 0))) static void print_line(const char *format, va_list list) {
+    char text[8192];
+    const int length = vsnprintf(text, sizeof text, format, list);
+    for (char *at = text; length > 0 && *at != '\0'; at++) {
+        if ((unsigned char)*at < ' ' || *at == 0x7f) {
+            *at = '?';
+        }
+    }
+    fputs(length < 0 ? "the message cannot be written" : text, stderr);
+}
+
 int usage_error(const command_line *command, const char *format, ...) {
     va_list list;
     va_start(list, format);
     fprintf(stderr, "poolbuf %s: ", command->name);
-    vfprintf(stderr, format, list);
+    print_line(format, list);
     fprintf(stderr, "; see poolbuf %s --help\n", command->name);
     va_end(list);
     return EXIT_USAGE;
@@ -52,7 +64,7 @@ int input_error(const char *format, ...) {
     va_list list;
     va_start(list, format);
     fputs("poolbuf: ", stderr);
-    vfprintf(stderr, format, list);
+    print_line(format, list);
     fputc('\n', stderr);
     va_end(list);
     return EXIT_USAGE;

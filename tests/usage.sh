@@ -69,6 +69,12 @@ for value in -1 0 18446744073709551616 1.5 5x ""; do
     expect_one_line_refusal "rounds"
 done
 
+# A name cannot break the line it is quoted in.
+run poolbuf run $'a\nb\e[31m'
+expect_one_line_refusal 'no scenario "a?b?[31m"'
+run poolbuf run --subject $'a\nb'
+expect_one_line_refusal 'unknown subject "a?b"'
+
 # Missing and broken files; the file is named, and so is what would be right.
 run poolbuf report nowhere.json
 expect_one_line_refusal nowhere.json "No such file"
