@@ -288,7 +288,9 @@ static bool publish(const results_model *model, const request *asked, output *fi
 
 static int measure(const programme *all, const request *asked, const char *const *command, size_t command_count,
                    output *file) {
-    progress shown = {.is_terminal = isatty(STDERR_FILENO) == 1};
+    const char *terminal = getenv("TERM");
+    const bool is_dumb = terminal != NULL && strcmp(terminal, "dumb") == 0; /* it cannot erase a line */
+    progress shown = {.is_terminal = isatty(STDERR_FILENO) == 1 && !is_dumb};
     const uint32_t default_rounds = asked->quick ? MEASURE_ROUNDS_QUICK : MEASURE_ROUNDS;
     const measure_plan plan = {.suite = all->suite,
                                .scenarios = all->scenarios,

@@ -101,10 +101,16 @@ const char *answer_scenario(const results_model *model, const results_scenario *
     const results_result *leaders[LEADERS_MOST];
     size_t count = answer_leaders(scenario, leaders, LEADERS_MOST);
     const char *baseline = model->run.baseline_subject;
+    size_t contenders = 0;
+    for (size_t i = 0; i < scenario->result_count; i++) {
+        contenders += takes_part(scenario->results[i]);
+    }
     sentence out;
     sentence_init(&out);
     if (count == 0) {
         sentence_add(&out, "no subject could be measured");
+    } else if (contenders == 1) {
+        sentence_add(&out, "%s alone was measured: nothing to compare it with", leaders[0]->subject);
     } else if (count == 1) {
         const results_ratio *ratio = &leaders[0]->ratio;
         sentence_add(&out, "%s wins", leaders[0]->subject);

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "reports/answer.h"
 #include "reports/sentence.h"
 #include "reports/units.h"
 
@@ -47,7 +48,7 @@ const char *results_run_facts(const results_model *model) {
         sentence_join(&out, "%" PRIu64 " round%s", run->rounds, sentence_plural(run->rounds));
     }
     if (run->quick) {
-        sentence_join(&out, "quick: intervals are wide");
+        sentence_join(&out, "quick");
     }
     if (run->seed != MODEL_UNKNOWN) {
         sentence_join(&out, "seed %" PRIu64, run->seed);
@@ -55,6 +56,57 @@ const char *results_run_facts(const results_model *model) {
     sentence_join_text(&out, "leak level ", run->leak_level);
     sentence_join_text(&out, "", model->created);
     return sentence_keep(&out, model->arena);
+}
+
+/* From 6 samples on, an interval of the median holds it in 95 % of experiments; fewer cannot promise that. */
+#define ROUNDS_ENOUGH 6
+
+const char *results_caution(const results_model *model, size_t index) {
+    const char *cautions[3];
+    size_t count = 0;
+    const uint64_t rounds = model->run.rounds;
+    if (model->run.quick) {
+        cautions[count++] = "A quick run: short measurements, so intervals are wide. Decide nothing by it.";
+    }
+    if (rounds < ROUNDS_ENOUGH) {
+        cautions[count++] =
+            model_text_format(model->arena,
+                              "Only %" PRIu64 " round%s: the intervals of times are from the least to the greatest "
+                              "sample, which is less than 95 %%; those of ratios are wide.",
+                              rounds, sentence_plural(rounds));
+    }
+    if (model->build.type != NULL && strcmp(model->build.type, "Debug") == 0) {
+        cautions[count++] = "A Debug build: these times say nothing about a Release build.";
+    }
+    return index < count ? cautions[index] : NULL;
+}
+
+const char *results_memory_caution(const results_scenario *scenario) {
+    for (size_t i = 0; i < scenario->result_count; i++) {
+        const results_result *result = scenario->results[i];
+        const double live = answer_median_count(result, offsetof(results_sample, peak_live_bytes));
+        if (strcmp(result->subject, MODEL_NULL_SUBJECT) != 0 && result->peak_resident_bytes.median < live) {
+            return "Peak resident is below peak live where pages of large buffers were never touched: only the first "
+                   "and "
+                   "the last byte are.";
+        }
+    }
+    return NULL;
+}
+
+/* git describe's count and hash: which commit was built says less than the line it takes. JSON keeps it. */
+const char *results_short_version(const results_model *model, const char *version) {
+    const char *dash = version == NULL ? NULL : strstr(version, "-g");
+    if (dash == NULL || strspn(dash + 2, "0123456789abcdef") < 7) {
+        return version;
+    }
+    while (dash > version && dash[-1] >= '0' && dash[-1] <= '9') {
+        dash--;
+    }
+    if (dash > version && dash[-1] == '-') {
+        dash--;
+    }
+    return model_text_format(model->arena, "%.*s", (int)(dash - version), version);
 }
 
 const char *results_subject_facts(const results_model *model, const results_subject *subject) {
@@ -66,7 +118,7 @@ const char *results_subject_facts(const results_model *model, const results_subj
         sentence_add(&out, "%s", subject->library);
     }
     if (subject->version != NULL) {
-        sentence_add(&out, "%s%s", out.used == empty ? "" : " ", subject->version);
+        sentence_add(&out, "%s%s", out.used == empty ? "" : " ", results_short_version(model, subject->version));
     }
     if (subject->package != NULL) {
         sentence_add(&out, "%s(%s)", out.used == empty ? "" : " ", subject->package);

@@ -21,6 +21,15 @@ const char *results_scenario_facts(const results_model *model, const results_sce
 /* "tcmalloc: unavailable: libtcmalloc_minimal.so.4 was not found"; NULL for a result that is fine */
 const char *results_failure(const results_model *model, const results_result *result);
 
+/* What a reader should know before trusting the numbers, a sentence each; NULL from the last on. */
+const char *results_caution(const results_model *model, size_t index);
+
+/* Why peak resident can be below peak live, where that is so in a scenario; else NULL. */
+const char *results_memory_caution(const results_scenario *scenario);
+
+/* A version as tables show it: "jemalloc 5.3.0-0-g54eaed1d8b56b1aa" ends before the "-0-g". */
+const char *results_short_version(const results_model *model, const char *version);
+
 /* "base.json, 2026-01-31T12:00:00Z, poolbuf 0.1.0, AMD EPYC 7763, gcc 12.2.0, Release, 10 rounds" */
 const char *compare_side_facts(const compare_model *model, const compare_side *side);
 

@@ -294,7 +294,7 @@ static void write_subjects(const results_model *model, FILE *to) {
         fputs("</th>", to);
         html_text_cell(to, "",
                        subject->library == NULL ? (subject->available ? "built in" : "unavailable") : subject->library);
-        html_text_cell(to, "", subject->version);
+        html_text_cell(to, "", results_short_version(model, subject->version));
         html_text_cell(to, "", subject->package);
         html_text_cell(to, "", subject->note);
         fputs("</tr>\n", to);
@@ -328,13 +328,11 @@ static void write_reading(FILE *to) {
 }
 
 static void write_warnings(const results_model *model, FILE *to) {
-    if (model->run.quick) {
-        fputs(
-            "<p class=\"warning\">A quick run: short measurements, so intervals are wide. Decide nothing by it.</p>\n",
-            to);
-    }
-    if (model->build.type != NULL && strcmp(model->build.type, "Debug") == 0) {
-        fputs("<p class=\"warning\">A Debug build: these times say nothing about a Release build.</p>\n", to);
+    const char *caution = NULL;
+    for (size_t i = 0; (caution = results_caution(model, i)) != NULL; i++) {
+        fputs("<p class=\"warning\">", to);
+        html_print(to, caution);
+        fputs("</p>\n", to);
     }
 }
 

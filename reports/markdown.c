@@ -52,6 +52,11 @@ static void print_scenario(const results_model *model, const results_scenario *s
     text_table table;
     results_table_init(&table, model, scenario);
     print_table(to, &table);
+    const char *caution = results_memory_caution(scenario);
+    if (caution != NULL) {
+        markdown_print_safe(to, caution);
+        fputs("\n\n", to);
+    }
     bool has_failure = false;
     for (size_t i = 0; i < scenario->result_count; i++) {
         const char *failure = results_failure(model, scenario->results[i]);
@@ -74,6 +79,11 @@ static void print_scenario(const results_model *model, const results_scenario *s
 void markdown_write_results(const results_model *model, FILE *to) {
     print_heading(to, "##", "poolbuf benchmark");
     print_strong(to, answer_overall(model));
+    const char *caution = NULL;
+    for (size_t i = 0; (caution = results_caution(model, i)) != NULL; i++) {
+        print_bullet(to, "note", caution);
+    }
+    fputs(results_caution(model, 0) != NULL ? "\n" : "", to);
     if (model->scenario_count > 1) {
         fputs("Time an operation over that of ", to);
         markdown_print_safe(to, model->run.baseline_subject == NULL ? "the baseline" : model->run.baseline_subject);

@@ -66,6 +66,7 @@ static void print_scenario(const results_model *model, const results_scenario *s
     results_table_init(&table, model, scenario);
     table_print_text(&table, to, 2, colour);
     table_fini(&table);
+    print_paragraph(results_memory_caution(scenario), to, colour);
     fputs("\n", to);
     print_failures(model, scenario, to, colour);
     fputs("  ", to);
@@ -110,6 +111,10 @@ void text_write_results(const results_model *model, FILE *to, bool colour) {
         fputs("\n", to);
     }
     print_provenance(model, to, colour);
+    const char *caution = NULL;
+    for (size_t i = 0; (caution = results_caution(model, i)) != NULL; i++) {
+        print_fact(to, colour, "note", caution);
+    }
     fputs("\n", to);
     tone_print(to, colour, TONE_STRONG, answer_overall(model));
     fputs("\n", to);

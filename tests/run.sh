@@ -67,6 +67,15 @@ for scenario in 0 1; do
     done
 done
 
+# One subject wins nothing; few rounds are mentioned; a terminal that cannot erase a line gets no bar.
+run poolbuf run tiny.yaml --quick --rounds 2 -s fixed
+expect_status 0
+expect_stdout_has "fixed alone was measured"
+expect_stdout_has "Only 2 rounds"
+run env TERM=dumb script -qec "'$POOLBUF_BIN' run tiny.yaml --quick --rounds 1 -s null" /dev/null
+expect_status 0
+expect_equal "escape sequences on a dumb terminal" 0 "$(grep -c $'\e' .stdout)"
+
 # Standard descriptors that the caller closed are not given to workers; that the table reached nobody is said once.
 for closed in '>&-' '<&- >&-' '<&- >&- 2>&-' '<&- 2>&-'; do
     run bash -c "\"\$0\" run tiny.yaml --quick --rounds 1 -s null -o closed.json $closed" "$POOLBUF_BIN"

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "reports/facts.h"
 #include "reports/report.h"
 #include "reports/tests/fixture.h"
 
@@ -248,6 +249,48 @@ static void json_takes_exactly_one_input(void **state) {
     report_input_fini(&inputs[1]);
 }
 
+static bool write_doubtful(report_format format, const report_options *options, FILE *to, char *error, size_t size) {
+    results_model *model = fixture_results();
+    model->run.quick = true;
+    model->run.rounds = 3;
+    results_result *large = model->scenarios[0]->results[0];
+    for (size_t i = 0; i < large->sample_count; i++) {
+        large->samples[i]->peak_live_bytes = UINT64_C(1) << 40;
+    }
+    bool is_written = report_write_results(model, format, options, to, error, size);
+    results_model_destroy(model);
+    return is_written;
+}
+
+static void doubtful_numbers_say_so(void **state) {
+    (void)state;
+    static const char *const SENTENCES[] = {"A quick run", "Only 3 rounds", "Peak resident is below peak live"};
+    for (int format = REPORT_TEXT; format <= REPORT_MARKDOWN; format++) {
+        char *text = written(write_doubtful, (report_format)format, false);
+        for (size_t i = 0; i < sizeof SENTENCES / sizeof SENTENCES[0]; i++) {
+            assert_non_null(strstr(text, SENTENCES[i]));
+        }
+        free(text);
+    }
+    char *good = written(write_results, REPORT_TEXT, false);
+    for (size_t i = 0; i < sizeof SENTENCES / sizeof SENTENCES[0]; i++) {
+        assert_null(strstr(good, SENTENCES[i]));
+    }
+    free(good);
+}
+
+static void tables_show_a_version_without_its_commit(void **state) {
+    (void)state;
+    results_model *model = fixture_results();
+    assert_string_equal(results_short_version(model, "jemalloc 5.3.0-0-g54eaed1d8b56b1aa528be3bdd1877e59c56fa90c"),
+                        "jemalloc 5.3.0");
+    assert_string_equal(results_short_version(model, "gperftools 2.10"), "gperftools 2.10");
+    assert_string_equal(results_short_version(model, "my-good 1.0"), "my-good 1.0");
+    assert_string_equal(results_short_version(model, "-g1234567"), "");
+    assert_null(results_short_version(model, NULL));
+    results_model_destroy(model);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(results_are_written_as_before),
@@ -261,6 +304,8 @@ int main(void) {
         cmocka_unit_test(a_format_is_found_by_its_name_and_kind),
         cmocka_unit_test(colour_is_wanted_on_terminals_only),
         cmocka_unit_test(json_takes_exactly_one_input),
+        cmocka_unit_test(doubtful_numbers_say_so),
+        cmocka_unit_test(tables_show_a_version_without_its_commit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
