@@ -178,12 +178,13 @@ static chunk *take_run_locked(arena *self, uint32_t size_class, subpage *record,
     const size_classes *classes = self->config.classes;
     size_t bytes = record != NULL ? (size_t)size_class_subpage_pages(classes, size_class) << classes->page_log2
                                   : size_class_bytes(size_class);
+    uint32_t page_class = size_class_page_ceil(classes, (uint32_t)(bytes >> classes->page_log2));
     for (const uint8_t *id = chunk_list_search_order; *id != CHUNK_LIST_COUNT; id++) {
         if (bytes > self->lists[*id].largest) {
             continue;
         }
         for (chunk *candidate = self->lists[*id].first; candidate != NULL; candidate = candidate->next) {
-            if (take_from_chunk(candidate, size_class, record, position)) {
+            if (chunk_has_run(candidate, page_class) && take_from_chunk(candidate, size_class, record, position)) {
                 chunk_list_after_take(candidate);
                 return candidate;
             }

@@ -62,6 +62,11 @@ void chunk_init_huge(chunk *self, struct arena *owner, void *region, size_t lead
 bool chunk_take_run(chunk *self, uint32_t size_class, uint32_t *position);
 bool chunk_add_subpage(chunk *self, subpage *record, uint32_t size_class);
 
+/* Whether there is a free run of that page class or a larger one: whether the above can succeed. */
+static inline bool chunk_has_run(const chunk *self, uint32_t page_class) {
+    return self->runs.classes_mask >> page_class != 0;
+}
+
 /* Gives back the run of a normal class; and the run of an empty subpage, whose record is the caller's again. */
 void chunk_give_run(chunk *self, uint32_t size_class, uint32_t position);
 void chunk_remove_subpage(chunk *self, subpage *record);
