@@ -411,17 +411,22 @@ static size_t grown_capacity(size_t least, size_t max) {
 
 static void swap_memory(poolbuf *a, poolbuf *b) {
     const uint32_t of_memory = POOLBUF_FLAG_HUGE | POOLBUF_FLAG_UNPOOLED | POOLBUF_FLAG_ANNOTATED;
-    poolbuf old = *a;
+    /* Field by field: other owners may be counting in a->state and a->shares meanwhile, so no copy of the whole handle. */
+    uint8_t *memory = a->memory;
+    void *origin = a->origin;
+    uint32_t usable = a->usable;
+    uint32_t position = a->position;
+    uint16_t bin = a->bin;
     a->memory = b->memory;
     a->origin = b->origin;
     a->usable = b->usable;
     a->position = b->position;
     a->bin = b->bin;
-    b->memory = old.memory;
-    b->origin = old.origin;
-    b->usable = old.usable;
-    b->position = old.position;
-    b->bin = old.bin;
+    b->memory = memory;
+    b->origin = origin;
+    b->usable = usable;
+    b->position = position;
+    b->bin = bin;
     /* Other owners may be counting, so each bit is changed by itself; b is dead and ours. */
     uint32_t a_flags = handle_flags_of(handle_state_get(a)) & of_memory;
     uint32_t b_flags = handle_flags_of(handle_state_get(b)) & of_memory;
@@ -466,10 +471,15 @@ static void resize_in_place(poolbuf *buffer, size_t capacity) {
     }
 }
 
+/* No retained slice is alive. The acquire pairs with the release in derived_end_retained(): what the owners of such slices
+ * did to the bytes, and their look at where the buffer comes from, is over before the buffer moves. */
+static bool may_move(const poolbuf *buffer) {
+    return __atomic_load_n(&buffer->shares, __ATOMIC_ACQUIRE) == 0;
+}
+
 /* Whether shrinking is worth a move: Netty's rule. Slices keep a buffer where it is. */
 static bool shrink_moves(const poolbuf *buffer, size_t capacity) {
-    if ((handle_flags_of(handle_state_get(buffer)) & POOLBUF_FLAG_HAS_SLICES) != 0 ||
-        __atomic_load_n(&buffer->shares, __ATOMIC_RELAXED) != 0) {
+    if ((handle_flags_of(handle_state_get(buffer)) & POOLBUF_FLAG_HAS_SLICES) != 0 || !may_move(buffer)) {
         return false;
     }
     return capacity <= buffer->usable / 2 || (buffer->usable <= 512 && capacity + 16 <= buffer->usable);
@@ -477,7 +487,7 @@ static bool shrink_moves(const poolbuf *buffer, size_t capacity) {
 
 static poolbuf_status change_capacity(poolbuf *buffer, size_t capacity) {
     if (capacity > buffer->usable) {
-        if (__atomic_load_n(&buffer->shares, __ATOMIC_ACQUIRE) != 0) {
+        if (!may_move(buffer)) {
             return POOLBUF_ERROR_UNSUPPORTED;
         }
         poolbuf_status status = move_buffer(buffer, capacity);

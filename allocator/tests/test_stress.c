@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "allocator.h"
@@ -164,10 +165,83 @@ static void the_last_of_many_owners_frees_exactly_once(void **state) {
     UNIT_OK(poolbuf_allocator_destroy(allocator));
 }
 
+enum {
+    MOVES = 2000,
+    WRITERS = 50
+};
+
+static bool started, done; /* atomic */
+
+static void *count_until_done(void *argument) {
+    while (!__atomic_load_n(&done, __ATOMIC_RELAXED)) {
+        (void)poolbuf_release(poolbuf_retain(argument));
+        __atomic_store_n(&started, true, __ATOMIC_RELAXED);
+    }
+    (void)poolbuf_release(argument);
+    return NULL;
+}
+
+static void a_buffer_moves_while_others_count_its_references(void **state) {
+    (void)state;
+    UNIT_OK(poolbuf_allocator_create(NULL, &allocator));
+    poolbuf *b = poolbuf_allocate(allocator, 8, 1u << 20);
+    UNIT_OK(poolbuf_write_u64_le(b, 77));
+    pthread_t thread;
+    __atomic_store_n(&done, false, __ATOMIC_RELAXED);
+    assert_int_equal(pthread_create(&thread, NULL, count_until_done, poolbuf_retain(b)), 0);
+    while (!__atomic_load_n(&started, __ATOMIC_RELAXED)) {
+        (void)sched_yield();
+    }
+    for (size_t i = 0; i < MOVES; i++) {
+        UNIT_OK(poolbuf_set_capacity(b, 8 + i % 100 * 100));
+    }
+    __atomic_store_n(&done, true, __ATOMIC_RELAXED);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    uint64_t value = 0;
+    UNIT_OK(poolbuf_get_u64_le(b, 0, &value));
+    assert_int_equal(value, 77);
+    assert_true(poolbuf_release(b));
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
+static void *write_and_release(void *argument) {
+    expect(poolbuf_set_u8(argument, 0, 42) == POOLBUF_OK);
+    (void)poolbuf_release(argument);
+    return NULL;
+}
+
+/* The only thing that tells this thread that the slice has ended is that the buffer moves. */
+static void a_slices_last_write_comes_before_the_move_that_it_held_up(void **state) {
+    (void)state;
+    UNIT_OK(poolbuf_allocator_create(NULL, &allocator));
+    for (int round = 0; round < WRITERS; round++) {
+        poolbuf *b = poolbuf_allocate(allocator, 4096, 4096);
+        UNIT_OK(poolbuf_set_u8(b, 0, 0));
+        const uint8_t *where = poolbuf_memory(b);
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, write_and_release, poolbuf_retained_slice(b, 0, 8)), 0);
+        for (size_t capacity = 2000; poolbuf_memory(b) == where && capacity > 8; capacity--) {
+            UNIT_OK(poolbuf_set_capacity(b, capacity));
+            (void)sched_yield();
+        }
+        if (poolbuf_memory(b) != where) {
+            uint8_t value = 0;
+            UNIT_OK(poolbuf_get_u8(b, 0, &value));
+            assert_int_equal(value, 42);
+        }
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_true(poolbuf_release(b));
+    }
+    assert_false(__atomic_load_n(&failed, __ATOMIC_RELAXED));
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_never_share_memory_and_leave_nothing_behind),
         cmocka_unit_test(the_last_of_many_owners_frees_exactly_once),
+        cmocka_unit_test(a_buffer_moves_while_others_count_its_references),
+        cmocka_unit_test(a_slices_last_write_comes_before_the_move_that_it_held_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
