@@ -1,10 +1,15 @@
-/* A report in a file, whole or not at all: written under another name beside it, then renamed. */
+/* A report in a file, whole or not at all: written under another name beside it, then renamed.
+ *
+ * The folder may be one that others write to, such as /tmp: the other name is always a new file, so that nobody can have
+ * put a link to something precious in its place, and a rename replaces a link without following it. What is no file, a
+ * pipe or a device or /dev/stdout, is never replaced: such a target is written to as it stands. */
 #include "report.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "message.h"
@@ -35,16 +40,45 @@ static bool ends_with(const char *text, const char *suffix) {
     return length >= suffix_length && strcmp(text + length - suffix_length, suffix) == 0;
 }
 
-/* Opens a new file beside the target. mkostemp() would make it private; a report is as readable as the umask allows. */
+/* Opens a new file beside the target; one that is there is left over from a process that died, or a trap.
+ * mkostemp() would make it private; a report is as readable as the umask allows. */
 static FILE *open_beside(const char *path, char *beside, size_t size) {
     int length = snprintf(beside, size, "%s.%ld.partial", path, (long)getpid());
     if (length < 0 || (size_t)length >= size) {
         errno = ENAMETOOLONG;
         return NULL;
     }
-    int descriptor = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int descriptor = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor < 0 && errno == EEXIST && unlink(beside) == 0) {
+        descriptor = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    }
     FILE *out = descriptor < 0 ? NULL : fdopen(descriptor, "w");
     if (out == NULL && descriptor >= 0) {
+        close(descriptor);
+    }
+    return out;
+}
+
+/* Something that a rename would destroy: no regular file, or a name that the system gives one, as /dev/stdout. */
+static bool stands_for_itself(const char *path) {
+    struct stat target;
+    struct stat name;
+    if (stat(path, &target) != 0 || lstat(path, &name) != 0) {
+        return false;
+    }
+    bool named_by_system = strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0;
+    return (!S_ISREG(target.st_mode) && !S_ISDIR(target.st_mode)) || (S_ISLNK(name.st_mode) && named_by_system);
+}
+
+/* Without waiting for a reader, who may never come to a pipe. */
+static FILE *open_as_it_stands(const char *path) {
+    int descriptor = open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (descriptor < 0) {
+        return NULL;
+    }
+    (void)fcntl(descriptor, F_SETFL, O_WRONLY | O_APPEND);
+    FILE *out = fdopen(descriptor, "w");
+    if (out == NULL) {
         close(descriptor);
     }
     return out;
@@ -56,7 +90,8 @@ bool report_write_file(const report *self, const char *pattern, char *path) {
         message_print("leak report not written: the path \"%.200s\" is empty or too long", pattern);
         return false;
     }
-    FILE *out = open_beside(path, beside, sizeof beside);
+    bool renamed = !stands_for_itself(path);
+    FILE *out = renamed ? open_beside(path, beside, sizeof beside) : open_as_it_stands(path);
     if (out == NULL) {
         message_print("leak report not written: %s: %s (POOLBUF_LEAK_REPORT names a file in a writable directory)",
                       path, strerror(errno));
@@ -69,9 +104,11 @@ bool report_write_file(const report *self, const char *pattern, char *path) {
     }
     bool failed = ferror(out) != 0;
     failed = fclose(out) != 0 || failed;
-    if (failed || rename(beside, path) != 0) {
+    if (failed || (renamed && rename(beside, path) != 0)) {
         message_print("leak report not written: %s: %s", path, strerror(errno));
-        unlink(beside);
+        if (renamed) {
+            unlink(beside);
+        }
         return false;
     }
     return true;

@@ -105,6 +105,30 @@ expect_status 0
 expect_stderr_lines 1
 expect_stderr_has "leak report not written: /nonexistent/leaks.json: No such file or directory"
 
+note "reports go where they should, and spare what stands there"
+victim=$work/victim
+mkdir "$work/pub"
+echo precious >"$victim"
+# The name of the partial file holds the process id, so the program that plants the link becomes the one that reports.
+# shellcheck disable=SC2016 # for the inner shell
+run sh -c 'ln -s "$1" "$2.$$.partial" && POOLBUF_LEAK_REPORT="$2" exec "$3"' sh "$victim" "$work/pub/leaks.json" "$leaky"
+expect_equal "a link in the partial file's place is not followed" precious "$(cat "$victim")"
+expect_equal "and the report is written" 100 "$(json "$work/pub/leaks.json" exact.live_buffers)"
+mkfifo "$work/fifo"
+timeout 20 cat "$work/fifo" >"$work/through" &
+run env POOLBUF_LEAK_REPORT="$work/fifo" timeout 20 "$leaky"
+wait
+checks=$((checks + 1))
+[ -p "$work/fifo" ] || fail "a pipe was replaced by a file"
+expect_equal "a report goes through a pipe" 100 "$(json "$work/through" exact.live_buffers)"
+run env POOLBUF_LEAK_REPORT="$work/fifo" timeout 20 "$leaky"
+expect_status 0
+expect_stderr_has "leak report not written: $work/fifo: No such device or address"
+run env POOLBUF_LEAK_REPORT=/dev/stdout "$leaky"
+checks=$((checks + 1))
+grep -q '"schema": "poolbuf.leaks/1"' "$work/.stdout" || fail "no report on /dev/stdout"
+[ -L /dev/stdout ] || fail "/dev/stdout was replaced by a file"
+
 note "exit codes"
 run env POOLBUF_LEAK_EXIT_CODE=9 "$leaky" -v
 expect_status 9
