@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include <poolbuf/allocator.h>
@@ -72,6 +73,16 @@ size_t poolbuf_option_count(void) {
 
 const poolbuf_option *poolbuf_option_at(size_t index) {
     return index < OPTION_COUNT ? &ROWS[index].public_row : NULL;
+}
+
+/* The environment belongs to whoever starts the program. One with more rights than they have (set-user-ID and its kind)
+ * must not write files, stop, or take a geometry because they say so: there every option has its default. */
+static const char *environment_text(const char *name) {
+    return secure_getenv(name);
+}
+
+static bool environment_is_ours(void) {
+    return getauxval(AT_SECURE) == 0;
 }
 
 /* ---- Words -------------------------------------------------------------------------------------------------------- */
@@ -175,7 +186,7 @@ static unsigned edit_distance(const char *a, const char *b) {
 }
 
 static bool strict(void) {
-    const char *text = getenv("POOLBUF_STRICT");
+    const char *text = environment_text("POOLBUF_STRICT");
     bool on = false;
     return text != NULL && parse_flag(text, &on) && on;
 }
@@ -233,7 +244,7 @@ static bool name_known(const char *name, size_t length) {
 
 /* Once a process: a misspelt variable would otherwise be a setting that silently does nothing. */
 static void check_names_once(void) {
-    if (!complaints_first(COMPLAINT_ENVIRONMENT)) {
+    if (!complaints_first(COMPLAINT_ENVIRONMENT) || !environment_is_ours()) {
         return;
     }
     bool unknown = false;
@@ -265,7 +276,7 @@ static const option_row *find_row(const char *environment, option_type first, op
 
 /* What the environment says; an empty value counts as unset, as shells make it hard to tell the two apart. */
 static const char *row_text(const option_row *row) {
-    const char *text = getenv(row->public_row.environment);
+    const char *text = environment_text(row->public_row.environment);
     return text != NULL && text[0] != '\0' ? text : NULL;
 }
 

@@ -129,6 +129,19 @@ checks=$((checks + 1))
 grep -q '"schema": "poolbuf.leaks/1"' "$work/.stdout" || fail "no report on /dev/stdout"
 [ -L /dev/stdout ] || fail "/dev/stdout was replaced by a file"
 
+note "a set-user-ID program takes nothing from the environment"
+if [ "$(id -u)" = 0 ]; then
+    chmod 711 "$work" && chmod 777 "$work/pub"
+    cp "$POOLBUF_EXAMPLES/leaky_static" "$work/pub/privileged"
+    chown nobody "$work/pub/privileged" && chmod 4755 "$work/pub/privileged"
+    run env POOLBUF_LEAK_REPORT="$work/pub/evil.json" POOLBUF_LEAK_EXIT_CODE=9 POOLBUF_LEAK_LEVLE=1 POOLBUF_STRICT=1 \
+        "$work/pub/privileged"
+    expect_status 0
+    expect_no_file "$work/pub/evil.json"
+    expect_stderr_has 'LEAK: 100 buffers'
+    expect_stderr_lacks LEVLE
+fi
+
 note "exit codes"
 run env POOLBUF_LEAK_EXIT_CODE=9 "$leaky" -v
 expect_status 9

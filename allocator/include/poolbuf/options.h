@@ -3,7 +3,8 @@
  * allocator/src/options_list.h declares each option once; this table, the parser and the documentation come from it.
  * A variable is read when somebody asks for it. The first read also looks through the environment for POOLBUF_ names
  * that are not in the table. An unknown name or an illegal value is one line on stderr that says what is legal; with
- * POOLBUF_STRICT=1 the process then exits with code 2. */
+ * POOLBUF_STRICT=1 the process then exits with code 2. A program with more rights than its caller (set-user-ID,
+ * set-group-ID, file capabilities) ignores the environment: every option has its default. */
 #ifndef POOLBUF_OPTIONS_H
 #define POOLBUF_OPTIONS_H
 
