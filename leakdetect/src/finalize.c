@@ -229,8 +229,10 @@ void finalize_process(void) {
     report_fini(&all);
     report_end(self, symbols);
     if (leaked > 0 && settings->exit_code != 0) {
-        fflush(NULL);
-        _exit(settings->exit_code);
+        /* We stand in exit() already. glibc takes a second call as "go on with the rest, with this status", which flushes
+         * the streams as every exit does: without waiting for their locks. fflush(NULL) would wait, for ever if another
+         * thread sits in a read of stdin. */
+        exit(settings->exit_code);
     }
 }
 

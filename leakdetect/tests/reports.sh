@@ -149,6 +149,11 @@ expect_stdout_has 'never released: 70 by keep_request(), 30 by send_reply()'
 run env POOLBUF_LEAK_EXIT_CODE=9 POOLBUF_LEAK_REPORT="$work/leaks.json" "$leaky"
 expect_status 9
 
+# shellcheck disable=SC2016 # for the inner shell: standard input that never has anything, nor ends
+run env POOLBUF_LEAK_EXIT_CODE=9 timeout 20 sh -c 'exec "$1" <>"$2"' sh "$POOLBUF_PROGRAMS/reading" "$work/fifo"
+expect_status 9
+expect_stdout_has 'never flushed by hand'
+
 note "an unknown level is one loud line; with POOLBUF_STRICT=1 it ends the program"
 run env POOLBUF_LEAK_LEVEL=paranoyd "$clean"
 expect_status 0
