@@ -341,6 +341,23 @@ void poolbuf_live_totals(uint64_t *buffers, uint64_t *bytes, uint64_t *allocated
     }
 }
 
+static void add_closed_group_locked(void *context, cache_group *group) {
+    if (allocator_is_closed((const poolbuf_allocator *)(const void *)group)) {
+        add_group_locked(context, group);
+    }
+}
+
+void poolbuf_orphan_totals(uint64_t *buffers, uint64_t *bytes) {
+    total sum = {0};
+    registry_visit(add_closed_group_locked, &sum);
+    if (buffers != NULL) {
+        *buffers = sum.buffers;
+    }
+    if (bytes != NULL) {
+        *bytes = sum.bytes;
+    }
+}
+
 poolbuf_status poolbuf_allocator_dump(poolbuf_allocator *allocator, FILE *stream) {
     allocator = allocator_resolve(allocator);
     if (allocator == NULL) {

@@ -164,11 +164,19 @@ static void destroy_with_live_buffers_says_so_and_leaves_them_usable(void **stat
     uint64_t after = 0;
     poolbuf_live_totals(&after, NULL, NULL);
     assert_int_equal(after, before);
+    uint64_t orphans = 0;
+    uint64_t bytes = 0;
+    poolbuf_orphan_totals(&orphans, &bytes);
+    assert_int_equal(orphans, 3);
+    assert_int_equal(bytes, 112 + 114688 + (5 << 20));
     assert_true(poolbuf_release(huge));
     assert_true(poolbuf_release(small));
     assert_true(poolbuf_release(large)); /* gives back the allocator */
     poolbuf_live_totals(&after, NULL, NULL);
     assert_int_equal(after, before - 3);
+    poolbuf_orphan_totals(&orphans, &bytes);
+    assert_int_equal(orphans, 0);
+    assert_int_equal(bytes, 0);
 }
 
 static void totals_add_up_all_allocators_and_remember_destroyed_ones(void **state) {

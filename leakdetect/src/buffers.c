@@ -70,7 +70,7 @@ static const poolbuf_tracker TRACKER = {
 __attribute__((constructor(101))) static void start(void) {
     detector_settings settings = detector_read_options();
     buffer_type = name_put("poolbuf");
-    detector_set_exact(poolbuf_live_totals);
+    detector_set_exact(poolbuf_live_totals, poolbuf_orphan_totals);
     detector_start(&settings);
     (void)poolbuf_tracker_register(&TRACKER);
 }

@@ -52,9 +52,11 @@ bool detector_track(const void *resource, const void *owner, uint64_t size, uint
 bool detector_untrack(const void *resource);
 void detector_access(const void *resource, access_kind kind, const char *hint);
 
-/* The exact counters that stand beside the sample, where somebody has them. */
+/* The exact counters that stand beside the sample, where somebody has them: of everything, and, as a part of that, of what
+ * has outlived its owner. */
 typedef void detector_exact_counter(uint64_t *live, uint64_t *bytes, uint64_t *allocated);
-void detector_set_exact(detector_exact_counter *counter);
+typedef void detector_orphan_counter(uint64_t *live, uint64_t *bytes);
+void detector_set_exact(detector_exact_counter *counter, detector_orphan_counter *orphans);
 
 /* finalize.c: reports. The owner is going away with so much alive; the process is; a resource was misused (`offence`
  * completes the sentence "poolbuf: MISUSE: ..."). finalize_process() does not return where POOLBUF_LEAK_EXIT_CODE rules. */

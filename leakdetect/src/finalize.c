@@ -21,10 +21,13 @@
 
 static pthread_mutex_t report_lock = PTHREAD_MUTEX_INITIALIZER;
 static detector_exact_counter *exact_counter; /* set at start-up */
-static uint64_t announced; /* live buffers that text reports of owners named; under the report lock */
+static detector_orphan_counter *orphan_counter;
+/* What was alive of owners when text reports of their end named it; under the report lock. */
+static uint64_t announced, announced_bytes;
 
-void detector_set_exact(detector_exact_counter *counter) {
+void detector_set_exact(detector_exact_counter *counter, detector_orphan_counter *orphans) {
     exact_counter = counter;
+    orphan_counter = orphans;
 }
 
 void finalize_lock(void) {
@@ -103,6 +106,24 @@ static report_exact count_exactly(void) {
         exact_counter(&exact.live_buffers, &exact.live_bytes, &exact.allocated);
     }
     return exact;
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+/* The text at exit leaves out what finalize_owner() has said already and what is alive still. Counted
+ * like the above. */
+typedef struct orphans {
+    uint64_t buffers, bytes;
+} orphans;
+
+static orphans count_orphans(void) {
+    orphans found = {0};
+    if (orphan_counter != NULL) {
+        orphan_counter(&found.buffers, &found.bytes);
+    }
+    return found;
 }
 
 static size_t look_up(void *context, uintptr_t address, const symbol_frame **frames) {
@@ -190,16 +211,19 @@ void finalize_owner(const void *owner, uint64_t live, uint64_t live_bytes) {
         write_report_to_path(&all, symbols, path);
     } else if (report_leaked(&all) > 0) {
         announced += live;
+        announced_bytes += live_bytes;
         write_report_to_stderr(&all, symbols);
     }
     report_fini(&all);
     report_end(self, symbols);
 }
 
-/* The text at exit leaves out what finalize_owner() has said already. */
-static void write_exit_text(report *all, symbolizer *symbols) {
+static void write_exit_text(report *all, symbolizer *symbols, orphans said) {
     if (all->exact.known) {
-        all->exact.live_buffers -= announced < all->exact.live_buffers ? announced : all->exact.live_buffers;
+        said.buffers = smaller(said.buffers, announced);
+        said.bytes = smaller(said.bytes, announced_bytes);
+        all->exact.live_buffers -= smaller(said.buffers, all->exact.live_buffers);
+        all->exact.live_bytes -= smaller(said.bytes, all->exact.live_bytes);
     }
     if (report_leaked(all) > 0) {
         write_report_to_stderr(all, symbols);
@@ -212,6 +236,7 @@ void finalize_process(void) {
     if (detector_level() == LEAKDETECT_DISABLED) {
         return;
     }
+    orphans said = count_orphans();
     report all = {.exact = count_exactly()};
     symbolizer *symbols = report_begin(self);
     if (symbols == NULL) {
@@ -222,7 +247,7 @@ void finalize_process(void) {
     report_collect(&all, &scope);
     uint64_t leaked = report_leaked(&all);
     if (settings->report_path == NULL) {
-        write_exit_text(&all, symbols);
+        write_exit_text(&all, symbols, said);
     } else {
         write_report_to_path(&all, symbols, settings->report_path);
     }

@@ -180,6 +180,12 @@ run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_REPORT="$work/destroyed.json" "
 expect_equal "the file at exit has everything" 3 "$(json "$work/destroyed.json" groups.0.count)"
 run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_EXIT_CODE=9 "$POOLBUF_PROGRAMS/destroyed" late
 expect_status 0
+for start in 4096 0; do # all in the sample, or none
+    run env POOLBUF_LEAK_DENSE_START=$start POOLBUF_LEAK_SAMPLING_INTERVAL=1000000000 POOLBUF_LEAK_SEED=1 \
+        "$POOLBUF_PROGRAMS/destroyed" late more
+    expect_stderr_has 'LEAK: 3 buffers never released, holding 336 bytes; allocator destroyed'
+    expect_stderr_has 'LEAK: 2 buffers never released, holding 2,048 bytes; process exit'
+done
 
 note "a forked child reports what it lost itself"
 run env POOLBUF_LEAK_LEVEL=paranoid "$POOLBUF_PROGRAMS/forked"

@@ -85,6 +85,10 @@ POOLBUF_API void poolbuf_tracker_reset_sampling(void);
  *   cost       as poolbuf_allocator_metrics(), for each allocator. */
 POOLBUF_API void poolbuf_live_totals(uint64_t *buffers, uint64_t *bytes, uint64_t *allocated);
 
+/* poolbuf_orphan_totals() tells how much of poolbuf_live_totals() belongs to allocators that are destroyed: what was alive
+ * then and has not been released since. Outputs, errors, threads and cost as there. */
+POOLBUF_API void poolbuf_orphan_totals(uint64_t *buffers, uint64_t *bytes);
+
 POOLBUF_END_DECLS
 
 #endif

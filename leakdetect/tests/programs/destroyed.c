@@ -1,5 +1,5 @@
 /* Destroys an allocator while three of its buffers are alive, then ends with the buffers still there. With an argument it
- * releases them in between. */
+ * releases them in between; with a second one, it then loses two of the default allocator. */
 #include <stdlib.h>
 
 #include <poolbuf/poolbuf.h>
@@ -31,6 +31,9 @@ int main(int argc, char **argv) {
     }
     for (int i = 0; i < BUFFERS && argc > 1; i++) {
         poolbuf_release(buffers[i]);
+    }
+    for (int i = 0; i < 2 && argc > 2; i++) {
+        buffers[i] = poolbuf_allocate(NULL, 1024, 1024);
     }
     return 0;
 }
