@@ -390,8 +390,10 @@ poolbuf *arena_take_huge(arena *self, size_t bytes) {
 void arena_give_huge(poolbuf *handle) {
     chunk *record = handle->origin;
     arena *self = record->arena;
-    unmap_payload(self, record);
+    /* The record goes before the region, though the region is given back without the lock: the child of a fork() in between
+     * may lose the region, but must not find it in the list, and give it back again. */
     arena_lock(self);
+    chunk gone = *record;
     if (record->prev != NULL) {
         record->prev->next = record->next;
     } else {
@@ -406,6 +408,7 @@ void arena_give_huge(poolbuf *handle) {
     slab_give(&self->huge_records, record);
     slab_give(&self->handles, handle);
     leave(self, NULL);
+    unmap_payload(self, &gone);
 }
 
 /* ---- Purge, dump, audit ------------------------------------------------------------------------------------------- */

@@ -285,6 +285,27 @@ static void the_fuller_chunk_serves_first(void **state) {
     give_one(halves[0]);
 }
 
+static const arena *watched;
+static bool listed_meanwhile;
+
+static int watch_give_back(os_source source, void *region, size_t size) {
+    listed_meanwhile = listed_meanwhile || watched->huge != NULL;
+    return os_fault.give_back(source, region, size);
+}
+
+/* A child that fork() makes at that moment would give the region back again. */
+static void a_huge_buffers_region_is_in_no_list_when_it_goes(void **state) {
+    fixture *f = *state;
+    os_backend watching = os_fault;
+    watching.give_back = watch_give_back;
+    poolbuf *huge = arena_take_huge(&f->arena, CHUNK + 1);
+    watched = &f->arena;
+    os = &watching;
+    arena_give_huge(huge);
+    os = &os_fault;
+    assert_false(listed_meanwhile);
+}
+
 static void a_huge_buffer_has_its_own_region_and_gives_it_back_at_once(void **state) {
     fixture *f = *state;
     size_t bytes = ((size_t)4 << 20) + 1;
@@ -358,6 +379,7 @@ int main(void) {
         ARENA_TEST(a_closed_arena_keeps_no_empty_chunk),
         ARENA_TEST(the_fuller_chunk_serves_first),
         ARENA_TEST(a_huge_buffer_has_its_own_region_and_gives_it_back_at_once),
+        ARENA_TEST(a_huge_buffers_region_is_in_no_list_when_it_goes),
         ARENA_TEST(purge_gives_back_spares_and_empty_chunks),
         ARENA_TEST(purge_keeps_what_is_in_use),
         ARENA_TEST(the_dump_names_lists_chunks_and_subpages),
