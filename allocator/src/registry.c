@@ -126,10 +126,13 @@ static thread_cache *make_cache_locked(cache_group *group) {
     return cache;
 }
 
-/* Flushes a cache and ends it. Its thread must not be able to use it: it is the calling one, or has no right to. */
+/* Flushes a cache and ends it. Its thread must not be able to use it: it is the calling one, or has no right to. What a
+ * thread held that was lost in a fork() stays in its chunks: the fork may have met it with a list half moved. */
 static void end_cache_locked(thread_cache *cache, bool to_depot) {
     cache_group *group = cache->group;
-    thread_cache_flush(cache, to_depot);
+    if (cache->thread != NULL) {
+        thread_cache_flush(cache, to_depot);
+    }
     counter_add(&group->retired_allocations, thread_cache_allocated(cache));
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         arena *bound = cache->arenas[kind];

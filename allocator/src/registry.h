@@ -49,7 +49,8 @@ bool registry_count_uncached(cache_group *group);
 /* Enters a group and chooses its slot; is_default asks for slot 0. False: no memory for what a first call sets up. */
 bool registry_add(cache_group *group, bool is_default);
 
-/* Flushes and ends every cache of a group; its slot stays taken, and empty in every thread. */
+/* Ends every cache of a group, and flushes those whose threads were not lost in a fork(); the slot stays taken, and empty
+ * in every thread. */
 void registry_close(cache_group *group);
 
 /* The slot is free for another; the group is forgotten. */

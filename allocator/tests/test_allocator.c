@@ -452,6 +452,44 @@ static void a_forked_child_of_a_threaded_process_has_a_working_allocator(void **
     UNIT_OK(poolbuf_allocator_destroy(allocator));
 }
 
+static void *use_and_wait(void *argument) {
+    (void)poolbuf_release(poolbuf_allocate(argument, 100, 100));
+    (void)pthread_barrier_wait(&barrier);
+    (void)pthread_barrier_wait(&barrier);
+    return NULL;
+}
+
+static void destroying_in_a_forked_child_follows_no_list_of_a_lost_thread(void **state) {
+    (void)state;
+    poolbuf_allocator *allocator = make();
+    pthread_t thread;
+    assert_int_equal(pthread_barrier_init(&barrier, NULL, 2), 0);
+    assert_int_equal(pthread_create(&thread, NULL, use_and_wait, allocator), 0);
+    (void)pthread_barrier_wait(&barrier);
+    /* As if the thread stood in the middle of taking its parked batch: it is in two places. */
+    thread_cache *cache = allocator->group.first;
+    uint32_t bin = size_class_of(100);
+    cache->reserves[bin].parked = cache->bins[bin].head;
+    cache->reserves[bin].parked_count = cache->bins[bin].count;
+    assert_int_equal(cache->bins[bin].count, 1);
+    pid_t child = fork();
+    if (child == 0) {
+        const char *verdict = poolbuf_allocator_destroy(allocator) == POOLBUF_OK ? "/bin/true" : "/bin/false";
+        (void)execl(verdict, verdict, (char *)NULL);
+        _exit(9);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    cache->reserves[bin].parked = NULL;
+    cache->reserves[bin].parked_count = 0;
+    (void)pthread_barrier_wait(&barrier);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(pthread_barrier_destroy(&barrier), 0);
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_default_is_made_once_and_serves_null),
@@ -472,6 +510,7 @@ int main(void) {
         cmocka_unit_test(the_dump_shows_arenas_and_caches),
         cmocka_unit_test(allocators_come_and_go_while_threads_live),
         cmocka_unit_test(a_forked_child_of_a_threaded_process_has_a_working_allocator),
+        cmocka_unit_test(destroying_in_a_forked_child_follows_no_list_of_a_lost_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
