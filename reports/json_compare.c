@@ -1,8 +1,6 @@
 /* Schema poolbuf.compare/1 as tables: the comparison of two results in JSON. Written, never read. */
 #include "reports/json.h"
-
-static const char *const VERDICTS[] = {NULL, "baseline", "faster", "slower", "not separated"};
-_Static_assert(sizeof VERDICTS / sizeof VERDICTS[0] == MODEL_VERDICT_COUNT, "every verdict has a word");
+#include "reports/json_shapes.h"
 
 static const json_field SIDE_FIELDS[] = {
     JSON_TEXT(compare_side, file, JSON_NULLABLE),         JSON_TEXT(compare_side, created, JSON_NULLABLE),
@@ -12,27 +10,12 @@ static const json_field SIDE_FIELDS[] = {
 };
 static const json_shape SIDE = JSON_SHAPE(compare_side, SIDE_FIELDS);
 
-static const json_field ESTIMATE_FIELDS[] = {
-    JSON_NUMBER(model_estimate, median, JSON_NULLABLE),
-    JSON_NUMBER(model_estimate, low, JSON_NULLABLE),
-    JSON_NUMBER(model_estimate, high, JSON_NULLABLE),
-};
-static const json_shape ESTIMATE = JSON_SHAPE(model_estimate, ESTIMATE_FIELDS);
-
-static const json_field RATIO_FIELDS[] = {
-    JSON_NUMBER(results_ratio, estimate, JSON_NULLABLE),
-    JSON_NUMBER(results_ratio, low, JSON_NULLABLE),
-    JSON_NUMBER(results_ratio, high, JSON_NULLABLE),
-    JSON_CHOICE(results_ratio, verdict, JSON_NULLABLE, VERDICTS),
-};
-static const json_shape RATIO = JSON_SHAPE(results_ratio, RATIO_FIELDS);
-
 static const json_field ROW_FIELDS[] = {
     JSON_TEXT(compare_row, scenario, JSON_REQUIRED),
     JSON_TEXT(compare_row, subject, JSON_REQUIRED),
-    JSON_INNER(compare_row, base_ns_per_op, JSON_NULLABLE, &ESTIMATE),
-    JSON_INNER(compare_row, new_ns_per_op, JSON_NULLABLE, &ESTIMATE),
-    JSON_INNER(compare_row, ratio, JSON_NULLABLE, &RATIO),
+    JSON_INNER(compare_row, base_ns_per_op, JSON_NULLABLE, &json_estimate),
+    JSON_INNER(compare_row, new_ns_per_op, JSON_NULLABLE, &json_estimate),
+    JSON_INNER(compare_row, ratio, JSON_NULLABLE, &json_ratio),
     JSON_FLAG(compare_row, regression, JSON_REQUIRED),
     JSON_TEXT(compare_row, note, JSON_NULLABLE),
 };

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "reports/json_shapes.h"
+
 static const char *const STATUSES[] = {"ok", "failed", "unavailable", "unsupported"};
-static const char *const VERDICTS[] = {NULL, "baseline", "faster", "slower", "not separated"};
 _Static_assert(sizeof STATUSES / sizeof STATUSES[0] == RESULT_STATUS_COUNT, "every status has a word");
-_Static_assert(sizeof VERDICTS / sizeof VERDICTS[0] == MODEL_VERDICT_COUNT, "every verdict has a word");
 
 static const json_field HOST_FIELDS[] = {
     JSON_TEXT(results_host, cpu, JSON_NULLABLE),
@@ -61,30 +61,15 @@ static const json_field SAMPLE_FIELDS[] = {
 };
 static const json_shape SAMPLE = JSON_SHAPE(results_sample, SAMPLE_FIELDS);
 
-static const json_field ESTIMATE_FIELDS[] = {
-    JSON_NUMBER(model_estimate, median, JSON_NULLABLE),
-    JSON_NUMBER(model_estimate, low, JSON_NULLABLE),
-    JSON_NUMBER(model_estimate, high, JSON_NULLABLE),
-};
-static const json_shape ESTIMATE = JSON_SHAPE(model_estimate, ESTIMATE_FIELDS);
-
-static const json_field RATIO_FIELDS[] = {
-    JSON_NUMBER(results_ratio, estimate, JSON_NULLABLE),
-    JSON_NUMBER(results_ratio, low, JSON_NULLABLE),
-    JSON_NUMBER(results_ratio, high, JSON_NULLABLE),
-    JSON_CHOICE(results_ratio, verdict, JSON_NULLABLE, VERDICTS),
-};
-static const json_shape RATIO = JSON_SHAPE(results_ratio, RATIO_FIELDS);
-
 static const json_field RESULT_FIELDS[] = {
     JSON_TEXT(results_result, subject, JSON_REQUIRED),
     JSON_CHOICE(results_result, status, JSON_REQUIRED, STATUSES),
     JSON_TEXT(results_result, message, JSON_NULLABLE),
     JSON_NODES(results_result, samples, sample_count, JSON_REQUIRED, &SAMPLE),
-    JSON_INNER(results_result, time_ns_per_op, JSON_NULLABLE, &ESTIMATE),
-    JSON_INNER(results_result, peak_resident_bytes, JSON_NULLABLE, &ESTIMATE),
-    JSON_INNER(results_result, ratio, JSON_NULLABLE, &RATIO),
-    JSON_INNER(results_result, to_fastest, JSON_NULLABLE, &RATIO),
+    JSON_INNER(results_result, time_ns_per_op, JSON_NULLABLE, &json_estimate),
+    JSON_INNER(results_result, peak_resident_bytes, JSON_NULLABLE, &json_estimate),
+    JSON_INNER(results_result, ratio, JSON_NULLABLE, &json_ratio),
+    JSON_INNER(results_result, to_fastest, JSON_NULLABLE, &json_ratio),
 };
 static const json_shape RESULT = JSON_SHAPE(results_result, RESULT_FIELDS);
 
