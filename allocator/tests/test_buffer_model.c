@@ -271,7 +271,7 @@ static void call_set(family *f, const view *v, unit_random *random) {
     EXPECT(back == (inside ? __builtin_bswap64(value) : 0));
     size_t length = some_index(v, random);
     if (index > v->length || length > v->length - index) {
-        EXPECT(poolbuf_get_bytes(v->handle, index, NULL, length) == POOLBUF_ERROR_OUT_OF_BOUNDS);
+        EXPECT(poolbuf_get_bytes(v->handle, index, &back, length) == POOLBUF_ERROR_OUT_OF_BOUNDS);
         EXPECT(poolbuf_slice(v->handle, index, length) == NULL);
         EXPECT(poolbuf_retained_slice(v->handle, index, length) == NULL);
     }
