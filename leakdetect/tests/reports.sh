@@ -130,7 +130,8 @@ grep -q '"schema": "poolbuf.leaks/1"' "$work/.stdout" || fail "no report on /dev
 [ -L /dev/stdout ] || fail "/dev/stdout was replaced by a file"
 
 note "a set-user-ID program takes nothing from the environment"
-if [ "$(id -u)" = 0 ]; then
+# Only root can make one. LeakSanitizer dies in a process that may not be traced.
+if [ "$(id -u)" = 0 ] && ! grep -q __asan_init "$POOLBUF_EXAMPLES/leaky_static"; then
     chmod 711 "$work" && chmod 777 "$work/pub"
     cp "$POOLBUF_EXAMPLES/leaky_static" "$work/pub/privileged"
     chown nobody "$work/pub/privileged" && chmod 4755 "$work/pub/privileged"
