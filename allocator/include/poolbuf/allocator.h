@@ -50,7 +50,7 @@ POOLBUF_API void poolbuf_allocator_options_init(poolbuf_allocator_options *optio
  *   allocator  not NULL; set on success alone; the caller owns it until poolbuf_allocator_destroy().
  *   returns    POOLBUF_OK.
  *   errors     POOLBUF_ERROR_BAD_OPTION for a value outside its limits, named on stderr; POOLBUF_ERROR_NO_MEMORY;
- *              POOLBUF_ERROR_BAD_ARGUMENT for a struct_size that this library does not know.
+ *              POOLBUF_ERROR_BAD_ARGUMENT for a struct_size that this library does not know, and where allocator is NULL.
  *   threads    any.
  *   cost       a mapping for its tables; no chunk yet. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_allocator_create(const poolbuf_allocator_options *options,
@@ -93,7 +93,8 @@ POOLBUF_API size_t poolbuf_allocator_purge(poolbuf_allocator *allocator);
 /* poolbuf_allocator_dump() writes every structure as text: arenas, chunk lists, chunks with their usage, subpages.
  *   allocator  NULL means the default one.
  *   stream     not NULL.
- *   returns    POOLBUF_OK; POOLBUF_ERROR_BAD_ARGUMENT if the stream reports an error.
+ *   returns    POOLBUF_OK; POOLBUF_ERROR_BAD_ARGUMENT if the stream reports an error; POOLBUF_ERROR_NO_MEMORY if NULL
+ *              was passed and the default allocator cannot be made.
  *   threads    any; one arena is locked at a time, so arenas are shown at slightly different moments.
  *   cost       for people: holds an arena's lock while writing. */
 POOLBUF_API poolbuf_status poolbuf_allocator_dump(poolbuf_allocator *allocator, FILE *stream);

@@ -175,7 +175,7 @@ POOLBUF_API poolbuf_allocator *poolbuf_owner(const poolbuf *buffer);
  *   index, length  the range; it lies within the buffer's capacity.
  *   returns        a slice of fixed capacity, readable as a whole. It is not counted: it dies with the buffer's last
  *                  reference, and retaining or releasing it retains or releases the buffer. It follows the buffer's
- *                  memory when that moves.
+ *                  memory when that moves. Cutting the buffer's capacity below its end leaves its bytes undefined.
  *   errors         NULL: the range is out of bounds, or no memory.
  *   threads        any owner.
  *   cost           a handle from the calling thread's cache; the buffer's last release then takes its slow path. */
