@@ -10,8 +10,9 @@
  * of a free list are no roots either; our own code opens a free handle before it looks inside. And no structure of the
  * pool points at a handle that is out.
  *
- * AddressSanitizer. Only bytes are poisoned: free memory, and the slack between a capacity and its class. Dead handles
- * stay readable, because the library itself says more about a dead handle than the sanitizer would. */
+ * AddressSanitizer, found by its symbols at run time. Only bytes are poisoned: free memory, and the slack between a
+ * capacity and its class. Dead handles stay readable, because the library itself says more about a dead handle than the
+ * sanitizer would. */
 #ifndef POISON_H
 #define POISON_H
 
@@ -24,23 +25,26 @@
 #include <valgrind/memcheck.h>
 #include <valgrind/valgrind.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define POISON_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define POISON_ASAN 1
-#endif
-#endif
-#ifndef POISON_ASAN
-#define POISON_ASAN 0
-#endif
+/* AddressSanitizer's interface, where the process has it: a weak symbol is NULL elsewhere. So a library that was built
+ * without the sanitizer serves a program that was built with it. */
+extern __attribute__((weak)) void __asan_poison_memory_region(void const volatile *memory, size_t size);
+extern __attribute__((weak)) void __asan_unpoison_memory_region(void const volatile *memory, size_t size);
 
-#if POISON_ASAN
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(address, size)   ((void)(address), (void)(size))
-#define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
-#endif
+static inline bool poison_asan(void) {
+    return __asan_poison_memory_region != NULL;
+}
+
+static inline void poison_asan_close(const void *memory, size_t size) {
+    if (poison_asan()) {
+        __asan_poison_memory_region(memory, size);
+    }
+}
+
+static inline void poison_asan_open(const void *memory, size_t size) {
+    if (poison_asan()) {
+        __asan_unpoison_memory_region(memory, size);
+    }
+}
 
 /* Whether Memcheck runs this process; set by poison_init() before the first allocator exists, then constant. */
 extern bool poison_memcheck;
@@ -48,7 +52,7 @@ void poison_init(void);
 
 /* Whether a checker watches this process. */
 static inline bool poison_wanted(void) {
-    return POISON_ASAN || poison_memcheck;
+    return poison_memcheck || poison_asan();
 }
 
 /* A mempool for each allocator; its anchor names it. */
@@ -69,14 +73,14 @@ static inline void poison_bytes_close(void *memory, size_t size) {
     if (poison_memcheck) {
         (void)VALGRIND_MAKE_MEM_NOACCESS(memory, size);
     }
-    ASAN_POISON_MEMORY_REGION(memory, size);
+    poison_asan_close(memory, size);
 }
 
 static inline void poison_bytes_open(void *memory, size_t size) {
     if (poison_memcheck) {
         (void)VALGRIND_MAKE_MEM_UNDEFINED(memory, size);
     }
-    ASAN_UNPOISON_MEMORY_REGION(memory, size);
+    poison_asan_open(memory, size);
 }
 
 /* A free handle: closed to everybody, and opened for the library's own look inside. */
@@ -116,14 +120,14 @@ static inline void poison_bytes_out(const void *anchor, const uint8_t *memory, s
     if (poison_memcheck) {
         VALGRIND_MEMPOOL_ALLOC(anchor, memory, poison_block_size(capacity));
     }
-    ASAN_UNPOISON_MEMORY_REGION(memory, capacity);
+    poison_asan_open(memory, capacity);
 }
 
 static inline void poison_bytes_back(const void *anchor, const uint8_t *memory, size_t usable) {
     if (poison_memcheck) {
         VALGRIND_MEMPOOL_FREE(anchor, memory);
     }
-    ASAN_POISON_MEMORY_REGION(memory, usable);
+    poison_asan_close(memory, usable);
 }
 
 /* The capacity of a buffer that is out has changed, its memory has not. */
@@ -137,8 +141,8 @@ static inline void poison_bytes_resized(const void *anchor, const uint8_t *memor
             (void)VALGRIND_MAKE_MEM_NOACCESS(memory + capacity, old_capacity - capacity);
         }
     }
-    ASAN_POISON_MEMORY_REGION(memory, usable);
-    ASAN_UNPOISON_MEMORY_REGION(memory, capacity);
+    poison_asan_close(memory, usable);
+    poison_asan_open(memory, capacity);
 }
 
 #endif
