@@ -26,6 +26,18 @@ static const char *grouped(uint64_t value) {
     return text;
 }
 
+/* A name that is the program's, or a file's: its control bytes could move the cursor of whoever reads it, or fake a line. */
+static void write_name(FILE *out, const char *name) {
+    for (; *name != '\0'; name++) {
+        unsigned char byte = (unsigned char)*name;
+        if (byte < 0x20 || byte == 0x7f) {
+            fprintf(out, "\\x%02x", byte);
+        } else {
+            fputc(byte, out);
+        }
+    }
+}
+
 static void write_age(FILE *out, uint64_t ms) {
     if (ms < 10000) {
         fprintf(out, "%" PRIu64 " ms", ms);
@@ -42,14 +54,18 @@ void report_write_frames(const report_frames *frames, const char *indent, FILE *
         const symbol_frame *frame = frames->items[i];
         fputs(indent, out);
         if (frame->function != NULL) {
-            fputs(frame->function, out);
+            write_name(out, frame->function);
         } else {
             fprintf(out, "0x%" PRIxPTR, frame->address);
         }
         if (frame->file != NULL) {
-            fprintf(out, "  %s:%u", frame->file, frame->line);
+            fputs("  ", out);
+            write_name(out, frame->file);
+            fprintf(out, ":%u", frame->line);
         } else {
-            fprintf(out, "  (%s+0x%" PRIx64 ")", frame->module == NULL ? "no module" : frame->module, frame->offset);
+            fputs("  (", out);
+            write_name(out, frame->module == NULL ? "no module" : frame->module);
+            fprintf(out, "+0x%" PRIx64 ")", frame->offset);
         }
         fputs(frame->inlined ? "  [inlined]\n" : "\n", out);
     }
@@ -65,9 +81,13 @@ static void write_accesses(const report_group *group, FILE *out) {
         const report_access *access = &group->accesses[i];
         fprintf(out, "  %s %s", i == 0 ? "last access:" : "before that:", report_access_name(access->kind));
         if (access->hint != NULL) {
-            fprintf(out, " \"%s\"", access->hint);
+            fputs(" \"", out);
+            write_name(out, access->hint);
+            fputc('"', out);
         }
-        fprintf(out, ", %s time%s, thread %s\n", grouped(access->count), plural(access->count), access->thread);
+        fprintf(out, ", %s time%s, thread ", grouped(access->count), plural(access->count));
+        write_name(out, access->thread);
+        fputc('\n', out);
         report_write_frames(&access->frames, "      ", out);
     }
     if (group->accesses_dropped > 0) {
@@ -91,7 +111,9 @@ static void write_group(const report *self, const report_group *group, size_t nu
         fputs(" to ", out);
         write_age(out, group->oldest_ms);
     }
-    fprintf(out, "; thread %s; fingerprint %016" PRIx64 "\n  allocated at\n", group->thread, group->fingerprint);
+    fputs("; thread ", out);
+    write_name(out, group->thread);
+    fprintf(out, "; fingerprint %016" PRIx64 "\n  allocated at\n", group->fingerprint);
     report_write_frames(&group->frames, "      ", out);
     write_accesses(group, out);
 }

@@ -149,6 +149,33 @@ static void nothing_leaked(void **state) {
     assert_both_golden(&self, "clean");
 }
 
+/* A thread's name and a hint come from the program, which may have them from a peer. */
+static void names_cannot_write_control_bytes_to_a_terminal(void **state) {
+    (void)state;
+    const tracker_record record = {.size = 1,
+                                   .stack = stack_of(AT_READ),
+                                   .type = name_put("poolbuf"),
+                                   .weight = 1,
+                                   .thread_name = name_put("\033[2Jio\n#9")};
+    const tracker_access access = {.stack = stack_of(AT_SERVE), .kind = ACCESS_TOUCH, .hint = name_put("a\rb\177")};
+    char *text = NULL;
+    size_t length = 0;
+    assert_true(tracker_insert(&resources[0], NULL, &record));
+    tracker_record_access(&resources[0], &access, 4, 0);
+    report self = made("paranoid");
+    finish(&self);
+    FILE *out = open_memstream(&text, &length);
+    report_write_text(&self, out);
+    fclose(out);
+    assert_non_null(strstr(text, "thread \\x1b[2Jio\\x0a#9"));
+    assert_non_null(strstr(text, "\"a\\x0db\\x7f\""));
+    for (size_t i = 0; i < length; i++) {
+        assert_true(text[i] == '\n' || ((unsigned char)text[i] >= 0x20 && text[i] != 0x7f));
+    }
+    free(text);
+    report_fini(&self);
+}
+
 static void a_file_appears_whole_with_the_process_id_in_its_name(void **state) {
     (void)state;
     char path[REPORT_PATH_BYTES];
@@ -187,6 +214,7 @@ int main(void) {
         cmocka_unit_test_setup(simple_with_estimates, start_empty),
         cmocka_unit_test_setup(exact_counters_see_what_no_sample_saw, start_empty),
         cmocka_unit_test_setup(nothing_leaked, start_empty),
+        cmocka_unit_test_setup(names_cannot_write_control_bytes_to_a_terminal, start_empty),
         cmocka_unit_test_setup(a_file_appears_whole_with_the_process_id_in_its_name, start_empty),
         cmocka_unit_test_setup(an_unwritable_path_is_one_line_and_no_file, start_empty),
     };
