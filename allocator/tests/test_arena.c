@@ -306,6 +306,84 @@ static void a_huge_buffers_region_is_in_no_list_when_it_goes(void **state) {
     assert_false(listed_meanwhile);
 }
 
+static void a_new_chunk_starts_in_init_with_its_first_run(void **state) {
+    fixture *f = *state;
+    poolbuf *first = take_one(f, (size_t)64 << 10);
+    assert_int_equal(f->arena.counters.chunk_maps, 1);
+    assert_ptr_equal(f->arena.lists[CHUNK_LIST_INIT].first, first->origin);
+    give_one(first);
+}
+
+static void a_full_subpage_leaves_its_ring_and_returns_with_its_first_free_slot(void **state) {
+    fixture *f = *state;
+    subpage *const *ring = &f->arena.rings[size_class_of(1024)];
+    poolbuf *handles[8]; /* a page of them */
+    for (unsigned i = 0; i < 8; i++) {
+        handles[i] = take_one(f, 1024);
+        assert_int_equal(*ring == NULL, i == 7);
+    }
+    give_one(handles[5]);
+    assert_non_null(*ring);
+    assert_int_equal((*ring)->free_count, 1);
+    handles[5] = take_one(f, 1024);
+    assert_null(*ring);
+    for (unsigned i = 0; i < 8; i++) {
+        give_one(handles[i]);
+    }
+}
+
+static void memory_is_aligned_to_the_power_of_two_in_its_class_up_to_a_page(void **state) {
+    fixture *f = *state;
+    for (uint32_t size_class = 0; size_class < f->classes.count; size_class++) {
+        size_t bytes = size_class_bytes(size_class);
+        size_t alignment = bytes & (~bytes + 1);
+        alignment = alignment < 8192 ? alignment : 8192;
+        poolbuf *list = NULL;
+        uint32_t count = size_class_is_small(&f->classes, size_class) ? 40 : 1;
+        assert_int_equal(arena_take(&f->arena, size_class, count, &list), count);
+        poolbuf *all = NULL;
+        while (list != NULL) {
+            poolbuf *handle = handle_pop(&list);
+            assert_int_equal((uintptr_t)handle->memory % alignment, 0);
+            handle_push(&all, handle);
+        }
+        arena_give(all);
+    }
+}
+
+static arena *unlocked;
+static unsigned unlocked_returns;
+
+static int give_back_unlocked(os_source source, void *region, size_t size) {
+    assert_int_equal(pthread_mutex_trylock(&unlocked->lock), 0);
+    assert_int_equal(pthread_mutex_unlock(&unlocked->lock), 0);
+    unlocked_returns++;
+    return os_fault.give_back(source, region, size);
+}
+
+static void regions_go_back_outside_the_lock(void **state) {
+    fixture *f = *state;
+    static os_backend watching; /* outlives a failed assertion */
+    watching = os_fault;
+    watching.give_back = give_back_unlocked;
+    unlocked = &f->arena;
+    unlocked_returns = 0;
+    os = &watching;
+    leave_spares(f, 2, 0);
+    os_fault_pass_ms(DECAY_MS);
+    arena_decay(&f->arena); /* chunks that have decayed */
+    assert_int_equal(unlocked_returns, 2);
+    arena_give_huge(arena_take_huge(&f->arena, CHUNK + 1));
+    assert_int_equal(unlocked_returns, 3);
+    leave_spares(f, 2, 0);
+    assert_int_equal(arena_purge(&f->arena), 2 * CHUNK);
+    assert_int_equal(unlocked_returns, 5);
+    f->arena.config.decay_ms = 0;
+    give_one(take_one(f, CHUNK)); /* a chunk that nobody keeps */
+    assert_int_equal(unlocked_returns, 6);
+    os = &os_fault;
+}
+
 static void a_huge_buffer_has_its_own_region_and_gives_it_back_at_once(void **state) {
     fixture *f = *state;
     size_t bytes = ((size_t)4 << 20) + 1;
@@ -378,6 +456,10 @@ int main(void) {
         ARENA_TEST(without_a_decay_time_an_empty_chunk_goes_back_at_once),
         ARENA_TEST(a_closed_arena_keeps_no_empty_chunk),
         ARENA_TEST(the_fuller_chunk_serves_first),
+        ARENA_TEST(a_new_chunk_starts_in_init_with_its_first_run),
+        ARENA_TEST(a_full_subpage_leaves_its_ring_and_returns_with_its_first_free_slot),
+        ARENA_TEST(memory_is_aligned_to_the_power_of_two_in_its_class_up_to_a_page),
+        ARENA_TEST(regions_go_back_outside_the_lock),
         ARENA_TEST(a_huge_buffer_has_its_own_region_and_gives_it_back_at_once),
         ARENA_TEST(a_huge_buffers_region_is_in_no_list_when_it_goes),
         ARENA_TEST(purge_gives_back_spares_and_empty_chunks),

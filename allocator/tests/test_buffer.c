@@ -234,6 +234,32 @@ static void shrinking_cuts_the_indices_and_moves_only_where_it_pays(void **state
     assert_true(poolbuf_release(b));
 }
 
+/* Whether a buffer of that size moves when it shrinks so far. */
+static bool shrinking_moves(size_t from, size_t to) {
+    poolbuf *b = poolbuf_allocate(allocator, from, from);
+    const uint8_t *memory = poolbuf_memory(b);
+    UNIT_OK(poolbuf_set_capacity(b, to));
+    bool moved = poolbuf_memory(b) != memory;
+    assert_int_equal(poolbuf_capacity(b), to);
+    assert_true(poolbuf_release(b));
+    return moved;
+}
+
+static void shrinking_moves_at_half_and_up_to_512_bytes_at_16_less(void **state) {
+    (void)state;
+    assert_false(shrinking_moves(512, 497));
+    assert_true(shrinking_moves(512, 496));
+    assert_false(shrinking_moves(640, 321));
+    assert_true(shrinking_moves(640, 320));
+}
+
+static void a_huge_buffer_shrinks_in_place_down_to_half(void **state) {
+    (void)state;
+    const size_t mib = (size_t)1 << 20;
+    assert_false(shrinking_moves(10 * mib, 5 * mib + 1));
+    assert_true(shrinking_moves(10 * mib, 5 * mib));
+}
+
 /* Contents against a plain model, through growth, shrinking, and references. */
 static void random_operations_agree_with_a_plain_array(void **state) {
     (void)state;
@@ -302,6 +328,8 @@ int main(void) {
         BUFFER_TEST(writing_grows_through_every_class_and_keeps_the_handle_and_the_bytes),
         BUFFER_TEST(growth_takes_the_slack_first_then_powers_of_two_then_steps_of_4_mib),
         BUFFER_TEST(shrinking_cuts_the_indices_and_moves_only_where_it_pays),
+        BUFFER_TEST(shrinking_moves_at_half_and_up_to_512_bytes_at_16_less),
+        BUFFER_TEST(a_huge_buffer_shrinks_in_place_down_to_half),
         BUFFER_TEST(random_operations_agree_with_a_plain_array),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -147,6 +147,60 @@ static void thresholds_are_nettys(void **state) {
     assert_int_equal(f->lists[CHUNK_LIST_100].largest, 0);
 }
 
+static void the_lists_are_chained_as_nettys(void **state) {
+    const chunk_list *lists = ((fixture *)*state)->lists;
+    assert_ptr_equal(lists[CHUNK_LIST_INIT].fuller, &lists[CHUNK_LIST_000]);
+    assert_ptr_equal(lists[CHUNK_LIST_000].fuller, &lists[CHUNK_LIST_025]);
+    assert_ptr_equal(lists[CHUNK_LIST_025].fuller, &lists[CHUNK_LIST_050]);
+    assert_ptr_equal(lists[CHUNK_LIST_050].fuller, &lists[CHUNK_LIST_100]);
+    assert_ptr_equal(lists[CHUNK_LIST_075].fuller, &lists[CHUNK_LIST_100]);
+    assert_null(lists[CHUNK_LIST_100].fuller);
+    assert_ptr_equal(lists[CHUNK_LIST_100].emptier, &lists[CHUNK_LIST_075]);
+    assert_ptr_equal(lists[CHUNK_LIST_075].emptier, &lists[CHUNK_LIST_050]);
+    assert_ptr_equal(lists[CHUNK_LIST_050].emptier, &lists[CHUNK_LIST_025]);
+    assert_ptr_equal(lists[CHUNK_LIST_025].emptier, &lists[CHUNK_LIST_000]);
+    assert_null(lists[CHUNK_LIST_000].emptier);
+    assert_ptr_equal(lists[CHUNK_LIST_INIT].emptier, &lists[CHUNK_LIST_INIT]);
+}
+
+static void each_list_refuses_what_no_member_can_hold(void **state) {
+    fixture *f = *state;
+    assert_int_equal(f->lists[CHUNK_LIST_INIT].largest,
+                     CHUNK); /* Netty's is 99 %, which no chunk in use can hold either */
+    assert_int_equal(f->lists[CHUNK_LIST_000].largest, CHUNK * 99 / 100);
+    assert_int_equal(f->lists[CHUNK_LIST_025].largest, CHUNK * 75 / 100);
+    assert_int_equal(f->lists[CHUNK_LIST_050].largest, CHUNK * 50 / 100);
+    assert_int_equal(f->lists[CHUNK_LIST_075].largest, CHUNK * 25 / 100);
+    assert_int_equal(f->lists[CHUNK_LIST_100].largest, 0);
+}
+
+static void the_chunk_added_last_is_scanned_first(void **state) {
+    fixture *f = *state;
+    chunk_list *list = &f->lists[CHUNK_LIST_INIT];
+    chunk *later = malloc(chunk_storage(&f->classes));
+    uint32_t position = 0;
+    chunk_init(later, &f->classes, NULL, later, 0);
+    assert_true(chunk_take_run(later, normal_class(), &position));
+    fill_to(f, 1);
+    chunk_list_add(list, f->chunk);
+    chunk_list_add(list, later);
+    assert_ptr_equal(list->first, later);
+    assert_ptr_equal(list->first->next, f->chunk);
+    assert_true(chunk_lists_audit(f->lists));
+    free(later);
+}
+
+static void a_position_names_any_page_and_any_slot(void **state) {
+    (void)state;
+    const uint32_t most_slots = 65536 / 16; /* of the largest page */
+    for (uint32_t page = 0; page < RUN_INDEX_PAGES_MAX; page += 127) {
+        for (uint32_t slot = 0; slot < most_slots; slot += 63) {
+            assert_int_equal(chunk_position_page(chunk_position(page, slot)), page);
+            assert_int_equal(chunk_position_slot(chunk_position(page, slot)), slot);
+        }
+    }
+}
+
 static void usage_is_zero_only_when_empty_and_hundred_only_when_full(void **state) {
     fixture *f = *state;
     assert_int_equal(chunk_usage(f->chunk), 0);
@@ -181,6 +235,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_full_new_chunk_goes_straight_to_100, set_up, tear_down),
         cmocka_unit_test_setup_teardown(search_goes_050_025_000_init_075_and_never_100, set_up, tear_down),
         cmocka_unit_test_setup_teardown(thresholds_are_nettys, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_lists_are_chained_as_nettys, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(each_list_refuses_what_no_member_can_hold, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_chunk_added_last_is_scanned_first, set_up, tear_down),
+        cmocka_unit_test(a_position_names_any_page_and_any_slot),
         cmocka_unit_test_setup_teardown(usage_is_zero_only_when_empty_and_hundred_only_when_full, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_subpage_takes_its_run_and_gives_it_back, set_up, tear_down),
     };

@@ -79,6 +79,23 @@ static void the_lowest_of_equal_runs_is_taken(void **state) {
     }
 }
 
+static void expect_tail(void *context, uint32_t page, uint32_t pages) {
+    unsigned *runs = context;
+    assert_int_equal(page, 8);
+    assert_int_equal(pages, PAGES - 8);
+    (*runs)++;
+}
+
+static void what_is_left_of_a_run_stays_free_as_its_tail(void **state) {
+    fixture *f = *state;
+    assert_int_equal(run_index_take(&f->index, 8), 0);
+    unsigned runs = 0;
+    run_index_visit_free(&f->index, expect_tail, &runs);
+    assert_int_equal(runs, 1);
+    assert_int_equal(f->index.free_pages, PAGES - 8);
+    assert_true(run_index_audit(&f->index));
+}
+
 static void random_takes_and_gives_agree_with_a_map_of_pages(void **state) {
     fixture *f = *state;
     unit_random random = unit_random_start("run index", 2);
@@ -126,6 +143,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(free_joins_both_neighbours, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_smallest_class_that_fits_is_taken_before_a_larger_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_lowest_of_equal_runs_is_taken, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_left_of_a_run_stays_free_as_its_tail, set_up, tear_down),
         cmocka_unit_test_setup_teardown(random_takes_and_gives_agree_with_a_map_of_pages, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

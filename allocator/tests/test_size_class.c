@@ -86,11 +86,13 @@ static void subpages_are_the_fewest_pages_that_slots_fill(void **state) {
     size_classes classes = defaults();
     static const struct {
         size_t bytes;
-        uint32_t pages;
-    } golden[] = {{16, 1},   {48, 3},    {80, 5},    {640, 5},   {1024, 1}, {1280, 5},
-                  {5120, 5}, {16384, 2}, {20480, 5}, {24576, 3}, {28672, 7}};
+        uint32_t pages, slots;
+    } golden[] = {{16, 1, 512}, {48, 3, 512},  {80, 5, 512},  {640, 5, 64},  {1024, 1, 8}, {1280, 5, 32},
+                  {5120, 5, 8}, {16384, 2, 1}, {20480, 5, 2}, {24576, 3, 1}, {28672, 7, 2}};
     for (size_t i = 0; i < sizeof golden / sizeof golden[0]; i++) {
-        assert_int_equal(size_class_subpage_pages(&classes, size_class_of(golden[i].bytes)), golden[i].pages);
+        uint32_t pages = size_class_subpage_pages(&classes, size_class_of(golden[i].bytes));
+        assert_int_equal(pages, golden[i].pages);
+        assert_int_equal((size_t)pages * 8 * KIB / golden[i].bytes, golden[i].slots);
     }
     for (uint32_t i = 0; i < classes.small_count; i++) {
         size_t run = (size_t)size_class_subpage_pages(&classes, i) * 8 * KIB;
@@ -116,6 +118,43 @@ static void other_page_and_chunk_sizes_have_consistent_geometry(void **state) {
     }
 }
 
+/* The series as Netty's SizeClasses makes it, group by group: class n of a group has 2^group + n * 2^delta bytes; the first
+ * group begins at n = 0, the others at n = 1. */
+static uint32_t make_series(size_t chunk, size_t *sizes) {
+    uint32_t count = 0;
+    for (uint32_t n = 0; n < 4; n++) {
+        sizes[count++] = ((size_t)1 << 4) + ((size_t)n << 4);
+    }
+    for (unsigned group = 6, delta = 4; sizes[count - 1] < chunk; group++, delta++) {
+        for (uint32_t n = 1; n <= 4 && sizes[count - 1] < chunk; n++) {
+            sizes[count++] = ((size_t)1 << group) + ((size_t)n << delta);
+        }
+    }
+    return count;
+}
+
+static void nettys_loop_makes_the_same_classes_for_every_geometry(void **state) {
+    (void)state;
+    for (size_t page = 4 * KIB; page <= 64 * KIB; page *= 2) {
+        for (size_t chunk = page * 8; chunk <= page * 16384 && chunk <= 1024 * MIB; chunk *= 2) {
+            size_t sizes[SIZE_CLASS_MAX_COUNT + 1];
+            size_classes classes;
+            size_classes_init(&classes, page, chunk);
+            assert_int_equal(make_series(chunk, sizes), classes.count);
+            uint32_t page_class = 0;
+            for (uint32_t i = 0; i < classes.count; i++) {
+                assert_int_equal(size_class_bytes(i), sizes[i]);
+                assert_int_equal(size_class_is_small(&classes, i), sizes[i] < page * 4);
+                if (sizes[i] % page == 0) {
+                    size_t pages = size_class_page_bytes_in_pages(&classes, page_class++);
+                    assert_int_equal(pages, sizes[i] / page);
+                }
+            }
+            assert_int_equal(page_class, classes.page_count);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_have_68_classes_39_of_them_small_and_32_page_classes),
@@ -126,6 +165,7 @@ int main(void) {
         cmocka_unit_test(page_classes_round_up_for_requests_and_down_for_filing),
         cmocka_unit_test(subpages_are_the_fewest_pages_that_slots_fill),
         cmocka_unit_test(other_page_and_chunk_sizes_have_consistent_geometry),
+        cmocka_unit_test(nettys_loop_makes_the_same_classes_for_every_geometry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

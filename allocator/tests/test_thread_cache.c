@@ -174,6 +174,69 @@ static void often(poolbuf_allocator_options *options) {
     options->cache_trim_interval = 100;
 }
 
+static void sizes_of_caches_and_the_trim_interval_are_nettys_by_default(void **state) {
+    (void)state;
+    poolbuf_allocator_options options;
+    poolbuf_allocator_options_init(&options);
+    assert_int_equal(options.small_cache_size, 256);
+    assert_int_equal(options.normal_cache_size, 64);
+    assert_int_equal(options.cache_trim_interval, 8192);
+}
+
+/* What a trim sets aside. */
+static bool is_parked(poolbuf_allocator *allocator, size_t size) {
+    return registry_cache(&allocator->group)->reserves[size_class_of(size)].parked != NULL;
+}
+
+static void hits_and_misses_alike_count_towards_the_trim(void **state) {
+    (void)state;
+    poolbuf_allocator *allocator = make(often);
+    poolbuf *held[49];
+    assert_true(poolbuf_release(poolbuf_allocate(allocator, 1000, 1000)));
+    take_many(allocator, held, 49, 64);
+    for (int i = 0; i < 49; i++) {
+        assert_true(poolbuf_release(poolbuf_allocate(allocator, 4096, 4096)));
+    }
+    assert_false(is_parked(allocator, 1000));
+    assert_true(poolbuf_release(poolbuf_allocate(allocator, 4096, 4096))); /* the hundredth */
+    assert_true(is_parked(allocator, 1000));
+    give_many(held, 49);
+    end(allocator);
+}
+
+static void heap_and_direct_buffers_are_cached_apart(void **state) {
+    (void)state;
+    poolbuf_allocator *allocator = make(NULL);
+    const poolbuf *direct = poolbuf_allocate_direct(allocator, 500, 500);
+    const poolbuf *heap = poolbuf_allocate_heap(allocator, 500, 500);
+    assert_true(poolbuf_release((poolbuf *)(uintptr_t)heap));
+    assert_true(poolbuf_release((poolbuf *)(uintptr_t)direct));
+    const thread_cache *cache = registry_cache(&allocator->group);
+    assert_int_equal(thread_cache_idle(cache, allocator->kind_bins[POOLBUF_KIND_DIRECT] + size_class_of(500)), 1);
+    assert_int_equal(thread_cache_idle(cache, allocator->kind_bins[POOLBUF_KIND_HEAP] + size_class_of(500)), 1);
+    poolbuf *again = poolbuf_allocate_heap(allocator, 500, 500);
+    assert_ptr_equal(again, heap);
+    assert_true(poolbuf_release(again));
+    end(allocator);
+}
+
+static void one_byte_more_than_a_chunk_is_huge_exact_and_never_cached(void **state) {
+    (void)state;
+    const size_t largest = (size_t)4 << 20;
+    poolbuf_allocator *allocator = make(NULL);
+    poolbuf *b = poolbuf_allocate(allocator, largest, largest);
+    assert_int_equal(unit_metrics(allocator).huge_buffers, 0);
+    assert_true(poolbuf_release(b));
+    uint64_t cached = unit_metrics(allocator).cached_bytes;
+    b = poolbuf_allocate(allocator, largest + 1, largest + 1);
+    assert_int_equal(unit_metrics(allocator).huge_buffers, 1);
+    assert_int_equal(unit_metrics(allocator).huge_bytes, largest + 1);
+    assert_true(poolbuf_release(b));
+    assert_int_equal(unit_metrics(allocator).huge_buffers, 0);
+    assert_int_equal(unit_metrics(allocator).cached_bytes, cached);
+    end(allocator);
+}
+
 static void what_nobody_uses_for_two_intervals_goes(void **state) {
     (void)state;
     poolbuf_allocator *allocator = make(often);
@@ -378,6 +441,10 @@ int main(void) {
         cmocka_unit_test(large_classes_are_cached_too),
         cmocka_unit_test(a_cache_never_holds_more_than_its_budget),
         cmocka_unit_test(caching_can_be_turned_off_or_down),
+        cmocka_unit_test(sizes_of_caches_and_the_trim_interval_are_nettys_by_default),
+        cmocka_unit_test(hits_and_misses_alike_count_towards_the_trim),
+        cmocka_unit_test(heap_and_direct_buffers_are_cached_apart),
+        cmocka_unit_test(one_byte_more_than_a_chunk_is_huge_exact_and_never_cached),
         cmocka_unit_test(what_nobody_uses_for_two_intervals_goes),
         cmocka_unit_test(what_is_in_use_stays_through_trims),
         cmocka_unit_test(trim_gives_everything_back_at_once),
