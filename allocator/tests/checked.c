@@ -25,6 +25,16 @@ static CALLED void lose_buffers(unsigned count, size_t capacity) {
     }
 }
 
+/* Three out of four go back; the rest are lost. */
+static CALLED void lose_buffers_in_bulk(void) {
+    poolbuf *buffers[100];
+    if (poolbuf_allocate_many(NULL, 100, 100, buffers, 100) != 100 || poolbuf_release_many(buffers, 75) != 75) {
+        abort();
+    }
+    memset(buffers, 0, sizeof buffers);
+    sink += buffers[0] == NULL;
+}
+
 static CALLED void read_after_release(void) {
     poolbuf *buffer = make(100);
     const uint8_t *memory = poolbuf_memory(buffer);
@@ -92,6 +102,16 @@ static CALLED void make_no_mistake(void) {
             }
             (void)poolbuf_release(buffer);
         }
+        poolbuf *many[40];
+        if (poolbuf_allocate_many(NULL, 100, 100, many, 40) != 40) {
+            abort();
+        }
+        for (size_t i = 0; i < 40; i++) {
+            memset(poolbuf_memory(many[i]), 1, 100);
+        }
+        if (poolbuf_release_many(many, 40) != 40) {
+            abort();
+        }
         poolbuf_trim_thread_cache(NULL);
         (void)poolbuf_allocator_purge(NULL);
     }
@@ -110,6 +130,7 @@ int main(int argc, char **argv) {
         const char *name;
         void (*make)(void);
     } mistakes[] = {
+        {"lose_buffers_in_bulk", lose_buffers_in_bulk},
         {"read_after_release", read_after_release},
         {"write_past_capacity", write_past_capacity},
         {"read_the_slack_after_shrinking", read_the_slack_after_shrinking},

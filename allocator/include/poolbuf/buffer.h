@@ -102,6 +102,28 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf *poolbuf_allocate_heap(poolbuf_allocator *
  *   cost     the sole owner: no atomic operation, a push to the calling thread's cache; others: one atomic subtraction. */
 POOLBUF_API bool poolbuf_release(poolbuf *buffer);
 
+/* poolbuf_allocate_many() gives many buffers of one size, of the allocator's preferred kind: the same ones, in the same
+ * order, as so many calls of poolbuf_allocate() would.
+ *   allocator, initial_capacity, max_capacity  as poolbuf_allocate(), for each buffer.
+ *   buffers   room for count pointers; may be NULL where count is 0. The first ones are set, as many as were given.
+ *   returns   how many: count, unless memory ran out; the caller owns one reference to each.
+ *   errors    fewer than count, down to 0: as poolbuf_allocate() gives NULL. What was given stays the caller's.
+ *   threads   any.
+ *   cost      one look-up a run of buffers that the calling thread's cache has ready; a few stores a buffer. */
+POOLBUF_API POOLBUF_NODISCARD size_t poolbuf_allocate_many(poolbuf_allocator *allocator, size_t initial_capacity,
+                                                           size_t max_capacity, poolbuf **buffers, size_t count);
+
+/* poolbuf_release_many() drops one reference of each buffer, in the order of the list. They may differ in size, kind,
+ * allocator, thread and number of references; one that is listed twice loses two.
+ *   buffers   count pointers, none NULL; the caller owns one reference for each and none on return. The list itself is
+ *             only read. It may be NULL where count is 0.
+ *   returns   how many of these were the last reference.
+ *   errors    none; a NULL or dead buffer in the list is a programming error (passed over, where it is only counted).
+ *   threads   any, concurrently with other owners of the same buffers; not with changes of the list.
+ *   cost      one look-up a run of neighbours of one size class that only the caller owns; a few stores each. Others: as
+ *             poolbuf_release(). */
+POOLBUF_API size_t poolbuf_release_many(poolbuf **buffers, size_t count);
+
 /* poolbuf_retain() adds one reference.
  *   returns  buffer; the caller owns one reference more.
  *   errors   none; retaining a dead buffer, or more than 2^30 times, is a programming error.
