@@ -1,16 +1,12 @@
 /* Metrics: a snapshot, added up from what arenas and caches know. */
-#include <stddef.h>
-#include <string.h>
+#include "metrics.h"
 
-#include <poolbuf/metrics.h>
+#include <string.h>
 
 #include "allocator.h"
 #include "counter.h"
 #include "registry.h"
 #include "tracker.h"
-
-/* The size of the first version of the struct; callers that know less are refused. */
-#define METRICS_SIZE_V1 (offsetof(poolbuf_metrics, misuses) + sizeof(uint64_t))
 
 static void add_arena(poolbuf_metrics *m, arena *source) {
     const arena_counters *counters = &source->counters;

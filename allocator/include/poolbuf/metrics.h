@@ -8,6 +8,7 @@
 
 #include <stddef.h> /* size_t */
 #include <stdint.h> /* uint64_t */
+#include <stdio.h>  /* FILE */
 
 #include <poolbuf/allocator.h>
 #include <poolbuf/export.h>
@@ -50,6 +51,25 @@ typedef struct poolbuf_metrics {
  *   cost       some hundred loads for each thread cache. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_allocator_metrics(poolbuf_allocator *allocator,
                                                                        poolbuf_metrics *metrics);
+
+/* poolbuf_metrics_write_json() writes a snapshot as one JSON object: "schema", which is "poolbuf.metrics/1", and each field of
+ * the struct under its name.
+ *   metrics  not NULL; its struct_size says which fields there are, as in the call that filled it.
+ *   stream   not NULL.
+ *   returns  POOLBUF_OK.
+ *   errors   POOLBUF_ERROR_BAD_ARGUMENT if the stream reports an error, or an argument is not as above.
+ *   threads  any; looks at the snapshot alone.
+ *   cost     for people and collectors: some formatted writes, nothing allocated but by the stream. */
+POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_metrics_write_json(const poolbuf_metrics *metrics, FILE *stream);
+
+/* poolbuf_metrics_write_openmetrics() writes a snapshot as the text of OpenMetrics 1.0, which Prometheus reads: families
+ * called poolbuf_ and the field, with type, unit and help; counters end in _total; the last line is "# EOF". The text is
+ * that of one allocator, without labels. chunk_count is poolbuf_chunks, as the suffix _count belongs to other types there.
+ * releases is a gauge: it is worked out from two figures, so in the middle of traffic it may fall by a few, which a collector
+ * would take for a counter that has started anew.
+ *   metrics, stream, returns, errors, threads, cost   as above. */
+POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_metrics_write_openmetrics(const poolbuf_metrics *metrics,
+                                                                               FILE *stream);
 
 POOLBUF_END_DECLS
 
