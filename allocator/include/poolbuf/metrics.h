@@ -2,7 +2,8 @@
  *
  * Nothing is counted on the fast path but the countdown to the next sampled allocation: what is alive is what the
  * arenas have handed out minus what waits in caches. So a snapshot is exact when no call is running; taken while
- * threads allocate, it may be off by the buffers that were on their way between an arena, a cache and a caller. */
+ * threads allocate, it may be off by the buffers that were on their way between an arena, a cache and a caller; and, if a
+ * thread renews its countdown just then, allocations by as many as that spans: the gap between samples or trims. */
 #ifndef POOLBUF_METRICS_H
 #define POOLBUF_METRICS_H
 
@@ -65,8 +66,9 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_metrics_write_json(const po
 /* poolbuf_metrics_write_openmetrics() writes a snapshot as the text of OpenMetrics 1.0, which Prometheus reads: families
  * called poolbuf_ and the field, with type, unit and help; counters end in _total; the last line is "# EOF". The text is
  * that of one allocator, without labels. chunk_count is poolbuf_chunks, as the suffix _count belongs to other types there.
- * releases is a gauge: it is worked out from two figures, so in the middle of traffic it may fall by a few, which a collector
- * would take for a counter that has started anew.
+ * releases is a gauge: it is worked out from two figures, so in the middle of traffic it may fall, which a collector would
+ * take for a counter that has started anew. allocations could fall only if a snapshot that was off, as said above, were
+ * followed by one before as many more had been handed out; a collector's seconds between the two are far more.
  *   metrics, stream, returns, errors, threads, cost   as above. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_metrics_write_openmetrics(const poolbuf_metrics *metrics,
                                                                                FILE *stream);
