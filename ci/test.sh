@@ -128,4 +128,3 @@ ci/setup.sh test
 for name; do
     run_stage "$name"
 done
-printf 'ci/test.sh: all passed in %d s\n' "$((SECONDS - started))" >&2
