@@ -3,14 +3,14 @@
  * The library is loaded on the first capture, not at start-up: a program that never samples never pays for it. Loading
  * takes the dynamic loader's lock. A second thread must not simply wait for the first to finish: it may hold that lock
  * itself (a constructor of a library being loaded that allocates a buffer), and then both would wait forever. So it
- * waits for a bounded time, and goes without a stack after that. */
+ * waits for a bounded time, and goes without a stack after that. Once somebody has waited in vain nobody waits again: a
+ * load that is stuck, or that a fork() has cut off, costs a process one such wait. */
 #include <dlfcn.h>
 #include <execinfo.h>
-#include <sched.h>
 #include <stdatomic.h>
-#include <stdio.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <valgrind/valgrind.h>
 
@@ -18,7 +18,8 @@
 #include "unwind.h"
 
 enum {
-    LOAD_WAIT_NS = 20000000 /* a load takes about 0.5 ms; this is for a loaded machine */
+    LOAD_WAIT_MS = 2000, /* a load takes about 0.5 ms; this is for a machine with more to run than it has cores */
+    LOAD_LOOK_NS = 50000
 };
 
 typedef int backtrace_function(void **addresses, int limit);
@@ -30,6 +31,7 @@ enum load_state {
 };
 
 static _Atomic int load_state;
+static atomic_bool waited_in_vain;
 /* Both written before LOAD_DONE is released, and read after it is acquired. */
 static backtrace_function *walk;
 static backtrace_function *walk_unseen;
@@ -59,6 +61,12 @@ static void load(void) {
     atomic_store_explicit(&load_state, LOAD_DONE, memory_order_release);
 }
 
+static uint64_t now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 static bool loaded_slow(void) {
     int expected = LOAD_NOT_TRIED;
     if (atomic_compare_exchange_strong_explicit(&load_state, &expected, LOAD_BUSY, memory_order_acquire,
@@ -66,16 +74,17 @@ static bool loaded_slow(void) {
         load();
         return true;
     }
-    struct timespec start;
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &start);
-    do {
-        sched_yield();
+    const struct timespec pause = {.tv_nsec = LOAD_LOOK_NS};
+    const uint64_t deadline = now_ms() + LOAD_WAIT_MS;
+    while (!atomic_load_explicit(&waited_in_vain, memory_order_relaxed)) {
+        (void)nanosleep(&pause, NULL); /* not a spin: the loading thread may need this core */
         if (atomic_load_explicit(&load_state, memory_order_acquire) == LOAD_DONE) {
             return true;
         }
-        clock_gettime(CLOCK_MONOTONIC, &now);
-    } while ((now.tv_sec - start.tv_sec) * 1000000000LL + now.tv_nsec - start.tv_nsec < LOAD_WAIT_NS);
+        if (now_ms() >= deadline) {
+            atomic_store_explicit(&waited_in_vain, true, memory_order_relaxed);
+        }
+    }
     return false;
 }
 
