@@ -355,9 +355,11 @@ static arena *unlocked;
 static unsigned unlocked_returns;
 
 static int give_back_unlocked(os_source source, void *region, size_t size) {
-    assert_int_equal(pthread_mutex_trylock(&unlocked->lock), 0);
-    assert_int_equal(pthread_mutex_unlock(&unlocked->lock), 0);
-    unlocked_returns++;
+    /* Counted, and asserted by the test: an assertion that failed here would leave the arena locked, and tear-down waiting. */
+    if (pthread_mutex_trylock(&unlocked->lock) == 0) {
+        (void)pthread_mutex_unlock(&unlocked->lock);
+        unlocked_returns++;
+    }
     return os_fault.give_back(source, region, size);
 }
 
