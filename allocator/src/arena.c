@@ -177,7 +177,7 @@ static bool take_from_chunk(chunk *candidate, uint32_t size_class, subpage *reco
 static chunk *take_run_locked(arena *self, uint32_t size_class, subpage *record, uint32_t *position) {
     const size_classes *classes = self->config.classes;
     size_t bytes = record != NULL ? (size_t)size_class_subpage_pages(classes, size_class) << classes->page_log2
-                                  : size_class_bytes(size_class);
+                                  : size_class_bytes(classes, size_class);
     uint32_t page_class = size_class_page_ceil(classes, (uint32_t)(bytes >> classes->page_log2));
     for (const uint8_t *id = chunk_list_search_order; *id != CHUNK_LIST_COUNT; id++) {
         if (bytes > self->lists[*id].largest) {
@@ -257,7 +257,7 @@ uint32_t arena_take(arena *self, uint32_t size_class, uint32_t count, poolbuf **
         handle->memory = at.memory;
         handle->origin = at.chunk;
         handle->position = at.position;
-        handle->usable = (uint32_t)size_class_bytes(size_class);
+        handle->usable = (uint32_t)size_class_bytes(self->config.classes, size_class);
         handle->bin = (uint16_t)(self->config.first_bin + size_class);
         handle_push(list, handle);
     }
@@ -553,7 +553,7 @@ static bool audit_locked(const arena *self) {
         if (size_class_is_small(classes, i)) {
             POOLBUF_AUDIT(used[i] == self->counters.carved[i]); /* A1 */
         } else {
-            run_pages += self->counters.carved[i] * (size_class_bytes(i) >> classes->page_log2);
+            run_pages += self->counters.carved[i] * (size_class_bytes(classes, i) >> classes->page_log2);
         }
     }
     POOLBUF_AUDIT(pages == subpage_pages + run_pages);
