@@ -159,6 +159,16 @@ static inline bool poolbuf_release_fast_(poolbuf *buffer) {
     return true;
 }
 
+#if POOLBUF_INLINE
+static inline poolbuf *poolbuf_allocate(poolbuf_allocator *allocator, size_t initial_capacity, size_t max_capacity) {
+    return poolbuf_allocate_fast_(allocator, initial_capacity, max_capacity);
+}
+
+static inline bool poolbuf_release(poolbuf *buffer) {
+    return poolbuf_release_fast_(buffer);
+}
+#endif
+
 POOLBUF_END_DECLS
 
 #endif
