@@ -119,7 +119,7 @@ static void set_up(poolbuf_allocator *self, const poolbuf_allocator_options *opt
     group->naked_bin = 2 * self->classes.count;
     group->bin_count = group->naked_bin + 1;
     group->largest = (uint32_t)options->chunk_size;
-    group->spacing = self->classes.spacing;
+    group->per_log2 = self->classes.per_log2;
     group->trim_interval = options->cache_trim_interval;
     group->trim_interval_ms = options->cache_trim_interval_ms;
     group->budget = options->cache_limit_bytes;

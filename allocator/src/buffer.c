@@ -40,8 +40,7 @@ static poolbuf *allocate_kind(poolbuf_allocator *allocator, int kind, size_t ini
         return NULL;
     }
     size_t most = poolbuf_limited_(max_capacity);
-    poolbuf *buffer =
-        poolbuf_pop_(registry_slot(allocator->group.slot), allocator->kind_bins[kind], initial_capacity, most);
+    poolbuf *buffer = poolbuf_pop_(allocator->group.slot, allocator->kind_bins[kind], initial_capacity, most);
     return POOLBUF_LIKELY(buffer != NULL) ? buffer : allocate_slow(allocator, kind, initial_capacity, most);
 }
 
@@ -188,6 +187,19 @@ static void count_and_sample(poolbuf_allocator *allocator, poolbuf *buffer) {
     }
 }
 
+/* The fast path knows where the bins are with four classes a doubling, as constants are cheaper than what an option says. With
+ * eight this comes first here. */
+static inline poolbuf *pop_of_eight(const poolbuf_allocator *allocator, int kind, size_t initial_capacity,
+                                    size_t max_capacity) {
+    uint32_t slot = allocator->group.slot;
+    poolbuf_cache_ *cache = registry_slot(slot);
+    if (allocator->group.per_log2 != 3 || initial_capacity > allocator->group.largest) {
+        return NULL;
+    }
+    poolbuf_bin_ *bin = &cache->bins[allocator->kind_bins[kind] + size_class_of(&allocator->classes, initial_capacity)];
+    return poolbuf_pop_bin_(slot, bin, initial_capacity, max_capacity);
+}
+
 static __attribute__((noinline)) poolbuf *allocate_slow(poolbuf_allocator *allocator, int kind, size_t initial_capacity,
                                                         size_t max_capacity) {
     if (initial_capacity > max_capacity) {
@@ -200,7 +212,11 @@ static __attribute__((noinline)) poolbuf *allocate_slow(poolbuf_allocator *alloc
     if (kind == KIND_PREFERRED) {
         kind = allocator->options.prefer_direct ? POOLBUF_KIND_DIRECT : POOLBUF_KIND_HEAP;
     }
-    poolbuf *buffer = take_memory(allocator, kind, initial_capacity);
+    poolbuf *buffer = pop_of_eight(allocator, kind, initial_capacity, max_capacity);
+    if (buffer != NULL) {
+        return buffer;
+    }
+    buffer = take_memory(allocator, kind, initial_capacity);
     if (buffer == NULL) {
         return NULL;
     }

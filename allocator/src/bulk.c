@@ -23,11 +23,11 @@
 #include "tracker.h"
 
 /* Pops at most count handles from a bin; returns how many. */
-static inline size_t take_run(poolbuf_cache_ *cache, poolbuf_bin_ *bin, size_t capacity, size_t max_capacity,
-                              poolbuf **buffers, size_t count) {
+static inline size_t take_run(uint32_t slot, poolbuf_bin_ *bin, size_t capacity, size_t max_capacity, poolbuf **buffers,
+                              size_t count) {
     poolbuf **top = poolbuf_bin_top_(bin);
     size_t ready = (size_t)(top - bin->floor);
-    uint32_t countdown = POOLBUF_GET_(cache->countdown);
+    uint32_t countdown = POOLBUF_GET_(poolbuf_thread_1_.countdowns[slot]);
     size_t run = count < ready ? count : ready;
     if (POOLBUF_UNLIKELY(run >= countdown)) {
         run = countdown - (countdown != 0); /* the one on which it expires is not ours */
@@ -41,7 +41,7 @@ static inline size_t take_run(poolbuf_cache_ *cache, poolbuf_bin_ *bin, size_t c
     }
     if (run != 0) {
         poolbuf_bin_set_top_(bin, top);
-        POOLBUF_SET_(cache->countdown, countdown - (uint32_t)run);
+        POOLBUF_SET_(poolbuf_thread_1_.countdowns[slot], countdown - (uint32_t)run);
     }
     return run;
 }
@@ -55,8 +55,8 @@ size_t poolbuf_allocate_many(poolbuf_allocator *allocator, size_t initial_capaci
         /* Looked up again for each run: what ends one may have made a cache, or emptied the slot. */
         poolbuf_cache_ *cache = registry_slot(slot);
         if (POOLBUF_LIKELY(initial_capacity - 1 < cache->largest && initial_capacity <= most)) {
-            poolbuf_bin_ *bin = &cache->bins[poolbuf_size_class_(&cache->spacing, initial_capacity - 1)];
-            given += take_run(cache, bin, initial_capacity, most, buffers + given, count - given);
+            poolbuf_bin_ *bin = &cache->bins[poolbuf_size_class_(initial_capacity - 1, 2)];
+            given += take_run(slot, bin, initial_capacity, most, buffers + given, count - given);
             if (POOLBUF_LIKELY(given == count)) {
                 break;
             }

@@ -11,7 +11,7 @@
  * key's destructor, and that storage goes after the destructor has run. */
 typedef struct thread_record {
     struct thread_record *next, *prev; /* guarded by the lock */
-    poolbuf_cache_ *volatile *slots;   /* the thread's poolbuf_caches_1_ */
+    poolbuf_thread_ *slots;            /* the thread's poolbuf_thread_1_ */
     thread_cache *caches;              /* by next_of_thread; changed under the lock */
     bool linked;
     bool finished;           /* its destructor has run: no more caches */
@@ -19,13 +19,12 @@ typedef struct thread_record {
     uint32_t uncached_gap;
 } thread_record;
 
-/* Every bin is empty and has no room; the spacing is one for which the fast path can work out a bin. */
-static poolbuf_cache_ no_cache = {.spacing = {.first_doubling = 64, .per_log2 = 2, .per = 4}};
+static poolbuf_cache_ no_cache; /* every bin is empty and has no room */
 
 #define FOUR(x) x, x, x, x
-__thread poolbuf_cache_ *volatile poolbuf_caches_1_[POOLBUF_SLOTS_] = {
-    FOUR(&no_cache), FOUR(&no_cache), FOUR(&no_cache), FOUR(&no_cache),
-    FOUR(&no_cache), FOUR(&no_cache), FOUR(&no_cache), FOUR(&no_cache)};
+__thread poolbuf_thread_ poolbuf_thread_1_ = {.caches = {FOUR(&no_cache), FOUR(&no_cache), FOUR(&no_cache),
+                                                         FOUR(&no_cache), FOUR(&no_cache), FOUR(&no_cache),
+                                                         FOUR(&no_cache), FOUR(&no_cache)}};
 _Static_assert(REGISTRY_SLOTS == 8 * 4, "each slot starts with the empty cache");
 
 static _Thread_local thread_record self;
@@ -55,8 +54,8 @@ void registry_unlock_creation(void) {
     (void)pthread_mutex_unlock(&creation_lock);
 }
 
-static void set_slot(poolbuf_cache_ *volatile *slots, uint32_t slot, poolbuf_cache_ *cache) {
-    __atomic_store_n(&slots[slot], cache, __ATOMIC_RELAXED);
+static void set_slot(poolbuf_thread_ *slots, uint32_t slot, poolbuf_cache_ *cache) {
+    POOLBUF_SET_(slots->caches[slot], cache);
 }
 
 static void visit_locked(void (*visit)(void *context, cache_group *group), void *context) {
@@ -99,7 +98,7 @@ static thread_cache *make_cache_locked(cache_group *group) {
         if (!exit_key_made || pthread_setspecific(exit_key, &self) != 0) {
             return NULL;
         }
-        self.slots = poolbuf_caches_1_;
+        self.slots = &poolbuf_thread_1_;
         self.next = threads;
         self.prev = NULL;
         if (threads != NULL) {
@@ -112,7 +111,8 @@ static thread_cache *make_cache_locked(cache_group *group) {
     if (cache == NULL) {
         return NULL;
     }
-    thread_cache_init(cache, group);
+    thread_cache_init(cache, group,
+                      group->slot != REGISTRY_SLOT_SHARED ? &poolbuf_thread_1_.countdowns[group->slot] : NULL);
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         cache->arenas[kind] = bind_arena_locked(group, kind);
     }
@@ -192,7 +192,7 @@ thread_cache *registry_cache(cache_group *group) {
             cache->restart = true;
         }
         if (group->slot != REGISTRY_SLOT_SHARED) {
-            set_slot(poolbuf_caches_1_, group->slot, &cache->fast);
+            set_slot(&poolbuf_thread_1_, group->slot, &cache->fast);
         }
     }
     registry_unlock();
@@ -282,7 +282,7 @@ static void after_fork_child(void) {
         next = thread->next;
         if (thread != &self) {
             for (thread_cache *cache = thread->caches; cache != NULL; cache = cache->next_of_thread) {
-                cache->thread = NULL;
+                thread_cache_detach(cache);
             }
             unlink_thread_locked(thread);
         }

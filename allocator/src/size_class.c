@@ -7,7 +7,7 @@
  * whole pages, so they are counted apart: 1, 2, 3, 4 pages first, then four a doubling: 5 6 7 8, 10 12 14 16, ... That is
  * the series of sizes with a quantum of one page, which is what Netty's table comes to as well. */
 static const size_classes PAGES = {
-    .spacing = {.first_doubling = 64, .per_log2 = 2, .per = 4},
+    .per_log2 = 2,
 };
 
 static uint32_t page_class_of(uint32_t pages) {
@@ -26,9 +26,7 @@ void size_classes_init(size_classes *classes, size_t page_size, size_t chunk_siz
     POOLBUF_ASSERT(chunk_size <= (size_t)1 << SIZE_CLASS_CHUNK_MAX_LOG2);
     POOLBUF_ASSERT(per_doubling == 4 || per_doubling == SIZE_CLASS_PER_MAX);
     *classes = (size_classes){
-        .spacing = {.first_doubling = per_doubling << SIZE_CLASS_QUANTUM_LOG2,
-                    .per_log2 = (uint32_t)__builtin_ctz(per_doubling),
-                    .per = per_doubling},
+        .per_log2 = (uint32_t)__builtin_ctz(per_doubling),
         .page_log2 = (uint32_t)__builtin_ctzll(page_size),
         .chunk_log2 = (uint32_t)__builtin_ctzll(chunk_size),
         .page_count = page_class_of((uint32_t)(chunk_size / page_size)) + 1,

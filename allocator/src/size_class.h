@@ -32,7 +32,7 @@
 
 /* The geometry that an allocator has chosen, and what follows from it. */
 typedef struct size_classes {
-    poolbuf_spacing_ spacing;
+    uint32_t per_log2; /* classes a doubling, as a power of two: 2 or 3 */
     uint32_t page_log2;
     uint32_t chunk_log2;
     uint32_t count;       /* classes, the chunk's own size being the last */
@@ -45,17 +45,17 @@ void size_classes_init(size_classes *classes, size_t page_size, size_t chunk_siz
 
 /* The class of a size of up to 1 GiB; size 0 has class 0. */
 static inline uint32_t size_class_of(const size_classes *classes, size_t size) {
-    return (uint32_t)poolbuf_size_class_(&classes->spacing, size - (size != 0));
+    return (uint32_t)poolbuf_size_class_(size - (size != 0), classes->per_log2);
 }
 
 /* The bytes of a class. */
 static inline size_t size_class_bytes(const size_classes *classes, uint32_t index) {
-    const poolbuf_spacing_ *spacing = &classes->spacing;
-    if (index < spacing->per) {
+    uint32_t per = 1u << classes->per_log2;
+    if (index < per) {
         return (size_t)(index + 1) << SIZE_CLASS_QUANTUM_LOG2;
     }
-    uint32_t doubling = (index >> spacing->per_log2) - 1;
-    size_t steps = spacing->per + (index & (spacing->per - 1)) + 1;
+    uint32_t doubling = (index >> classes->per_log2) - 1;
+    size_t steps = per + (index & (per - 1)) + 1;
     return steps << (doubling + SIZE_CLASS_QUANTUM_LOG2);
 }
 

@@ -17,11 +17,11 @@ size_t thread_cache_storage(size_t places) {
 }
 
 /* The places stay as they are: nobody reads one that has not been written. */
-void thread_cache_init(thread_cache *self, cache_group *group) {
+void thread_cache_init(thread_cache *self, cache_group *group, volatile uint32_t *countdown) {
     memset(self, 0, sizeof *self);
     self->group = group;
-    self->fast.largest = group->largest;
-    self->fast.spacing = group->spacing;
+    self->fast.largest = group->per_log2 == 2 ? group->largest : 0;
+    self->countdown = countdown != NULL ? countdown : &self->spare_countdown;
     for (uint32_t i = 0; i < group->bin_count; i++) {
         poolbuf **bottom = self->places + group->bins[i].first;
         self->fast.bins[i] = (poolbuf_bin_){.top = bottom, .floor = bottom, .ceiling = bottom, .bottom = bottom};
@@ -30,8 +30,14 @@ void thread_cache_init(thread_cache *self, cache_group *group) {
     self->restart = true;
     self->trim_left = group->trim_interval != 0 ? group->trim_interval : GAP_NONE;
     self->trimmed_ms = group->trim_interval_ms != 0 ? os->now_ms() : 0;
-    POOLBUF_SET_(self->fast.countdown, 1);
+    POOLBUF_SET_(*self->countdown, 1);
     self->armed = 1;
+}
+
+void thread_cache_detach(thread_cache *self) {
+    self->spare_countdown = POOLBUF_GET_(*self->countdown);
+    self->countdown = &self->spare_countdown;
+    self->thread = NULL;
 }
 
 /* ---- The countdown ------------------------------------------------------------------------------------------------ */
@@ -47,7 +53,7 @@ static void relaxed_set(uint32_t *value, uint32_t to) {
 /* NOLINTEND(readability-non-const-parameter) */
 
 uint64_t thread_cache_allocated(const thread_cache *self) {
-    return counter_get(&self->allocated) + relaxed_get(&self->armed) - POOLBUF_GET_(self->fast.countdown);
+    return counter_get(&self->allocated) + relaxed_get(&self->armed) - POOLBUF_GET_(*self->countdown);
 }
 
 static void arm(thread_cache *self) {
@@ -59,14 +65,14 @@ static void arm(thread_cache *self) {
         next = 1; /* every allocation must take the slow path, where the checker is told */
     }
     relaxed_set(&self->armed, next);
-    POOLBUF_SET_(self->fast.countdown, next);
+    POOLBUF_SET_(*self->countdown, next);
 }
 
 /* Books the allocations since arming; returns nothing left to count down in either interval as 0. */
 static void book(thread_cache *self) {
-    uint32_t passed = relaxed_get(&self->armed) - POOLBUF_GET_(self->fast.countdown);
+    uint32_t passed = relaxed_get(&self->armed) - POOLBUF_GET_(*self->countdown);
     counter_add(&self->allocated, passed);
-    relaxed_set(&self->armed, POOLBUF_GET_(self->fast.countdown));
+    relaxed_set(&self->armed, POOLBUF_GET_(*self->countdown));
     if (self->gap_left != GAP_NONE) {
         self->gap_left -= passed < self->gap_left ? passed : self->gap_left;
     }
@@ -92,8 +98,8 @@ bool thread_cache_count(thread_cache *self) {
         self->gap_left = tracker_next_gap();
         arm(self);
     }
-    uint32_t left = POOLBUF_GET_(self->fast.countdown) - 1;
-    POOLBUF_SET_(self->fast.countdown, left);
+    uint32_t left = POOLBUF_GET_(*self->countdown) - 1;
+    POOLBUF_SET_(*self->countdown, left);
     if (left != 0) {
         return false;
     }

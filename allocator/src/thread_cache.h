@@ -73,15 +73,17 @@ typedef struct cache_counters {
 } cache_counters;
 
 typedef struct thread_cache {
-    poolbuf_cache_ fast; /* first: what poolbuf_caches_1_ points at */
-    uint32_t armed;      /* what countdown was set to; atomic, relaxed */
-    uint32_t gap_left;   /* allocations until the next sampled one, at the time of arming; GAP_NONE */
-    uint32_t trim_left;  /* allocations until the next trim, at the time of arming; GAP_NONE */
-    uint32_t epoch;      /* the sampling epoch that gap_left belongs to; guarded by the registry lock */
-    bool restart;        /* gap_left is from an earlier epoch */
-    uint64_t allocated;  /* allocations before arming; atomic, relaxed */
-    uint64_t trimmed_ms; /* when the last trim was; only where there is a trim by time */
-    size_t budget;       /* bytes that may still be charged */
+    poolbuf_cache_ fast;          /* first: what the thread's slot points at */
+    volatile uint32_t *countdown; /* in the thread's slot, or spare_countdown; read by others while the thread lives */
+    uint32_t spare_countdown;     /* of a cache in the shared slot, or whose thread was lost in a fork() */
+    uint32_t armed;               /* what countdown was set to; atomic, relaxed */
+    uint32_t gap_left;            /* allocations until the next sampled one, at the time of arming; GAP_NONE */
+    uint32_t trim_left;           /* allocations until the next trim, at the time of arming; GAP_NONE */
+    uint32_t epoch;               /* the sampling epoch that gap_left belongs to; guarded by the registry lock */
+    bool restart;                 /* gap_left is from an earlier epoch */
+    uint64_t allocated;           /* allocations before arming; atomic, relaxed */
+    uint64_t trimmed_ms;          /* when the last trim was; only where there is a trim by time */
+    size_t budget;                /* bytes that may still be charged */
     struct cache_group *group;
     arena *arenas[CACHE_KINDS];
     struct thread_record *thread;        /* NULL: the thread was lost in a fork() */
@@ -104,7 +106,7 @@ typedef struct cache_group {
     uint32_t trim_interval;     /* allocations; 0: never */
     uint32_t trim_interval_ms;  /* 0: never */
     size_t budget;              /* bytes that one cache may hold */
-    poolbuf_spacing_ spacing;   /* of the size classes */
+    uint32_t per_log2;          /* size classes a doubling, as a power of two */
     arena *arenas[CACHE_KINDS]; /* arrays */
     uint32_t arena_counts[CACHE_KINDS];
     thread_cache *first; /* guarded by the registry lock, as are the next three */
@@ -120,8 +122,12 @@ typedef struct cache_group {
 /* Bytes of a cache whose bins have so many places in all. */
 size_t thread_cache_storage(size_t places);
 
-/* A cache that is bound to no arena yet; its first allocation expires. */
-void thread_cache_init(thread_cache *self, cache_group *group);
+/* A cache that is bound to no arena yet; its first allocation expires. countdown is the one that the fast path counts down
+ * in; NULL: there is none, as the cache is in no slot. */
+void thread_cache_init(thread_cache *self, cache_group *group, volatile uint32_t *countdown);
+
+/* Its thread is gone, and with it the countdown. */
+void thread_cache_detach(thread_cache *self);
 
 /* Pops a handle: open, dead, with memory; NULL without memory. index is any bin's, cached or not. */
 poolbuf *thread_cache_take(thread_cache *self, uint32_t index);

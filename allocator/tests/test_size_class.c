@@ -105,7 +105,7 @@ static void no_request_above_64_bytes_wastes_more_than_a_fifth(void **state) {
     static const size_t parts[] = {5, 9}; /* and a ninth above 128 bytes where there are eight */
     for (unsigned p = 0; p < 2; p++) {
         size_classes classes = largest(PER_DOUBLING[p]);
-        for (uint32_t i = (uint32_t)classes.spacing.per; i < classes.count; i++) {
+        for (uint32_t i = PER_DOUBLING[p]; i < classes.count; i++) {
             size_t worst = size_class_bytes(&classes, i - 1) + 1;
             assert_true((size_class_bytes(&classes, i) - worst) * parts[p] <= size_class_bytes(&classes, i));
         }

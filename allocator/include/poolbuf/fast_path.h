@@ -11,14 +11,17 @@
  *                         is a slow one       pushes          is a slow one
  *
  * So either way costs one comparison, and the slow path alone knows why: the bin is empty or full, has not been given any
- * room yet (all four are equal), or its low-water mark has been reached, which tells a trim what nobody needed. countdown
+ * room yet (all four are equal), or its low-water mark has been reached, which tells a trim what nobody needed. A countdown
  * does the same for the rest: it runs down by one with each allocation, to the next one that is to be sampled, the next
- * trim, or the very next one where a checker is to be told of each.
+ * trim, or the very next one where a checker is to be told of each. It lies in
+ * thread-local storage and not in the cache, and the spacing of the classes is a constant, because the processor then knows
+ * those addresses and counts early: with both behind the pointer to the cache a pair of inlined calls took half as long
+ * again.
  *
- * A thread without a cache has the one that is always empty in its place (all bins NULL, countdown 0), so that there is no
- * test for it either.
+ * A thread without a cache has the one that is always empty in its place (all bins NULL), so that there is no test for it
+ * either.
  *
- * The layout is that of this version of the library. The name of poolbuf_caches_1_ ends in its number: a program that was
+ * The layout is that of this version of the library. The name of poolbuf_thread_1_ ends in its number: a program that was
  * compiled with another layout does not link, or does not start, instead of corrupting memory. */
 #ifndef POOLBUF_FAST_PATH_H
 #define POOLBUF_FAST_PATH_H
@@ -54,32 +57,27 @@ typedef struct poolbuf_bin_ {
     poolbuf **bottom;
 } poolbuf_bin_;
 
-/* How the size classes lie: see size_class.h in the library. */
-typedef struct poolbuf_spacing_ {
-    size_t first_doubling; /* bytes; up to here classes are a quantum apart */
-    size_t per_log2;       /* classes in each doubling from there, as a power of two ... */
-    size_t per;            /* ... and as a number */
-} poolbuf_spacing_;
-
-/* The bins come first, so that one register addresses all of a bin. */
+/* A thread's cache of one allocator. The bins come first, so that one register addresses all of a bin. */
 typedef struct poolbuf_cache_ {
     poolbuf_bin_ bins[POOLBUF_BINS_];
-    size_t largest; /* bytes; capacities above have no bin */
-    poolbuf_spacing_ spacing;
-    volatile uint32_t countdown;
+    size_t largest; /* bytes; the fast path has no bin for larger capacities; 0: for none (eight classes a doubling) */
 } poolbuf_cache_;
 
-/* The calling thread's caches by slot; never NULL. Others write to it too (registry.h). Initial-exec: the library is loaded
- * with the program and never unloaded. */
-extern POOLBUF_API __thread poolbuf_cache_ *volatile poolbuf_caches_1_[POOLBUF_SLOTS_]
-    __attribute__((tls_model("initial-exec")));
+/* What a thread knows of the allocators, by slot. */
+typedef struct poolbuf_thread_ {
+    poolbuf_cache_ *volatile caches[POOLBUF_SLOTS_]; /* never NULL; others write to them too (registry.h) */
+    volatile uint32_t countdowns[POOLBUF_SLOTS_];
+} poolbuf_thread_;
+
+/* The calling thread's. Initial-exec: the library is loaded with the program and never unloaded. */
+extern POOLBUF_API __thread poolbuf_thread_ poolbuf_thread_1_ __attribute__((tls_model("initial-exec")));
 
 POOLBUF_API poolbuf *poolbuf_allocate_slow_(poolbuf_allocator *allocator, size_t initial_capacity, size_t max_capacity);
 POOLBUF_API bool poolbuf_release_slow_(poolbuf *buffer);
 POOLBUF_API bool poolbuf_release_full_(poolbuf *buffer);
 
 static inline poolbuf_cache_ *poolbuf_cache_of_slot_(uint32_t slot) {
-    return POOLBUF_GET_(poolbuf_caches_1_[slot]);
+    return POOLBUF_GET_(poolbuf_thread_1_.caches[slot]);
 }
 
 static inline poolbuf **poolbuf_bin_top_(const poolbuf_bin_ *bin) {
@@ -90,38 +88,46 @@ static inline void poolbuf_bin_set_top_(poolbuf_bin_ *bin, poolbuf **top) {
     POOLBUF_SET_(bin->top, top);
 }
 
-/* The class of a size: the first whose bytes are not fewer. last is size - 1, the last byte's index.
+/* The class of a size: the first whose bytes are not fewer. last is size - 1, the last byte's index; with 2^per_log2 classes
+ * a doubling, which is a constant where it is called.
  *
- * Let g be the place of the highest bit of last, taken as at least that of first_doubling. Within the doubling that g names,
- * classes are 2^(g - per_log2) apart, so last >> (g - per_log2) counts them, per to 2 * per - 1 (0 to per - 1 in the first);
- * earlier doublings have `per` each. A quantum is 16 B, so the first doubling that is not all quanta begins at 16 * per,
- * which makes g - per_log2 at least 4. */
-static inline size_t poolbuf_size_class_(const poolbuf_spacing_ *spacing, size_t last) {
-    size_t shift = (63u ^ (size_t)(unsigned)__builtin_clzll(last | spacing->first_doubling)) - spacing->per_log2;
-    return (shift - 4) * spacing->per + (last >> shift);
+ * Let g be the place of the highest bit of last, taken as at least per_log2 + 4. Within the doubling that g names, classes
+ * are 2^(g - per_log2) apart, so last >> (g - per_log2) counts them, from the number of classes a doubling to twice that (from
+ * 0 in the first); earlier doublings have as many each. The first doubling that is not all quanta of 16 B begins at
+ * 2^(per_log2 + 4), which makes g - per_log2 at least 4. */
+static inline size_t poolbuf_size_class_(size_t last, uint32_t per_log2) {
+    size_t shift = (63u ^ (size_t)(unsigned)__builtin_clzll(last | (size_t)1 << (per_log2 + 4))) - per_log2;
+    return ((shift - 4) << per_log2) + (last >> shift);
 }
 
-/* Pops a handle and sets it up; NULL where that is not the fast path's to do. A capacity of 0
- * is not, so that it needs no test of its own. max_capacity is at most POOLBUF_CAPACITY_LIMIT. first_bin is that of class 0 of the kind: 0 for the preferred one. */
-static inline poolbuf *poolbuf_pop_(poolbuf_cache_ *cache, uint32_t first_bin, size_t initial_capacity,
-                                    size_t max_capacity) {
-    size_t last = initial_capacity - 1; /* of none: a very large number */
-    if (POOLBUF_UNLIKELY_(last >= cache->largest || initial_capacity > max_capacity)) {
-        return NULL;
-    }
-    poolbuf_bin_ *bin = &cache->bins[first_bin + poolbuf_size_class_(&cache->spacing, last)];
+/* Pops a handle of a bin and sets it up; NULL where that is not the fast path's to do. Neither capacity is above
+ * POOLBUF_CAPACITY_LIMIT. */
+static inline poolbuf *poolbuf_pop_bin_(uint32_t slot, poolbuf_bin_ *bin, size_t initial_capacity,
+                                        size_t max_capacity) {
     poolbuf **top = poolbuf_bin_top_(bin);
-    uint32_t countdown = POOLBUF_GET_(cache->countdown) - 1;
+    uint32_t countdown = POOLBUF_GET_(poolbuf_thread_1_.countdowns[slot]) - 1;
     if (POOLBUF_UNLIKELY_(top == bin->floor || countdown == 0)) {
         return NULL;
     }
-    POOLBUF_SET_(cache->countdown, countdown);
+    POOLBUF_SET_(poolbuf_thread_1_.countdowns[slot], countdown);
     poolbuf *buffer = *--top;
     poolbuf_bin_set_top_(bin, top);
     buffer->capacity = (uint32_t)initial_capacity;
     buffer->max_capacity = (uint32_t)max_capacity;
     __atomic_store_n(&buffer->state, (uint64_t)1, __ATOMIC_RELAXED);
     return buffer;
+}
+
+/* The same by capacity, for caches with four classes a doubling. A capacity of 0 is not the fast path's, so that it needs no
+ * test of its own. first_bin is that of class 0 of the kind: 0 for the preferred one. */
+static inline poolbuf *poolbuf_pop_(uint32_t slot, uint32_t first_bin, size_t initial_capacity, size_t max_capacity) {
+    poolbuf_cache_ *cache = poolbuf_cache_of_slot_(slot);
+    size_t last = initial_capacity - 1; /* of none: a very large number */
+    if (POOLBUF_UNLIKELY_(last >= cache->largest || initial_capacity > max_capacity)) {
+        return NULL;
+    }
+    return poolbuf_pop_bin_(slot, &cache->bins[first_bin + poolbuf_size_class_(last, 2)], initial_capacity,
+                            max_capacity);
 }
 
 static inline size_t poolbuf_limited_(size_t max_capacity) {
@@ -132,7 +138,7 @@ static inline poolbuf *poolbuf_allocate_fast_(poolbuf_allocator *allocator, size
                                               size_t max_capacity) {
     /* An allocator's first byte is its slot; the default one's is 0. */
     uint32_t slot = allocator != NULL ? *(const uint8_t *)(const void *)allocator : 0;
-    poolbuf *buffer = poolbuf_pop_(poolbuf_cache_of_slot_(slot), 0, initial_capacity, poolbuf_limited_(max_capacity));
+    poolbuf *buffer = poolbuf_pop_(slot, 0, initial_capacity, poolbuf_limited_(max_capacity));
     return POOLBUF_LIKELY_(buffer != NULL) ? buffer : poolbuf_allocate_slow_(allocator, initial_capacity, max_capacity);
 }
 
