@@ -45,6 +45,9 @@ static void *map_payload(const arena *self, size_t bytes) {
     if (os->acquire(self->config.source, whole, (size_t)1 << self->config.classes->page_log2, &region) != 0) {
         return NULL;
     }
+    if (self->config.source == OS_HEAP) {
+        poison_heap_region_kept(region);
+    }
     poison_bytes_close(region, whole);
     return region;
 }
@@ -488,9 +491,10 @@ void arena_dump(arena *self, FILE *stream) {
     arena_lock(self);
     (void)fprintf(stream,
                   "arena %p (%s): %u threads, %llu chunks, %llu of them spare, %llu huge buffers of %llu bytes\n",
-                  (void *)self, self->config.kind == POOLBUF_KIND_DIRECT ? "direct" : "heap", self->thread_count,
-                  (unsigned long long)self->counters.chunks, (unsigned long long)self->spares.count,
-                  (unsigned long long)self->counters.huge_buffers, (unsigned long long)self->counters.huge_bytes);
+                  (void *)self, self->config.kind == POOLBUF_KIND_DIRECT ? "direct" : "heap",
+                  __atomic_load_n(&self->thread_count, __ATOMIC_RELAXED), (unsigned long long)self->counters.chunks,
+                  (unsigned long long)self->spares.count, (unsigned long long)self->counters.huge_buffers,
+                  (unsigned long long)self->counters.huge_bytes);
     for (unsigned i = 0; i < CHUNK_LIST_COUNT; i++) {
         const chunk_list *list = &self->lists[i];
         (void)fprintf(stream, "  %s:%s\n", list->name, list->first == NULL ? " none" : "");
@@ -526,6 +530,7 @@ static bool audit_locked(const arena *self) {
     uint64_t pages = 0;
     uint64_t subpage_pages = 0;
     uint64_t chunks = self->spares.count;
+    uint64_t subpages = 0;
     if (!chunk_lists_audit(self->lists) || !spare_list_audit(&self->spares)) { /* A3 */
         return false;
     }
@@ -534,6 +539,7 @@ static bool audit_locked(const arena *self) {
             POOLBUF_AUDIT(record->arena == self);
             audit_count(record, ring_members, used, &subpage_pages);
             pages += record->runs.page_count - record->runs.free_pages;
+            subpages += record->subpage_count;
             chunks++;
         }
     }
@@ -541,6 +547,9 @@ static bool audit_locked(const arena *self) {
         POOLBUF_AUDIT(record->arena == self);
     }
     POOLBUF_AUDIT(chunks == self->counters.chunks);
+    POOLBUF_AUDIT(chunks == self->chunk_records.out);
+    POOLBUF_AUDIT(subpages == self->subpage_records.out);
+    POOLBUF_AUDIT(self->counters.huge_buffers == self->huge_records.out);
     uint64_t run_pages = 0;
     for (uint32_t i = 0; i < classes->count; i++) {
         uint64_t members = 0;

@@ -49,7 +49,7 @@ void slab_fini(slab *self) {
     }
     self->free = NULL;
     self->fresh = self->fresh_end = NULL;
-    self->bytes = 0;
+    self->bytes = self->out = 0;
 }
 
 /* Acquires one region, and a table page where the last one is full. */
@@ -112,12 +112,14 @@ void *slab_take(slab *self) {
             poison_handle_open(record, self->record_bytes);
         }
     }
+    self->out++;
     return record;
 }
 
 void slab_give(slab *self, void *record) {
     memcpy((char *)record + self->link_offset, &self->free, sizeof self->free);
     self->free = record;
+    self->out--;
     if (self->closed) {
         poison_handle_close(record, self->record_bytes);
     }
