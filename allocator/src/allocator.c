@@ -68,11 +68,13 @@ static void set_up_arenas(poolbuf_allocator *self, arena *storage) {
     os_source handles = poison_memcheck ? OS_HEAP : OS_MAPPED;
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         self->group.arenas[kind] = storage;
+        region_source_init(&self->regions[kind], kind == POOLBUF_KIND_HEAP || poison_memcheck ? OS_HEAP : OS_MAPPED,
+                           self->options.page_size);
         for (uint32_t i = 0; i < self->group.arena_counts[kind]; i++, storage++) {
             arena_config config = {
                 .owner = self,
                 .classes = &self->classes,
-                .source = kind == POOLBUF_KIND_HEAP || poison_memcheck ? OS_HEAP : OS_MAPPED,
+                .regions = &self->regions[kind],
                 .handle_source = handles,
                 .decay_ms = self->options.decay_ms,
                 .handle_flags = self->group.annotated ? POOLBUF_FLAG_ANNOTATED : 0,

@@ -12,6 +12,7 @@
 #include <poolbuf/allocator.h>
 #include <poolbuf/buffer.h>
 
+#include "region.h"
 #include "size_class.h"
 #include "thread_cache.h"
 
@@ -21,11 +22,12 @@ struct poolbuf_allocator {
     size_classes classes;
     size_t region_bytes; /* of the mapping that this struct lies in */
     bool is_default;
-    bool pooled[CACHE_KINDS];        /* by kind: whether there are arenas for it */
-    uint32_t kind_bins[CACHE_KINDS]; /* the bin of class 0, by kind */
-    uint64_t unpooled_buffers;       /* atomic; alive */
-    uint64_t unpooled_bytes;         /* atomic; of those */
-    uint64_t orphans;                /* atomic; buffers alive of a destroyed allocator (A4) */
+    bool pooled[CACHE_KINDS];           /* by kind: whether there are arenas for it */
+    uint32_t kind_bins[CACHE_KINDS];    /* the bin of class 0, by kind */
+    region_source regions[CACHE_KINDS]; /* by kind */
+    uint64_t unpooled_buffers;          /* atomic; alive */
+    uint64_t unpooled_bytes;            /* atomic; of those */
+    uint64_t orphans;                   /* atomic; buffers alive of a destroyed allocator (A4) */
 };
 
 /* The allocator that NULL stands for, made on first use; NULL without memory. */

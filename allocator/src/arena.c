@@ -34,26 +34,9 @@ static size_t chunk_bytes(const arena *self) {
     return (size_t)1 << self->config.classes->chunk_log2;
 }
 
-static size_t lead_bytes(const arena *self) {
-    return poison_memcheck ? (size_t)1 << self->config.classes->page_log2 : 0;
-}
-
-/* A region for so many bytes of payload after its lead, closed to everybody. */
-static void *map_payload(const arena *self, size_t bytes) {
-    void *region = NULL;
-    size_t whole = lead_bytes(self) + bytes;
-    if (os->acquire(self->config.source, whole, (size_t)1 << self->config.classes->page_log2, &region) != 0) {
-        return NULL;
-    }
-    poison_bytes_close(region, whole);
-    return region;
-}
-
 static void unmap_payload(const arena *self, const chunk *record) {
-    size_t whole = record->lead + (record->huge_bytes != 0 ? record->huge_bytes : chunk_bytes(self));
-    poison_bytes_open(record->region, whole);
-    /* benign: a system that refuses to take a region back keeps it mapped; nothing refers to it any more */
-    (void)os->give_back(self->config.source, record->region, whole);
+    region_unmap(self->config.regions, record->region,
+                 record->huge_bytes != 0 ? record->huge_bytes : chunk_bytes(self));
 }
 
 static chunk *new_chunk_locked(arena *self) {
@@ -65,12 +48,12 @@ static chunk *new_chunk_locked(arena *self) {
     if (record == NULL) {
         return NULL;
     }
-    void *region = map_payload(self, chunk_bytes(self));
+    uint8_t *region = region_map(self->config.regions, chunk_bytes(self));
     if (region == NULL) {
         slab_give(&self->chunk_records, record);
         return NULL;
     }
-    chunk_init(record, self->config.classes, self, region, lead_bytes(self));
+    chunk_init(record, self->config.classes, self, region, self->config.regions->lead);
     counter_add(&self->counters.chunks, 1);
     counter_add(&self->counters.chunk_maps, 1);
     return record;
@@ -358,7 +341,7 @@ poolbuf *arena_take_huge(arena *self, size_t bytes) {
     poolbuf *handle = slab_take(&self->handles);
     chunk *record = handle != NULL ? slab_take(&self->huge_records) : NULL;
     arena_unlock(self);
-    void *region = record != NULL ? map_payload(self, bytes) : NULL;
+    uint8_t *region = record != NULL ? region_map(self->config.regions, bytes) : NULL;
     arena_lock(self);
     if (region == NULL) {
         if (record != NULL) {
@@ -370,7 +353,7 @@ poolbuf *arena_take_huge(arena *self, size_t bytes) {
         arena_unlock(self);
         return NULL;
     }
-    chunk_init_huge(record, self, region, lead_bytes(self), bytes);
+    chunk_init_huge(record, self, region, self->config.regions->lead, bytes);
     record->next = self->huge;
     if (self->huge != NULL) {
         self->huge->prev = record;

@@ -28,6 +28,7 @@
 
 #include "chunk_list.h"
 #include "os/os.h"
+#include "region.h"
 #include "size_class.h"
 #include "slab.h"
 #include "spare_list.h"
@@ -36,13 +37,13 @@
 typedef struct arena_config {
     struct poolbuf_allocator *owner;
     const size_classes *classes;
-    os_source source;        /* of chunks and huge regions */
-    os_source handle_source; /* of handles */
-    uint32_t decay_ms;       /* what an empty chunk waits; guarded by the lock, as the allocator's end sets it to 0 */
-    uint32_t handle_flags;   /* POOLBUF_FLAG_ANNOTATED or 0 */
-    uint16_t first_bin;      /* the bin of class 0; classes follow */
-    uint8_t slot;            /* for poolbuf.slot */
-    uint8_t kind;            /* a poolbuf_kind */
+    const region_source *regions; /* of chunks and huge buffers */
+    os_source handle_source;      /* of handles */
+    uint32_t decay_ms;     /* what an empty chunk waits; guarded by the lock, as the allocator's end sets it to 0 */
+    uint32_t handle_flags; /* POOLBUF_FLAG_ANNOTATED or 0 */
+    uint16_t first_bin;    /* the bin of class 0; classes follow */
+    uint8_t slot;          /* for poolbuf.slot */
+    uint8_t kind;          /* a poolbuf_kind */
 } arena_config;
 
 typedef struct arena_counters {

@@ -10,6 +10,7 @@
 
 typedef struct fixture {
     size_classes classes;
+    region_source regions;
     arena arena;
 } fixture;
 
@@ -18,8 +19,9 @@ static int set_up(void **state) {
     os = &os_fault;
     poison_init();
     size_classes_init(&f->classes, 8192, (size_t)4 << 20);
+    region_source_init(&f->regions, OS_MAPPED, 8192);
     arena_config config = {
-        .classes = &f->classes, .source = OS_MAPPED, .handle_source = OS_MAPPED, .decay_ms = DECAY_MS};
+        .classes = &f->classes, .regions = &f->regions, .handle_source = OS_MAPPED, .decay_ms = DECAY_MS};
     arena_init(&f->arena, &config);
     *state = f;
     return 0;
