@@ -39,21 +39,30 @@ static void unmap_payload(const arena *self, const chunk *record) {
                  record->huge_bytes != 0 ? record->huge_bytes : chunk_bytes(self));
 }
 
-static chunk *new_chunk_locked(arena *self) {
-    chunk *record = spare_list_take(&self->spares);
-    if (record != NULL) {
-        return record;
-    }
-    record = slab_take(&self->chunk_records);
+/* A chunk from the system that is in no list and that nobody else knows; NULL without memory. Enters and leaves locked, but
+ * maps unlocked: the system may take its time, and the others of this arena, who may need no chunk, do not wait for it.
+ *
+ * What may happen meanwhile: anything that the lock guards may have changed, so the caller searches again, and may find
+ * room that was not there before. If it then does not need its chunk, that is an empty one like any other. Two threads may
+ * map at once where one chunk would have done; the second is a spare.
+ * A fork() in between: the child has a record that is in no list, which its slab gives back in the end, and perhaps a
+ * region that nobody knows, address space that it never touches. No counter has been changed yet, so its structures hold.
+ * The allocator's end: does not come, as its caller lets no thread be inside a call. */
+static chunk *map_chunk_unlocking(arena *self) {
+    chunk *record = slab_take(&self->chunk_records);
     if (record == NULL) {
         return NULL;
     }
+    arena_unlock(self);
     uint8_t *region = region_map(self->config.regions, chunk_bytes(self));
+    if (region != NULL) {
+        chunk_init(record, self->config.classes, self, region, self->config.regions->lead);
+    }
+    arena_lock(self);
     if (region == NULL) {
         slab_give(&self->chunk_records, record);
         return NULL;
     }
-    chunk_init(record, self->config.classes, self, region, self->config.regions->lead);
     counter_add(&self->counters.chunks, 1);
     counter_add(&self->counters.chunk_maps, 1);
     return record;
@@ -156,8 +165,18 @@ static bool take_from_chunk(chunk *candidate, uint32_t size_class, subpage *reco
                           : chunk_take_run(candidate, size_class, position);
 }
 
-/* Finds or makes a chunk with room for a run; the run is taken and the chunk where it belongs. */
-static chunk *take_run_locked(arena *self, uint32_t size_class, subpage *record, uint32_t *position) {
+/* An empty chunk: the spare one that emptied last, or the fresh one that was mapped for this; NULL if there is none. */
+static chunk *take_empty_locked(arena *self, chunk **fresh) {
+    chunk *empty = spare_list_take(&self->spares);
+    if (empty == NULL) {
+        empty = *fresh;
+        *fresh = NULL;
+    }
+    return empty;
+}
+
+/* Finds a chunk with room for a run; the run is taken and the chunk where it belongs. NULL: a chunk must be mapped. */
+static chunk *take_run_locked(arena *self, uint32_t size_class, subpage *record, chunk **fresh, uint32_t *position) {
     const size_classes *classes = self->config.classes;
     size_t bytes = record != NULL ? (size_t)size_class_subpage_pages(classes, size_class) << classes->page_log2
                                   : size_class_bytes(size_class);
@@ -173,36 +192,43 @@ static chunk *take_run_locked(arena *self, uint32_t size_class, subpage *record,
             }
         }
     }
-    chunk *fresh = new_chunk_locked(self);
-    if (fresh == NULL) {
+    chunk *empty = take_empty_locked(self, fresh);
+    if (empty == NULL) {
         return NULL;
     }
-    bool taken = take_from_chunk(fresh, size_class, record, position);
+    bool taken = take_from_chunk(empty, size_class, record, position);
     POOLBUF_CHECK(taken, "an empty chunk has no room for a run");
-    chunk_list_add(&self->lists[CHUNK_LIST_INIT], fresh);
-    return fresh;
+    chunk_list_add(&self->lists[CHUNK_LIST_INIT], empty);
+    return empty;
 }
 
-static bool place_run_locked(arena *self, uint32_t size_class, place *out) {
-    out->chunk = take_run_locked(self, size_class, NULL, &out->position);
+/* What became of looking for a place. */
+typedef enum finding {
+    FOUND,
+    FOUND_NO_CHUNK, /* a chunk must be mapped */
+    FOUND_NO_MEMORY /* for a record */
+} finding;
+
+static finding place_run_locked(arena *self, uint32_t size_class, chunk **fresh, place *out) {
+    out->chunk = take_run_locked(self, size_class, NULL, fresh, &out->position);
     if (out->chunk == NULL) {
-        return false;
+        return FOUND_NO_CHUNK;
     }
     out->memory = chunk_address(out->chunk, chunk_position_page(out->position));
-    return true;
+    return FOUND;
 }
 
-static bool place_slot_locked(arena *self, uint32_t size_class, place *out) {
+static finding place_slot_locked(arena *self, uint32_t size_class, chunk **fresh, place *out) {
     subpage *source = self->rings[size_class];
     if (source == NULL) {
         source = slab_take(&self->subpage_records);
         if (source == NULL) {
-            return false;
+            return FOUND_NO_MEMORY;
         }
         uint32_t unused = 0;
-        if (take_run_locked(self, size_class, source, &unused) == NULL) {
+        if (take_run_locked(self, size_class, source, fresh, &unused) == NULL) {
             slab_give(&self->subpage_records, source);
-            return false;
+            return FOUND_NO_CHUNK;
         }
         subpage_ring_add(&self->rings[size_class], source);
     }
@@ -213,7 +239,7 @@ static bool place_slot_locked(arena *self, uint32_t size_class, place *out) {
     out->chunk = source->chunk;
     out->position = chunk_position(source->first_page, slot);
     out->memory = chunk_address(source->chunk, source->first_page) + (size_t)slot * source->slot_bytes;
-    return true;
+    return FOUND;
 }
 
 /* Sets all of a handle; dead, and open. */
@@ -222,17 +248,21 @@ static void handle_init(const arena *self, poolbuf *handle, uint32_t flags) {
     handle_kill(handle, flags);
 }
 
-uint32_t arena_take(arena *self, uint32_t size_class, uint32_t count, poolbuf **list) {
+/* Cuts up to count buffers; how many, and whether it stopped for want of a chunk. Counts them, so that the lock may be left. */
+static uint32_t cut_locked(arena *self, uint32_t size_class, uint32_t count, chunk **fresh, poolbuf **list,
+                           finding *found) {
     bool small = size_class_is_small(self->config.classes, size_class);
     uint32_t taken = 0;
-    arena_lock(self);
-    for (; taken < count; taken++) {
+    for (*found = FOUND; taken < count; taken++) {
         poolbuf *handle = slab_take(&self->handles);
         if (handle == NULL) {
+            *found = FOUND_NO_MEMORY;
             break;
         }
         place at = {0};
-        if (!(small ? place_slot_locked(self, size_class, &at) : place_run_locked(self, size_class, &at))) {
+        *found =
+            small ? place_slot_locked(self, size_class, fresh, &at) : place_run_locked(self, size_class, fresh, &at);
+        if (*found != FOUND) {
             slab_give(&self->handles, handle);
             break;
         }
@@ -246,7 +276,29 @@ uint32_t arena_take(arena *self, uint32_t size_class, uint32_t count, poolbuf **
     }
     counter_add(&self->counters.carved[size_class], taken);
     counter_add(&self->counters.allocations, taken);
-    leave(self, NULL);
+    return taken;
+}
+
+/* Each round after the first has a fresh chunk, which nobody else can have taken: a round cuts at least one buffer, from that
+ * chunk or from room that others made, or it is the last. */
+uint32_t arena_take(arena *self, uint32_t size_class, uint32_t count, poolbuf **list) {
+    chunk *fresh = NULL;
+    chunk *doomed = NULL;
+    finding found = FOUND;
+    arena_lock(self);
+    uint32_t taken = cut_locked(self, size_class, count, &fresh, list, &found);
+    while (found == FOUND_NO_CHUNK) {
+        POOLBUF_ASSERT(fresh == NULL);
+        fresh = map_chunk_unlocking(self);
+        if (fresh == NULL) {
+            break;
+        }
+        taken += cut_locked(self, size_class, count - taken, &fresh, list, &found);
+    }
+    if (fresh != NULL) {
+        retire_chunk_locked(self, fresh, &doomed);
+    }
+    leave(self, doomed);
     return taken;
 }
 

@@ -388,6 +388,100 @@ static void regions_go_back_outside_the_lock(void **state) {
     os = &os_fault;
 }
 
+static unsigned unlocked_acquires;
+static poolbuf *given_meanwhile; /* what another thread would release while a chunk is mapped */
+
+static int acquire_unlocked(os_source source, size_t size, size_t alignment, void **region) {
+    if (size >= CHUNK && pthread_mutex_trylock(&unlocked->lock) == 0) {
+        (void)pthread_mutex_unlock(&unlocked->lock);
+        unlocked_acquires++;
+        if (given_meanwhile != NULL) {
+            poolbuf *handle = given_meanwhile;
+            given_meanwhile = NULL;
+            give_one(handle);
+        }
+    }
+    return os_fault.acquire(source, size, alignment, region);
+}
+
+static void watch_acquire(fixture *f) {
+    static os_backend watching; /* outlives a failed assertion */
+    watching = os_fault;
+    watching.acquire = acquire_unlocked;
+    unlocked = &f->arena;
+    unlocked_acquires = 0;
+    os = &watching;
+}
+
+static void regions_are_taken_outside_the_lock(void **state) {
+    fixture *f = *state;
+    watch_acquire(f);
+    poolbuf *run = take_one(f, CHUNK);
+    assert_int_equal(unlocked_acquires, 1);
+    poolbuf *slot = take_one(f, 16);
+    assert_int_equal(unlocked_acquires, 2);
+    poolbuf *huge = arena_take_huge(&f->arena, CHUNK + 1);
+    assert_int_equal(unlocked_acquires, 3);
+    os = &os_fault;
+    give_one(run);
+    give_one(slot);
+    arena_give_huge(huge);
+}
+
+static void room_made_while_a_chunk_is_mapped_is_used_and_the_chunk_is_spare(void **state) {
+    fixture *f = *state;
+    poolbuf *kept = take_one(f, CHUNK / 2);
+    given_meanwhile = take_one(f, CHUNK / 2);
+    watch_acquire(f);
+    poolbuf *taken = take_one(f, CHUNK / 2);
+    os = &os_fault;
+    assert_int_equal(unlocked_acquires, 1);
+    assert_ptr_equal(taken->origin, kept->origin);
+    assert_int_equal(f->arena.counters.chunks, 2);
+    assert_int_equal(f->arena.spares.count, 1);
+    assert_true(arena_audit(&f->arena));
+    give_one(taken);
+    give_one(kept);
+}
+
+static void a_chunk_mapped_in_vain_goes_back_at_once_without_a_decay_time(void **state) {
+    fixture *f = *state;
+    f->arena.config.decay_ms = 0;
+    poolbuf *kept = take_one(f, CHUNK / 2);
+    given_meanwhile = take_one(f, CHUNK / 2);
+    watch_acquire(f);
+    poolbuf *taken = take_one(f, CHUNK / 2);
+    os = &os_fault;
+    assert_ptr_equal(taken->origin, kept->origin);
+    assert_int_equal(f->arena.counters.chunks, 1);
+    assert_int_equal(f->arena.counters.chunk_unmaps, 1);
+    assert_true(arena_audit(&f->arena));
+    give_one(taken);
+    give_one(kept);
+}
+
+static unsigned whole_meanwhile;
+
+static int acquire_audited(os_source source, size_t size, size_t alignment, void **region) {
+    whole_meanwhile += size >= CHUNK && arena_audit(unlocked);
+    return os_fault.acquire(source, size, alignment, region);
+}
+
+static void every_structure_holds_while_a_batch_waits_for_its_next_chunk(void **state) {
+    fixture *f = *state;
+    static os_backend watching; /* outlives a failed assertion */
+    watching = os_fault;
+    watching.acquire = acquire_audited;
+    unlocked = &f->arena;
+    whole_meanwhile = 0;
+    os = &watching;
+    poolbuf *list = NULL;
+    assert_int_equal(arena_take(&f->arena, size_class_of(CHUNK / 2), 5, &list), 5);
+    os = &os_fault;
+    assert_int_equal(whole_meanwhile, 3);
+    arena_give(list);
+}
+
 static void a_huge_buffer_has_its_own_region_and_gives_it_back_at_once(void **state) {
     fixture *f = *state;
     size_t bytes = ((size_t)4 << 20) + 1;
@@ -464,6 +558,10 @@ int main(void) {
         ARENA_TEST(a_full_subpage_leaves_its_ring_and_returns_with_its_first_free_slot),
         ARENA_TEST(memory_is_aligned_to_the_power_of_two_in_its_class_up_to_a_page),
         ARENA_TEST(regions_go_back_outside_the_lock),
+        ARENA_TEST(regions_are_taken_outside_the_lock),
+        ARENA_TEST(room_made_while_a_chunk_is_mapped_is_used_and_the_chunk_is_spare),
+        ARENA_TEST(a_chunk_mapped_in_vain_goes_back_at_once_without_a_decay_time),
+        ARENA_TEST(every_structure_holds_while_a_batch_waits_for_its_next_chunk),
         ARENA_TEST(a_huge_buffer_has_its_own_region_and_gives_it_back_at_once),
         ARENA_TEST(a_huge_buffers_region_is_in_no_list_when_it_goes),
         ARENA_TEST(purge_gives_back_spares_and_empty_chunks),
