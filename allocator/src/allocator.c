@@ -1,6 +1,7 @@
 /* The allocator's lifecycle: wires size classes, arenas, caches and options together. */
 #include "allocator.h"
 
+#include <poolbuf/chunk.h>
 #include <poolbuf/options.h>
 #include <poolbuf/poolbuf.h>
 
@@ -64,12 +65,42 @@ static void set_up_bins(poolbuf_allocator *self) {
     set_limits(naked, options->cache_limit_bytes >= sizeof(poolbuf) * NAKED_CACHED ? NAKED_CACHED : 0);
 }
 
+/* The user's callbacks. They may use the allocator, and the thread may be in the middle of changing its cache: so it has
+ * none meanwhile. */
+static bool chunk_mapped(void *owner, uint32_t index, void *base, size_t bytes) {
+    const poolbuf_allocator_options *options = &((const poolbuf_allocator *)owner)->options;
+    const poolbuf_chunk told = {.index = index, .base = base, .bytes = bytes};
+    registry_suspend();
+    bool wanted = options->chunk_mapped == NULL || options->chunk_mapped(options->chunk_context, &told);
+    registry_resume();
+    return wanted;
+}
+
+static void chunk_unmapped(void *owner, uint32_t index, void *base, size_t bytes) {
+    const poolbuf_allocator_options *options = &((const poolbuf_allocator *)owner)->options;
+    const poolbuf_chunk told = {.index = index, .base = base, .bytes = bytes};
+    registry_suspend();
+    if (options->chunk_unmapped != NULL) {
+        options->chunk_unmapped(options->chunk_context, &told);
+    }
+    registry_resume();
+}
+
+static void set_up_regions(poolbuf_allocator *self) {
+    const region_hooks hooks = {.mapped = chunk_mapped, .unmapped = chunk_unmapped, .owner = self};
+    bool heard = self->options.chunk_mapped != NULL || self->options.chunk_unmapped != NULL;
+    region_pool_init(&self->region_pool, heard ? &hooks : NULL);
+    for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+        region_source_init(&self->regions[kind], &self->region_pool,
+                           kind == POOLBUF_KIND_HEAP || poison_memcheck ? OS_HEAP : OS_MAPPED,
+                           kind == POOLBUF_KIND_DIRECT, self->options.page_size);
+    }
+}
+
 static void set_up_arenas(poolbuf_allocator *self, arena *storage) {
     os_source handles = poison_memcheck ? OS_HEAP : OS_MAPPED;
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         self->group.arenas[kind] = storage;
-        region_source_init(&self->regions[kind], kind == POOLBUF_KIND_HEAP || poison_memcheck ? OS_HEAP : OS_MAPPED,
-                           self->options.page_size);
         for (uint32_t i = 0; i < self->group.arena_counts[kind]; i++, storage++) {
             arena_config config = {
                 .owner = self,
@@ -104,6 +135,7 @@ static void set_up(poolbuf_allocator *self, const poolbuf_allocator_options *opt
     self->pooled[POOLBUF_KIND_DIRECT] = group->arena_counts[POOLBUF_KIND_DIRECT] != 0;
     self->pooled[POOLBUF_KIND_HEAP] = group->arena_counts[POOLBUF_KIND_HEAP] != 0;
     slab_init(&group->records, OS_MAPPED, sizeof(thread_cache), CACHE_REGION_BYTES);
+    set_up_regions(self);
     set_up_bins(self);
 }
 
@@ -207,6 +239,7 @@ static void tear_down(poolbuf_allocator *self) {
             arena_fini(&self->group.arenas[kind][i]);
         }
     }
+    region_pool_fini(&self->region_pool);
     slab_fini(&self->group.records);
     poison_pool_destroy(allocator_anchor(self));
     (void)os->give_back(OS_MAPPED, self, self->region_bytes);
@@ -225,6 +258,7 @@ poolbuf_status poolbuf_allocator_destroy(poolbuf_allocator *allocator) {
     /* One more than are alive: the calls that release them and this one must not both be the last. */
     __atomic_store_n(&allocator->orphans, buffers + 1, __ATOMIC_RELEASE);
     registry_close(&allocator->group);
+    region_pool_settle(&allocator->region_pool);
     cache_group_drain_depot(&allocator->group, true);
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         for (uint32_t i = 0; i < allocator->group.arena_counts[kind]; i++) {

@@ -22,8 +22,9 @@ struct poolbuf_allocator {
     size_classes classes;
     size_t region_bytes; /* of the mapping that this struct lies in */
     bool is_default;
-    bool pooled[CACHE_KINDS];           /* by kind: whether there are arenas for it */
-    uint32_t kind_bins[CACHE_KINDS];    /* the bin of class 0, by kind */
+    bool pooled[CACHE_KINDS];        /* by kind: whether there are arenas for it */
+    uint32_t kind_bins[CACHE_KINDS]; /* the bin of class 0, by kind */
+    region_pool region_pool;
     region_source regions[CACHE_KINDS]; /* by kind */
     uint64_t unpooled_buffers;          /* atomic; alive */
     uint64_t unpooled_bytes;            /* atomic; of those */

@@ -35,8 +35,8 @@ static size_t chunk_bytes(const arena *self) {
 }
 
 static void unmap_payload(const arena *self, const chunk *record) {
-    region_unmap(self->config.regions, record->region,
-                 record->huge_bytes != 0 ? record->huge_bytes : chunk_bytes(self));
+    size_t bytes = record->huge_bytes != 0 ? record->huge_bytes : chunk_bytes(self);
+    region_unmap(self->config.regions, record->region, bytes, record->region_index);
 }
 
 /* A chunk from the system that is in no list and that nobody else knows; NULL without memory. Enters and leaves locked, but
@@ -54,9 +54,11 @@ static chunk *map_chunk_unlocking(arena *self) {
         return NULL;
     }
     arena_unlock(self);
-    uint8_t *region = region_map(self->config.regions, chunk_bytes(self));
+    uint32_t index = REGION_INDEX_NONE;
+    uint8_t *region = region_map(self->config.regions, chunk_bytes(self), &index);
     if (region != NULL) {
         chunk_init(record, self->config.classes, self, region, self->config.regions->lead);
+        record->region_index = index;
     }
     arena_lock(self);
     if (region == NULL) {
@@ -393,7 +395,8 @@ poolbuf *arena_take_huge(arena *self, size_t bytes) {
     poolbuf *handle = slab_take(&self->handles);
     chunk *record = handle != NULL ? slab_take(&self->huge_records) : NULL;
     arena_unlock(self);
-    uint8_t *region = record != NULL ? region_map(self->config.regions, bytes) : NULL;
+    uint32_t index = REGION_INDEX_NONE;
+    uint8_t *region = record != NULL ? region_map(self->config.regions, bytes, &index) : NULL;
     arena_lock(self);
     if (region == NULL) {
         if (record != NULL) {
@@ -406,6 +409,7 @@ poolbuf *arena_take_huge(arena *self, size_t bytes) {
         return NULL;
     }
     chunk_init_huge(record, self, region, self->config.regions->lead, bytes);
+    record->region_index = index;
     record->next = self->huge;
     if (self->huge != NULL) {
         self->huge->prev = record;
@@ -480,7 +484,7 @@ size_t arena_purge(arena *self) {
     chunk *doomed = NULL;
     size_t bytes = 0;
     arena_lock(self);
-    for (unsigned i = 0; i < CHUNK_LIST_COUNT; i++) {
+    for (unsigned i = 0; i < CHUNK_LIST_COUNT && !self->config.regions->pages_stay; i++) {
         for (chunk *record = self->lists[i].first; record != NULL; record = record->next) {
             purge_context purge = {.chunk = record};
             run_index_visit_free(&record->runs, purge_run, &purge);

@@ -47,6 +47,7 @@ poolbuf_status poolbuf_allocator_metrics(poolbuf_allocator *allocator, poolbuf_m
         return POOLBUF_ERROR_NO_MEMORY;
     }
     poolbuf_metrics m = {.struct_size = metrics->struct_size, .metadata_bytes = allocator->region_bytes};
+    m.metadata_bytes += region_pool_metadata_bytes(&allocator->region_pool);
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         for (uint32_t i = 0; i < allocator->group.arena_counts[kind]; i++) {
             add_arena(&m, &allocator->group.arenas[kind][i]);

@@ -15,6 +15,7 @@ typedef struct thread_record {
     thread_cache *caches;              /* by next_of_thread; changed under the lock */
     bool linked;
     bool finished;           /* its destructor has run: no more caches */
+    uint32_t suspended;      /* calls of registry_suspend() that have not been resumed */
     uint32_t uncached_epoch; /* as thread_cache.epoch and gap_left, for allocations without a cache */
     uint32_t uncached_gap;
 } thread_record;
@@ -165,7 +166,8 @@ thread_cache *registry_cache(cache_group *group) {
     if (POOLBUF_LIKELY(cache != &registry_no_cache)) {
         return cache;
     }
-    if (self.finished || __atomic_load_n(&group->closed, __ATOMIC_RELAXED) || group->budget == 0) {
+    if (self.finished || self.suspended != 0 || __atomic_load_n(&group->closed, __ATOMIC_RELAXED) ||
+        group->budget == 0) {
         return NULL;
     }
     registry_lock();
@@ -185,6 +187,18 @@ thread_cache *registry_cache(cache_group *group) {
     }
     registry_unlock();
     return cache;
+}
+
+void registry_suspend(void) {
+    self.suspended++;
+    for (unsigned i = 0; i < REGISTRY_SLOTS; i++) {
+        set_slot(registry_slots, i, &registry_no_cache);
+    }
+}
+
+/* The slots stay empty: the next call finds its cache the slow way. */
+void registry_resume(void) {
+    self.suspended--;
 }
 
 bool registry_count_uncached(cache_group *group) {
@@ -225,12 +239,15 @@ static void unlink_thread_locked(thread_record *thread) {
 static void thread_exits(void *value) {
     thread_record *thread = value;
     registry_lock();
+    region_postpone(true);
     while (thread->caches != NULL) {
         end_cache_locked(thread->caches, true);
     }
     unlink_thread_locked(thread);
     thread->finished = true;
+    region_postpone(false);
     registry_unlock();
+    region_settle();
 }
 
 static void lock_arenas(void *context, cache_group *group) {
@@ -255,12 +272,18 @@ static void before_fork(void) {
     registry_lock_creation();
     registry_lock();
     visit_locked(lock_arenas, NULL);
+    region_before_fork();
 }
 
-static void after_fork_parent(void) {
+static void after_fork(bool child) {
+    region_after_fork(child);
     visit_locked(unlock_arenas, NULL);
     registry_unlock();
     registry_unlock_creation();
+}
+
+static void after_fork_parent(void) {
+    after_fork(false);
 }
 
 /* The records of the other threads lie in stacks that the C library will use again. */
@@ -275,7 +298,7 @@ static void after_fork_child(void) {
             unlink_thread_locked(thread);
         }
     }
-    after_fork_parent();
+    after_fork(true);
 }
 
 /* ---- Groups ------------------------------------------------------------------------------------------------------- */
@@ -320,9 +343,11 @@ bool registry_add(cache_group *group, bool is_default) {
 void registry_close(cache_group *group) {
     registry_lock();
     __atomic_store_n(&group->closed, true, __ATOMIC_RELAXED);
+    region_postpone(true);
     while (group->first != NULL) {
         end_cache_locked(group->first, false);
     }
+    region_postpone(false);
     registry_unlock();
 }
 

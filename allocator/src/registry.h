@@ -19,7 +19,7 @@
  * fork(): the child has one thread, and locks that nobody else holds, as all of them are taken around the fork. The other
  * threads' caches are lost to it: what they held stays counted as cached, and is not used again.
  *
- * Lock order: whatever a tracker locks, creation, registry, then an arena. Nothing is called back with the registry lock held. */
+ * Lock order: whatever a tracker locks, creation, registry, then an arena, then the regions'. Nothing is called back with the registry lock held. */
 #ifndef REGISTRY_H
 #define REGISTRY_H
 
@@ -55,6 +55,11 @@ void registry_close(cache_group *group);
 
 /* The slot is free for another; the group is forgotten. */
 void registry_remove(cache_group *group);
+
+/* From here on the calling thread has no caches, until it has resumed as often: around a callback that may use an allocator
+ * whose cache the thread is in the middle of changing. */
+void registry_suspend(void);
+void registry_resume(void);
 
 /* Makes every cache ask for its next sample anew. */
 void registry_restart_sampling(void);

@@ -10,6 +10,7 @@
 
 typedef struct fixture {
     size_classes classes;
+    region_pool region_pool;
     region_source regions;
     arena arena;
 } fixture;
@@ -19,7 +20,8 @@ static int set_up(void **state) {
     os = &os_fault;
     poison_init();
     size_classes_init(&f->classes, 8192, (size_t)4 << 20);
-    region_source_init(&f->regions, OS_MAPPED, 8192);
+    region_pool_init(&f->region_pool, NULL);
+    region_source_init(&f->regions, &f->region_pool, OS_MAPPED, true, 8192);
     arena_config config = {
         .classes = &f->classes, .regions = &f->regions, .handle_source = OS_MAPPED, .decay_ms = DECAY_MS};
     arena_init(&f->arena, &config);
@@ -31,6 +33,7 @@ static int tear_down(void **state) {
     fixture *f = *state;
     assert_true(arena_audit(&f->arena));
     arena_fini(&f->arena);
+    region_pool_fini(&f->region_pool);
     free(f);
     assert_int_equal(os_fault_regions(), 0);
     os = &os_linux;

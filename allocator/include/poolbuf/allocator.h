@@ -17,6 +17,7 @@
 POOLBUF_BEGIN_DECLS
 
 typedef struct poolbuf_allocator poolbuf_allocator;
+struct poolbuf_chunk; /* chunk.h */
 
 /* What an allocator is made of. Fill it with poolbuf_allocator_options_init(), change fields, and pass it to
  * poolbuf_allocator_create(). Each field has an environment variable; `poolbuf options` lists them with their limits. */
@@ -36,6 +37,11 @@ typedef struct poolbuf_allocator_options {
     uint32_t decay_ms;  /* an empty chunk waits so long to be needed again; POOLBUF_DECAY_MS, 10000; 0 = not at all */
     bool prefer_direct; /* which kind poolbuf_allocate() gives; POOLBUF_PREFER_DIRECT, on */
     bool pooling;       /* off: every buffer is two blocks of malloc, for Valgrind and ASan; POOLBUF_POOLING, on */
+    /* Callbacks; NULL = none; no environment variable. chunk.h says what they may do. */
+    bool (*chunk_mapped)(void *context,
+                         const struct poolbuf_chunk *chunk); /* direct memory is there; false = unwanted */
+    void (*chunk_unmapped)(void *context, const struct poolbuf_chunk *chunk); /* it is about to go */
+    void *chunk_context;                                                      /* passed to both */
 } poolbuf_allocator_options;
 
 /* poolbuf_allocator_options_init() sets every option to its default, then to what the environment says.

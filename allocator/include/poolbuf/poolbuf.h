@@ -11,6 +11,7 @@
  *
  *   buffer.h     the handle: allocate, retain and release, indices, reading and writing, growth, slices
  *   allocator.h  more than one allocator, with options; trim, purge, dump
+ *   chunk.h      callbacks and places, to register chunks for I/O
  *   status.h     what failed, as a code and as a text
  *   metrics.h    live buffers and bytes, chunks, caches: a snapshot
  *   options.h    every environment variable that the library reads
@@ -29,6 +30,7 @@
 
 #include <poolbuf/allocator.h>
 #include <poolbuf/buffer.h>
+#include <poolbuf/chunk.h>
 #include <poolbuf/export.h>
 #include <poolbuf/metrics.h>
 #include <poolbuf/options.h>
