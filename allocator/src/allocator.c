@@ -89,7 +89,7 @@ static void chunk_unmapped(void *owner, uint32_t index, void *base, size_t bytes
 static void set_up_regions(poolbuf_allocator *self) {
     const region_hooks hooks = {.mapped = chunk_mapped, .unmapped = chunk_unmapped, .owner = self};
     bool heard = self->options.chunk_mapped != NULL || self->options.chunk_unmapped != NULL;
-    region_pool_init(&self->region_pool, heard ? &hooks : NULL);
+    region_pool_init(&self->region_pool, heard ? &hooks : NULL, self->options.memory_limit_bytes);
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         region_source_init(&self->regions[kind], &self->region_pool,
                            kind == POOLBUF_KIND_HEAP || poison_memcheck ? OS_HEAP : OS_MAPPED,
@@ -194,6 +194,9 @@ static poolbuf_allocator *make_default_locked(void) {
         options_exit_if_strict();
         options.page_size = 8192;
         options.chunk_size = (size_t)4 << 20;
+        if (!options_check(&options)) {
+            options.memory_limit_bytes = 0;
+        }
     }
     poolbuf_allocator *made = NULL;
     return create(&options, true, &made) == POOLBUF_OK ? made : NULL;

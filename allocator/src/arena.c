@@ -2,6 +2,7 @@
 #include "arena.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "check.h"
 #include "counter.h"
@@ -9,6 +10,8 @@
 #include "poison.h"
 
 #define METADATA_REGION_BYTES 65536u
+#define MAPPING_LOOK_NS       50000  /* mapping a chunk takes some 10 us; a callback that registers it, a millisecond */
+#define MAPPING_LOOKS         40000u /* 2 s */
 
 void arena_init(arena *self, const arena_config *config) {
     *self = (arena){.config = *config};
@@ -53,6 +56,9 @@ static chunk *map_chunk_unlocking(arena *self) {
     if (record == NULL) {
         return NULL;
     }
+    uint32_t era = region_era();
+    self->mapping = self->mapping_era == era ? self->mapping + 1 : 1;
+    self->mapping_era = era;
     arena_unlock(self);
     uint32_t index = REGION_INDEX_NONE;
     uint8_t *region = region_map(self->config.regions, chunk_bytes(self), &index);
@@ -61,6 +67,7 @@ static chunk *map_chunk_unlocking(arena *self) {
         record->region_index = index;
     }
     arena_lock(self);
+    self->mapping -= era == region_era(); /* else a hook has called fork(), and this is the child */
     if (region == NULL) {
         slab_give(&self->chunk_records, record);
         return NULL;
@@ -68,6 +75,20 @@ static chunk *map_chunk_unlocking(arena *self) {
     counter_add(&self->counters.chunks, 1);
     counter_add(&self->counters.chunk_maps, 1);
     return record;
+}
+
+/* There is no chunk to be had, but somebody is mapping one for this arena, which may have room for us too: at a limit for
+ * one chunk, only one of the threads that need the first is let through. So the others look again, for a bounded time, as
+ * whoever maps may be held up by the program's callback. False: nobody is mapping, or it has taken too long. */
+static bool await_chunk_unlocking(arena *self, uint32_t *looks) {
+    if (self->mapping == 0 || self->mapping_era != region_era() || region_in_hook() || ++*looks > MAPPING_LOOKS) {
+        return false;
+    }
+    const struct timespec pause = {.tv_nsec = MAPPING_LOOK_NS};
+    arena_unlock(self);
+    (void)nanosleep(&pause, NULL);
+    arena_lock(self);
+    return true;
 }
 
 /* A chunk that is in no list goes to release_doomed(). */
@@ -281,18 +302,19 @@ static uint32_t cut_locked(arena *self, uint32_t size_class, uint32_t count, chu
     return taken;
 }
 
-/* Each round after the first has a fresh chunk, which nobody else can have taken: a round cuts at least one buffer, from that
- * chunk or from room that others made, or it is the last. */
+/* A round that has a fresh chunk, which nobody else can have taken, cuts at least one buffer, from that chunk or from room that
+ * others made; rounds without one are bounded. */
 uint32_t arena_take(arena *self, uint32_t size_class, uint32_t count, poolbuf **list) {
     chunk *fresh = NULL;
     chunk *doomed = NULL;
     finding found = FOUND;
+    uint32_t looks = 0;
     arena_lock(self);
     uint32_t taken = cut_locked(self, size_class, count, &fresh, list, &found);
     while (found == FOUND_NO_CHUNK) {
         POOLBUF_ASSERT(fresh == NULL);
         fresh = map_chunk_unlocking(self);
-        if (fresh == NULL) {
+        if (fresh == NULL && (taken != 0 || !await_chunk_unlocking(self, &looks))) {
             break;
         }
         taken += cut_locked(self, size_class, count - taken, &fresh, list, &found);
@@ -301,6 +323,15 @@ uint32_t arena_take(arena *self, uint32_t size_class, uint32_t count, poolbuf **
         retire_chunk_locked(self, fresh, &doomed);
     }
     leave(self, doomed);
+    return taken;
+}
+
+uint32_t arena_take_mapped(arena *self, uint32_t size_class, poolbuf **list) {
+    chunk *none = NULL;
+    finding found = FOUND;
+    arena_lock(self);
+    uint32_t taken = cut_locked(self, size_class, 1, &none, list, &found);
+    leave(self, NULL);
     return taken;
 }
 

@@ -61,6 +61,8 @@ typedef struct arena {
     pthread_mutex_t lock;
     arena_config config;
     uint32_t thread_count; /* threads bound to it; guarded by the registry lock */
+    uint32_t mapping;      /* threads that are mapping a chunk for it, if it is still the era in which they began */
+    uint32_t mapping_era;  /* (region.h) */
     chunk_list lists[CHUNK_LIST_COUNT];
     subpage *rings[SIZE_CLASS_MAX_COUNT];
     spare_list spares;
@@ -79,6 +81,9 @@ void arena_fini(arena *self);
 
 /* Cuts up to count buffers of a class and pushes their handles, dead and with memory, onto *list; how many it could. */
 uint32_t arena_take(arena *self, uint32_t size_class, uint32_t count, poolbuf **list);
+
+/* The same for one buffer, of the chunks that there are. */
+uint32_t arena_take_mapped(arena *self, uint32_t size_class, poolbuf **list);
 
 /* Takes back a list of pooled handles of any arena, huge ones excepted. */
 void arena_give(poolbuf *list);

@@ -62,6 +62,8 @@ poolbuf_status poolbuf_allocator_metrics(poolbuf_allocator *allocator, poolbuf_m
     m.pinned_bytes = m.live_bytes + m.cached_bytes;
     m.chunk_bytes = m.chunk_count * allocator->options.chunk_size;
     m.releases = m.allocations > m.live_buffers ? m.allocations - m.live_buffers : 0;
+    m.payload_bytes = counter_get(&allocator->region_pool.used_bytes);
+    m.memory_limit_hits = counter_get(&allocator->region_pool.limit_hits);
     m.misuses = tracker_misuse_count();
     size_t known = metrics->struct_size < sizeof m ? metrics->struct_size : sizeof m;
     memcpy(metrics, &m, known);

@@ -33,3 +33,5 @@ METRIC(chunk_unmaps, "chunk_unmaps", counter, "", "chunks given back to the syst
 METRIC(thread_caches, "thread_caches", gauge, "", "threads that have a cache of this allocator")
 METRIC(misuses, "misuses", counter, "", "releases and uses of dead buffers, in the whole process")
 METRIC(spare_chunks, "spare_chunks", gauge, "", "chunks that are empty and wait to be needed again")
+METRIC(payload_bytes, "payload_bytes", gauge, "bytes", "what the bytes of buffers have taken from the system")
+METRIC(memory_limit_hits, "memory_limit_hits", counter, "", "times that the memory limit refused memory")

@@ -376,6 +376,7 @@ void poolbuf_allocator_options_init(poolbuf_allocator_options *options) {
         .normal_cache_size = (uint32_t)number(OPTION_NORMAL_CACHE_SIZE),
         .cache_trim_interval = (uint32_t)number(OPTION_CACHE_TRIM_INTERVAL),
         .decay_ms = (uint32_t)number(OPTION_DECAY_MS),
+        .memory_limit_bytes = number(OPTION_MEMORY_LIMIT),
         .prefer_direct = flag(OPTION_PREFER_DIRECT),
         .pooling = flag(OPTION_POOLING),
     };
@@ -403,7 +404,8 @@ bool options_check(const poolbuf_allocator_options *options) {
         !within(OPTION_HEAP_ARENAS, options->heap_arenas) || !within(OPTION_DIRECT_ARENAS, options->direct_arenas) ||
         !within(OPTION_SMALL_CACHE_SIZE, options->small_cache_size) ||
         !within(OPTION_NORMAL_CACHE_SIZE, options->normal_cache_size) ||
-        !within(OPTION_CACHE_TRIM_INTERVAL, options->cache_trim_interval)) {
+        !within(OPTION_CACHE_TRIM_INTERVAL, options->cache_trim_interval) ||
+        !within(OPTION_MEMORY_LIMIT, options->memory_limit_bytes)) {
         return false;
     }
     if (!power_of_two(options->page_size)) {
@@ -412,6 +414,11 @@ bool options_check(const poolbuf_allocator_options *options) {
     size_t pages = options->chunk_size / options->page_size;
     if (!power_of_two(options->chunk_size) || !power_of_two(pages) || pages < 8 || pages > 16384) {
         return refuse(OPTION_CHUNK_SIZE, options->chunk_size);
+    }
+    /* A pool that cannot map its first chunk would fail every allocation. */
+    bool chunks = options->pooling && (options->direct_arenas != 0 || options->heap_arenas != 0);
+    if (chunks && options->memory_limit_bytes != 0 && options->memory_limit_bytes < options->chunk_size) {
+        return refuse(OPTION_MEMORY_LIMIT, options->memory_limit_bytes);
     }
     return true;
 }

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "counter.h"
 #include "poison.h"
 
 /* A region that waits to be given back; it lies at the region's start, or its payload's. */
@@ -17,10 +18,11 @@ typedef struct waiting {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t settled = PTHREAD_COND_INITIALIZER;
 static waiting *postponed; /* guarded by lock */
-static uint32_t era;       /* fork()s since the first process; guarded by lock */
+static uint32_t era;       /* fork()s since the first process; atomic, written under lock */
 
 static _Thread_local bool postponing;
 static _Thread_local bool in_hook;
+static _Thread_local size_t limit_wanted; /* bytes */
 
 static void region_lock(void) {
     (void)pthread_mutex_lock(&lock);
@@ -37,16 +39,24 @@ void region_before_fork(void) {
 /* What another thread was settling is lost to the child, which has no such thread to wait for. */
 void region_after_fork(bool child) {
     if (child) {
-        era++;
+        __atomic_store_n(&era, era + 1, __ATOMIC_RELAXED);
         settled = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     }
     region_unlock();
 }
 
+uint32_t region_era(void) {
+    return __atomic_load_n(&era, __ATOMIC_RELAXED);
+}
+
+bool region_in_hook(void) {
+    return in_hook;
+}
+
 /* ---- The pool ----------------------------------------------------------------------------------------------------- */
 
-void region_pool_init(region_pool *self, const region_hooks *hooks) {
-    *self = (region_pool){0};
+void region_pool_init(region_pool *self, const region_hooks *hooks, uint64_t limit_bytes) {
+    *self = (region_pool){.limit_bytes = limit_bytes};
     if (hooks != NULL) {
         self->hooks = *hooks;
     }
@@ -59,6 +69,33 @@ size_t region_pool_metadata_bytes(region_pool *self) {
     return bytes;
 }
 
+/* Compared and swapped, not added and undone: of two threads for whom there is room one after the other, neither must see
+ * the sum of both and fail. */
+bool region_reserve(region_pool *self, size_t bytes) {
+    uint64_t used = counter_get(&self->used_bytes);
+    do {
+        if (self->limit_bytes != 0 && (bytes > self->limit_bytes || used > self->limit_bytes - bytes)) {
+            limit_wanted = bytes;
+            counter_add_shared(&self->limit_hits, 1);
+            return false;
+        }
+    } while (
+        !__atomic_compare_exchange_n(&self->used_bytes, &used, used + bytes, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    return true;
+}
+
+void region_unreserve(region_pool *self, size_t bytes) {
+    (void)counter_sub_shared(&self->used_bytes, bytes);
+}
+
+size_t region_limit_wanted(void) {
+    return limit_wanted;
+}
+
+void region_limit_forget(void) {
+    limit_wanted = 0;
+}
+
 void region_source_init(region_source *self, region_pool *pool, os_source source, bool numbered, size_t page_size) {
     *self = (region_source){
         .pool = pool,
@@ -66,6 +103,7 @@ void region_source_init(region_source *self, region_pool *pool, os_source source
         .numbered = numbered,
         .pages_stay = numbered && pool->hooks.mapped != NULL,
         .alignment = page_size,
+        .granule = source == OS_MAPPED ? os_page_size() : 1,
         .lead = poison_memcheck ? page_size : 0,
     };
 }
@@ -91,9 +129,15 @@ static void unnumber(const region_source *self, uint32_t index) {
     }
 }
 
+/* What a region counts for. */
+static size_t charge_of(const region_source *self, size_t bytes) {
+    return (bytes + self->granule - 1) / self->granule * self->granule;
+}
+
 /* benign: a system that refuses to take a region back keeps it mapped; nothing refers to it any more */
 static void give_back(const region_source *self, uint8_t *region, size_t bytes) {
     (void)os->give_back(self->source, region, self->lead + bytes);
+    region_unreserve(self->pool, charge_of(self, bytes));
 }
 
 static bool announce(const region_source *self, uint8_t *region, size_t bytes, uint32_t index) {
@@ -108,11 +152,16 @@ static bool announce(const region_source *self, uint8_t *region, size_t bytes, u
 
 uint8_t *region_map(const region_source *self, size_t bytes, uint32_t *index) {
     void *region = NULL;
-    if (in_hook || !number(self, index)) {
+    if (in_hook || !region_reserve(self->pool, charge_of(self, bytes))) {
+        return NULL;
+    }
+    if (!number(self, index)) {
+        region_unreserve(self->pool, charge_of(self, bytes));
         return NULL;
     }
     if (os->acquire(self->source, self->lead + bytes, self->alignment, &region) != 0) {
         unnumber(self, *index);
+        region_unreserve(self->pool, charge_of(self, bytes));
         return NULL;
     }
     if (!announce(self, region, bytes, *index)) {

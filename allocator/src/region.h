@@ -35,8 +35,14 @@ typedef struct region_hooks {
     void *owner;
 } region_hooks;
 
-/* What the regions of one allocator share. */
+/* What the regions of one allocator share.
+ *
+ * used_bytes is what payload has taken from the system: of regions without their lead, and of unpooled buffers. It is raised
+ * before the system is asked, never above the limit (G2), and lowered when the system has the memory back. */
 typedef struct region_pool {
+    uint64_t limit_bytes; /* 0: none */
+    uint64_t used_bytes;  /* atomic */
+    uint64_t limit_hits;  /* atomic; how often memory was refused because of the limit */
     region_hooks hooks;   /* NULL functions: nobody */
     index_table indices;  /* guarded by the lock */
     uint32_t settling;    /* regions whose hook is being called by region_settle(); guarded by the lock */
@@ -50,10 +56,11 @@ typedef struct region_source {
     bool numbered;    /* direct: has an index, and the hooks hear of it */
     bool pages_stay;  /* somebody has registered the pages: none may be dropped while its region is mapped */
     size_t alignment; /* bytes; of a region's start */
+    size_t granule;   /* bytes; the system gives whole ones of these */
     size_t lead;      /* bytes before the payload */
 } region_source;
 
-void region_pool_init(region_pool *self, const region_hooks *hooks);
+void region_pool_init(region_pool *self, const region_hooks *hooks, uint64_t limit_bytes);
 
 /* Settles its regions that wait, and waits for other threads that are settling some. No more of them are postponed. */
 void region_pool_settle(region_pool *self);
@@ -61,13 +68,22 @@ void region_pool_settle(region_pool *self);
 /* Every region has been given back. */
 void region_pool_fini(region_pool *self);
 
+/* Counts bytes as used; false if they would pass the limit. */
+bool region_reserve(region_pool *self, size_t bytes);
+void region_unreserve(region_pool *self, size_t bytes);
+
+/* What the calling thread last wanted and the limit refused, in bytes, since it forgot that; 0: nothing. Like errno, it spares
+ * the layers between a way to say why there is no memory. */
+size_t region_limit_wanted(void);
+void region_limit_forget(void);
+
 /* Bytes of its table. */
 size_t region_pool_metadata_bytes(region_pool *self);
 
 void region_source_init(region_source *self, region_pool *pool, os_source source, bool numbered, size_t page_size);
 
-/* A region for so many bytes of payload, closed to checkers, and its index; NULL without memory, or if the hook does not
- * want it. Nothing is mapped for a hook: that could need the next hook, without end. */
+/* A region for so many bytes of payload, closed to checkers, and its index; NULL without memory, at the limit, or if the hook
+ * does not want it. Nothing is mapped for a hook: that could need the next hook, without end. */
 uint8_t *region_map(const region_source *self, size_t bytes, uint32_t *index);
 
 /* Gives back a region that was mapped for so many bytes. */
@@ -78,6 +94,12 @@ void region_postpone(bool postpone);
 
 /* Gives back the regions that wait, of all threads. The caller holds no lock. */
 void region_settle(void);
+
+/* How many fork()s this process is away from the first: what other threads had begun in an earlier era is not going on. */
+uint32_t region_era(void);
+
+/* Whether the calling thread is inside a hook. */
+bool region_in_hook(void);
 
 /* Around fork(), after every other lock. */
 void region_before_fork(void);

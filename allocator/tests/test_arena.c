@@ -20,7 +20,7 @@ static int set_up(void **state) {
     os = &os_fault;
     poison_init();
     size_classes_init(&f->classes, 8192, (size_t)4 << 20);
-    region_pool_init(&f->region_pool, NULL);
+    region_pool_init(&f->region_pool, NULL, 0);
     region_source_init(&f->regions, &f->region_pool, OS_MAPPED, true, 8192);
     arena_config config = {
         .classes = &f->classes, .regions = &f->regions, .handle_source = OS_MAPPED, .decay_ms = DECAY_MS};

@@ -56,7 +56,9 @@ static void json_is_the_golden_text(void **state) {
                 "  \"chunk_unmaps\": 16,\n"
                 "  \"thread_caches\": 17,\n"
                 "  \"misuses\": 18,\n"
-                "  \"spare_chunks\": 19\n"
+                "  \"spare_chunks\": 19,\n"
+                "  \"payload_bytes\": 20,\n"
+                "  \"memory_limit_hits\": 21\n"
                 "}\n");
 }
 
@@ -90,8 +92,11 @@ static void openmetrics_is_the_golden_text(void **state) {
                                 COUNTER("chunk_unmaps", "chunks given back to the system", "16")
                                     GAUGE("thread_caches", "threads that have a cache of this allocator", "17") COUNTER(
                                         "misuses", "releases and uses of dead buffers, in the whole process", "18")
-                                        GAUGE("spare_chunks", "chunks that are empty and wait to be needed again",
-                                              "19") "# EOF\n");
+                                        GAUGE("spare_chunks", "chunks that are empty and wait to be needed again", "19")
+                                            GAUGE_BYTES("payload_bytes",
+                                                        "what the bytes of buffers have taken from the system", "20")
+                                                COUNTER("memory_limit_hits",
+                                                        "times that the memory limit refused memory", "21") "# EOF\n");
 }
 
 static const writer WRITERS[] = {poolbuf_metrics_write_json, poolbuf_metrics_write_openmetrics};

@@ -37,6 +37,15 @@ typedef struct poolbuf_allocator_options {
     uint32_t decay_ms;  /* an empty chunk waits so long to be needed again; POOLBUF_DECAY_MS, 10000; 0 = not at all */
     bool prefer_direct; /* which kind poolbuf_allocate() gives; POOLBUF_PREFER_DIRECT, on */
     bool pooling;       /* off: every buffer is two blocks of malloc, for Valgrind and ASan; POOLBUF_POOLING, on */
+    size_t memory_limit_bytes; /* bytes that payload may take from the system: chunks, spare ones too, huge and unpooled
+                                * buffers, not handles and tables; 0 = no limit, else at least chunk_size where anything is
+                                * pooled; POOLBUF_MEMORY_LIMIT, 0 */
+    /* What happens at the limit: this thread's cache and the depot are emptied, spare chunks go back, room in other arenas is
+     * used; then, if there is a callback, it is asked: wanted_bytes more would pass the limit, used_bytes are taken. No lock
+     * is held: it may release, trim and purge. true = try once more; else, or where that fails too, the allocation gives NULL.
+     * An allocation inside it that meets the limit fails without asking. No environment variable; any thread. */
+    bool (*memory_limit_reached)(void *context, poolbuf_allocator *allocator, size_t wanted_bytes, size_t used_bytes);
+    void *memory_limit_context; /* passed to it */
     /* Callbacks; NULL = none; no environment variable. chunk.h says what they may do. */
     bool (*chunk_mapped)(void *context,
                          const struct poolbuf_chunk *chunk); /* direct memory is there; false = unwanted */

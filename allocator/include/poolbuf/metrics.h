@@ -40,6 +40,8 @@ typedef struct poolbuf_metrics {
     uint64_t thread_caches;     /* threads that have a cache of this allocator now */
     uint64_t misuses;           /* releases and uses of dead buffers; only POOLBUF_MISUSE=count lets it pass 1 */
     uint64_t spare_chunks;      /* of chunk_count: empty, and waiting to be needed again or to go back to the system */
+    uint64_t payload_bytes;     /* what buffers' bytes have taken from the system: what POOLBUF_MEMORY_LIMIT limits */
+    uint64_t memory_limit_hits; /* how often that limit refused memory, also where it was then found in another way */
 } poolbuf_metrics;
 
 /* poolbuf_allocator_metrics() fills a snapshot.
