@@ -7,6 +7,7 @@
 
 #include "check.h"
 #include "counter.h"
+#include "give_back.h"
 #include "options.h"
 #include "os/os.h"
 #include "poison.h"
@@ -157,7 +158,7 @@ static poolbuf_status create(const poolbuf_allocator_options *options, bool is_d
     uint32_t counts[CACHE_KINDS] = {self->group.arena_counts[0], self->group.arena_counts[1]};
     self->group.arena_counts[0] = self->group.arena_counts[1] = 0;
     if (!registry_add(&self->group, is_default)) {
-        (void)os->give_back(OS_MAPPED, region, bytes);
+        give_back_plain(OS_MAPPED, region, bytes);
         return POOLBUF_ERROR_NO_MEMORY;
     }
     registry_lock();
@@ -245,7 +246,7 @@ static void tear_down(poolbuf_allocator *self) {
     region_pool_fini(&self->region_pool);
     slab_fini(&self->group.records);
     poison_pool_destroy(allocator_anchor(self));
-    (void)os->give_back(OS_MAPPED, self, self->region_bytes);
+    give_back_plain(OS_MAPPED, self, self->region_bytes);
 }
 
 poolbuf_status poolbuf_allocator_destroy(poolbuf_allocator *allocator) {
@@ -298,6 +299,7 @@ size_t poolbuf_allocator_purge(poolbuf_allocator *allocator) {
     }
     poolbuf_trim_thread_cache(allocator);
     cache_group_drain_depot(&allocator->group, true);
+    give_back_retry();
     size_t bytes = 0;
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         for (uint32_t i = 0; i < allocator->group.arena_counts[kind]; i++) {

@@ -5,6 +5,7 @@
 
 #include "bitmap.h"
 #include "check.h"
+#include "give_back.h"
 #include "os/os.h"
 
 #define FIRST_BYTES 4096u
@@ -22,7 +23,7 @@ static bool grow(index_table *self) {
     }
     if (self->free != NULL) {
         memcpy(region, self->free, self->bytes);
-        (void)os->give_back(OS_MAPPED, self->free, self->bytes);
+        give_back_plain(OS_MAPPED, self->free, self->bytes);
     }
     memset((char *)region + self->bytes, 0xff, bytes - self->bytes);
     self->free = region;
@@ -51,7 +52,7 @@ void index_table_give(index_table *self, uint32_t index) {
 
 void index_table_fini(index_table *self) {
     if (self->free != NULL) {
-        (void)os->give_back(OS_MAPPED, self->free, self->bytes);
+        give_back_plain(OS_MAPPED, self->free, self->bytes);
     }
     *self = (index_table){0};
 }

@@ -35,3 +35,6 @@ METRIC(misuses, "misuses", counter, "", "releases and uses of dead buffers, in t
 METRIC(spare_chunks, "spare_chunks", gauge, "", "chunks that are empty and wait to be needed again")
 METRIC(payload_bytes, "payload_bytes", gauge, "bytes", "what the bytes of buffers have taken from the system")
 METRIC(memory_limit_hits, "memory_limit_hits", counter, "", "times that the memory limit refused memory")
+METRIC(refused_regions, "refused_regions", gauge, "",
+       "regions that the system would not take back, in the whole process")
+METRIC(refused_bytes, "refused_bytes", gauge, "bytes", "their bytes")

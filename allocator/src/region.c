@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "counter.h"
+#include "give_back.h"
 #include "poison.h"
 
 /* A region that waits to be given back; it lies at the region's start, or its payload's. */
@@ -34,10 +35,12 @@ static void region_unlock(void) {
 
 void region_before_fork(void) {
     region_lock();
+    give_back_before_fork();
 }
 
 /* What another thread was settling is lost to the child, which has no such thread to wait for. */
 void region_after_fork(bool child) {
+    give_back_after_fork();
     if (child) {
         __atomic_store_n(&era, era + 1, __ATOMIC_RELAXED);
         settled = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
@@ -134,10 +137,34 @@ static size_t charge_of(const region_source *self, size_t bytes) {
     return (bytes + self->granule - 1) / self->granule * self->granule;
 }
 
-/* benign: a system that refuses to take a region back keeps it mapped; nothing refers to it any more */
-static void give_back(const region_source *self, uint8_t *region, size_t bytes) {
-    (void)os->give_back(self->source, region, self->lead + bytes);
-    region_unreserve(self->pool, charge_of(self, bytes));
+static void return_region(const region_source *self, uint8_t *region, size_t bytes) {
+    const give_back_terms terms = {
+        .source = self->source,
+        .size = self->lead + bytes,
+        .maker = self,
+        .counter = &self->pool->used_bytes,
+        .count = charge_of(self, bytes),
+    };
+    (void)give_back(region, &terms);
+}
+
+/* A region that counts as used, anew or one that the system did not want back. */
+static void *acquire(const region_source *self, size_t bytes) {
+    void *region = give_back_reuse(self, self->lead + bytes);
+    if (region != NULL) {
+        return region;
+    }
+    if (!region_reserve(self->pool, charge_of(self, bytes))) {
+        give_back_retry(); /* what waits counts */
+        if (!region_reserve(self->pool, charge_of(self, bytes))) {
+            return NULL;
+        }
+    }
+    if (os->acquire(self->source, self->lead + bytes, self->alignment, &region) != 0) {
+        region_unreserve(self->pool, charge_of(self, bytes));
+        return NULL;
+    }
+    return region;
 }
 
 static bool announce(const region_source *self, uint8_t *region, size_t bytes, uint32_t index) {
@@ -151,22 +178,17 @@ static bool announce(const region_source *self, uint8_t *region, size_t bytes, u
 }
 
 uint8_t *region_map(const region_source *self, size_t bytes, uint32_t *index) {
-    void *region = NULL;
-    if (in_hook || !region_reserve(self->pool, charge_of(self, bytes))) {
+    if (in_hook || !number(self, index)) {
         return NULL;
     }
-    if (!number(self, index)) {
-        region_unreserve(self->pool, charge_of(self, bytes));
-        return NULL;
-    }
-    if (os->acquire(self->source, self->lead + bytes, self->alignment, &region) != 0) {
+    uint8_t *region = acquire(self, bytes);
+    if (region == NULL) {
         unnumber(self, *index);
-        region_unreserve(self->pool, charge_of(self, bytes));
         return NULL;
     }
     if (!announce(self, region, bytes, *index)) {
         unnumber(self, *index);
-        give_back(self, region, bytes);
+        return_region(self, region, bytes);
         return NULL;
     }
     poison_bytes_close(region, self->lead + bytes);
@@ -184,7 +206,7 @@ static void unmap_now(const region_source *self, uint8_t *region, size_t bytes, 
         in_hook = outer;
     }
     unnumber(self, index);
-    give_back(self, region, bytes);
+    return_region(self, region, bytes);
 }
 
 void region_unmap(const region_source *self, uint8_t *region, size_t bytes, uint32_t index) {
@@ -262,5 +284,6 @@ void region_pool_settle(region_pool *self) {
 }
 
 void region_pool_fini(region_pool *self) {
+    give_back_disown(&self->used_bytes);
     index_table_fini(&self->indices);
 }

@@ -5,6 +5,7 @@
 
 #include <poolbuf/buffer.h>
 
+#include "give_back.h"
 #include "poison.h"
 
 #define RECORD_ALIGNMENT  64u
@@ -42,10 +43,10 @@ void slab_fini(slab *self) {
     while (self->tables != NULL) {
         slab_table *table = self->tables;
         for (size_t i = 0; i < table->count; i++) {
-            (void)os->give_back(self->source, table->regions[i], self->region_bytes);
+            give_back_plain(self->source, table->regions[i], self->region_bytes);
         }
         self->tables = table->next;
-        (void)os->give_back(OS_MAPPED, table, TABLE_BYTES);
+        give_back_plain(OS_MAPPED, table, TABLE_BYTES);
     }
     self->free = NULL;
     self->fresh = self->fresh_end = NULL;
@@ -68,7 +69,7 @@ static bool slab_grow(slab *self) {
     void *region = NULL;
     if (os->acquire(self->source, self->region_bytes, TABLE_BYTES, &region) != 0) {
         if (new_table) {
-            (void)os->give_back(OS_MAPPED, table, TABLE_BYTES);
+            give_back_plain(OS_MAPPED, table, TABLE_BYTES);
         }
         return false;
     }

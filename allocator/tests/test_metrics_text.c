@@ -58,7 +58,9 @@ static void json_is_the_golden_text(void **state) {
                 "  \"misuses\": 18,\n"
                 "  \"spare_chunks\": 19,\n"
                 "  \"payload_bytes\": 20,\n"
-                "  \"memory_limit_hits\": 21\n"
+                "  \"memory_limit_hits\": 21,\n"
+                "  \"refused_regions\": 22,\n"
+                "  \"refused_bytes\": 23\n"
                 "}\n");
 }
 
@@ -89,14 +91,17 @@ static void openmetrics_is_the_golden_text(void **state) {
                                 "arena_allocations", "buffers that an arena cut from a chunk",
                                 "13") COUNTER("arena_releases", "buffers that went back into a chunk",
                                               "14") COUNTER("chunk_maps", "chunks taken from the system", "15")
-                                COUNTER("chunk_unmaps", "chunks given back to the system", "16")
-                                    GAUGE("thread_caches", "threads that have a cache of this allocator", "17") COUNTER(
-                                        "misuses", "releases and uses of dead buffers, in the whole process", "18")
-                                        GAUGE("spare_chunks", "chunks that are empty and wait to be needed again", "19")
-                                            GAUGE_BYTES("payload_bytes",
-                                                        "what the bytes of buffers have taken from the system", "20")
-                                                COUNTER("memory_limit_hits",
-                                                        "times that the memory limit refused memory", "21") "# EOF\n");
+                                COUNTER("chunk_unmaps", "chunks given back to the system", "16") GAUGE(
+                                    "thread_caches", "threads that have a cache of this allocator",
+                                    "17") COUNTER("misuses", "releases and uses of dead buffers, in the whole process",
+                                                  "18") GAUGE("spare_chunks",
+                                                              "chunks that are empty and wait to be needed again", "19")
+                                    GAUGE_BYTES("payload_bytes", "what the bytes of buffers have taken from the system",
+                                                "20")
+                                        COUNTER("memory_limit_hits", "times that the memory limit refused memory", "21")
+                                            GAUGE("refused_regions",
+                                                  "regions that the system would not take back, in the whole process",
+                                                  "22") GAUGE_BYTES("refused_bytes", "their bytes", "23") "# EOF\n");
 }
 
 static const writer WRITERS[] = {poolbuf_metrics_write_json, poolbuf_metrics_write_openmetrics};

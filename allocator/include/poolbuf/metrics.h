@@ -42,6 +42,8 @@ typedef struct poolbuf_metrics {
     uint64_t spare_chunks;      /* of chunk_count: empty, and waiting to be needed again or to go back to the system */
     uint64_t payload_bytes;     /* what buffers' bytes have taken from the system: what POOLBUF_MEMORY_LIMIT limits */
     uint64_t memory_limit_hits; /* how often that limit refused memory, also where it was then found in another way */
+    uint64_t refused_regions; /* the whole process's: the system would not take them back, and they are offered again */
+    uint64_t refused_bytes;   /* their bytes, address space for the most part; a pool's count as its payload_bytes */
 } poolbuf_metrics;
 
 /* poolbuf_allocator_metrics() fills a snapshot.
