@@ -7,6 +7,7 @@
 #include "counter.h"
 #include "handle.h"
 #include "poison.h"
+#include "probe.h"
 
 #define METADATA_REGION_BYTES 65536u
 
@@ -46,12 +47,14 @@ static void *map_payload(const arena *self, size_t bytes) {
         return NULL;
     }
     poison_bytes_close(region, whole);
+    PROBE3(chunk_map, self->config.owner, region, whole);
     return region;
 }
 
 static void unmap_payload(const arena *self, const chunk *record) {
     size_t whole = record->lead + (record->huge_bytes != 0 ? record->huge_bytes : chunk_bytes(self));
     poison_bytes_open(record->region, whole);
+    PROBE3(chunk_unmap, self->config.owner, record->region, whole);
     /* benign: a system that refuses to take a region back keeps it mapped; nothing refers to it any more */
     (void)os->give_back(self->config.source, record->region, whole);
 }
