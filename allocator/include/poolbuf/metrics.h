@@ -73,6 +73,51 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_metrics_write_json(const po
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_metrics_write_openmetrics(const poolbuf_metrics *metrics,
                                                                                FILE *stream);
 
+/* ---- Size classes ------------------------------------------------------------------------------------------------ */
+
+/* poolbuf_size_class_count() tells how many size classes there are: the smallest is class 0, the last one is a whole chunk.
+ * poolbuf_small_size_class_count() tells how many of them are small: cut from a run of pages that several buffers share;
+ * the others are runs of their own.
+ *   allocator  NULL means the default one.
+ *   returns    the number; 0 only if NULL was passed and the default allocator cannot be made.
+ *   threads    any; an allocator's classes never change.
+ *   cost       a few instructions. */
+POOLBUF_API uint32_t poolbuf_size_class_count(poolbuf_allocator *allocator);
+POOLBUF_API uint32_t poolbuf_small_size_class_count(poolbuf_allocator *allocator);
+
+/* poolbuf_size_class_bytes() tells what a buffer of a class takes.
+ *   allocator, threads, cost   as above.
+ *   size_class  0 to the number of classes - 1.
+ *   returns     bytes; 0 for a class that does not exist. */
+POOLBUF_API size_t poolbuf_size_class_bytes(poolbuf_allocator *allocator, uint32_t size_class);
+
+/* poolbuf_size_class_of_size() finds the class that serves a capacity: the first whose bytes are not fewer.
+ *   allocator, threads, cost   as above.
+ *   size      bytes; 0 has class 0.
+ *   returns   the class; the number of classes for a size above a chunk's, which has none. */
+POOLBUF_API uint32_t poolbuf_size_class_of_size(poolbuf_allocator *allocator, size_t size);
+
+/* poolbuf_normalize_size() tells what a buffer of a capacity takes of the pool: its class's bytes; for one larger than a
+ * chunk, which has a region of its own, just its size.
+ *   allocator, threads, cost   as above.
+ *   size      bytes.
+ *   returns   bytes. */
+POOLBUF_API size_t poolbuf_normalize_size(poolbuf_allocator *allocator, size_t size);
+
+/* Page classes are the size classes seen in pages; a chunk files its free runs by them.
+ * poolbuf_page_class_count() tells how many there are, poolbuf_page_class_bytes() what a run of one takes,
+ * poolbuf_page_class_ceil() the first whose pages are not fewer, as for a request, and poolbuf_page_class_floor() the last whose
+ * pages are not more, as for filing a free run.
+ *   allocator, threads, cost   as above.
+ *   page_class  0 to the number of page classes - 1.
+ *   pages       of page_size each; 0 has class 0.
+ *   returns     the number; bytes, 0 for a class that does not exist; the class, or the number of page classes for more
+ *               pages than a chunk has. */
+POOLBUF_API uint32_t poolbuf_page_class_count(poolbuf_allocator *allocator);
+POOLBUF_API size_t poolbuf_page_class_bytes(poolbuf_allocator *allocator, uint32_t page_class);
+POOLBUF_API uint32_t poolbuf_page_class_ceil(poolbuf_allocator *allocator, size_t pages);
+POOLBUF_API uint32_t poolbuf_page_class_floor(poolbuf_allocator *allocator, size_t pages);
+
 POOLBUF_END_DECLS
 
 #endif
