@@ -282,9 +282,21 @@ static uint64_t allocated_locked(const cache_group *group) {
     return allocated;
 }
 
+void allocator_add_depot_idle(const cache_group *group, uint64_t idle[BIN_MAX]) {
+    for (uint32_t i = 0; i < group->bin_count; i++) {
+        idle[i] += (uint64_t)depot_count(&group->depot[i]) * group->bins[i].batch;
+    }
+}
+
+void allocator_add_cache_idle(const thread_cache *cache, uint64_t idle[BIN_MAX]) {
+    for (uint32_t i = 0; i < cache->group->bin_count; i++) {
+        idle[i] += thread_cache_idle(cache, i);
+    }
+}
+
 /* Carved minus cached, by bin; never below zero, though a reader in the middle of traffic may see the parts at
  * different moments. */
-static void live_locked(const poolbuf_allocator *self, total *sum) {
+void allocator_add_live(const poolbuf_allocator *self, const uint64_t idle[BIN_MAX], buffer_totals *sum) {
     const cache_group *group = &self->group;
     for (uint32_t i = 0; i < group->naked_bin; i++) {
         const bin_config *bin = &group->bins[i];
@@ -292,22 +304,32 @@ static void live_locked(const poolbuf_allocator *self, total *sum) {
         for (uint32_t j = 0; j < group->arena_counts[bin->kind]; j++) {
             carved += counter_get(&group->arenas[bin->kind][j].counters.carved[bin->size_class]);
         }
-        uint64_t idle = (uint64_t)depot_count(&group->depot[i]) * bin->batch;
-        for (const thread_cache *cache = group->first; cache != NULL; cache = cache->next_of_group) {
-            idle += thread_cache_idle(cache, i);
-        }
-        uint64_t live = carved > idle ? carved - idle : 0;
-        sum->buffers += live;
-        sum->bytes += live * bin->bytes;
+        uint64_t live = carved > idle[i] ? carved - idle[i] : 0;
+        sum->buffers[bin->kind] += live;
+        sum->bytes[bin->kind] += live * bin->bytes;
     }
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         for (uint32_t i = 0; i < group->arena_counts[kind]; i++) {
-            sum->buffers += counter_get(&group->arenas[kind][i].counters.huge_buffers);
-            sum->bytes += counter_get(&group->arenas[kind][i].counters.huge_bytes);
+            sum->buffers[kind] += counter_get(&group->arenas[kind][i].counters.huge_buffers);
+            sum->bytes[kind] += counter_get(&group->arenas[kind][i].counters.huge_bytes);
         }
+        sum->buffers[kind] += counter_get(&self->unpooled_buffers[kind]);
+        sum->bytes[kind] += counter_get(&self->unpooled_bytes[kind]);
     }
-    sum->buffers += counter_get(&self->unpooled_buffers);
-    sum->bytes += counter_get(&self->unpooled_bytes);
+}
+
+static void live_locked(const poolbuf_allocator *self, total *sum) {
+    uint64_t idle[BIN_MAX] = {0};
+    buffer_totals live = {0};
+    allocator_add_depot_idle(&self->group, idle);
+    for (const thread_cache *cache = self->group.first; cache != NULL; cache = cache->next_of_group) {
+        allocator_add_cache_idle(cache, idle);
+    }
+    allocator_add_live(self, idle, &live);
+    for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+        sum->buffers += live.buffers[kind];
+        sum->bytes += live.bytes[kind];
+    }
 }
 
 void allocator_live(poolbuf_allocator *allocator, uint64_t *buffers, uint64_t *bytes) {

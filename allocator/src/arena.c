@@ -265,7 +265,7 @@ uint32_t arena_take(arena *self, uint32_t size_class, uint32_t count, poolbuf **
         handle_push(list, handle);
     }
     counter_add(&self->counters.carved[size_class], taken);
-    counter_add(&self->counters.allocations, taken);
+    counter_add(&self->counters.allocations[small ? ARENA_SMALL : ARENA_NORMAL], taken);
     leave(self, NULL);
     return taken;
 }
@@ -311,7 +311,8 @@ static void give_locked(arena *self, poolbuf *handle, chunk **doomed) {
     uint32_t size_class = (uint32_t)handle->bin - self->config.first_bin;
     POOLBUF_CHECK(size_class < self->config.classes->count, "a handle's class is out of range");
     bool pages_freed = true;
-    if (size_class_is_small(self->config.classes, size_class)) {
+    bool small = size_class_is_small(self->config.classes, size_class);
+    if (small) {
         pages_freed = give_slot_locked(self, owner, size_class, handle->position);
     } else {
         chunk_give_run(owner, size_class, handle->position);
@@ -320,7 +321,7 @@ static void give_locked(arena *self, poolbuf *handle, chunk **doomed) {
         retire_chunk_locked(self, owner, doomed);
     }
     counter_sub(&self->counters.carved[size_class], 1);
-    counter_add(&self->counters.releases, 1);
+    counter_add(&self->counters.releases[small ? ARENA_SMALL : ARENA_NORMAL], 1);
     slab_give(&self->handles, handle);
 }
 
@@ -381,7 +382,7 @@ poolbuf *arena_take_huge(arena *self, size_t bytes) {
     self->huge = record;
     counter_add(&self->counters.huge_buffers, 1);
     counter_add(&self->counters.huge_bytes, bytes);
-    counter_add(&self->counters.allocations, 1);
+    counter_add(&self->counters.allocations[ARENA_HUGE], 1);
     leave(self, NULL);
     handle_init(self, handle, self->config.handle_flags | POOLBUF_FLAG_HUGE);
     handle->memory = record->region + record->lead;
@@ -407,7 +408,7 @@ void arena_give_huge(poolbuf *handle) {
     }
     counter_sub(&self->counters.huge_buffers, 1);
     counter_sub(&self->counters.huge_bytes, record->huge_bytes);
-    counter_add(&self->counters.releases, 1);
+    counter_add(&self->counters.releases[ARENA_HUGE], 1);
     slab_give(&self->huge_records, record);
     slab_give(&self->handles, handle);
     leave(self, NULL);
@@ -465,14 +466,6 @@ void arena_close(arena *self) {
     self->config.decay_ms = 0;
     arena_unlock(self);
     (void)arena_purge(self);
-}
-
-size_t arena_metadata_bytes(arena *self) {
-    arena_lock(self);
-    size_t bytes =
-        self->handles.bytes + self->chunk_records.bytes + self->huge_records.bytes + self->subpage_records.bytes;
-    arena_unlock(self);
-    return bytes;
 }
 
 static void dump_chunk(const chunk *record, FILE *stream) {

@@ -157,14 +157,14 @@ static poolbuf *take_unpooled(poolbuf_allocator *allocator, int kind, size_t byt
         .kind = (uint8_t)kind,
     };
     handle_kill(handle, POOLBUF_FLAG_UNPOOLED);
-    counter_add_shared(&allocator->unpooled_buffers, 1);
-    counter_add_shared(&allocator->unpooled_bytes, bytes);
+    counter_add_shared(&allocator->unpooled_buffers[kind], 1);
+    counter_add_shared(&allocator->unpooled_bytes[kind], bytes);
     return handle;
 }
 
 static void give_unpooled(poolbuf_allocator *allocator, poolbuf *handle) {
-    (void)counter_sub_shared(&allocator->unpooled_buffers, 1);
-    (void)counter_sub_shared(&allocator->unpooled_bytes, handle->usable);
+    (void)counter_sub_shared(&allocator->unpooled_buffers[handle->kind], 1);
+    (void)counter_sub_shared(&allocator->unpooled_bytes[handle->kind], handle->usable);
     (void)os->give_back(OS_HEAP, handle->memory, handle->usable);
     (void)os->give_back(OS_HEAP, handle, sizeof *handle);
 }

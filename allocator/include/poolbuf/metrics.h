@@ -40,6 +40,26 @@ typedef struct poolbuf_metrics {
     uint64_t thread_caches;     /* threads that have a cache of this allocator now */
     uint64_t misuses;           /* releases and uses of dead buffers; only POOLBUF_MISUSE=count lets it pass 1 */
     uint64_t spare_chunks;      /* of chunk_count: empty, and waiting to be needed again or to go back to the system */
+    uint64_t live_direct_bytes; /* live_bytes by kind, which is what Netty calls pinned */
+    uint64_t live_heap_bytes;
+    uint64_t pinned_direct_bytes; /* pinned_bytes by kind */
+    uint64_t pinned_heap_bytes;
+    uint64_t
+        used_direct_bytes; /* chunks, spare ones included, huge and unpooled buffers: all that buffers' bytes lie in */
+    uint64_t used_heap_bytes;
+    uint64_t resident_bytes;           /* of chunks and huge buffers, as far as they are in memory at this moment */
+    uint64_t arena_small_allocations;  /* arena_allocations by size: slots of a run that several buffers share ... */
+    uint64_t arena_normal_allocations; /* ... runs of pages ... */
+    uint64_t arena_huge_allocations;   /* ... and regions for buffers larger than a chunk */
+    uint64_t arena_small_releases;     /* arena_releases likewise */
+    uint64_t arena_normal_releases;
+    uint64_t arena_huge_releases;
+    uint64_t direct_arenas; /* what follows is the allocator's shape, which never changes */
+    uint64_t heap_arenas;
+    uint64_t page_size;        /* bytes */
+    uint64_t chunk_size;       /* bytes */
+    uint64_t small_cache_size; /* buffers a thread caches for each small class, if its budget of bytes reaches so far */
+    uint64_t normal_cache_size; /* the same for each larger class */
 } poolbuf_metrics;
 
 /* poolbuf_allocator_metrics() fills a snapshot.
@@ -48,8 +68,11 @@ typedef struct poolbuf_metrics {
  *   returns    POOLBUF_OK.
  *   errors     POOLBUF_ERROR_BAD_ARGUMENT if struct_size is smaller than the first version of this struct;
  *              POOLBUF_ERROR_NO_MEMORY if NULL was passed and the default allocator cannot be made.
- *   threads    any; stops nobody who allocates or releases.
- *   cost       some hundred loads for each thread cache. */
+ *   threads    any; stops nobody who allocates or releases. A thread's first allocation, its exit, and the making and the
+ *              end of an allocator may wait until eight caches have been looked at. If resident_bytes is wanted, an
+ *              arena's lock is held while the addresses of its chunks are copied.
+ *   cost       some hundred loads for each thread cache. For resident_bytes, which a caller does without whose struct_size
+ *              ends before it, one system call for each chunk and huge buffer. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_allocator_metrics(poolbuf_allocator *allocator,
                                                                        poolbuf_metrics *metrics);
 

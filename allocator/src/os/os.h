@@ -43,6 +43,9 @@ extern const os_backend os_fault;
 
 size_t os_page_size(void);
 
+/* Bytes of a range that are in memory at this moment; 0 for what is not mapped any more, or where the system does not say. */
+size_t os_resident_bytes(void *start, size_t size);
+
 /* os_fault: let so many calls of acquire pass and fail all that follow, or the next one only; purge never matters.
  * os_fault_calls() tells how many there were since, os_fault_regions() how many regions are out. os_fault_limit() makes acquire
  * fail while so many regions are out, as a system does that is full. Its clock stands still but for os_fault_pass_ms(). */
