@@ -149,3 +149,61 @@ poolbuf_status poolbuf_allocator_metrics(poolbuf_allocator *allocator, poolbuf_m
     memcpy(metrics, &m, known);
     return POOLBUF_OK;
 }
+
+/* ---- Arenas ------------------------------------------------------------------------------------------------------- */
+
+/* NULL if there is no such arena. */
+static arena *find_arena(poolbuf_allocator *allocator, poolbuf_kind kind, uint32_t index) {
+    if (allocator == NULL || (unsigned)kind >= CACHE_KINDS || index >= allocator->group.arena_counts[kind]) {
+        return NULL;
+    }
+    return &allocator->group.arenas[kind][index];
+}
+
+poolbuf_status poolbuf_allocator_arena_metrics(poolbuf_allocator *allocator, poolbuf_kind kind, uint32_t index,
+                                               poolbuf_arena_metrics *metrics) {
+    if (metrics == NULL || metrics->struct_size < ARENA_METRICS_SIZE_V1) {
+        return POOLBUF_ERROR_BAD_ARGUMENT;
+    }
+    allocator = allocator_resolve(allocator);
+    if (allocator == NULL) {
+        return POOLBUF_ERROR_NO_MEMORY;
+    }
+    const arena *source = find_arena(allocator, kind, index);
+    if (source == NULL) {
+        return POOLBUF_ERROR_BAD_ARGUMENT;
+    }
+    poolbuf_arena_metrics m = {.struct_size = metrics->struct_size};
+    arena_read_metrics(source, &m);
+    memcpy(metrics, &m, metrics->struct_size < sizeof m ? metrics->struct_size : sizeof m);
+    return POOLBUF_OK;
+}
+
+/* A copy of a structure of an arena, if there is that arena; how many elements there are. */
+static size_t copy_of(poolbuf_allocator *allocator, poolbuf_kind kind, uint32_t index,
+                      void (*copy)(arena *source, metric_array *array), metric_array array, size_t struct_size_v1) {
+    arena *source = find_arena(allocator_resolve(allocator), kind, index);
+    if (source == NULL || array.struct_size < struct_size_v1 || (array.elements == NULL && array.capacity != 0)) {
+        return 0;
+    }
+    copy(source, &array);
+    return array.count;
+}
+
+size_t poolbuf_allocator_chunk_lists(poolbuf_allocator *allocator, poolbuf_kind kind, uint32_t index,
+                                     size_t struct_size, poolbuf_chunk_list_metrics *lists, size_t capacity) {
+    metric_array array = {.elements = lists, .struct_size = struct_size, .capacity = capacity};
+    return copy_of(allocator, kind, index, arena_copy_chunk_lists, array, CHUNK_LIST_METRICS_SIZE_V1);
+}
+
+size_t poolbuf_allocator_chunks(poolbuf_allocator *allocator, poolbuf_kind kind, uint32_t index, size_t struct_size,
+                                poolbuf_chunk_metrics *chunks, size_t capacity) {
+    metric_array array = {.elements = chunks, .struct_size = struct_size, .capacity = capacity};
+    return copy_of(allocator, kind, index, arena_copy_chunks, array, CHUNK_METRICS_SIZE_V1);
+}
+
+size_t poolbuf_allocator_subpages(poolbuf_allocator *allocator, poolbuf_kind kind, uint32_t index, size_t struct_size,
+                                  poolbuf_subpage_metrics *subpages, size_t capacity) {
+    metric_array array = {.elements = subpages, .struct_size = struct_size, .capacity = capacity};
+    return copy_of(allocator, kind, index, arena_copy_subpages, array, SUBPAGE_METRICS_SIZE_V1);
+}

@@ -12,6 +12,7 @@
 #include <stdio.h>  /* FILE */
 
 #include <poolbuf/allocator.h>
+#include <poolbuf/buffer.h> /* poolbuf_kind */
 #include <poolbuf/export.h>
 #include <poolbuf/status.h>
 
@@ -95,6 +96,95 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_metrics_write_json(const po
  *   metrics, stream, returns, errors, threads, cost   as above. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_metrics_write_openmetrics(const poolbuf_metrics *metrics,
                                                                                FILE *stream);
+
+/* ---- Arenas ------------------------------------------------------------------------------------------------------- */
+
+/* What one arena counts. A buffer that waits in a cache is active: only what went back to the arena is not, and only a trip
+ * to the arena is an allocation. */
+typedef struct poolbuf_arena_metrics {
+    size_t struct_size;          /* bytes of this struct in the caller's header; set it before the call */
+    uint64_t thread_caches;      /* threads bound to this arena */
+    uint64_t chunk_count;        /* chunks mapped, spare ones included; no huge buffers */
+    uint64_t chunk_bytes;        /* their bytes */
+    uint64_t spare_chunks;       /* of chunk_count: empty */
+    uint64_t chunk_maps;         /* chunks taken from the system since the start */
+    uint64_t chunk_unmaps;       /* chunks given back to the system since the start */
+    uint64_t small_allocations;  /* slots cut since the start ... */
+    uint64_t normal_allocations; /* ... runs of pages ... */
+    uint64_t huge_allocations;   /* ... and buffers larger than a chunk */
+    uint64_t small_releases;     /* those that came back */
+    uint64_t normal_releases;
+    uint64_t huge_releases;
+    uint64_t small_active; /* those that are out, in users' hands or in caches */
+    uint64_t normal_active;
+    uint64_t huge_active;
+    uint64_t active_bytes;   /* their bytes, those of their size classes */
+    uint64_t used_bytes;     /* chunk_bytes and those of huge buffers: what Netty calls numActiveBytes */
+    uint64_t metadata_bytes; /* handles and records */
+} poolbuf_arena_metrics;
+
+/* poolbuf_allocator_arena_metrics() fills the figures of one arena.
+ *   allocator  NULL means the default one.
+ *   kind       whose arenas.
+ *   index      0 to direct_arenas - 1, or heap_arenas - 1, of poolbuf_metrics.
+ *   metrics    not NULL; struct_size says how much of it the caller knows; fields beyond that are left alone.
+ *   returns    POOLBUF_OK.
+ *   errors     POOLBUF_ERROR_BAD_ARGUMENT if there is no such arena, or struct_size is smaller than the first version of this
+ *              struct; POOLBUF_ERROR_NO_MEMORY if NULL was passed and the default allocator cannot be made.
+ *   threads    any; takes no lock, so figures may be of slightly different moments.
+ *   cost       some hundred loads. */
+POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_allocator_arena_metrics(poolbuf_allocator *allocator,
+                                                                             poolbuf_kind kind, uint32_t index,
+                                                                             poolbuf_arena_metrics *metrics);
+
+/* One of an arena's six lists of chunks, which group them by how full they are. */
+typedef struct poolbuf_chunk_list_metrics {
+    const char *name; /* qInit, q000, q025, q050, q075, q100; static */
+    uint64_t
+        min_usage; /* a chunk that is used to fewer per cent moves to an emptier list; 1 also where there is none */
+    uint64_t
+        max_usage;   /* a chunk that is used to so many per cent moves to a fuller list; 100 also where there is none */
+    uint64_t chunks; /* that are in it now */
+} poolbuf_chunk_list_metrics;
+
+#define POOLBUF_CHUNK_LISTS 6u /* for poolbuf_chunk_metrics.list: in none of them, as the chunk is empty and spare */
+
+/* A chunk of an arena. */
+typedef struct poolbuf_chunk_metrics {
+    const void *base;     /* where its region begins */
+    uint64_t list;        /* as poolbuf_allocator_chunk_lists() numbers them, from 0; POOLBUF_CHUNK_LISTS */
+    uint64_t usage;       /* per cent in use: 0 only if empty, 100 only if full */
+    uint64_t chunk_bytes; /* its size */
+    uint64_t free_bytes;  /* in free runs of pages; free slots of subpages are in use */
+    uint64_t subpages;    /* runs in it that are cut into slots */
+} poolbuf_chunk_metrics;
+
+/* A run of pages that is cut into equal slots, with at least one slot free: those that the next small buffers come from. */
+typedef struct poolbuf_subpage_metrics {
+    uint64_t size_class;
+    uint64_t slot_bytes; /* Netty's elementSize */
+    uint64_t slots;      /* Netty's maxNumElements */
+    uint64_t free_slots; /* Netty's numAvailable */
+    uint64_t page_size;  /* bytes of a page, not of the run */
+} poolbuf_subpage_metrics;
+
+/* poolbuf_allocator_chunk_lists() copies what an arena's chunk lists hold, from qInit on; poolbuf_allocator_chunks() its chunks,
+ * list by list and then the spare ones; poolbuf_allocator_subpages() its subpages with a free slot, by class.
+ *   allocator    NULL means the default one.
+ *   kind, index  as above.
+ *   struct_size  sizeof of the element: the distance of the elements, as the caller's header has them.
+ *   lists, chunks, subpages   an array of capacity elements; may be NULL if that is 0.
+ *   returns      how many there are, as snprintf() does: more than capacity if they did not fit. 0 if there is no such arena,
+ *                or struct_size is smaller than the first version of the element.
+ *   threads      any; unlike the snapshot this holds the arena's lock while it copies, as the lists are chains.
+ *   cost         some loads for each chunk and subpage. */
+POOLBUF_API size_t poolbuf_allocator_chunk_lists(poolbuf_allocator *allocator, poolbuf_kind kind, uint32_t index,
+                                                 size_t struct_size, poolbuf_chunk_list_metrics *lists,
+                                                 size_t capacity);
+POOLBUF_API size_t poolbuf_allocator_chunks(poolbuf_allocator *allocator, poolbuf_kind kind, uint32_t index,
+                                            size_t struct_size, poolbuf_chunk_metrics *chunks, size_t capacity);
+POOLBUF_API size_t poolbuf_allocator_subpages(poolbuf_allocator *allocator, poolbuf_kind kind, uint32_t index,
+                                              size_t struct_size, poolbuf_subpage_metrics *subpages, size_t capacity);
 
 /* ---- Size classes ------------------------------------------------------------------------------------------------ */
 
