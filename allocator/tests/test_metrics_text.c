@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "metrics.h"
+#include "os/os.h"
 
 typedef poolbuf_status (*writer)(const poolbuf_metrics *metrics, FILE *stream);
 
@@ -200,6 +201,169 @@ static void an_allocators_own_figures_reach_the_text(void **state) {
     UNIT_OK(poolbuf_allocator_destroy(allocator));
 }
 
+/* ---- An allocator ------------------------------------------------------------------------------------------------- */
+
+typedef poolbuf_status (*allocator_writer)(poolbuf_allocator *allocator, FILE *stream);
+
+static const allocator_writer ALLOCATOR_WRITERS[] = {poolbuf_allocator_write_json, poolbuf_allocator_write_openmetrics};
+
+static char *allocator_text_of(allocator_writer write, poolbuf_allocator *allocator) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    UNIT_OK(write(allocator, stream));
+    assert_int_equal(fclose(stream), 0);
+    return text;
+}
+
+/* Without caches, so that numbers are those of the calls. */
+static poolbuf_allocator *make(uint32_t direct_arenas, uint32_t heap_arenas) {
+    poolbuf_allocator_options options;
+    poolbuf_allocator_options_init(&options);
+    options.direct_arenas = direct_arenas;
+    options.heap_arenas = heap_arenas;
+    options.cache_limit_bytes = 0;
+    poolbuf_allocator *allocator = NULL;
+    UNIT_OK(poolbuf_allocator_create(&options, &allocator));
+    return allocator;
+}
+
+static unsigned count_of(const char *text, const char *part) {
+    unsigned count = 0;
+    for (const char *at = strstr(text, part); at != NULL; at = strstr(at + 1, part)) {
+        count++;
+    }
+    return count;
+}
+
+static void an_allocator_as_json_has_its_classes_and_arenas(void **state) {
+    (void)state;
+    poolbuf_allocator *allocator = make(2, 1);
+    poolbuf *small = poolbuf_allocate_direct(allocator, 1000, 1000);
+    poolbuf *whole = poolbuf_allocate_heap(allocator, 4 << 20, 4 << 20);
+    char *text = allocator_text_of(poolbuf_allocator_write_json, allocator);
+    assert_non_null(strstr(text, "{\n  \"schema\": \"poolbuf.allocator/1\",\n  \"live_buffers\": 2,\n"));
+    assert_non_null(strstr(text, "  \"small_size_classes\": 39,\n  \"size_classes\": [16, 32, "));
+    assert_non_null(strstr(text, ", 3670016, 4194304],\n"));
+    assert_int_equal(count_of(text, "\"kind\": \"direct\""), 2);
+    assert_int_equal(count_of(text, "\"kind\": \"heap\""), 1);
+    assert_int_equal(count_of(text, "\"small_allocations\": 1,"), 1);
+    assert_int_equal(count_of(text, "\"normal_allocations\": 1,"), 1);
+    assert_int_equal(count_of(text, "{\"name\": \"q025\", \"min_usage\": 25, \"max_usage\": 75, \"chunks\": 0}"), 3);
+    assert_int_equal(count_of(text, "{\"list\": \"qInit\", \"usage\": 1, \"chunk_bytes\": 4194304, "
+                                    "\"free_bytes\": 4186112, \"subpages\": 1}"),
+                     1);
+    assert_int_equal(count_of(text, "{\"list\": \"q100\", \"usage\": 100, "), 1);
+    assert_int_equal(count_of(text, "{\"size_class\": 19, \"slot_bytes\": 1024, \"slots\": 8, \"free_slots\": 7}"), 1);
+    free(text);
+    assert_true(poolbuf_release(whole));
+    text = allocator_text_of(poolbuf_allocator_write_json, allocator);
+    assert_int_equal(count_of(text, "{\"list\": \"spare\", \"usage\": 0, "), 1);
+    free(text);
+    assert_true(poolbuf_release(small));
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
+static void an_allocator_as_openmetrics_has_each_arena_under_its_labels(void **state) {
+    (void)state;
+    poolbuf_allocator *allocator = make(2, 1);
+    poolbuf *small = poolbuf_allocate_direct(allocator, 1000, 1000);
+    poolbuf *huge = poolbuf_allocate_heap(allocator, 5 << 20, 5 << 20);
+    char *text = allocator_text_of(poolbuf_allocator_write_openmetrics, allocator);
+    assert_non_null(strstr(text, "\npoolbuf_live_buffers 2\n"));
+    assert_non_null(strstr(text, "\npoolbuf_arena_small_allocations_total{kind=\"direct\",arena=\"0\"} 1\n"
+                                 "poolbuf_arena_small_allocations_total{kind=\"direct\",arena=\"1\"} 0\n"
+                                 "poolbuf_arena_small_allocations_total{kind=\"heap\",arena=\"0\"} 0\n"));
+    assert_non_null(strstr(text, "\npoolbuf_arena_huge_active{kind=\"heap\",arena=\"0\"} 1\n"));
+    assert_non_null(strstr(text, "\npoolbuf_arena_used_bytes{kind=\"heap\",arena=\"0\"} 5242880\n"));
+    /* A family is written once: for the arenas, if they have it. */
+    assert_int_equal(count_of(text, "# TYPE poolbuf_chunks gauge\n"), 1);
+    assert_int_equal(count_of(text, "\npoolbuf_chunks"), 3);
+    assert_null(strstr(text, "\npoolbuf_chunks "));
+    assert_string_equal(text + strlen(text) - strlen("\n# EOF\n"), "\n# EOF\n");
+    free(text);
+    assert_true(poolbuf_release(small));
+    assert_true(poolbuf_release(huge));
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
+static void an_allocator_without_arenas_is_written_too(void **state) {
+    (void)state;
+    poolbuf_allocator *allocator = make(0, 0);
+    char *text = allocator_text_of(poolbuf_allocator_write_json, allocator);
+    assert_non_null(strstr(text, "  \"arenas\": [\n  ]\n}\n"));
+    free(text);
+    text = allocator_text_of(poolbuf_allocator_write_openmetrics, allocator);
+    assert_null(strstr(text, "{kind="));
+    free(text);
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
+/* More chunks than the first guess has room for cannot be forced here; more than a page of them can. */
+static void many_chunks_are_all_written(void **state) {
+    (void)state;
+    poolbuf_allocator_options options;
+    poolbuf_allocator_options_init(&options);
+    options.page_size = 4096;
+    options.chunk_size = 32768;
+    options.direct_arenas = 1;
+    options.cache_limit_bytes = 0;
+    poolbuf_allocator *allocator = NULL;
+    UNIT_OK(poolbuf_allocator_create(&options, &allocator));
+    poolbuf *buffers[200];
+    for (unsigned i = 0; i < 200; i++) {
+        buffers[i] = poolbuf_allocate_direct(allocator, 32768, 32768);
+    }
+    char *text = allocator_text_of(poolbuf_allocator_write_json, allocator);
+    assert_int_equal(count_of(text, "{\"list\": \"q100\", "), 200);
+    free(text);
+    for (unsigned i = 0; i < 200; i++) {
+        assert_true(poolbuf_release(buffers[i]));
+    }
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
+/* Fails the first mapping, the second, ... until a whole text is written; each time nothing is left mapped. */
+static void writing_survives_each_failure(void **state) {
+    (void)state;
+    os = &os_fault;
+    poolbuf_allocator *allocator = make(2, 2);
+    FILE *stream = fopen("/dev/null", "w");
+    assert_non_null(stream);
+    unsigned long regions = os_fault_regions();
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned long failures = 0;
+        poolbuf_status status = POOLBUF_ERROR_NO_MEMORY;
+        for (; status == POOLBUF_ERROR_NO_MEMORY; failures++) {
+            os_fault_arm(failures, true);
+            status = ALLOCATOR_WRITERS[i](allocator, stream);
+            assert_int_equal(os_fault_regions(), regions);
+        }
+        assert_int_equal(status, POOLBUF_OK);
+        assert_int_equal(failures - 1, i == 0 ? 8 : 1); /* two copies an arena; one for all */
+        os_fault_disarm();
+    }
+    (void)fclose(stream);
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+    assert_int_equal(os_fault_regions(), 0);
+    os = &os_linux;
+}
+
+static void an_allocators_writers_refuse_bad_streams(void **state) {
+    (void)state;
+    poolbuf_allocator *allocator = make(1, 1);
+    FILE *full = fopen("/dev/full", "w");
+    assert_non_null(full);
+    assert_int_equal(setvbuf(full, NULL, _IONBF, 0), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(ALLOCATOR_WRITERS[i](allocator, NULL), POOLBUF_ERROR_BAD_ARGUMENT);
+        assert_int_equal(ALLOCATOR_WRITERS[i](allocator, full), POOLBUF_ERROR_BAD_ARGUMENT);
+        clearerr(full);
+    }
+    (void)fclose(full);
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_is_the_golden_text),
@@ -208,6 +372,12 @@ int main(void) {
         cmocka_unit_test(a_newer_callers_known_fields_are_written),
         cmocka_unit_test(bad_arguments_and_failing_streams_are_refused),
         cmocka_unit_test(an_allocators_own_figures_reach_the_text),
+        cmocka_unit_test(an_allocator_as_json_has_its_classes_and_arenas),
+        cmocka_unit_test(an_allocator_as_openmetrics_has_each_arena_under_its_labels),
+        cmocka_unit_test(an_allocator_without_arenas_is_written_too),
+        cmocka_unit_test(many_chunks_are_all_written),
+        cmocka_unit_test(writing_survives_each_failure),
+        cmocka_unit_test(an_allocators_writers_refuse_bad_streams),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -186,6 +186,27 @@ POOLBUF_API size_t poolbuf_allocator_chunks(poolbuf_allocator *allocator, poolbu
 POOLBUF_API size_t poolbuf_allocator_subpages(poolbuf_allocator *allocator, poolbuf_kind kind, uint32_t index,
                                               size_t struct_size, poolbuf_subpage_metrics *subpages, size_t capacity);
 
+/* poolbuf_allocator_write_json() writes all that can be read of an allocator as one JSON object: "schema", which is
+ * "poolbuf.allocator/1", each field of a snapshot under its name, the bytes of the size classes, and the arenas: each with its
+ * figures, chunk lists, chunks and subpages.
+ *   allocator  NULL means the default one.
+ *   stream     not NULL.
+ *   returns    POOLBUF_OK.
+ *   errors     POOLBUF_ERROR_BAD_ARGUMENT if stream is NULL or reports an error; POOLBUF_ERROR_NO_MEMORY if the default allocator
+ *              cannot be made or a copy not be kept. What has been written by then is not a whole object.
+ *   threads    any; takes a snapshot, and holds an arena's lock while its structures are copied, never while it writes.
+ *   cost       for people and collectors: a system call or two for each arena, and a line for each chunk. */
+POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_allocator_write_json(poolbuf_allocator *allocator, FILE *stream);
+
+/* poolbuf_allocator_write_openmetrics() writes a snapshot as poolbuf_metrics_write_openmetrics() does, with the figures of each
+ * arena under the labels kind, "direct" or "heap", and arena, its index. A family that both have, such as poolbuf_chunks, is
+ * written for the arenas alone: the sum over its labels is the snapshot's figure.
+ *   allocator, stream, returns, errors   as above.
+ *   threads    any; locks as little as poolbuf_allocator_metrics().
+ *   cost       for collectors: some formatted writes for each arena. */
+POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_allocator_write_openmetrics(poolbuf_allocator *allocator,
+                                                                                 FILE *stream);
+
 /* ---- Size classes ------------------------------------------------------------------------------------------------ */
 
 /* poolbuf_size_class_count() tells how many size classes there are: the smallest is class 0, the last one is a whole chunk.
