@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "arena_dump.h"
 #include "check.h"
 #include "counter.h"
 #include "handle.h"
@@ -478,6 +479,7 @@ static void dump_chunk(const chunk *record, FILE *stream) {
                           cut->page_count, cut->slot_count - cut->free_count, cut->slot_count, cut->slot_bytes);
         }
     }
+    arena_dump_free_runs(record, stream);
 }
 
 void arena_dump(arena *self, FILE *stream) {
@@ -487,9 +489,11 @@ void arena_dump(arena *self, FILE *stream) {
                   (void *)self, self->config.kind == POOLBUF_KIND_DIRECT ? "direct" : "heap", self->thread_count,
                   (unsigned long long)self->counters.chunks, (unsigned long long)self->spares.count,
                   (unsigned long long)self->counters.huge_buffers, (unsigned long long)self->counters.huge_bytes);
+    arena_dump_counters(self, stream);
     for (unsigned i = 0; i < CHUNK_LIST_COUNT; i++) {
         const chunk_list *list = &self->lists[i];
-        (void)fprintf(stream, "  %s:%s\n", list->name, list->first == NULL ? " none" : "");
+        (void)fprintf(stream, "  %s:%s (%u to %u%% used)\n", list->name, list->first == NULL ? " none" : "",
+                      list->min_usage, list->max_usage);
         for (const chunk *record = list->first; record != NULL; record = record->next) {
             dump_chunk(record, stream);
         }
@@ -500,6 +504,8 @@ void arena_dump(arena *self, FILE *stream) {
         (void)fprintf(stream, "    chunk %p: empty for %llu of %u ms\n", (void *)chunk_address(record, 0),
                       (unsigned long long)(now - record->emptied_ms), self->config.decay_ms);
     }
+    arena_dump_rings(self, stream);
+    arena_dump_huge(self, stream);
     arena_unlock(self);
 }
 
