@@ -20,8 +20,8 @@ typedef struct thread_record {
     uint32_t uncached_gap;
 } thread_record;
 
-#define CACHES_A_VISIT 8u   /* what is looked at without letting go of the lock */
-#define YIELDS_MAX     100u /* a thread that waits takes the lock by then, or goes on waiting */
+#define CACHES_A_VISIT 8u    /* what is looked at without letting go of the lock */
+#define YIELDS_MAX     1000u /* a thread that waits has the lock by then, or goes on waiting */
 #define FOUR(x)        x, x, x, x
 thread_cache registry_no_cache;
 _Thread_local thread_cache *registry_slots[REGISTRY_SLOTS] = {
@@ -114,9 +114,7 @@ void registry_visit_caches(const cache_group *group, void (*visit)(void *context
         }
         is_end = cache == NULL;
         registry_unlock();
-        if (!is_end) {
-            let_others_have_lock();
-        }
+        let_others_have_lock();
     }
 }
 
