@@ -167,7 +167,6 @@ static thread_cache *make_cache_locked(cache_group *group) {
     }
     group->first = cache;
     cache->serial = group->caches_made++;
-    group->cache_count++;
     return cache;
 }
 
@@ -201,7 +200,6 @@ static void end_cache_locked(thread_cache *cache, bool to_depot) {
     if (cache->next_of_group != NULL) {
         cache->next_of_group->prev_of_group = cache->prev_of_group;
     }
-    group->cache_count--;
     cache->serial = CACHE_ENDED;
     slab_give(&group->records, cache);
 }

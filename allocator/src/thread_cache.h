@@ -106,9 +106,8 @@ typedef struct cache_group {
     size_t budget;              /* bytes that one cache may hold */
     arena *arenas[CACHE_KINDS]; /* arrays */
     uint32_t arena_counts[CACHE_KINDS];
-    thread_cache *first; /* the newest; guarded by the registry lock, as are the next four */
+    thread_cache *first; /* the newest; guarded by the registry lock, as are the next three */
     slab records;
-    uint32_t cache_count;
     uint64_t caches_made;
     uint64_t retired_allocations;  /* of caches that are gone */
     uint64_t uncached_allocations; /* atomic; of threads without a cache */
