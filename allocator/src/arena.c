@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "arena_dump.h"
 #include "check.h"
 #include "counter.h"
 #include "handle.h"
@@ -298,7 +299,7 @@ static uint32_t cut_locked(arena *self, uint32_t size_class, uint32_t count, chu
         handle_push(list, handle);
     }
     counter_add(&self->counters.carved[size_class], taken);
-    counter_add(&self->counters.allocations, taken);
+    counter_add(&self->counters.allocations[small ? ARENA_SMALL : ARENA_NORMAL], taken);
     return taken;
 }
 
@@ -376,7 +377,8 @@ static void give_locked(arena *self, poolbuf *handle, chunk **doomed) {
     uint32_t size_class = (uint32_t)handle->bin - self->config.first_bin;
     POOLBUF_CHECK(size_class < self->config.classes->count, "a handle's class is out of range");
     bool pages_freed = true;
-    if (size_class_is_small(self->config.classes, size_class)) {
+    bool small = size_class_is_small(self->config.classes, size_class);
+    if (small) {
         pages_freed = give_slot_locked(self, owner, size_class, handle->position);
     } else {
         chunk_give_run(owner, size_class, handle->position);
@@ -385,7 +387,7 @@ static void give_locked(arena *self, poolbuf *handle, chunk **doomed) {
         retire_chunk_locked(self, owner, doomed);
     }
     counter_sub(&self->counters.carved[size_class], 1);
-    counter_add(&self->counters.releases, 1);
+    counter_add(&self->counters.releases[small ? ARENA_SMALL : ARENA_NORMAL], 1);
     slab_give(&self->handles, handle);
 }
 
@@ -448,7 +450,7 @@ poolbuf *arena_take_huge(arena *self, size_t bytes) {
     self->huge = record;
     counter_add(&self->counters.huge_buffers, 1);
     counter_add(&self->counters.huge_bytes, bytes);
-    counter_add(&self->counters.allocations, 1);
+    counter_add(&self->counters.allocations[ARENA_HUGE], 1);
     leave(self, NULL);
     handle_init(self, handle, self->config.handle_flags | POOLBUF_FLAG_HUGE);
     handle->memory = record->region + record->lead;
@@ -474,7 +476,7 @@ void arena_give_huge(poolbuf *handle) {
     }
     counter_sub(&self->counters.huge_buffers, 1);
     counter_sub(&self->counters.huge_bytes, record->huge_bytes);
-    counter_add(&self->counters.releases, 1);
+    counter_add(&self->counters.releases[ARENA_HUGE], 1);
     slab_give(&self->huge_records, record);
     slab_give(&self->handles, handle);
     leave(self, NULL);
@@ -534,14 +536,6 @@ void arena_close(arena *self) {
     (void)arena_purge(self);
 }
 
-size_t arena_metadata_bytes(arena *self) {
-    arena_lock(self);
-    size_t bytes =
-        self->handles.bytes + self->chunk_records.bytes + self->huge_records.bytes + self->subpage_records.bytes;
-    arena_unlock(self);
-    return bytes;
-}
-
 static void dump_chunk(const chunk *record, FILE *stream) {
     (void)fprintf(stream, "    chunk %p: %u%% used, %zu bytes free, %u subpages\n", (void *)chunk_address(record, 0),
                   chunk_usage(record), chunk_free_bytes(record), record->subpage_count);
@@ -552,6 +546,7 @@ static void dump_chunk(const chunk *record, FILE *stream) {
                           cut->page_count, cut->slot_count - cut->free_count, cut->slot_count, cut->slot_bytes);
         }
     }
+    arena_dump_free_runs(record, stream);
 }
 
 void arena_dump(arena *self, FILE *stream) {
@@ -561,9 +556,11 @@ void arena_dump(arena *self, FILE *stream) {
                   (void *)self, self->config.kind == POOLBUF_KIND_DIRECT ? "direct" : "heap", self->thread_count,
                   (unsigned long long)self->counters.chunks, (unsigned long long)self->spares.count,
                   (unsigned long long)self->counters.huge_buffers, (unsigned long long)self->counters.huge_bytes);
+    arena_dump_counters(self, stream);
     for (unsigned i = 0; i < CHUNK_LIST_COUNT; i++) {
         const chunk_list *list = &self->lists[i];
-        (void)fprintf(stream, "  %s:%s\n", list->name, list->first == NULL ? " none" : "");
+        (void)fprintf(stream, "  %s:%s (%u to %u%% used)\n", list->name, list->first == NULL ? " none" : "",
+                      list->min_usage, list->max_usage);
         for (const chunk *record = list->first; record != NULL; record = record->next) {
             dump_chunk(record, stream);
         }
@@ -574,6 +571,8 @@ void arena_dump(arena *self, FILE *stream) {
         (void)fprintf(stream, "    chunk %p: empty for %llu of %u ms\n", (void *)chunk_address(record, 0),
                       (unsigned long long)(now - record->emptied_ms), self->config.decay_ms);
     }
+    arena_dump_rings(self, stream);
+    arena_dump_huge(self, stream);
     arena_unlock(self);
 }
 

@@ -46,13 +46,21 @@ typedef struct arena_config {
     uint8_t kind;          /* a poolbuf_kind */
 } arena_config;
 
+/* How large a buffer is to an arena. */
+typedef enum arena_span {
+    ARENA_SMALL,  /* a slot of a subpage */
+    ARENA_NORMAL, /* a run of pages */
+    ARENA_HUGE,   /* a region of its own */
+    ARENA_SPANS
+} arena_span;
+
 typedef struct arena_counters {
     uint64_t carved[SIZE_CLASS_MAX_COUNT]; /* buffers of each class that are out, cached ones included (A1) */
     uint64_t huge_buffers;
     uint64_t huge_bytes;
-    uint64_t allocations; /* buffers cut so far, huge ones included */
-    uint64_t releases;    /* buffers taken back so far */
-    uint64_t chunks;      /* mapped now, spare ones included */
+    uint64_t allocations[ARENA_SPANS]; /* buffers cut so far */
+    uint64_t releases[ARENA_SPANS];    /* buffers taken back so far */
+    uint64_t chunks;                   /* mapped now, spare ones included */
     uint64_t chunk_maps;
     uint64_t chunk_unmaps;
 } arena_counters;
@@ -60,7 +68,7 @@ typedef struct arena_counters {
 typedef struct arena {
     pthread_mutex_t lock;
     arena_config config;
-    uint32_t thread_count; /* threads bound to it; guarded by the registry lock */
+    uint32_t thread_count; /* threads bound to it; guarded by the registry lock; atomic, relaxed, as others read it */
     uint32_t mapping;      /* threads that are mapping a chunk for it, if it is still the era in which they began */
     uint32_t mapping_era;  /* (region.h) */
     chunk_list lists[CHUNK_LIST_COUNT];
@@ -107,9 +115,6 @@ size_t arena_purge(arena *self);
 
 /* Out of service: purges, and keeps no empty chunk from here on. */
 void arena_close(arena *self);
-
-/* Bytes of handles and records; takes the lock for a moment. */
-size_t arena_metadata_bytes(arena *self);
 
 void arena_dump(arena *self, FILE *stream);
 

@@ -17,6 +17,7 @@
 #include "handle.h"
 #include "os/os.h"
 #include "poison.h"
+#include "probe.h"
 #include "registry.h"
 #include "tracker.h"
 
@@ -30,9 +31,11 @@ static poolbuf *allocate_slow(poolbuf_allocator *allocator, int kind, size_t ini
 
 #define KIND_PREFERRED (-1)
 
-/* first_bin is 0 for the preferred kind, so that the common case adds nothing. */
-static inline poolbuf *allocate(poolbuf_allocator *allocator, uint32_t slot, uint32_t first_bin, int kind,
-                                size_t initial_capacity, size_t max_capacity) {
+/* first_bin is 0 for the preferred kind, so that the common case adds nothing. Inlined whatever the compiler thinks of the
+ * probe's size: it counts lines of assembly, of which all but one are a note. */
+static inline __attribute__((always_inline)) poolbuf *allocate(poolbuf_allocator *allocator, uint32_t slot,
+                                                               uint32_t first_bin, int kind, size_t initial_capacity,
+                                                               size_t max_capacity) {
     thread_cache *cache = registry_slot(slot);
     size_t most = max_capacity < POOLBUF_CAPACITY_LIMIT ? max_capacity : POOLBUF_CAPACITY_LIMIT;
     if (POOLBUF_UNLIKELY(initial_capacity > cache->largest || initial_capacity > most)) {
@@ -51,6 +54,7 @@ static inline poolbuf *allocate(poolbuf_allocator *allocator, uint32_t slot, uin
     buffer->capacity = (uint32_t)initial_capacity;
     buffer->max_capacity = (uint32_t)most;
     handle_state_set(buffer, 1);
+    PROBE3(allocate, buffer, initial_capacity, allocator);
     return buffer;
 }
 
@@ -239,14 +243,14 @@ static poolbuf *take_unpooled(poolbuf_allocator *allocator, int kind, size_t byt
         .kind = (uint8_t)kind,
     };
     handle_kill(handle, POOLBUF_FLAG_UNPOOLED);
-    counter_add_shared(&allocator->unpooled_buffers, 1);
-    counter_add_shared(&allocator->unpooled_bytes, bytes);
+    counter_add_shared(&allocator->unpooled_buffers[kind], 1);
+    counter_add_shared(&allocator->unpooled_bytes[kind], bytes);
     return handle;
 }
 
 static void give_unpooled(poolbuf_allocator *allocator, poolbuf *handle) {
-    (void)counter_sub_shared(&allocator->unpooled_buffers, 1);
-    (void)counter_sub_shared(&allocator->unpooled_bytes, handle->usable);
+    (void)counter_sub_shared(&allocator->unpooled_buffers[handle->kind], 1);
+    (void)counter_sub_shared(&allocator->unpooled_bytes[handle->kind], handle->usable);
     (void)os->give_back(OS_HEAP, handle->memory, handle->usable);
     region_unreserve(&allocator->region_pool, handle->usable);
     (void)os->give_back(OS_HEAP, handle, sizeof *handle);
@@ -316,6 +320,7 @@ static __attribute__((noinline)) poolbuf *allocate_slow(poolbuf_allocator *alloc
         poison_bytes_out(allocator_anchor(allocator), buffer->memory, initial_capacity);
     }
     count_and_sample(allocator, buffer);
+    PROBE3(allocate, buffer, initial_capacity, allocator->is_default ? NULL : allocator);
     return buffer;
 }
 
@@ -367,6 +372,7 @@ static void end_buffer(poolbuf *buffer, uint32_t flags) {
         return;
     }
     poolbuf_allocator *allocator = allocator_of(buffer);
+    PROBE2(release, buffer, buffer->usable);
     if ((flags & POOLBUF_FLAG_TRACKED) != 0) {
         tracker_released(buffer);
     }
@@ -431,6 +437,7 @@ bool poolbuf_release(poolbuf *buffer) {
     if (POOLBUF_UNLIKELY(count >= bin->limit)) {
         return release_last_slow(buffer);
     }
+    PROBE2(release, buffer, buffer->usable);
     handle_kill(buffer, 0);
     buffer->link = bin->head;
     bin->head = buffer;
@@ -566,6 +573,7 @@ static bool shrink_moves(const poolbuf *buffer, size_t capacity) {
 }
 
 static poolbuf_status change_capacity(poolbuf *buffer, size_t capacity) {
+    size_t old_capacity = buffer->capacity;
     if (capacity > buffer->usable) {
         if (!may_move(buffer)) {
             return POOLBUF_ERROR_UNSUPPORTED;
@@ -580,6 +588,7 @@ static poolbuf_status change_capacity(poolbuf *buffer, size_t capacity) {
     }
     buffer->writer_index = buffer->writer_index < capacity ? buffer->writer_index : (uint32_t)capacity;
     buffer->reader_index = buffer->reader_index < capacity ? buffer->reader_index : (uint32_t)capacity;
+    PROBE3(grow, buffer, old_capacity, capacity);
     buffer_note(buffer, POOLBUF_ACCESS_GROW, NULL);
     return POOLBUF_OK;
 }

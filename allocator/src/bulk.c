@@ -15,14 +15,15 @@
 #include "allocator.h"
 #include "check.h"
 #include "handle.h"
+#include "probe.h"
 #include "registry.h"
 #include "size_class.h"
 #include "thread_cache.h"
 #include "tracker.h"
 
 /* Pops at most count handles from a bin; returns how many. */
-static inline size_t take_run(thread_cache *cache, cache_bin *bin, size_t capacity, size_t max_capacity,
-                              poolbuf **buffers, size_t count) {
+static inline size_t take_run(const poolbuf_allocator *allocator, thread_cache *cache, cache_bin *bin, size_t capacity,
+                              size_t max_capacity, poolbuf **buffers, size_t count) {
     uint32_t held = cache_count_get(&bin->count);
     uint32_t countdown = cache_count_get(&cache->countdown);
     size_t run = count < held ? count : held;
@@ -40,6 +41,7 @@ static inline size_t take_run(thread_cache *cache, cache_bin *bin, size_t capaci
         buffer->capacity = (uint32_t)capacity;
         buffer->max_capacity = (uint32_t)max_capacity;
         handle_state_set(buffer, 1);
+        PROBE3(allocate, buffer, capacity, allocator);
         buffer = next;
     }
     bin->head = buffer;
@@ -58,7 +60,7 @@ size_t poolbuf_allocate_many(poolbuf_allocator *allocator, size_t initial_capaci
         thread_cache *cache = registry_slot(slot);
         if (POOLBUF_LIKELY(initial_capacity <= cache->largest && initial_capacity <= most)) {
             cache_bin *bin = &cache->bins[size_class_of(initial_capacity)];
-            given += take_run(cache, bin, initial_capacity, most, buffers + given, count - given);
+            given += take_run(allocator, cache, bin, initial_capacity, most, buffers + given, count - given);
             if (POOLBUF_LIKELY(given == count)) {
                 break;
             }
@@ -91,6 +93,7 @@ static inline size_t put_run(poolbuf **buffers, size_t count) {
         }
         handle_kill(buffer, 0);
         buffer->link = head;
+        PROBE2(release, buffer, buffer->usable); /* last: among the stores gcc would need a register more */
         head = buffer;
     }
     if (run != 0) {

@@ -6,6 +6,7 @@
 #include "counter.h"
 #include "give_back.h"
 #include "poison.h"
+#include "probe.h"
 
 /* A region that waits to be given back; it lies at the region's start, or its payload's. */
 typedef struct waiting {
@@ -192,6 +193,7 @@ uint8_t *region_map(const region_source *self, size_t bytes, uint32_t *index) {
         return NULL;
     }
     poison_bytes_close(region, self->lead + bytes);
+    PROBE3(chunk_map, self->pool->hooks.owner, region, self->lead + bytes);
     return region;
 }
 
@@ -199,6 +201,7 @@ uint8_t *region_map(const region_source *self, size_t bytes, uint32_t *index) {
 
 /* In this order: G1. */
 static void unmap_now(const region_source *self, uint8_t *region, size_t bytes, uint32_t index) {
+    PROBE3(chunk_unmap, self->pool->hooks.owner, region, self->lead + bytes);
     if (self->pages_stay) {
         bool outer = in_hook; /* a hook may release what was the last buffer of a region */
         in_hook = true;

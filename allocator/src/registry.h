@@ -69,6 +69,11 @@ void registry_visit(void (*visit)(void *context, cache_group *group), void *cont
 void registry_lock(void);
 void registry_unlock(void);
 
+/* Calls visit for each cache of a group, the newest first, and holds the lock for a few of them at a time: whoever wants it
+ * waits for no more than that. Caches that are made or ended meanwhile may be left out; none is visited twice. */
+void registry_visit_caches(const cache_group *group, void (*visit)(void *context, const thread_cache *cache),
+                           void *context);
+
 /* Held while the default allocator is made: it is here, so that a fork() waits for the one and has the other. */
 void registry_lock_creation(void);
 void registry_unlock_creation(void);

@@ -5,6 +5,7 @@
 
 #include <poolbuf/buffer.h>
 
+#include "counter.h"
 #include "give_back.h"
 #include "poison.h"
 
@@ -50,7 +51,7 @@ void slab_fini(slab *self) {
     }
     self->free = NULL;
     self->fresh = self->fresh_end = NULL;
-    self->bytes = 0;
+    counter_set(&self->bytes, 0);
 }
 
 /* Acquires one region, and a table page where the last one is full. */
@@ -75,13 +76,13 @@ static bool slab_grow(slab *self) {
     }
     if (new_table) {
         self->tables = table;
-        self->bytes += TABLE_BYTES;
+        counter_add(&self->bytes, TABLE_BYTES);
     }
     if (self->closed) {
         poison_handle_close(region, self->region_bytes);
     }
     table->regions[table->count++] = region;
-    self->bytes += self->region_bytes;
+    counter_add(&self->bytes, self->region_bytes);
     /* The first place of handles stays empty: the table knows its address, and Memcheck would take that for a reference to
      * the buffer that lies there, which could then never be lost. */
     self->fresh_end = (char *)region + self->region_bytes / self->record_bytes * self->record_bytes;

@@ -40,6 +40,7 @@
 #define CACHE_FULL_MAX 3u
 #define CACHE_KINDS    2u
 #define GAP_NONE       UINT32_MAX
+#define CACHE_ENDED    UINT64_MAX
 
 /* What is the same for a bin in every thread. */
 typedef struct bin_config {
@@ -88,6 +89,7 @@ typedef struct thread_cache {
     struct thread_record *thread;        /* NULL: the thread was lost in a fork() */
     struct thread_cache *next_of_thread; /* guarded by the registry lock */
     struct thread_cache *next_of_group, *prev_of_group;
+    uint64_t serial; /* rises with each cache that the group makes; CACHE_ENDED; guarded by the registry lock */
     cache_reserve reserves[BIN_MAX];
 } thread_cache;
 
@@ -104,9 +106,9 @@ typedef struct cache_group {
     size_t budget;              /* bytes that one cache may hold */
     arena *arenas[CACHE_KINDS]; /* arrays */
     uint32_t arena_counts[CACHE_KINDS];
-    thread_cache *first; /* guarded by the registry lock, as are the next three */
+    thread_cache *first; /* the newest; guarded by the registry lock, as are the next three */
     slab records;
-    uint32_t cache_count;
+    uint64_t caches_made;
     uint64_t retired_allocations;  /* of caches that are gone */
     uint64_t uncached_allocations; /* atomic; of threads without a cache */
     bin_config bins[BIN_MAX];

@@ -105,7 +105,9 @@ static void random_traffic_keeps_every_structure_whole(void **state) {
         }
     }
     assert_true(arena_audit(&f->arena));
-    assert_int_equal(f->arena.counters.allocations, f->arena.counters.releases);
+    for (unsigned i = 0; i < ARENA_SPANS; i++) {
+        assert_int_equal(f->arena.counters.allocations[i], f->arena.counters.releases[i]);
+    }
 }
 
 static void a_class_keeps_one_subpage_and_gives_back_the_others(void **state) {
@@ -541,6 +543,43 @@ static void the_dump_names_lists_chunks_and_subpages(void **state) {
     give_one(kept);
 }
 
+static char *dump_of(fixture *f) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    arena_dump(&f->arena, stream);
+    assert_int_equal(fclose(stream), 0);
+    return text;
+}
+
+static void the_dump_shows_thresholds_runs_rings_huge_buffers_and_counters(void **state) {
+    fixture *f = *state;
+    poolbuf *first = take_one(f, 65536); /* pages 0 to 7 */
+    poolbuf *small = take_one(f, 100);   /* a subpage in pages 8 to 14 */
+    poolbuf *last = take_one(f, 65536);  /* pages 15 to 22 */
+    poolbuf *huge = arena_take_huge(&f->arena, CHUNK + 1);
+    give_one(first);
+    char *text = dump_of(f);
+    assert_non_null(strstr(text, "  allocations: 1 small, 2 normal, 1 huge\n  releases: 0 small, 1 normal, 0 huge\n"));
+    assert_non_null(strstr(text, "  chunks: 1 mapped, 0 unmapped\n"));
+    assert_non_null(strstr(text, "  metadata bytes: 69632 handles, "));
+    assert_non_null(strstr(text, "  q025: none (25 to 75% used)\n"));
+    assert_non_null(strstr(text, " 0+8"));
+    assert_non_null(strstr(text, " 23+489"));
+    assert_non_null(strstr(text, "  ring of 112 bytes: 1 subpages, 511 free slots\n"));
+    assert_non_null(strstr(text, ": 4194305 bytes\n"));
+    free(text);
+    arena_give_huge(huge);
+    give_one(small);
+    give_one(last);
+    poolbuf *whole = take_one(f, CHUNK);
+    text = dump_of(f);
+    assert_non_null(strstr(text, "      free runs (first page+pages): none\n"));
+    assert_non_null(strstr(text, "  huge: none\n"));
+    free(text);
+    give_one(whole);
+}
+
 #define ARENA_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -570,6 +609,7 @@ int main(void) {
         ARENA_TEST(purge_gives_back_spares_and_empty_chunks),
         ARENA_TEST(purge_keeps_what_is_in_use),
         ARENA_TEST(the_dump_names_lists_chunks_and_subpages),
+        ARENA_TEST(the_dump_shows_thresholds_runs_rings_huge_buffers_and_counters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

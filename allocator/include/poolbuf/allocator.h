@@ -105,13 +105,15 @@ POOLBUF_API void poolbuf_trim_thread_cache(poolbuf_allocator *allocator);
  *   cost       one system call for each free run; holds each arena's lock meanwhile. */
 POOLBUF_API size_t poolbuf_allocator_purge(poolbuf_allocator *allocator);
 
-/* poolbuf_allocator_dump() writes every structure as text: arenas, chunk lists, chunks with their usage, subpages.
+/* poolbuf_allocator_dump() writes every structure as text: settings, arenas, chunk lists, chunks with their usage and free
+ * runs, subpages, huge buffers, what waits in the depot and in each thread's cache.
  *   allocator  NULL means the default one.
  *   stream     not NULL.
  *   returns    POOLBUF_OK; POOLBUF_ERROR_BAD_ARGUMENT if the stream reports an error; POOLBUF_ERROR_NO_MEMORY if NULL
  *              was passed and the default allocator cannot be made.
  *   threads    any; one arena is locked at a time, so arenas are shown at slightly different moments.
- *   cost       for people: holds an arena's lock while writing. */
+ *   cost       for people: holds a lock while it writes, an arena's, or the one that threads take to start and to end; so a
+ *              stream that blocks stops others. */
 POOLBUF_API poolbuf_status poolbuf_allocator_dump(poolbuf_allocator *allocator, FILE *stream);
 
 POOLBUF_END_DECLS

@@ -13,7 +13,7 @@
  *   allocator.h  more than one allocator, with options; trim, purge, dump
  *   chunk.h      callbacks and places, to register chunks for I/O
  *   status.h     what failed, as a code and as a text
- *   metrics.h    live buffers and bytes, chunks, caches: a snapshot
+ *   metrics.h    live buffers and bytes, chunks, caches: a snapshot; arenas, size classes; as JSON and OpenMetrics
  *   options.h    every environment variable that the library reads
  *   tracker.h    the hook through which a leak detector sees sampled buffers
  *

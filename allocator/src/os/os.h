@@ -44,6 +44,9 @@ extern const os_backend os_fault;
 
 size_t os_page_size(void);
 
+/* Bytes of a range that are in memory at this moment; 0 for what is not mapped any more, or where the system does not say. */
+size_t os_resident_bytes(void *start, size_t size);
+
 typedef enum os_fault_kind {
     OS_FAULT_ACQUIRE = 1 << 0,
     OS_FAULT_GIVE_BACK = 1 << 1,
