@@ -9,7 +9,7 @@ tests=$POOLBUF_SOURCE/allocator/tests
 # A row without its header and ruler; cells are parted by " | ".
 grep -E '^\| ' "$page" | grep -vE '^\| Netty \|' >rows || fail "$page has no rows"
 grep -cE '^## ' "$page" >sections
-expect_equal "sections" 4 "$(cat sections)"
+expect_equal "sections" 5 "$(cat sections)"
 rows=$(wc -l <rows)
 checks=$((checks + 1))
 [ "$rows" -ge 50 ] || fail "only $rows rows in $page"

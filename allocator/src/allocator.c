@@ -1,11 +1,13 @@
 /* The allocator's lifecycle: wires size classes, arenas, caches and options together. */
 #include "allocator.h"
 
+#include <poolbuf/chunk.h>
 #include <poolbuf/options.h>
 #include <poolbuf/poolbuf.h>
 
 #include "check.h"
 #include "counter.h"
+#include "give_back.h"
 #include "options.h"
 #include "os/os.h"
 #include "poison.h"
@@ -16,7 +18,7 @@
 #define CLASS_SHARE_OF_BUDGET 8u                /* one class may fill an eighth of a thread's cache ... */
 #define DEPOT_CLASS_BYTES     ((size_t)1 << 20) /* ... and the depot may hold so much of it */
 #define CACHE_BATCHES         4u                /* a class's share of a cache moves in at least so many batches ... */
-#define BATCH_BYTES           ((size_t)1 << 18) /* ... of no more than this, so that the depot has room for four */
+#define BATCH_BYTES           ((size_t)1 << 19) /* ... of no more than this, so that the depot has room for two */
 #define NAKED_CACHED          256u              /* handles without memory that a thread caches */
 #define ROUND_UP(n, unit)     (((n) + (unit)-1) / (unit) * (unit))
 
@@ -88,6 +90,42 @@ static size_t set_up_depot(cache_group *group, poolbuf **handles) {
     return count;
 }
 
+/* The user's callbacks. They may use the allocator, and the thread may be in the middle of changing its cache: so it has
+ * none meanwhile. */
+static bool chunk_mapped(void *owner, uint32_t index, void *base, size_t bytes) {
+    const poolbuf_allocator_options *options = &((const poolbuf_allocator *)owner)->options;
+    const poolbuf_chunk told = {.index = index, .base = base, .bytes = bytes};
+    registry_suspend();
+    bool wanted = options->chunk_mapped == NULL || options->chunk_mapped(options->chunk_context, &told);
+    registry_resume();
+    return wanted;
+}
+
+static void chunk_unmapped(void *owner, uint32_t index, void *base, size_t bytes) {
+    const poolbuf_allocator_options *options = &((const poolbuf_allocator *)owner)->options;
+    const poolbuf_chunk told = {.index = index, .base = base, .bytes = bytes};
+    registry_suspend();
+    if (options->chunk_unmapped != NULL) {
+        options->chunk_unmapped(options->chunk_context, &told);
+    }
+    registry_resume();
+}
+
+static void set_up_regions(poolbuf_allocator *self) {
+    bool heard = self->options.chunk_mapped != NULL || self->options.chunk_unmapped != NULL;
+    const region_hooks hooks = {
+        .mapped = heard ? chunk_mapped : NULL,
+        .unmapped = heard ? chunk_unmapped : NULL,
+        .owner = self,
+    };
+    region_pool_init(&self->region_pool, &hooks, self->options.memory_limit_bytes);
+    for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+        region_source_init(&self->regions[kind], &self->region_pool,
+                           kind == POOLBUF_KIND_HEAP || poison_memcheck ? OS_HEAP : OS_MAPPED,
+                           kind == POOLBUF_KIND_DIRECT, self->options.page_size);
+    }
+}
+
 static void set_up_arenas(poolbuf_allocator *self, arena *storage) {
     os_source handles = poison_memcheck ? OS_HEAP : OS_MAPPED;
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
@@ -96,7 +134,7 @@ static void set_up_arenas(poolbuf_allocator *self, arena *storage) {
             arena_config config = {
                 .owner = self,
                 .classes = &self->classes,
-                .source = kind == POOLBUF_KIND_HEAP || poison_memcheck ? OS_HEAP : OS_MAPPED,
+                .regions = &self->regions[kind],
                 .handle_source = handles,
                 .decay_ms = self->options.decay_ms,
                 .handle_flags = self->group.annotated ? POOLBUF_FLAG_ANNOTATED : 0,
@@ -127,15 +165,16 @@ static void set_up(poolbuf_allocator *self, const poolbuf_allocator_options *opt
     group->arena_counts[POOLBUF_KIND_HEAP] = options->pooling ? options->heap_arenas : 0;
     self->pooled[POOLBUF_KIND_DIRECT] = group->arena_counts[POOLBUF_KIND_DIRECT] != 0;
     self->pooled[POOLBUF_KIND_HEAP] = group->arena_counts[POOLBUF_KIND_HEAP] != 0;
+    set_up_regions(self);
     size_t places = set_up_bins(self);
     slab_init(&group->records, OS_MAPPED, thread_cache_storage(places), CACHE_REGION_BYTES);
 }
 
 static void give_back_regions(poolbuf_allocator *self) {
     if (self->depot_bytes != 0) {
-        (void)os->give_back(OS_MAPPED, self->depot_handles, self->depot_bytes);
+        give_back_plain(OS_MAPPED, self->depot_handles, self->depot_bytes);
     }
-    (void)os->give_back(OS_MAPPED, self, self->region_bytes);
+    give_back_plain(OS_MAPPED, self, self->region_bytes);
 }
 
 static poolbuf_status create(const poolbuf_allocator_options *options, bool is_default, poolbuf_allocator **out) {
@@ -154,7 +193,7 @@ static poolbuf_status create(const poolbuf_allocator_options *options, bool is_d
     self->depot_bytes = set_up_depot(&self->group, NULL) * sizeof(poolbuf *);
     if (self->depot_bytes != 0 &&
         os->acquire(OS_MAPPED, self->depot_bytes, os_page_size(), &self->depot_handles) != 0) {
-        (void)os->give_back(OS_MAPPED, region, bytes);
+        give_back_plain(OS_MAPPED, region, bytes);
         return POOLBUF_ERROR_NO_MEMORY;
     }
     (void)set_up_depot(&self->group, self->depot_handles);
@@ -201,6 +240,9 @@ static poolbuf_allocator *make_default_locked(void) {
         options.page_size = 8192;
         options.chunk_size = (size_t)4 << 20;
         options.classes_per_doubling = 4;
+        if (!options_check(&options)) {
+            options.memory_limit_bytes = 0;
+        }
     }
     poolbuf_allocator *made = NULL;
     return create(&options, true, &made) == POOLBUF_OK ? made : NULL;
@@ -246,6 +288,7 @@ static void tear_down(poolbuf_allocator *self) {
             arena_fini(&self->group.arenas[kind][i]);
         }
     }
+    region_pool_fini(&self->region_pool);
     slab_fini(&self->group.records);
     poison_pool_destroy(allocator_anchor(self));
     give_back_regions(self);
@@ -264,6 +307,7 @@ poolbuf_status poolbuf_allocator_destroy(poolbuf_allocator *allocator) {
     /* One more than are alive: the calls that release them and this one must not both be the last. */
     __atomic_store_n(&allocator->orphans, buffers + 1, __ATOMIC_RELEASE);
     registry_close(&allocator->group);
+    region_pool_settle(&allocator->region_pool);
     cache_group_drain_depot(&allocator->group, true);
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         for (uint32_t i = 0; i < allocator->group.arena_counts[kind]; i++) {
@@ -300,6 +344,7 @@ size_t poolbuf_allocator_purge(poolbuf_allocator *allocator) {
     }
     poolbuf_trim_thread_cache(allocator);
     cache_group_drain_depot(&allocator->group, true);
+    give_back_retry();
     size_t bytes = 0;
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         for (uint32_t i = 0; i < allocator->group.arena_counts[kind]; i++) {
@@ -323,9 +368,21 @@ static uint64_t allocated_locked(const cache_group *group) {
     return allocated;
 }
 
+void allocator_add_depot_idle(const cache_group *group, uint64_t idle[BIN_MAX]) {
+    for (uint32_t i = 0; i < group->bin_count; i++) {
+        idle[i] += (uint64_t)depot_count(&group->depot[i]) * group->bins[i].batch;
+    }
+}
+
+void allocator_add_cache_idle(const thread_cache *cache, uint64_t idle[BIN_MAX]) {
+    for (uint32_t i = 0; i < cache->group->bin_count; i++) {
+        idle[i] += thread_cache_idle(cache, i);
+    }
+}
+
 /* Carved minus cached, by bin; never below zero, though a reader in the middle of traffic may see the parts at
  * different moments. */
-static void live_locked(const poolbuf_allocator *self, total *sum) {
+void allocator_add_live(const poolbuf_allocator *self, const uint64_t idle[BIN_MAX], buffer_totals *sum) {
     const cache_group *group = &self->group;
     for (uint32_t i = 0; i < group->naked_bin; i++) {
         const bin_config *bin = &group->bins[i];
@@ -333,22 +390,32 @@ static void live_locked(const poolbuf_allocator *self, total *sum) {
         for (uint32_t j = 0; j < group->arena_counts[bin->kind]; j++) {
             carved += counter_get(&group->arenas[bin->kind][j].counters.carved[bin->size_class]);
         }
-        uint64_t idle = (uint64_t)depot_count(&group->depot[i]) * bin->batch;
-        for (const thread_cache *cache = group->first; cache != NULL; cache = cache->next_of_group) {
-            idle += thread_cache_idle(cache, i);
-        }
-        uint64_t live = carved > idle ? carved - idle : 0;
-        sum->buffers += live;
-        sum->bytes += live * bin->bytes;
+        uint64_t live = carved > idle[i] ? carved - idle[i] : 0;
+        sum->buffers[bin->kind] += live;
+        sum->bytes[bin->kind] += live * bin->bytes;
     }
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         for (uint32_t i = 0; i < group->arena_counts[kind]; i++) {
-            sum->buffers += counter_get(&group->arenas[kind][i].counters.huge_buffers);
-            sum->bytes += counter_get(&group->arenas[kind][i].counters.huge_bytes);
+            sum->buffers[kind] += counter_get(&group->arenas[kind][i].counters.huge_buffers);
+            sum->bytes[kind] += counter_get(&group->arenas[kind][i].counters.huge_bytes);
         }
+        sum->buffers[kind] += counter_get(&self->unpooled_buffers[kind]);
+        sum->bytes[kind] += counter_get(&self->unpooled_bytes[kind]);
     }
-    sum->buffers += counter_get(&self->unpooled_buffers);
-    sum->bytes += counter_get(&self->unpooled_bytes);
+}
+
+static void live_locked(const poolbuf_allocator *self, total *sum) {
+    uint64_t idle[BIN_MAX] = {0};
+    buffer_totals live = {0};
+    allocator_add_depot_idle(&self->group, idle);
+    for (const thread_cache *cache = self->group.first; cache != NULL; cache = cache->next_of_group) {
+        allocator_add_cache_idle(cache, idle);
+    }
+    allocator_add_live(self, idle, &live);
+    for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+        sum->buffers += live.buffers[kind];
+        sum->bytes += live.bytes[kind];
+    }
 }
 
 void allocator_live(poolbuf_allocator *allocator, uint64_t *buffers, uint64_t *bytes) {
@@ -399,41 +466,67 @@ void poolbuf_orphan_totals(uint64_t *buffers, uint64_t *bytes) {
     }
 }
 
+static void dump_settings(const poolbuf_allocator *self, FILE *stream) {
+    const poolbuf_allocator_options *options = &self->options;
+    (void)fprintf(stream, "  %u direct arenas, %u heap arenas, %s preferred%s\n",
+                  self->group.arena_counts[POOLBUF_KIND_DIRECT], self->group.arena_counts[POOLBUF_KIND_HEAP],
+                  options->prefer_direct ? "direct" : "heap", options->pooling ? "" : "; pooling is off");
+    (void)fprintf(stream,
+                  "  a thread caches %zu bytes, buffers up to %zu bytes, %u of a small class, %u of a larger one; "
+                  "trims every %u allocations\n",
+                  options->cache_limit_bytes, options->max_cached_capacity, options->small_cache_size,
+                  options->normal_cache_size, options->cache_trim_interval);
+}
+
+/* Handles of a bin that wait somewhere; their number. */
+static unsigned long long dump_bin(const cache_group *group, uint32_t bin, unsigned long long handles, FILE *stream) {
+    const bin_config *config = &group->bins[bin];
+    if (handles != 0) {
+        const char *kind = config->kind == POOLBUF_KIND_DIRECT ? "direct" : "heap";
+        (void)fprintf(stream, "  bin %u (%s, %u bytes): %llu handles\n", bin, config->naked ? "no memory" : kind,
+                      config->bytes, handles);
+    }
+    return handles;
+}
+
+static void dump_cache(void *context, const thread_cache *cache) {
+    FILE *stream = context;
+    (void)fprintf(stream, "cache %p: %llu allocations, arenas", (const void *)cache,
+                  (unsigned long long)thread_cache_allocated(cache));
+    for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+        (void)fprintf(stream, " %p", (const void *)cache->arenas[kind]);
+    }
+    (void)fprintf(stream, "%s\n", cache->thread == NULL ? "; its thread was lost in a fork()" : "");
+    for (uint32_t i = 0; i < cache->group->bin_count; i++) {
+        (void)dump_bin(cache->group, i, thread_cache_idle(cache, i), stream);
+    }
+}
+
 poolbuf_status poolbuf_allocator_dump(poolbuf_allocator *allocator, FILE *stream) {
     allocator = allocator_resolve(allocator);
     if (allocator == NULL) {
         return POOLBUF_ERROR_NO_MEMORY;
     }
+    const cache_group *group = &allocator->group;
     uint64_t buffers = 0;
     uint64_t bytes = 0;
     allocator_live(allocator, &buffers, &bytes);
     (void)fprintf(stream, "allocator %p: pages of %zu, chunks of %zu, %u classes, %llu buffers of %llu bytes alive\n",
                   (void *)allocator, allocator->options.page_size, allocator->options.chunk_size,
                   allocator->classes.count, (unsigned long long)buffers, (unsigned long long)bytes);
+    dump_settings(allocator, stream);
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
-        for (uint32_t i = 0; i < allocator->group.arena_counts[kind]; i++) {
-            arena_dump(&allocator->group.arenas[kind][i], stream);
+        for (uint32_t i = 0; i < group->arena_counts[kind]; i++) {
+            arena_dump(&group->arenas[kind][i], stream);
         }
     }
-    for (uint32_t i = 0; i < allocator->group.bin_count; i++) {
-        uint32_t batches = depot_count(&allocator->group.depot[i]);
-        if (batches != 0) {
-            (void)fprintf(stream, "depot bin %u (%u bytes): %u batches of %u handles\n", i,
-                          allocator->group.bins[i].bytes, batches, allocator->group.bins[i].batch);
-        }
+    unsigned long long waiting = 0;
+    (void)fprintf(stream, "depot:\n");
+    for (uint32_t i = 0; i < group->bin_count; i++) {
+        waiting += dump_bin(group, i, (unsigned long long)depot_count(&group->depot[i]) * group->bins[i].batch, stream);
     }
-    registry_lock();
-    for (const thread_cache *cache = allocator->group.first; cache != NULL; cache = cache->next_of_group) {
-        (void)fprintf(stream, "cache %p: %llu allocations\n", (const void *)cache,
-                      (unsigned long long)thread_cache_allocated(cache));
-        for (uint32_t i = 0; i < allocator->group.bin_count; i++) {
-            if (thread_cache_idle(cache, i) != 0) {
-                (void)fprintf(stream, "  bin %u (%u bytes): %llu handles\n", i, allocator->group.bins[i].bytes,
-                              (unsigned long long)thread_cache_idle(cache, i));
-            }
-        }
-    }
-    registry_unlock();
+    (void)fprintf(stream, "%s", waiting == 0 ? "  none\n" : "");
+    registry_visit_caches(group, dump_cache, stream);
     return ferror(stream) == 0 ? POOLBUF_OK : POOLBUF_ERROR_BAD_ARGUMENT;
 }
 

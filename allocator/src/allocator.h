@@ -12,6 +12,7 @@
 #include <poolbuf/allocator.h>
 #include <poolbuf/buffer.h>
 
+#include "region.h"
 #include "size_class.h"
 #include "thread_cache.h"
 
@@ -25,9 +26,11 @@ struct poolbuf_allocator {
     bool is_default;
     bool pooled[CACHE_KINDS];        /* by kind: whether there are arenas for it */
     uint32_t kind_bins[CACHE_KINDS]; /* the bin of class 0, by kind */
-    uint64_t unpooled_buffers;       /* atomic; alive */
-    uint64_t unpooled_bytes;         /* atomic; of those */
-    uint64_t orphans;                /* atomic; buffers alive of a destroyed allocator (A4) */
+    region_pool region_pool;
+    region_source regions[CACHE_KINDS];     /* by kind */
+    uint64_t orphans;                       /* atomic; buffers alive of a destroyed allocator (A4) */
+    uint64_t unpooled_buffers[CACHE_KINDS]; /* atomic; alive, by kind */
+    uint64_t unpooled_bytes[CACHE_KINDS];   /* atomic; of those */
 };
 
 /* The allocator that NULL stands for, made on first use; NULL without memory. */
@@ -49,6 +52,19 @@ static inline const void *allocator_anchor(const poolbuf_allocator *allocator) {
 
 /* Buffers alive and their bytes. */
 void allocator_live(poolbuf_allocator *allocator, uint64_t *buffers, uint64_t *bytes);
+
+/* Buffers and their bytes, by kind. */
+typedef struct buffer_totals {
+    uint64_t buffers[CACHE_KINDS];
+    uint64_t bytes[CACHE_KINDS];
+} buffer_totals;
+
+/* Handles that wait, by bin: adds those of the depot, and those of one thread's cache. */
+void allocator_add_depot_idle(const cache_group *group, uint64_t idle[BIN_MAX]);
+void allocator_add_cache_idle(const thread_cache *cache, uint64_t idle[BIN_MAX]);
+
+/* What is alive where so many handles wait: adds it. */
+void allocator_add_live(const poolbuf_allocator *self, const uint64_t idle[BIN_MAX], buffer_totals *sum);
 
 /* Walks every arena and cache; for tests, while no other thread is inside. */
 bool allocator_audit(poolbuf_allocator *allocator);

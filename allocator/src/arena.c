@@ -2,13 +2,17 @@
 #include "arena.h"
 
 #include <string.h>
+#include <time.h>
 
+#include "arena_dump.h"
 #include "check.h"
 #include "counter.h"
 #include "handle.h"
 #include "poison.h"
 
 #define METADATA_REGION_BYTES 65536u
+#define MAPPING_LOOK_NS       50000  /* mapping a chunk takes some 10 us; a callback that registers it, a millisecond */
+#define MAPPING_LOOKS         40000u /* 2 s */
 
 void arena_init(arena *self, const arena_config *config) {
     *self = (arena){.config = *config};
@@ -34,55 +38,65 @@ static size_t chunk_bytes(const arena *self) {
     return (size_t)1 << self->config.classes->chunk_log2;
 }
 
-static size_t lead_bytes(const arena *self) {
-    return poison_memcheck ? (size_t)1 << self->config.classes->page_log2 : 0;
-}
-
-/* A region for so many bytes of payload after its lead, closed to everybody. */
-static void *map_payload(const arena *self, size_t bytes) {
-    void *region = NULL;
-    size_t whole = lead_bytes(self) + bytes;
-    if (os->acquire(self->config.source, whole, (size_t)1 << self->config.classes->page_log2, &region) != 0) {
-        return NULL;
-    }
-    if (self->config.source == OS_HEAP) {
-        poison_heap_region_kept(region);
-    }
-    poison_bytes_close(region, whole);
-    return region;
-}
-
 static void unmap_payload(const arena *self, const chunk *record) {
-    size_t whole = record->lead + (record->huge_bytes != 0 ? record->huge_bytes : chunk_bytes(self));
-    poison_bytes_open(record->region, whole);
-    /* benign: a system that refuses to take a region back keeps it mapped; nothing refers to it any more */
-    (void)os->give_back(self->config.source, record->region, whole);
+    size_t bytes = record->huge_bytes != 0 ? record->huge_bytes : chunk_bytes(self);
+    region_unmap(self->config.regions, record->region, bytes, record->region_index);
 }
 
-static chunk *new_chunk_locked(arena *self) {
-    chunk *record = spare_list_take(&self->spares);
-    if (record != NULL) {
-        return record;
-    }
-    record = slab_take(&self->chunk_records);
+/* A chunk from the system that is in no list and that nobody else knows; NULL without memory. Enters and leaves locked, but
+ * maps unlocked: the system may take its time, and the others of this arena, who may need no chunk, do not wait for it.
+ *
+ * What may happen meanwhile: anything that the lock guards may have changed, so the caller searches again, and may find
+ * room that was not there before. If it then does not need its chunk, that is an empty one like any other. Two threads may
+ * map at once where one chunk would have done; the second is a spare.
+ * A fork() in between: the child has a record that is in no list, which its slab gives back in the end, and perhaps a
+ * region that nobody knows, address space that it never touches. No counter has been changed yet, so its structures hold.
+ * The allocator's end: does not come, as its caller lets no thread be inside a call. */
+static chunk *map_chunk_unlocking(arena *self) {
+    chunk *record = slab_take(&self->chunk_records);
     if (record == NULL) {
         return NULL;
     }
-    void *region = map_payload(self, chunk_bytes(self));
+    uint32_t era = region_era();
+    self->mapping = self->mapping_era == era ? self->mapping + 1 : 1;
+    self->mapping_era = era;
+    arena_unlock(self);
+    uint32_t index = REGION_INDEX_NONE;
+    uint8_t *region = region_map(self->config.regions, chunk_bytes(self), &index);
+    if (region != NULL) {
+        chunk_init(record, self->config.classes, self, region, self->config.regions->lead);
+        record->region_index = index;
+    }
+    arena_lock(self);
+    self->mapping -= era == region_era(); /* else a hook has called fork(), and this is the child */
     if (region == NULL) {
         slab_give(&self->chunk_records, record);
         return NULL;
     }
-    chunk_init(record, self->config.classes, self, region, lead_bytes(self));
     counter_add(&self->counters.chunks, 1);
     counter_add(&self->counters.chunk_maps, 1);
     return record;
+}
+
+/* There is no chunk to be had, but somebody is mapping one for this arena, which may have room for us too: at a limit for
+ * one chunk, only one of the threads that need the first is let through. So the others look again, for a bounded time, as
+ * whoever maps may be held up by the program's callback. False: nobody is mapping, or it has taken too long. */
+static bool await_chunk_unlocking(arena *self, uint32_t *looks) {
+    if (self->mapping == 0 || self->mapping_era != region_era() || region_in_hook() || ++*looks > MAPPING_LOOKS) {
+        return false;
+    }
+    const struct timespec pause = {.tv_nsec = MAPPING_LOOK_NS};
+    arena_unlock(self);
+    (void)nanosleep(&pause, NULL);
+    arena_lock(self);
+    return true;
 }
 
 /* A chunk that is in no list goes to release_doomed(). */
 static void doom_chunk_locked(arena *self, chunk *record, chunk **doomed) {
     counter_sub(&self->counters.chunks, 1);
     counter_add(&self->counters.chunk_unmaps, 1);
+    self->doomed++;
     record->next = *doomed;
     *doomed = record;
 }
@@ -128,6 +142,7 @@ static size_t release_doomed(arena *self, chunk *doomed) {
     while (doomed != NULL) {
         chunk *next = doomed->next;
         slab_give(&self->chunk_records, doomed);
+        self->doomed--;
         doomed = next;
     }
     arena_unlock(self);
@@ -176,8 +191,18 @@ static bool take_from_chunk(chunk *candidate, uint32_t size_class, subpage *reco
                           : chunk_take_run(candidate, size_class, position);
 }
 
-/* Finds or makes a chunk with room for a run; the run is taken and the chunk where it belongs. */
-static chunk *take_run_locked(arena *self, uint32_t size_class, subpage *record, uint32_t *position) {
+/* An empty chunk: the spare one that emptied last, or the fresh one that was mapped for this; NULL if there is none. */
+static chunk *take_empty_locked(arena *self, chunk **fresh) {
+    chunk *empty = spare_list_take(&self->spares);
+    if (empty == NULL) {
+        empty = *fresh;
+        *fresh = NULL;
+    }
+    return empty;
+}
+
+/* Finds a chunk with room for a run; the run is taken and the chunk where it belongs. NULL: a chunk must be mapped. */
+static chunk *take_run_locked(arena *self, uint32_t size_class, subpage *record, chunk **fresh, uint32_t *position) {
     const size_classes *classes = self->config.classes;
     size_t bytes = record != NULL ? (size_t)size_class_subpage_pages(classes, size_class) << classes->page_log2
                                   : size_class_bytes(classes, size_class);
@@ -193,36 +218,43 @@ static chunk *take_run_locked(arena *self, uint32_t size_class, subpage *record,
             }
         }
     }
-    chunk *fresh = new_chunk_locked(self);
-    if (fresh == NULL) {
+    chunk *empty = take_empty_locked(self, fresh);
+    if (empty == NULL) {
         return NULL;
     }
-    bool taken = take_from_chunk(fresh, size_class, record, position);
+    bool taken = take_from_chunk(empty, size_class, record, position);
     POOLBUF_CHECK(taken, "an empty chunk has no room for a run");
-    chunk_list_add(&self->lists[CHUNK_LIST_INIT], fresh);
-    return fresh;
+    chunk_list_add(&self->lists[CHUNK_LIST_INIT], empty);
+    return empty;
 }
 
-static bool place_run_locked(arena *self, uint32_t size_class, place *out) {
-    out->chunk = take_run_locked(self, size_class, NULL, &out->position);
+/* What became of looking for a place. */
+typedef enum finding {
+    FOUND,
+    FOUND_NO_CHUNK, /* a chunk must be mapped */
+    FOUND_NO_MEMORY /* for a record */
+} finding;
+
+static finding place_run_locked(arena *self, uint32_t size_class, chunk **fresh, place *out) {
+    out->chunk = take_run_locked(self, size_class, NULL, fresh, &out->position);
     if (out->chunk == NULL) {
-        return false;
+        return FOUND_NO_CHUNK;
     }
     out->memory = chunk_address(out->chunk, chunk_position_page(out->position));
-    return true;
+    return FOUND;
 }
 
-static bool place_slot_locked(arena *self, uint32_t size_class, place *out) {
+static finding place_slot_locked(arena *self, uint32_t size_class, chunk **fresh, place *out) {
     subpage *source = self->rings[size_class];
     if (source == NULL) {
         source = slab_take(&self->subpage_records);
         if (source == NULL) {
-            return false;
+            return FOUND_NO_MEMORY;
         }
         uint32_t unused = 0;
-        if (take_run_locked(self, size_class, source, &unused) == NULL) {
+        if (take_run_locked(self, size_class, source, fresh, &unused) == NULL) {
             slab_give(&self->subpage_records, source);
-            return false;
+            return FOUND_NO_CHUNK;
         }
         subpage_ring_add(&self->rings[size_class], source);
     }
@@ -233,7 +265,7 @@ static bool place_slot_locked(arena *self, uint32_t size_class, place *out) {
     out->chunk = source->chunk;
     out->position = chunk_position(source->first_page, slot);
     out->memory = chunk_address(source->chunk, source->first_page) + (size_t)slot * source->slot_bytes;
-    return true;
+    return FOUND;
 }
 
 /* Sets all of a handle; dead, and open. */
@@ -242,17 +274,21 @@ static void handle_init(const arena *self, poolbuf *handle, uint32_t flags) {
     handle_kill(handle, flags);
 }
 
-uint32_t arena_take(arena *self, uint32_t size_class, uint32_t count, poolbuf **list) {
+/* Cuts up to count buffers; how many, and whether it stopped for want of a chunk. Counts them, so that the lock may be left. */
+static uint32_t cut_locked(arena *self, uint32_t size_class, uint32_t count, chunk **fresh, poolbuf **list,
+                           finding *found) {
     bool small = size_class_is_small(self->config.classes, size_class);
     uint32_t taken = 0;
-    arena_lock(self);
-    for (; taken < count; taken++) {
+    for (*found = FOUND; taken < count; taken++) {
         poolbuf *handle = slab_take(&self->handles);
         if (handle == NULL) {
+            *found = FOUND_NO_MEMORY;
             break;
         }
         place at = {0};
-        if (!(small ? place_slot_locked(self, size_class, &at) : place_run_locked(self, size_class, &at))) {
+        *found =
+            small ? place_slot_locked(self, size_class, fresh, &at) : place_run_locked(self, size_class, fresh, &at);
+        if (*found != FOUND) {
             slab_give(&self->handles, handle);
             break;
         }
@@ -265,7 +301,39 @@ uint32_t arena_take(arena *self, uint32_t size_class, uint32_t count, poolbuf **
         handle_push(list, handle);
     }
     counter_add(&self->counters.carved[size_class], taken);
-    counter_add(&self->counters.allocations, taken);
+    counter_add(&self->counters.allocations[small ? ARENA_SMALL : ARENA_NORMAL], taken);
+    return taken;
+}
+
+/* A round that has a fresh chunk, which nobody else can have taken, cuts at least one buffer, from that chunk or from room that
+ * others made; rounds without one are bounded. */
+uint32_t arena_take(arena *self, uint32_t size_class, uint32_t count, poolbuf **list) {
+    chunk *fresh = NULL;
+    chunk *doomed = NULL;
+    finding found = FOUND;
+    uint32_t looks = 0;
+    arena_lock(self);
+    uint32_t taken = cut_locked(self, size_class, count, &fresh, list, &found);
+    while (found == FOUND_NO_CHUNK) {
+        POOLBUF_ASSERT(fresh == NULL);
+        fresh = map_chunk_unlocking(self);
+        if (fresh == NULL && (taken != 0 || !await_chunk_unlocking(self, &looks))) {
+            break;
+        }
+        taken += cut_locked(self, size_class, count - taken, &fresh, list, &found);
+    }
+    if (fresh != NULL) {
+        retire_chunk_locked(self, fresh, &doomed);
+    }
+    leave(self, doomed);
+    return taken;
+}
+
+uint32_t arena_take_mapped(arena *self, uint32_t size_class, poolbuf **list) {
+    chunk *none = NULL;
+    finding found = FOUND;
+    arena_lock(self);
+    uint32_t taken = cut_locked(self, size_class, 1, &none, list, &found);
     leave(self, NULL);
     return taken;
 }
@@ -311,7 +379,8 @@ static void give_locked(arena *self, poolbuf *handle, chunk **doomed) {
     uint32_t size_class = (uint32_t)handle->bin - self->config.first_bin;
     POOLBUF_CHECK(size_class < self->config.classes->count, "a handle's class is out of range");
     bool pages_freed = true;
-    if (size_class_is_small(self->config.classes, size_class)) {
+    bool small = size_class_is_small(self->config.classes, size_class);
+    if (small) {
         pages_freed = give_slot_locked(self, owner, size_class, handle->position);
     } else {
         chunk_give_run(owner, size_class, handle->position);
@@ -320,7 +389,7 @@ static void give_locked(arena *self, poolbuf *handle, chunk **doomed) {
         retire_chunk_locked(self, owner, doomed);
     }
     counter_sub(&self->counters.carved[size_class], 1);
-    counter_add(&self->counters.releases, 1);
+    counter_add(&self->counters.releases[small ? ARENA_SMALL : ARENA_NORMAL], 1);
     slab_give(&self->handles, handle);
 }
 
@@ -360,9 +429,12 @@ poolbuf *arena_take_huge(arena *self, size_t bytes) {
     arena_lock(self);
     poolbuf *handle = slab_take(&self->handles);
     chunk *record = handle != NULL ? slab_take(&self->huge_records) : NULL;
+    self->mapping_huge += record != NULL;
     arena_unlock(self);
-    void *region = record != NULL ? map_payload(self, bytes) : NULL;
+    uint32_t index = REGION_INDEX_NONE;
+    uint8_t *region = record != NULL ? region_map(self->config.regions, bytes, &index) : NULL;
     arena_lock(self);
+    self->mapping_huge -= record != NULL;
     if (region == NULL) {
         if (record != NULL) {
             slab_give(&self->huge_records, record);
@@ -373,7 +445,8 @@ poolbuf *arena_take_huge(arena *self, size_t bytes) {
         arena_unlock(self);
         return NULL;
     }
-    chunk_init_huge(record, self, region, lead_bytes(self), bytes);
+    chunk_init_huge(record, self, region, self->config.regions->lead, bytes);
+    record->region_index = index;
     record->next = self->huge;
     if (self->huge != NULL) {
         self->huge->prev = record;
@@ -381,7 +454,7 @@ poolbuf *arena_take_huge(arena *self, size_t bytes) {
     self->huge = record;
     counter_add(&self->counters.huge_buffers, 1);
     counter_add(&self->counters.huge_bytes, bytes);
-    counter_add(&self->counters.allocations, 1);
+    counter_add(&self->counters.allocations[ARENA_HUGE], 1);
     leave(self, NULL);
     handle_init(self, handle, self->config.handle_flags | POOLBUF_FLAG_HUGE);
     handle->memory = record->region + record->lead;
@@ -407,7 +480,7 @@ void arena_give_huge(poolbuf *handle) {
     }
     counter_sub(&self->counters.huge_buffers, 1);
     counter_sub(&self->counters.huge_bytes, record->huge_bytes);
-    counter_add(&self->counters.releases, 1);
+    counter_add(&self->counters.releases[ARENA_HUGE], 1);
     slab_give(&self->huge_records, record);
     slab_give(&self->handles, handle);
     leave(self, NULL);
@@ -448,7 +521,7 @@ size_t arena_purge(arena *self) {
     chunk *doomed = NULL;
     size_t bytes = 0;
     arena_lock(self);
-    for (unsigned i = 0; i < CHUNK_LIST_COUNT; i++) {
+    for (unsigned i = 0; i < CHUNK_LIST_COUNT && !self->config.regions->pages_stay; i++) {
         for (chunk *record = self->lists[i].first; record != NULL; record = record->next) {
             purge_context purge = {.chunk = record};
             run_index_visit_free(&record->runs, purge_run, &purge);
@@ -467,14 +540,6 @@ void arena_close(arena *self) {
     (void)arena_purge(self);
 }
 
-size_t arena_metadata_bytes(arena *self) {
-    arena_lock(self);
-    size_t bytes =
-        self->handles.bytes + self->chunk_records.bytes + self->huge_records.bytes + self->subpage_records.bytes;
-    arena_unlock(self);
-    return bytes;
-}
-
 static void dump_chunk(const chunk *record, FILE *stream) {
     (void)fprintf(stream, "    chunk %p: %u%% used, %zu bytes free, %u subpages\n", (void *)chunk_address(record, 0),
                   chunk_usage(record), chunk_free_bytes(record), record->subpage_count);
@@ -485,6 +550,7 @@ static void dump_chunk(const chunk *record, FILE *stream) {
                           cut->page_count, cut->slot_count - cut->free_count, cut->slot_count, cut->slot_bytes);
         }
     }
+    arena_dump_free_runs(record, stream);
 }
 
 void arena_dump(arena *self, FILE *stream) {
@@ -495,9 +561,11 @@ void arena_dump(arena *self, FILE *stream) {
                   __atomic_load_n(&self->thread_count, __ATOMIC_RELAXED), (unsigned long long)self->counters.chunks,
                   (unsigned long long)self->spares.count, (unsigned long long)self->counters.huge_buffers,
                   (unsigned long long)self->counters.huge_bytes);
+    arena_dump_counters(self, stream);
     for (unsigned i = 0; i < CHUNK_LIST_COUNT; i++) {
         const chunk_list *list = &self->lists[i];
-        (void)fprintf(stream, "  %s:%s\n", list->name, list->first == NULL ? " none" : "");
+        (void)fprintf(stream, "  %s:%s (%u to %u%% used)\n", list->name, list->first == NULL ? " none" : "",
+                      list->min_usage, list->max_usage);
         for (const chunk *record = list->first; record != NULL; record = record->next) {
             dump_chunk(record, stream);
         }
@@ -508,6 +576,8 @@ void arena_dump(arena *self, FILE *stream) {
         (void)fprintf(stream, "    chunk %p: empty for %llu of %u ms\n", (void *)chunk_address(record, 0),
                       (unsigned long long)(now - record->emptied_ms), self->config.decay_ms);
     }
+    arena_dump_rings(self, stream);
+    arena_dump_huge(self, stream);
     arena_unlock(self);
 }
 
@@ -547,9 +617,13 @@ static bool audit_locked(const arena *self) {
         POOLBUF_AUDIT(record->arena == self);
     }
     POOLBUF_AUDIT(chunks == self->counters.chunks);
-    POOLBUF_AUDIT(chunks == self->chunk_records.out);
+    /* Whoever maps has a record already, and whoever unmaps has it still; a child has those, for ever, of the threads that
+     * did at its fork(). */
+    uint64_t under_way = self->doomed + (self->mapping_era == region_era() ? self->mapping : 0);
+    POOLBUF_AUDIT(chunks + under_way <= self->chunk_records.out);
+    POOLBUF_AUDIT(chunks + under_way == self->chunk_records.out || region_era() != 0);
     POOLBUF_AUDIT(subpages == self->subpage_records.out);
-    POOLBUF_AUDIT(self->counters.huge_buffers == self->huge_records.out);
+    POOLBUF_AUDIT(self->counters.huge_buffers + self->mapping_huge == self->huge_records.out);
     uint64_t run_pages = 0;
     for (uint32_t i = 0; i < classes->count; i++) {
         uint64_t members = 0;

@@ -28,6 +28,7 @@
 
 #include "chunk_list.h"
 #include "os/os.h"
+#include "region.h"
 #include "size_class.h"
 #include "slab.h"
 #include "spare_list.h"
@@ -36,22 +37,30 @@
 typedef struct arena_config {
     struct poolbuf_allocator *owner;
     const size_classes *classes;
-    os_source source;        /* of chunks and huge regions */
-    os_source handle_source; /* of handles */
-    uint32_t decay_ms;       /* what an empty chunk waits; guarded by the lock, as the allocator's end sets it to 0 */
-    uint32_t handle_flags;   /* POOLBUF_FLAG_ANNOTATED or 0 */
-    uint16_t first_bin;      /* the bin of class 0; classes follow */
-    uint8_t slot;            /* for poolbuf.slot */
-    uint8_t kind;            /* a poolbuf_kind */
+    const region_source *regions; /* of chunks and huge buffers */
+    os_source handle_source;      /* of handles */
+    uint32_t decay_ms;     /* what an empty chunk waits; guarded by the lock, as the allocator's end sets it to 0 */
+    uint32_t handle_flags; /* POOLBUF_FLAG_ANNOTATED or 0 */
+    uint16_t first_bin;    /* the bin of class 0; classes follow */
+    uint8_t slot;          /* for poolbuf.slot */
+    uint8_t kind;          /* a poolbuf_kind */
 } arena_config;
+
+/* How large a buffer is to an arena. */
+typedef enum arena_span {
+    ARENA_SMALL,  /* a slot of a subpage */
+    ARENA_NORMAL, /* a run of pages */
+    ARENA_HUGE,   /* a region of its own */
+    ARENA_SPANS
+} arena_span;
 
 typedef struct arena_counters {
     uint64_t carved[SIZE_CLASS_MAX_COUNT]; /* buffers of each class that are out, cached ones included (A1) */
     uint64_t huge_buffers;
     uint64_t huge_bytes;
-    uint64_t allocations; /* buffers cut so far, huge ones included */
-    uint64_t releases;    /* buffers taken back so far */
-    uint64_t chunks;      /* mapped now, spare ones included */
+    uint64_t allocations[ARENA_SPANS]; /* buffers cut so far */
+    uint64_t releases[ARENA_SPANS];    /* buffers taken back so far */
+    uint64_t chunks;                   /* mapped now, spare ones included */
     uint64_t chunk_maps;
     uint64_t chunk_unmaps;
 } arena_counters;
@@ -59,7 +68,11 @@ typedef struct arena_counters {
 typedef struct arena {
     pthread_mutex_t lock;
     arena_config config;
-    uint32_t thread_count; /* threads bound to it; atomic, written under the registry lock */
+    uint32_t thread_count; /* threads bound to it; guarded by the registry lock; atomic, relaxed, as others read it */
+    uint32_t mapping;      /* threads that are mapping a chunk for it, if it is still the era in which they began */
+    uint32_t mapping_era;  /* (region.h) */
+    uint32_t doomed;       /* chunks that are in no list and not unmapped yet */
+    uint32_t mapping_huge; /* threads that are mapping a huge buffer; in a child, those too whose fork() it was not */
     chunk_list lists[CHUNK_LIST_COUNT];
     subpage *rings[SIZE_CLASS_MAX_COUNT];
     spare_list spares;
@@ -78,6 +91,9 @@ void arena_fini(arena *self);
 
 /* Cuts up to count buffers of a class and pushes their handles, dead and with memory, onto *list; how many it could. */
 uint32_t arena_take(arena *self, uint32_t size_class, uint32_t count, poolbuf **list);
+
+/* The same for one buffer, of the chunks that there are. */
+uint32_t arena_take_mapped(arena *self, uint32_t size_class, poolbuf **list);
 
 /* Takes back a list of pooled handles of any arena, huge ones excepted. */
 void arena_give(poolbuf *list);
@@ -101,9 +117,6 @@ size_t arena_purge(arena *self);
 
 /* Out of service: purges, and keeps no empty chunk from here on. */
 void arena_close(arena *self);
-
-/* Bytes of handles and records; takes the lock for a moment. */
-size_t arena_metadata_bytes(arena *self);
 
 void arena_dump(arena *self, FILE *stream);
 

@@ -4,6 +4,12 @@
  * because the empty cache has no handles, and the countdown expires. A release is a slow one where the state is anything but
  * one reference and no flag (see poolbuf_flag): poolbuf_release_slow_() subtracts, and end_buffer() takes apart what is
  * dead. */
+#include "probe.h"
+
+/* The library's own fast paths have the probes; those that a program inlines have none. */
+#define POOLBUF_ALLOCATED_(buffer, capacity, allocator) PROBE3(allocate, buffer, capacity, allocator)
+#define POOLBUF_RELEASED_(buffer)                       PROBE2(release, buffer, (buffer)->usable)
+
 #include "buffer.h"
 
 #include <string.h>
@@ -41,7 +47,11 @@ static poolbuf *allocate_kind(poolbuf_allocator *allocator, int kind, size_t ini
     }
     size_t most = poolbuf_limited_(max_capacity);
     poolbuf *buffer = poolbuf_pop_(allocator->group.slot, allocator->kind_bins[kind], initial_capacity, most);
-    return POOLBUF_LIKELY(buffer != NULL) ? buffer : allocate_slow(allocator, kind, initial_capacity, most);
+    if (POOLBUF_UNLIKELY(buffer == NULL)) {
+        return allocate_slow(allocator, kind, initial_capacity, most);
+    }
+    PROBE3(allocate, buffer, initial_capacity, allocator);
+    return buffer;
 }
 
 poolbuf *poolbuf_allocate_direct(poolbuf_allocator *allocator, size_t initial_capacity, size_t max_capacity) {
@@ -65,34 +75,115 @@ static poolbuf *take_uncached(poolbuf_allocator *allocator, uint32_t bin) {
     return list != NULL ? handle_pop(&list) : NULL;
 }
 
-static poolbuf *take_once(poolbuf_allocator *allocator, uint32_t bin) {
+/* ---- Memory for a buffer ------------------------------------------------------------------------------------------ */
+
+/* What is wanted, so that it can be tried again: of a bin, or of a size that has none. */
+typedef struct request {
+    poolbuf_allocator *allocator;
+    enum {
+        REQUEST_BIN,
+        REQUEST_HUGE,
+        REQUEST_UNPOOLED
+    } what;
+    int kind;
+    uint32_t bin; /* REQUEST_BIN */
+    size_t bytes; /* the others */
+} request;
+
+static poolbuf *take_unpooled(poolbuf_allocator *allocator, int kind, size_t bytes);
+
+static poolbuf *take_once(const request *wanted) {
+    poolbuf_allocator *allocator = wanted->allocator;
+    if (wanted->what == REQUEST_UNPOOLED) {
+        return take_unpooled(allocator, wanted->kind, wanted->bytes);
+    }
     thread_cache *cache = registry_cache(&allocator->group);
-    return cache != NULL ? thread_cache_take(cache, bin) : take_uncached(allocator, bin);
+    if (wanted->what == REQUEST_HUGE) {
+        return arena_take_huge(cache != NULL ? cache->arenas[wanted->kind] : &allocator->group.arenas[wanted->kind][0],
+                               wanted->bytes);
+    }
+    return cache != NULL ? thread_cache_take(cache, wanted->bin) : take_uncached(allocator, wanted->bin);
 }
 
-/* What is tried before an allocation fails, a step at a time. First the arenas get what this thread and the depot could do
- * without; a chunk that empties so may be all that is needed. Then the system gets every spare chunk. False: no more steps. */
-static bool squeeze(poolbuf_allocator *allocator, unsigned step) {
-    cache_group *group = &allocator->group;
-    if (step == 0) {
-        poolbuf_trim_thread_cache(allocator);
-        cache_group_drain_depot(group, true);
-        return true;
+/* Room in the chunks of any arena, when there are no more chunks to be had for our own. */
+static poolbuf *take_elsewhere(const request *wanted) {
+    const cache_group *group = &wanted->allocator->group;
+    const bin_config *config = &group->bins[wanted->bin];
+    poolbuf *list = NULL;
+    if (wanted->what != REQUEST_BIN || config->naked) {
+        return NULL;
     }
-    for (unsigned kind = 0; kind < CACHE_KINDS && step == 1; kind++) {
-        for (uint32_t i = 0; i < group->arena_counts[kind]; i++) {
-            (void)arena_release_spares(&group->arenas[kind][i]);
+    for (uint32_t i = 0; i < group->arena_counts[config->kind] && list == NULL; i++) {
+        (void)arena_take_mapped(&group->arenas[config->kind][i], config->size_class, &list);
+    }
+    return list != NULL ? handle_pop(&list) : NULL;
+}
+
+/* The arenas get what this thread and the depot could do without; a chunk that empties so may be all that is needed. */
+static void give_up_caches(poolbuf_allocator *allocator) {
+    poolbuf_trim_thread_cache(allocator);
+    cache_group_drain_depot(&allocator->group, true);
+}
+
+static void give_up_spares(poolbuf_allocator *allocator) {
+    for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+        for (uint32_t i = 0; i < allocator->group.arena_counts[kind]; i++) {
+            (void)arena_release_spares(&allocator->group.arenas[kind][i]);
         }
     }
-    return step == 1;
+}
+
+/* The program's callback, if it was the limit that refused: true if something may have changed. Not from inside itself: what it
+ * allocates has to do without. */
+static bool ask_at_limit(poolbuf_allocator *allocator) {
+    static _Thread_local bool asking;
+    const poolbuf_allocator_options *options = &allocator->options;
+    size_t wanted_bytes = region_limit_wanted();
+    if (wanted_bytes == 0 || options->memory_limit_reached == NULL || asking) {
+        return false;
+    }
+    asking = true;
+    bool again = options->memory_limit_reached(options->memory_limit_context, allocator, wanted_bytes,
+                                               (size_t)counter_get(&allocator->region_pool.used_bytes));
+    asking = false;
+    return again;
+}
+
+/* What is tried before an allocation fails, a step at a time: our caches, spare chunks, other arenas' room, the callback. */
+static poolbuf *take(const request *wanted) {
+    poolbuf_allocator *allocator = wanted->allocator;
+    region_limit_forget();
+    poolbuf *handle = take_once(wanted);
+    for (unsigned step = 0; handle == NULL; step++) {
+        switch (step) {
+        case 0:
+            give_up_caches(allocator);
+            break;
+        case 1: /* then the system gets every spare chunk */
+            give_up_spares(allocator);
+            break;
+        case 2:
+        case 4:
+            handle = take_elsewhere(wanted);
+            continue;
+        case 3:
+            if (!ask_at_limit(allocator)) {
+                return NULL;
+            }
+            give_up_caches(allocator); /* what was released meanwhile is there */
+            give_up_spares(allocator);
+            break;
+        default:
+            return NULL;
+        }
+        handle = take_once(wanted);
+    }
+    return handle;
 }
 
 poolbuf *buffer_take_handle(poolbuf_allocator *allocator, uint32_t bin) {
-    poolbuf *handle = take_once(allocator, bin);
-    for (unsigned step = 0; handle == NULL && squeeze(allocator, step); step++) {
-        handle = take_once(allocator, bin);
-    }
-    return handle;
+    const request wanted = {.allocator = allocator, .what = REQUEST_BIN, .bin = bin};
+    return take(&wanted);
 }
 
 void buffer_give_handle(poolbuf_allocator *allocator, uint32_t bin, poolbuf *handle) {
@@ -114,11 +205,16 @@ void buffer_give_handle(poolbuf_allocator *allocator, uint32_t bin, poolbuf *han
 static poolbuf *take_unpooled(poolbuf_allocator *allocator, int kind, size_t bytes) {
     void *handle_block = NULL;
     void *bytes_block = NULL;
+    if (!region_reserve(&allocator->region_pool, bytes)) {
+        return NULL;
+    }
     if (os->acquire(OS_HEAP, sizeof(poolbuf), sizeof(poolbuf), &handle_block) != 0) {
+        region_unreserve(&allocator->region_pool, bytes);
         return NULL;
     }
     if (os->acquire(OS_HEAP, bytes != 0 ? bytes : 1, UNPOOLED_ALIGN, &bytes_block) != 0) {
         (void)os->give_back(OS_HEAP, handle_block, sizeof(poolbuf));
+        region_unreserve(&allocator->region_pool, bytes);
         return NULL;
     }
     poolbuf *handle = handle_block;
@@ -130,15 +226,16 @@ static poolbuf *take_unpooled(poolbuf_allocator *allocator, int kind, size_t byt
         .kind = (uint8_t)kind,
     };
     handle_kill(handle, POOLBUF_FLAG_UNPOOLED);
-    counter_add_shared(&allocator->unpooled_buffers, 1);
-    counter_add_shared(&allocator->unpooled_bytes, bytes);
+    counter_add_shared(&allocator->unpooled_buffers[kind], 1);
+    counter_add_shared(&allocator->unpooled_bytes[kind], bytes);
     return handle;
 }
 
 static void give_unpooled(poolbuf_allocator *allocator, poolbuf *handle) {
-    (void)counter_sub_shared(&allocator->unpooled_buffers, 1);
-    (void)counter_sub_shared(&allocator->unpooled_bytes, handle->usable);
+    (void)counter_sub_shared(&allocator->unpooled_buffers[handle->kind], 1);
+    (void)counter_sub_shared(&allocator->unpooled_bytes[handle->kind], handle->usable);
     (void)os->give_back(OS_HEAP, handle->memory, handle->usable);
+    region_unreserve(&allocator->region_pool, handle->usable);
     (void)os->give_back(OS_HEAP, handle, sizeof *handle);
 }
 
@@ -147,23 +244,16 @@ static poolbuf *take_memory(poolbuf_allocator *allocator, int kind, size_t bytes
     if (allocator_is_closed(allocator)) {
         return NULL;
     }
-    if (!allocator->pooled[kind]) {
-        poolbuf *handle = take_unpooled(allocator, kind, bytes);
-        for (unsigned step = 0; handle == NULL && squeeze(allocator, step); step++) {
-            handle = take_unpooled(allocator, kind, bytes);
-        }
-        return handle;
-    }
-    if (bytes <= allocator->options.chunk_size) {
+    if (allocator->pooled[kind] && bytes <= allocator->options.chunk_size) {
         return buffer_take_handle(allocator, allocator->kind_bins[kind] + size_class_of(&allocator->classes, bytes));
     }
-    thread_cache *cache = registry_cache(&allocator->group);
-    arena *source = cache != NULL ? cache->arenas[kind] : &allocator->group.arenas[kind][0];
-    poolbuf *handle = arena_take_huge(source, bytes);
-    for (unsigned step = 0; handle == NULL && squeeze(allocator, step); step++) {
-        handle = arena_take_huge(source, bytes);
-    }
-    return handle;
+    const request wanted = {
+        .allocator = allocator,
+        .what = allocator->pooled[kind] ? REQUEST_HUGE : REQUEST_UNPOOLED,
+        .kind = kind,
+        .bytes = bytes,
+    };
+    return take(&wanted);
 }
 
 static void give_memory(poolbuf_allocator *allocator, poolbuf *handle) {
@@ -214,6 +304,7 @@ static __attribute__((noinline)) poolbuf *allocate_slow(poolbuf_allocator *alloc
     }
     poolbuf *buffer = pop_of_eight(allocator, kind, initial_capacity, max_capacity);
     if (buffer != NULL) {
+        PROBE3(allocate, buffer, initial_capacity, allocator->is_default ? NULL : allocator);
         return buffer;
     }
     buffer = take_memory(allocator, kind, initial_capacity);
@@ -230,6 +321,7 @@ static __attribute__((noinline)) poolbuf *allocate_slow(poolbuf_allocator *alloc
         poison_bytes_out(allocator_anchor(allocator), buffer->memory, initial_capacity);
     }
     count_and_sample(allocator, buffer);
+    PROBE3(allocate, buffer, initial_capacity, allocator->is_default ? NULL : allocator);
     return buffer;
 }
 
@@ -281,6 +373,7 @@ static void end_buffer(poolbuf *buffer, uint32_t flags) {
         return;
     }
     poolbuf_allocator *allocator = allocator_of(buffer);
+    PROBE2(release, buffer, buffer->usable);
     if ((flags & POOLBUF_FLAG_TRACKED) != 0) {
         tracker_released(buffer);
     }
@@ -468,6 +561,7 @@ static bool shrink_moves(const poolbuf *buffer, size_t capacity) {
 }
 
 static poolbuf_status change_capacity(poolbuf *buffer, size_t capacity) {
+    size_t old_capacity = buffer->capacity;
     if (capacity > buffer->usable) {
         if (!may_move(buffer)) {
             return POOLBUF_ERROR_UNSUPPORTED;
@@ -482,6 +576,7 @@ static poolbuf_status change_capacity(poolbuf *buffer, size_t capacity) {
     }
     buffer->writer_index = buffer->writer_index < capacity ? buffer->writer_index : (uint32_t)capacity;
     buffer->reader_index = buffer->reader_index < capacity ? buffer->reader_index : (uint32_t)capacity;
+    PROBE3(grow, buffer, old_capacity, capacity);
     buffer_note(buffer, POOLBUF_ACCESS_GROW, NULL);
     return POOLBUF_OK;
 }

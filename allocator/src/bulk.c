@@ -17,14 +17,15 @@
 #include "allocator.h"
 #include "check.h"
 #include "handle.h"
+#include "probe.h"
 #include "registry.h"
 #include "size_class.h"
 #include "thread_cache.h"
 #include "tracker.h"
 
 /* Pops at most count handles from a bin; returns how many. */
-static inline size_t take_run(uint32_t slot, poolbuf_bin_ *bin, size_t capacity, size_t max_capacity, poolbuf **buffers,
-                              size_t count) {
+static inline size_t take_run(const poolbuf_allocator *allocator, uint32_t slot, poolbuf_bin_ *bin, size_t capacity,
+                              size_t max_capacity, poolbuf **buffers, size_t count) {
     poolbuf **top = poolbuf_bin_top_(bin);
     size_t ready = (size_t)(top - bin->floor);
     uint32_t countdown = POOLBUF_GET_(poolbuf_thread_1_.countdowns[slot]);
@@ -38,6 +39,7 @@ static inline size_t take_run(uint32_t slot, poolbuf_bin_ *bin, size_t capacity,
         buffer->capacity = (uint32_t)capacity;
         buffer->max_capacity = (uint32_t)max_capacity;
         handle_state_set(buffer, 1);
+        PROBE3(allocate, buffer, capacity, allocator);
     }
     if (run != 0) {
         poolbuf_bin_set_top_(bin, top);
@@ -56,7 +58,7 @@ size_t poolbuf_allocate_many(poolbuf_allocator *allocator, size_t initial_capaci
         poolbuf_cache_ *cache = registry_slot(slot);
         if (POOLBUF_LIKELY(initial_capacity - 1 < cache->largest && initial_capacity <= most)) {
             poolbuf_bin_ *bin = &cache->bins[poolbuf_size_class_(initial_capacity - 1, 2)];
-            given += take_run(slot, bin, initial_capacity, most, buffers + given, count - given);
+            given += take_run(allocator, slot, bin, initial_capacity, most, buffers + given, count - given);
             if (POOLBUF_LIKELY(given == count)) {
                 break;
             }
@@ -96,6 +98,7 @@ static inline size_t put_run(poolbuf **buffers, size_t count) {
         }
         handle_kill(buffer, 0);
         top[run] = buffer;
+        PROBE2(release, buffer, buffer->usable); /* last: among the stores gcc would need a register more */
     }
     if (run != 0) {
         poolbuf_bin_set_top_(bin, top + run);

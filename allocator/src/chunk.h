@@ -9,7 +9,7 @@
  * Where a buffer lies is its position: the first page of its run in the upper half, its slot in the lower.
  * A region may begin with lead bytes that no buffer gets. Under Memcheck that is a page, elsewhere nothing: a record that
  * knew the address of the first buffer's bytes would be a reference to them, and they could not be lost (poison.h).
- * Guarded by the arena lock; region, lead, arena and huge_bytes never change while a buffer is out. */
+ * Guarded by the arena lock; region, lead, region_index, arena and huge_bytes never change while a buffer is out. */
 #ifndef CHUNK_H
 #define CHUNK_H
 
@@ -28,6 +28,7 @@ typedef struct chunk {
     struct arena *arena;
     uint8_t *region;           /* as the system gave it */
     size_t lead;               /* bytes before page 0, or before a huge buffer */
+    uint32_t region_index;     /* the region's number (region.h) */
     struct chunk_list *list;   /* NULL: spare, or huge */
     struct chunk *next, *prev; /* in that list; spare and huge: in the arena's; doomed: next alone */
     uint64_t emptied_ms;       /* spare: when it became so */

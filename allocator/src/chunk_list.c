@@ -40,6 +40,8 @@ void chunk_lists_init(chunk_list lists[CHUNK_LIST_COUNT], size_t chunk_bytes) {
         uint32_t least = b->least != 0 ? b->least : 1;
         lists[i] = (chunk_list){
             .name = b->name,
+            .min_usage = least,
+            .max_usage = b->most < 100 ? b->most : 100,
             .fuller = b->fuller != NO_LIST ? &lists[b->fuller] : NULL,
             .emptier = b->emptier != NO_LIST ? &lists[b->emptier] : NULL,
             .largest = chunk_bytes * (100 - least) / 100,

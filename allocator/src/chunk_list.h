@@ -32,12 +32,13 @@ typedef enum chunk_list_id {
 
 typedef struct chunk_list {
     const char *name;
-    chunk *first;               /* the chunk added last */
-    struct chunk_list *fuller;  /* NULL: q100 */
-    struct chunk_list *emptier; /* itself: qInit; NULL: q000 */
-    size_t largest;             /* no chunk here can have room for more bytes than this */
-    size_t move_fuller_at;      /* a chunk with no more free bytes than this moves on, if moves_fuller */
-    size_t move_emptier_above;  /* a chunk with more free bytes than this moves back */
+    uint32_t min_usage, max_usage; /* per cent, as Netty's metric has it: 1 to 100 */
+    chunk *first;                  /* the chunk added last */
+    struct chunk_list *fuller;     /* NULL: q100 */
+    struct chunk_list *emptier;    /* itself: qInit; NULL: q000 */
+    size_t largest;                /* no chunk here can have room for more bytes than this */
+    size_t move_fuller_at;         /* a chunk with no more free bytes than this moves on, if moves_fuller */
+    size_t move_emptier_above;     /* a chunk with more free bytes than this moves back */
     bool moves_fuller;
 } chunk_list;
 

@@ -378,6 +378,7 @@ void poolbuf_allocator_options_init(poolbuf_allocator_options *options) {
         .cache_trim_interval_ms = (uint32_t)number(OPTION_CACHE_TRIM_INTERVAL_MS),
         .classes_per_doubling = (uint32_t)number(OPTION_CLASSES_PER_DOUBLING),
         .decay_ms = (uint32_t)number(OPTION_DECAY_MS),
+        .memory_limit_bytes = number(OPTION_MEMORY_LIMIT),
         .prefer_direct = flag(OPTION_PREFER_DIRECT),
         .pooling = flag(OPTION_POOLING),
     };
@@ -405,7 +406,8 @@ bool options_check(const poolbuf_allocator_options *options) {
         !within(OPTION_HEAP_ARENAS, options->heap_arenas) || !within(OPTION_DIRECT_ARENAS, options->direct_arenas) ||
         !within(OPTION_SMALL_CACHE_SIZE, options->small_cache_size) ||
         !within(OPTION_NORMAL_CACHE_SIZE, options->normal_cache_size) ||
-        !within(OPTION_CACHE_TRIM_INTERVAL, options->cache_trim_interval)) {
+        !within(OPTION_CACHE_TRIM_INTERVAL, options->cache_trim_interval) ||
+        !within(OPTION_MEMORY_LIMIT, options->memory_limit_bytes)) {
         return false;
     }
     if (!power_of_two(options->page_size)) {
@@ -420,6 +422,11 @@ bool options_check(const poolbuf_allocator_options *options) {
     }
     if (options->classes_per_doubling == 8 && pages < 16) {
         return refuse(OPTION_CLASSES_PER_DOUBLING, options->classes_per_doubling);
+    }
+    /* A pool that cannot map its first chunk would fail every allocation. */
+    bool chunks = options->pooling && (options->direct_arenas != 0 || options->heap_arenas != 0);
+    if (chunks && options->memory_limit_bytes != 0 && options->memory_limit_bytes < options->chunk_size) {
+        return refuse(OPTION_MEMORY_LIMIT, options->memory_limit_bytes);
     }
     return true;
 }

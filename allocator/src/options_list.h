@@ -42,6 +42,9 @@ OPTION(CACHE_TRIM_INTERVAL_MS, "POOLBUF_CACHE_TRIM_INTERVAL_MS", COUNT, "0", "0 
        "milliseconds between two trims of a thread's cache, for which its thread must allocate now and then")
 OPTION(DECAY_MS, "POOLBUF_DECAY_MS", COUNT, "10000", "0 (at once) to 4294967295", 0, 4294967295,
        "milliseconds that an empty chunk waits to be needed again before it goes back to the system")
+OPTION(MEMORY_LIMIT, "POOLBUF_MEMORY_LIMIT", BYTES, "0", "0 (none), or at least the chunk size, to 1024t", 0,
+       1125899906842624,
+       "what the bytes of buffers may take from the system: chunks, spare ones too, huge and unpooled buffers")
 OPTION(LEAK_LEVEL, "POOLBUF_LEAK_LEVEL", CHOICE, "simple", "disabled|simple|advanced|paranoid", 0, 0,
        "how closely buffers are watched for leaks")
 OPTION(LEAK_SAMPLING_INTERVAL, "POOLBUF_LEAK_SAMPLING_INTERVAL", COUNT, "128", "1 to 1073741824", 1, 1073741824,

@@ -155,8 +155,9 @@ static inline void poison_bytes_resized(const void *anchor, const uint8_t *memor
             (void)VALGRIND_MAKE_MEM_NOACCESS(memory + capacity, old_capacity - capacity);
         }
     }
-    poison_asan_close(memory, usable);
+    /* In this order, and not all closed first: another owner may be using the bytes of a slice, which stay open. */
     poison_asan_open(memory, capacity);
+    poison_asan_close(memory + capacity, usable - capacity);
 }
 
 #endif

@@ -2,6 +2,7 @@
 #include "registry.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stddef.h>
 
 #include "counter.h"
@@ -15,9 +16,13 @@ typedef struct thread_record {
     thread_cache *caches;              /* by next_of_thread; changed under the lock */
     bool linked;
     bool finished;           /* its destructor has run: no more caches */
+    uint32_t suspended;      /* calls of registry_suspend() that have not been resumed */
     uint32_t uncached_epoch; /* as thread_cache.epoch and gap_left, for allocations without a cache */
     uint32_t uncached_gap;
 } thread_record;
+
+#define CACHES_A_VISIT 8u    /* what is looked at without letting go of the lock */
+#define YIELDS_MAX     1000u /* a thread that waits has the lock by then, or goes on waiting */
 
 static poolbuf_cache_ no_cache; /* every bin is empty and has no room */
 
@@ -31,6 +36,7 @@ static _Thread_local thread_record self;
 
 static pthread_mutex_t creation_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static uint32_t waiting;                        /* atomic; threads that want lock */
 static thread_record *threads;                  /* guarded by lock */
 static cache_group *groups[REGISTRY_SLOTS - 1]; /* by slot; guarded by lock */
 static cache_group *sharing;                    /* groups of the shared slot, by next_sharing; guarded by lock */
@@ -39,7 +45,9 @@ static pthread_key_t exit_key;
 static bool exit_key_made;
 
 void registry_lock(void) {
+    (void)__atomic_fetch_add(&waiting, 1, __ATOMIC_RELAXED);
     (void)pthread_mutex_lock(&lock);
+    (void)__atomic_fetch_sub(&waiting, 1, __ATOMIC_RELAXED);
 }
 
 void registry_unlock(void) {
@@ -73,6 +81,44 @@ void registry_visit(void (*visit)(void *context, cache_group *group), void *cont
     registry_lock();
     visit_locked(visit, context);
     registry_unlock();
+}
+
+/* A mutex goes to whoever is there first, and that is the thread that has just given it back; so that one steps aside. */
+static void let_others_have_lock(void) {
+    for (unsigned i = 0; i < YIELDS_MAX && __atomic_load_n(&waiting, __ATOMIC_RELAXED) != 0; i++) {
+        (void)sched_yield();
+    }
+}
+
+/* The cache after the one that was visited last. That one's record is a record still, whatever has become of it (slab.h, S1);
+ * if the cache has ended, or is another's by now, its serial shows it, and the list is searched from the newest on. */
+static const thread_cache *next_cache_locked(const cache_group *group, const thread_cache *last, uint64_t reached) {
+    if (last != NULL && last->serial == reached) {
+        return last->next_of_group;
+    }
+    const thread_cache *cache = group->first;
+    while (cache != NULL && cache->serial >= reached) {
+        cache = cache->next_of_group;
+    }
+    return cache;
+}
+
+void registry_visit_caches(const cache_group *group, void (*visit)(void *context, const thread_cache *cache),
+                           void *context) {
+    const thread_cache *last = NULL;
+    uint64_t reached = CACHE_ENDED;
+    for (bool is_end = false; !is_end;) {
+        registry_lock();
+        const thread_cache *cache = next_cache_locked(group, last, reached);
+        for (unsigned i = 0; i < CACHES_A_VISIT && cache != NULL; i++, cache = cache->next_of_group) {
+            visit(context, cache);
+            last = cache;
+            reached = cache->serial;
+        }
+        is_end = cache == NULL;
+        registry_unlock();
+        let_others_have_lock();
+    }
 }
 
 /* ---- Caches ------------------------------------------------------------------------------------------------------- */
@@ -124,7 +170,7 @@ static thread_cache *make_cache_locked(cache_group *group) {
         group->first->prev_of_group = cache;
     }
     group->first = cache;
-    group->cache_count++;
+    cache->serial = group->caches_made++;
     return cache;
 }
 
@@ -167,7 +213,7 @@ static void end_cache_locked(thread_cache *cache, bool to_depot) {
     if (cache->next_of_group != NULL) {
         cache->next_of_group->prev_of_group = cache->prev_of_group;
     }
-    group->cache_count--;
+    cache->serial = CACHE_ENDED;
     slab_give(&group->records, cache);
 }
 
@@ -176,7 +222,8 @@ thread_cache *registry_cache(cache_group *group) {
     if (POOLBUF_LIKELY(found != &no_cache)) {
         return (thread_cache *)(void *)found; /* its first member */
     }
-    if (self.finished || __atomic_load_n(&group->closed, __ATOMIC_RELAXED) || group->budget == 0) {
+    if (self.finished || self.suspended != 0 || __atomic_load_n(&group->closed, __ATOMIC_RELAXED) ||
+        group->budget == 0) {
         return NULL;
     }
     registry_lock();
@@ -197,6 +244,18 @@ thread_cache *registry_cache(cache_group *group) {
     }
     registry_unlock();
     return cache;
+}
+
+void registry_suspend(void) {
+    self.suspended++;
+    for (unsigned i = 0; i < REGISTRY_SLOTS; i++) {
+        set_slot(&poolbuf_thread_1_, i, &no_cache);
+    }
+}
+
+/* The slots stay empty: the next call finds its cache the slow way. */
+void registry_resume(void) {
+    self.suspended--;
 }
 
 bool registry_count_uncached(cache_group *group) {
@@ -237,12 +296,15 @@ static void unlink_thread_locked(thread_record *thread) {
 static void thread_exits(void *value) {
     thread_record *thread = value;
     registry_lock();
+    region_postpone(true);
     while (thread->caches != NULL) {
         end_cache_locked(thread->caches, true);
     }
     unlink_thread_locked(thread);
     thread->finished = true;
+    region_postpone(false);
     registry_unlock();
+    region_settle();
 }
 
 static void lock_arenas(void *context, cache_group *group) {
@@ -267,16 +329,23 @@ static void before_fork(void) {
     registry_lock_creation();
     registry_lock();
     visit_locked(lock_arenas, NULL);
+    region_before_fork();
 }
 
-static void after_fork_parent(void) {
+static void after_fork(bool child) {
+    region_after_fork(child);
     visit_locked(unlock_arenas, NULL);
     registry_unlock();
     registry_unlock_creation();
 }
 
+static void after_fork_parent(void) {
+    after_fork(false);
+}
+
 /* The records of the other threads lie in stacks that the C library will use again. */
 static void after_fork_child(void) {
+    __atomic_store_n(&waiting, 0, __ATOMIC_RELAXED);
     thread_record *next = NULL;
     for (thread_record *thread = threads; thread != NULL; thread = next) {
         next = thread->next;
@@ -287,7 +356,7 @@ static void after_fork_child(void) {
             unlink_thread_locked(thread);
         }
     }
-    after_fork_parent();
+    after_fork(true);
 }
 
 /* ---- Groups ------------------------------------------------------------------------------------------------------- */
@@ -332,9 +401,11 @@ bool registry_add(cache_group *group, bool is_default) {
 void registry_close(cache_group *group) {
     registry_lock();
     __atomic_store_n(&group->closed, true, __ATOMIC_RELAXED);
+    region_postpone(true);
     while (group->first != NULL) {
         end_cache_locked(group->first, false);
     }
+    region_postpone(false);
     registry_unlock();
 }
 

@@ -19,7 +19,7 @@
  * fork(): the child has one thread, and locks that nobody else holds, as all of them are taken around the fork. The other
  * threads' caches are lost to it: what they held stays counted as cached, and is not used again.
  *
- * Lock order: whatever a tracker locks, creation, registry, then an arena. Nothing is called back with the registry lock held. */
+ * Lock order: whatever a tracker locks, creation, registry, then an arena, then the regions'. Nothing is called back with the registry lock held. */
 #ifndef REGISTRY_H
 #define REGISTRY_H
 
@@ -53,6 +53,11 @@ void registry_close(cache_group *group);
 /* The slot is free for another; the group is forgotten. */
 void registry_remove(cache_group *group);
 
+/* From here on the calling thread has no caches, until it has resumed as often: around a callback that may use an allocator
+ * whose cache the thread is in the middle of changing. */
+void registry_suspend(void);
+void registry_resume(void);
+
 /* Makes every cache ask for its next sample anew. */
 void registry_restart_sampling(void);
 
@@ -60,6 +65,11 @@ void registry_restart_sampling(void);
 void registry_visit(void (*visit)(void *context, cache_group *group), void *context);
 void registry_lock(void);
 void registry_unlock(void);
+
+/* Calls visit for each cache of a group, the newest first, and holds the lock for a few of them at a time: whoever wants it
+ * waits for no more than that. Caches that are made or ended meanwhile may be left out; none is visited twice. */
+void registry_visit_caches(const cache_group *group, void (*visit)(void *context, const thread_cache *cache),
+                           void *context);
 
 /* Held while the default allocator is made: it is here, so that a fork() waits for the one and has the other. */
 void registry_lock_creation(void);

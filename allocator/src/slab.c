@@ -5,6 +5,8 @@
 
 #include <poolbuf/buffer.h>
 
+#include "counter.h"
+#include "give_back.h"
 #include "poison.h"
 
 #define RECORD_ALIGNMENT  64u
@@ -42,14 +44,15 @@ void slab_fini(slab *self) {
     while (self->tables != NULL) {
         slab_table *table = self->tables;
         for (size_t i = 0; i < table->count; i++) {
-            (void)os->give_back(self->source, table->regions[i], self->region_bytes);
+            give_back_plain(self->source, table->regions[i], self->region_bytes);
         }
         self->tables = table->next;
-        (void)os->give_back(OS_MAPPED, table, TABLE_BYTES);
+        give_back_plain(OS_MAPPED, table, TABLE_BYTES);
     }
     self->free = NULL;
     self->fresh = self->fresh_end = NULL;
-    self->bytes = self->out = 0;
+    counter_set(&self->bytes, 0);
+    self->out = 0;
 }
 
 /* Acquires one region, and a table page where the last one is full. */
@@ -68,19 +71,19 @@ static bool slab_grow(slab *self) {
     void *region = NULL;
     if (os->acquire(self->source, self->region_bytes, TABLE_BYTES, &region) != 0) {
         if (new_table) {
-            (void)os->give_back(OS_MAPPED, table, TABLE_BYTES);
+            give_back_plain(OS_MAPPED, table, TABLE_BYTES);
         }
         return false;
     }
     if (new_table) {
         self->tables = table;
-        self->bytes += TABLE_BYTES;
+        counter_add(&self->bytes, TABLE_BYTES);
     }
     if (self->closed) {
         poison_handle_close(region, self->region_bytes);
     }
     table->regions[table->count++] = region;
-    self->bytes += self->region_bytes;
+    counter_add(&self->bytes, self->region_bytes);
     /* The first place of handles stays empty: the table knows its address, and Memcheck would take that for a reference to
      * the buffer that lies there, which could then never be lost. */
     self->fresh_end = (char *)region + self->region_bytes / self->record_bytes * self->record_bytes;

@@ -8,7 +8,7 @@
  * of them. All slabs of a kind therefore end together.
  *
  * The list of regions is kept in table pages of its own, because a region may be closed to Memcheck (poison.h).
- * Not locked: whoever owns the slab guards it. */
+ * Not locked: whoever owns the slab guards it; bytes alone may be read by anyone. */
 #ifndef SLAB_H
 #define SLAB_H
 
@@ -29,7 +29,7 @@ typedef struct slab {
     void *free;                /* records given back */
     char *fresh, *fresh_end;   /* the part of the last region that has never been used */
     struct slab_table *tables; /* which regions there are */
-    size_t bytes;              /* of all regions and tables */
+    uint64_t bytes;            /* of all regions and tables; atomic, relaxed */
     uint64_t out;              /* records that are taken; what audits count against, so that none gets lost */
 } slab;
 

@@ -45,6 +45,7 @@
 #define CACHE_BATCH_MAX 64u
 #define CACHE_KINDS     2u
 #define GAP_NONE        UINT32_MAX
+#define CACHE_ENDED     UINT64_MAX
 
 _Static_assert(BIN_MAX == 2 * SIZE_CLASS_MAX_COUNT + 1, "a bin for each kind and class, and one without memory");
 
@@ -89,6 +90,7 @@ typedef struct thread_cache {
     struct thread_record *thread;        /* NULL: the thread was lost in a fork() */
     struct thread_cache *next_of_thread; /* guarded by the registry lock */
     struct thread_cache *next_of_group, *prev_of_group;
+    uint64_t serial; /* rises with each cache that the group makes; CACHE_ENDED; guarded by the registry lock */
     cache_counters counters;
     uint8_t refill[BIN_MAX]; /* what the next trip to the arena asks for; doubles up to a batch */
     poolbuf *places[];       /* each bin's array, by bin_config.first */
@@ -109,9 +111,9 @@ typedef struct cache_group {
     uint32_t per_log2;          /* size classes a doubling, as a power of two */
     arena *arenas[CACHE_KINDS]; /* arrays */
     uint32_t arena_counts[CACHE_KINDS];
-    thread_cache *first; /* guarded by the registry lock, as are the next three */
+    thread_cache *first; /* the newest; guarded by the registry lock, as are the next three */
     slab records;
-    uint32_t cache_count;
+    uint64_t caches_made;
     uint64_t retired_allocations;  /* of caches that are gone */
     uint64_t uncached_allocations; /* atomic; of threads without a cache */
     cache_counters retired;        /* of caches that are gone; guarded by the registry lock */

@@ -348,6 +348,10 @@ static void the_dump_shows_arenas_and_caches(void **state) {
     assert_non_null(strstr(text, "68 classes, 1 buffers of 112 bytes alive"));
     assert_non_null(strstr(text, "(direct)"));
     assert_non_null(strstr(text, "cache 0x"));
+    assert_non_null(strstr(text, ": 1 allocations, arenas 0x"));
+    assert_non_null(strstr(text, "\ndepot:\n  none\n"));
+    assert_non_null(strstr(text, " direct preferred\n"));
+    assert_non_null(strstr(text, ", 256 of a small class, 64 of a larger one; trims every 8192 allocations\n"));
     free(text);
     assert_true(poolbuf_release(b));
     UNIT_OK(poolbuf_allocator_destroy(allocator));

@@ -10,6 +10,8 @@
 
 typedef struct fixture {
     size_classes classes;
+    region_pool region_pool;
+    region_source regions;
     arena arena;
 } fixture;
 
@@ -18,8 +20,10 @@ static int set_up(void **state) {
     os = &os_fault;
     poison_init();
     size_classes_init(&f->classes, 8192, (size_t)4 << 20, 4);
+    region_pool_init(&f->region_pool, NULL, 0);
+    region_source_init(&f->regions, &f->region_pool, OS_MAPPED, true, 8192);
     arena_config config = {
-        .classes = &f->classes, .source = OS_MAPPED, .handle_source = OS_MAPPED, .decay_ms = DECAY_MS};
+        .classes = &f->classes, .regions = &f->regions, .handle_source = OS_MAPPED, .decay_ms = DECAY_MS};
     arena_init(&f->arena, &config);
     *state = f;
     return 0;
@@ -29,6 +33,7 @@ static int tear_down(void **state) {
     fixture *f = *state;
     assert_true(arena_audit(&f->arena));
     arena_fini(&f->arena);
+    region_pool_fini(&f->region_pool);
     free(f);
     assert_int_equal(os_fault_regions(), 0);
     os = &os_linux;
@@ -100,7 +105,9 @@ static void random_traffic_keeps_every_structure_whole(void **state) {
         }
     }
     assert_true(arena_audit(&f->arena));
-    assert_int_equal(f->arena.counters.allocations, f->arena.counters.releases);
+    for (unsigned i = 0; i < ARENA_SPANS; i++) {
+        assert_int_equal(f->arena.counters.allocations[i], f->arena.counters.releases[i]);
+    }
 }
 
 static void a_class_keeps_one_subpage_and_gives_back_the_others(void **state) {
@@ -386,6 +393,100 @@ static void regions_go_back_outside_the_lock(void **state) {
     os = &os_fault;
 }
 
+static unsigned unlocked_acquires;
+static poolbuf *given_meanwhile; /* what another thread would release while a chunk is mapped */
+
+static int acquire_unlocked(os_source source, size_t size, size_t alignment, void **region) {
+    if (size >= CHUNK && pthread_mutex_trylock(&unlocked->lock) == 0) {
+        (void)pthread_mutex_unlock(&unlocked->lock);
+        unlocked_acquires++;
+        if (given_meanwhile != NULL) {
+            poolbuf *handle = given_meanwhile;
+            given_meanwhile = NULL;
+            give_one(handle);
+        }
+    }
+    return os_fault.acquire(source, size, alignment, region);
+}
+
+static void watch_acquire(fixture *f) {
+    static os_backend watching; /* outlives a failed assertion */
+    watching = os_fault;
+    watching.acquire = acquire_unlocked;
+    unlocked = &f->arena;
+    unlocked_acquires = 0;
+    os = &watching;
+}
+
+static void regions_are_taken_outside_the_lock(void **state) {
+    fixture *f = *state;
+    watch_acquire(f);
+    poolbuf *run = take_one(f, CHUNK);
+    assert_int_equal(unlocked_acquires, 1);
+    poolbuf *slot = take_one(f, 16);
+    assert_int_equal(unlocked_acquires, 2);
+    poolbuf *huge = arena_take_huge(&f->arena, CHUNK + 1);
+    assert_int_equal(unlocked_acquires, 3);
+    os = &os_fault;
+    give_one(run);
+    give_one(slot);
+    arena_give_huge(huge);
+}
+
+static void room_made_while_a_chunk_is_mapped_is_used_and_the_chunk_is_spare(void **state) {
+    fixture *f = *state;
+    poolbuf *kept = take_one(f, CHUNK / 2);
+    given_meanwhile = take_one(f, CHUNK / 2);
+    watch_acquire(f);
+    poolbuf *taken = take_one(f, CHUNK / 2);
+    os = &os_fault;
+    assert_int_equal(unlocked_acquires, 1);
+    assert_ptr_equal(taken->origin, kept->origin);
+    assert_int_equal(f->arena.counters.chunks, 2);
+    assert_int_equal(f->arena.spares.count, 1);
+    assert_true(arena_audit(&f->arena));
+    give_one(taken);
+    give_one(kept);
+}
+
+static void a_chunk_mapped_in_vain_goes_back_at_once_without_a_decay_time(void **state) {
+    fixture *f = *state;
+    f->arena.config.decay_ms = 0;
+    poolbuf *kept = take_one(f, CHUNK / 2);
+    given_meanwhile = take_one(f, CHUNK / 2);
+    watch_acquire(f);
+    poolbuf *taken = take_one(f, CHUNK / 2);
+    os = &os_fault;
+    assert_ptr_equal(taken->origin, kept->origin);
+    assert_int_equal(f->arena.counters.chunks, 1);
+    assert_int_equal(f->arena.counters.chunk_unmaps, 1);
+    assert_true(arena_audit(&f->arena));
+    give_one(taken);
+    give_one(kept);
+}
+
+static unsigned whole_meanwhile;
+
+static int acquire_audited(os_source source, size_t size, size_t alignment, void **region) {
+    whole_meanwhile += size >= CHUNK && arena_audit(unlocked);
+    return os_fault.acquire(source, size, alignment, region);
+}
+
+static void every_structure_holds_while_a_batch_waits_for_its_next_chunk(void **state) {
+    fixture *f = *state;
+    static os_backend watching; /* outlives a failed assertion */
+    watching = os_fault;
+    watching.acquire = acquire_audited;
+    unlocked = &f->arena;
+    whole_meanwhile = 0;
+    os = &watching;
+    poolbuf *list = NULL;
+    assert_int_equal(arena_take(&f->arena, size_class_of(&f->classes, CHUNK / 2), 5, &list), 5);
+    os = &os_fault;
+    assert_int_equal(whole_meanwhile, 3);
+    arena_give(list);
+}
+
 static void a_huge_buffer_has_its_own_region_and_gives_it_back_at_once(void **state) {
     fixture *f = *state;
     size_t bytes = ((size_t)4 << 20) + 1;
@@ -442,6 +543,43 @@ static void the_dump_names_lists_chunks_and_subpages(void **state) {
     give_one(kept);
 }
 
+static char *dump_of(fixture *f) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    arena_dump(&f->arena, stream);
+    assert_int_equal(fclose(stream), 0);
+    return text;
+}
+
+static void the_dump_shows_thresholds_runs_rings_huge_buffers_and_counters(void **state) {
+    fixture *f = *state;
+    poolbuf *first = take_one(f, 65536); /* pages 0 to 7 */
+    poolbuf *small = take_one(f, 100);   /* a subpage in pages 8 to 14 */
+    poolbuf *last = take_one(f, 65536);  /* pages 15 to 22 */
+    poolbuf *huge = arena_take_huge(&f->arena, CHUNK + 1);
+    give_one(first);
+    char *text = dump_of(f);
+    assert_non_null(strstr(text, "  allocations: 1 small, 2 normal, 1 huge\n  releases: 0 small, 1 normal, 0 huge\n"));
+    assert_non_null(strstr(text, "  chunks: 1 mapped, 0 unmapped\n"));
+    assert_non_null(strstr(text, "  metadata bytes: 69632 handles, "));
+    assert_non_null(strstr(text, "  q025: none (25 to 75% used)\n"));
+    assert_non_null(strstr(text, " 0+8"));
+    assert_non_null(strstr(text, " 23+489"));
+    assert_non_null(strstr(text, "  ring of 112 bytes: 1 subpages, 511 free slots\n"));
+    assert_non_null(strstr(text, ": 4194305 bytes\n"));
+    free(text);
+    arena_give_huge(huge);
+    give_one(small);
+    give_one(last);
+    poolbuf *whole = take_one(f, CHUNK);
+    text = dump_of(f);
+    assert_non_null(strstr(text, "      free runs (first page+pages): none\n"));
+    assert_non_null(strstr(text, "  huge: none\n"));
+    free(text);
+    give_one(whole);
+}
+
 #define ARENA_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -462,11 +600,16 @@ int main(void) {
         ARENA_TEST(a_full_subpage_leaves_its_ring_and_returns_with_its_first_free_slot),
         ARENA_TEST(memory_is_aligned_to_the_power_of_two_in_its_class_up_to_a_page),
         ARENA_TEST(regions_go_back_outside_the_lock),
+        ARENA_TEST(regions_are_taken_outside_the_lock),
+        ARENA_TEST(room_made_while_a_chunk_is_mapped_is_used_and_the_chunk_is_spare),
+        ARENA_TEST(a_chunk_mapped_in_vain_goes_back_at_once_without_a_decay_time),
+        ARENA_TEST(every_structure_holds_while_a_batch_waits_for_its_next_chunk),
         ARENA_TEST(a_huge_buffer_has_its_own_region_and_gives_it_back_at_once),
         ARENA_TEST(a_huge_buffers_region_is_in_no_list_when_it_goes),
         ARENA_TEST(purge_gives_back_spares_and_empty_chunks),
         ARENA_TEST(purge_keeps_what_is_in_use),
         ARENA_TEST(the_dump_names_lists_chunks_and_subpages),
+        ARENA_TEST(the_dump_shows_thresholds_runs_rings_huge_buffers_and_counters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

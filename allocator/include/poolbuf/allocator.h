@@ -17,6 +17,7 @@
 POOLBUF_BEGIN_DECLS
 
 typedef struct poolbuf_allocator poolbuf_allocator;
+struct poolbuf_chunk; /* chunk.h */
 
 /* What an allocator is made of. Fill it with poolbuf_allocator_options_init(), change fields, and pass it to
  * poolbuf_allocator_create(). Each field has an environment variable; `poolbuf options` lists them with their limits. */
@@ -40,6 +41,20 @@ typedef struct poolbuf_allocator_options {
     uint32_t decay_ms;  /* an empty chunk waits so long to be needed again; POOLBUF_DECAY_MS, 10000; 0 = not at all */
     bool prefer_direct; /* which kind poolbuf_allocate() gives; POOLBUF_PREFER_DIRECT, on */
     bool pooling;       /* off: every buffer is two blocks of malloc, for Valgrind and ASan; POOLBUF_POOLING, on */
+    size_t memory_limit_bytes; /* bytes that payload may take from the system: chunks, spare ones too, huge and unpooled
+                                * buffers, not handles and tables; 0 = no limit, else at least chunk_size where anything is
+                                * pooled; POOLBUF_MEMORY_LIMIT, 0 */
+    /* What happens at the limit: this thread's cache and the depot are emptied, spare chunks go back, room in other arenas is
+     * used; then, if there is a callback, it is asked: wanted_bytes more would pass the limit, used_bytes are taken. No lock
+     * is held: it may release, trim and purge. true = try once more; else, or where that fails too, the allocation gives NULL.
+     * An allocation inside it that meets the limit fails without asking. No environment variable; any thread. */
+    bool (*memory_limit_reached)(void *context, poolbuf_allocator *allocator, size_t wanted_bytes, size_t used_bytes);
+    void *memory_limit_context; /* passed to it */
+    /* Callbacks; NULL = none; no environment variable. chunk.h says what they may do. */
+    bool (*chunk_mapped)(void *context,
+                         const struct poolbuf_chunk *chunk); /* direct memory is there; false = unwanted */
+    void (*chunk_unmapped)(void *context, const struct poolbuf_chunk *chunk); /* it is about to go */
+    void *chunk_context;                                                      /* passed to both */
 } poolbuf_allocator_options;
 
 /* poolbuf_allocator_options_init() sets every option to its default, then to what the environment says.
@@ -94,13 +109,15 @@ POOLBUF_API void poolbuf_trim_thread_cache(poolbuf_allocator *allocator);
  *   cost       one system call for each free run; holds each arena's lock meanwhile. */
 POOLBUF_API size_t poolbuf_allocator_purge(poolbuf_allocator *allocator);
 
-/* poolbuf_allocator_dump() writes every structure as text: arenas, chunk lists, chunks with their usage, subpages.
+/* poolbuf_allocator_dump() writes every structure as text: settings, arenas, chunk lists, chunks with their usage and free
+ * runs, subpages, huge buffers, what waits in the depot and in each thread's cache.
  *   allocator  NULL means the default one.
  *   stream     not NULL.
  *   returns    POOLBUF_OK; POOLBUF_ERROR_BAD_ARGUMENT if the stream reports an error; POOLBUF_ERROR_NO_MEMORY if NULL
  *              was passed and the default allocator cannot be made.
  *   threads    any; one arena is locked at a time, so arenas are shown at slightly different moments.
- *   cost       for people: holds an arena's lock while writing. */
+ *   cost       for people: holds a lock while it writes, an arena's, or the one that threads take to start and to end; so a
+ *              stream that blocks stops others. */
 POOLBUF_API poolbuf_status poolbuf_allocator_dump(poolbuf_allocator *allocator, FILE *stream);
 
 POOLBUF_END_DECLS

@@ -130,6 +130,12 @@ static inline poolbuf *poolbuf_pop_(uint32_t slot, uint32_t first_bin, size_t in
                             max_capacity);
 }
 
+/* What the library puts its probes in. */
+#ifndef POOLBUF_ALLOCATED_
+#define POOLBUF_ALLOCATED_(buffer, capacity, allocator) ((void)0)
+#define POOLBUF_RELEASED_(buffer)                       ((void)0)
+#endif
+
 static inline size_t poolbuf_limited_(size_t max_capacity) {
     return max_capacity < POOLBUF_CAPACITY_LIMIT ? max_capacity : POOLBUF_CAPACITY_LIMIT;
 }
@@ -139,7 +145,11 @@ static inline poolbuf *poolbuf_allocate_fast_(poolbuf_allocator *allocator, size
     /* An allocator's first byte is its slot; the default one's is 0. */
     uint32_t slot = allocator != NULL ? *(const uint8_t *)(const void *)allocator : 0;
     poolbuf *buffer = poolbuf_pop_(slot, 0, initial_capacity, poolbuf_limited_(max_capacity));
-    return POOLBUF_LIKELY_(buffer != NULL) ? buffer : poolbuf_allocate_slow_(allocator, initial_capacity, max_capacity);
+    if (POOLBUF_UNLIKELY_(buffer == NULL)) {
+        return poolbuf_allocate_slow_(allocator, initial_capacity, max_capacity);
+    }
+    POOLBUF_ALLOCATED_(buffer, initial_capacity, allocator);
+    return buffer;
 }
 
 /* One reference and no flag: the caller is the sole owner, and nobody else can change that. The load is an acquire. It pairs
@@ -155,6 +165,7 @@ static inline bool poolbuf_release_fast_(poolbuf *buffer) {
     if (POOLBUF_UNLIKELY_(top == bin->ceiling)) {
         return poolbuf_release_full_(buffer);
     }
+    POOLBUF_RELEASED_(buffer);
     __atomic_store_n(&buffer->state, (uint64_t)0, __ATOMIC_RELAXED);
     buffer->reader_index = 0;
     buffer->writer_index = 0;

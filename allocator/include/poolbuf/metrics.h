@@ -12,6 +12,7 @@
 #include <stdio.h>  /* FILE */
 
 #include <poolbuf/allocator.h>
+#include <poolbuf/buffer.h> /* poolbuf_kind */
 #include <poolbuf/export.h>
 #include <poolbuf/status.h>
 
@@ -40,6 +41,30 @@ typedef struct poolbuf_metrics {
     uint64_t thread_caches;     /* threads that have a cache of this allocator now */
     uint64_t misuses;           /* releases and uses of dead buffers; only POOLBUF_MISUSE=count lets it pass 1 */
     uint64_t spare_chunks;      /* of chunk_count: empty, and waiting to be needed again or to go back to the system */
+    uint64_t payload_bytes;     /* what buffers' bytes have taken from the system: what POOLBUF_MEMORY_LIMIT limits */
+    uint64_t memory_limit_hits; /* how often that limit refused memory, also where it was then found in another way */
+    uint64_t refused_regions; /* the whole process's: the system would not take them back, and they are offered again */
+    uint64_t refused_bytes;   /* their bytes, address space for the most part; a pool's count as its payload_bytes */
+    uint64_t live_direct_bytes; /* live_bytes by kind, which is what Netty calls pinned */
+    uint64_t live_heap_bytes;
+    uint64_t pinned_direct_bytes; /* pinned_bytes by kind */
+    uint64_t pinned_heap_bytes;
+    uint64_t
+        used_direct_bytes; /* chunks, spare ones included, huge and unpooled buffers: all that buffers' bytes lie in */
+    uint64_t used_heap_bytes;
+    uint64_t resident_bytes;           /* of chunks and huge buffers, as far as they are in memory at this moment */
+    uint64_t arena_small_allocations;  /* arena_allocations by size: slots of a run that several buffers share ... */
+    uint64_t arena_normal_allocations; /* ... runs of pages ... */
+    uint64_t arena_huge_allocations;   /* ... and regions for buffers larger than a chunk */
+    uint64_t arena_small_releases;     /* arena_releases likewise */
+    uint64_t arena_normal_releases;
+    uint64_t arena_huge_releases;
+    uint64_t direct_arenas; /* what follows is the allocator's shape, which never changes */
+    uint64_t heap_arenas;
+    uint64_t page_size;        /* bytes */
+    uint64_t chunk_size;       /* bytes */
+    uint64_t small_cache_size; /* buffers a thread caches for each small class, if its budget of bytes reaches so far */
+    uint64_t normal_cache_size; /* the same for each larger class */
 } poolbuf_metrics;
 
 /* poolbuf_allocator_metrics() fills a snapshot.
@@ -48,8 +73,11 @@ typedef struct poolbuf_metrics {
  *   returns    POOLBUF_OK.
  *   errors     POOLBUF_ERROR_BAD_ARGUMENT if struct_size is smaller than the first version of this struct;
  *              POOLBUF_ERROR_NO_MEMORY if NULL was passed and the default allocator cannot be made.
- *   threads    any; stops nobody who allocates or releases.
- *   cost       some hundred loads for each thread cache. */
+ *   threads    any; stops nobody who allocates or releases. A thread's first allocation, its exit, and the making and the
+ *              end of an allocator may wait until eight caches have been looked at. If resident_bytes is wanted, an
+ *              arena's lock is held while the addresses of its chunks are copied.
+ *   cost       some hundred loads for each thread cache. For resident_bytes, which a caller does without whose struct_size
+ *              ends before it, one system call for each chunk and huge buffer. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_allocator_metrics(poolbuf_allocator *allocator,
                                                                        poolbuf_metrics *metrics);
 
@@ -72,6 +100,161 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_metrics_write_json(const po
  *   metrics, stream, returns, errors, threads, cost   as above. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_metrics_write_openmetrics(const poolbuf_metrics *metrics,
                                                                                FILE *stream);
+
+/* ---- Arenas ------------------------------------------------------------------------------------------------------- */
+
+/* What one arena counts. A buffer that waits in a cache is active: only what went back to the arena is not, and only a trip
+ * to the arena is an allocation. */
+typedef struct poolbuf_arena_metrics {
+    size_t struct_size;          /* bytes of this struct in the caller's header; set it before the call */
+    uint64_t thread_caches;      /* threads bound to this arena */
+    uint64_t chunk_count;        /* chunks mapped, spare ones included; no huge buffers */
+    uint64_t chunk_bytes;        /* their bytes */
+    uint64_t spare_chunks;       /* of chunk_count: empty */
+    uint64_t chunk_maps;         /* chunks taken from the system since the start */
+    uint64_t chunk_unmaps;       /* chunks given back to the system since the start */
+    uint64_t small_allocations;  /* slots cut since the start ... */
+    uint64_t normal_allocations; /* ... runs of pages ... */
+    uint64_t huge_allocations;   /* ... and buffers larger than a chunk */
+    uint64_t small_releases;     /* those that came back */
+    uint64_t normal_releases;
+    uint64_t huge_releases;
+    uint64_t small_active; /* those that are out, in users' hands or in caches */
+    uint64_t normal_active;
+    uint64_t huge_active;
+    uint64_t active_bytes;   /* their bytes, those of their size classes */
+    uint64_t used_bytes;     /* chunk_bytes and those of huge buffers: what Netty calls numActiveBytes */
+    uint64_t metadata_bytes; /* handles and records */
+} poolbuf_arena_metrics;
+
+/* poolbuf_allocator_arena_metrics() fills the figures of one arena.
+ *   allocator  NULL means the default one.
+ *   kind       whose arenas.
+ *   index      0 to direct_arenas - 1, or heap_arenas - 1, of poolbuf_metrics.
+ *   metrics    not NULL; struct_size says how much of it the caller knows; fields beyond that are left alone.
+ *   returns    POOLBUF_OK.
+ *   errors     POOLBUF_ERROR_BAD_ARGUMENT if there is no such arena, or struct_size is smaller than the first version of this
+ *              struct; POOLBUF_ERROR_NO_MEMORY if NULL was passed and the default allocator cannot be made.
+ *   threads    any; takes no lock, so figures may be of slightly different moments.
+ *   cost       some hundred loads. */
+POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_allocator_arena_metrics(poolbuf_allocator *allocator,
+                                                                             poolbuf_kind kind, uint32_t index,
+                                                                             poolbuf_arena_metrics *metrics);
+
+/* One of an arena's six lists of chunks, which group them by how full they are. */
+typedef struct poolbuf_chunk_list_metrics {
+    const char *name; /* qInit, q000, q025, q050, q075, q100; static */
+    uint64_t
+        min_usage; /* a chunk that is used to fewer per cent moves to an emptier list; 1 also where there is none */
+    uint64_t
+        max_usage;   /* a chunk that is used to so many per cent moves to a fuller list; 100 also where there is none */
+    uint64_t chunks; /* that are in it now */
+} poolbuf_chunk_list_metrics;
+
+#define POOLBUF_CHUNK_LISTS 6u /* for poolbuf_chunk_metrics.list: in none of them, as the chunk is empty and spare */
+
+/* A chunk of an arena. */
+typedef struct poolbuf_chunk_metrics {
+    const void *base;     /* where its region begins */
+    uint64_t list;        /* as poolbuf_allocator_chunk_lists() numbers them, from 0; POOLBUF_CHUNK_LISTS */
+    uint64_t usage;       /* per cent in use: 0 only if empty, 100 only if full */
+    uint64_t chunk_bytes; /* its size */
+    uint64_t free_bytes;  /* in free runs of pages; free slots of subpages are in use */
+    uint64_t subpages;    /* runs in it that are cut into slots */
+} poolbuf_chunk_metrics;
+
+/* A run of pages that is cut into equal slots, with at least one slot free: those that the next small buffers come from. */
+typedef struct poolbuf_subpage_metrics {
+    uint64_t size_class;
+    uint64_t slot_bytes; /* Netty's elementSize */
+    uint64_t slots;      /* Netty's maxNumElements */
+    uint64_t free_slots; /* Netty's numAvailable */
+    uint64_t page_size;  /* bytes of a page, not of the run */
+} poolbuf_subpage_metrics;
+
+/* poolbuf_allocator_chunk_lists() copies what an arena's chunk lists hold, from qInit on; poolbuf_allocator_chunks() its chunks,
+ * list by list and then the spare ones; poolbuf_allocator_subpages() its subpages with a free slot, by class.
+ *   allocator    NULL means the default one.
+ *   kind, index  as above.
+ *   struct_size  sizeof of the element: the distance of the elements, as the caller's header has them.
+ *   lists, chunks, subpages   an array of capacity elements; may be NULL if that is 0.
+ *   returns      how many there are, as snprintf() does: more than capacity if they did not fit. 0 if there is no such arena,
+ *                or struct_size is smaller than the first version of the element.
+ *   threads      any; unlike the snapshot this holds the arena's lock while it copies, as the lists are chains.
+ *   cost         some loads for each chunk and subpage. */
+POOLBUF_API size_t poolbuf_allocator_chunk_lists(poolbuf_allocator *allocator, poolbuf_kind kind, uint32_t index,
+                                                 size_t struct_size, poolbuf_chunk_list_metrics *lists,
+                                                 size_t capacity);
+POOLBUF_API size_t poolbuf_allocator_chunks(poolbuf_allocator *allocator, poolbuf_kind kind, uint32_t index,
+                                            size_t struct_size, poolbuf_chunk_metrics *chunks, size_t capacity);
+POOLBUF_API size_t poolbuf_allocator_subpages(poolbuf_allocator *allocator, poolbuf_kind kind, uint32_t index,
+                                              size_t struct_size, poolbuf_subpage_metrics *subpages, size_t capacity);
+
+/* poolbuf_allocator_write_json() writes all that can be read of an allocator as one JSON object: "schema", which is
+ * "poolbuf.allocator/1", each field of a snapshot under its name, the bytes of the size classes, and the arenas: each with its
+ * figures, chunk lists, chunks and subpages.
+ *   allocator  NULL means the default one.
+ *   stream     not NULL.
+ *   returns    POOLBUF_OK.
+ *   errors     POOLBUF_ERROR_BAD_ARGUMENT if stream is NULL or reports an error; POOLBUF_ERROR_NO_MEMORY if the default allocator
+ *              cannot be made or a copy not be kept. What has been written by then is not a whole object.
+ *   threads    any; takes a snapshot, and holds an arena's lock while its structures are copied, never while it writes.
+ *   cost       for people and collectors: a system call or two for each arena, and a line for each chunk. */
+POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_allocator_write_json(poolbuf_allocator *allocator, FILE *stream);
+
+/* poolbuf_allocator_write_openmetrics() writes a snapshot as poolbuf_metrics_write_openmetrics() does, with the figures of each
+ * arena under the labels kind, "direct" or "heap", and arena, its index. A family that both have, such as poolbuf_chunks, is
+ * written for the arenas alone: the sum over its labels is the snapshot's figure.
+ *   allocator, stream, returns, errors   as above.
+ *   threads    any; locks as little as poolbuf_allocator_metrics().
+ *   cost       for collectors: some formatted writes for each arena. */
+POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_allocator_write_openmetrics(poolbuf_allocator *allocator,
+                                                                                 FILE *stream);
+
+/* ---- Size classes ------------------------------------------------------------------------------------------------ */
+
+/* poolbuf_size_class_count() tells how many size classes there are: the smallest is class 0, the last one is a whole chunk.
+ * poolbuf_small_size_class_count() tells how many of them are small: cut from a run of pages that several buffers share;
+ * the others are runs of their own.
+ *   allocator  NULL means the default one.
+ *   returns    the number; 0 only if NULL was passed and the default allocator cannot be made.
+ *   threads    any; an allocator's classes never change.
+ *   cost       a few instructions. */
+POOLBUF_API uint32_t poolbuf_size_class_count(poolbuf_allocator *allocator);
+POOLBUF_API uint32_t poolbuf_small_size_class_count(poolbuf_allocator *allocator);
+
+/* poolbuf_size_class_bytes() tells what a buffer of a class takes.
+ *   allocator, threads, cost   as above.
+ *   size_class  0 to the number of classes - 1.
+ *   returns     bytes; 0 for a class that does not exist. */
+POOLBUF_API size_t poolbuf_size_class_bytes(poolbuf_allocator *allocator, uint32_t size_class);
+
+/* poolbuf_size_class_of_size() finds the class that serves a capacity: the first whose bytes are not fewer.
+ *   allocator, threads, cost   as above.
+ *   size      bytes; 0 has class 0.
+ *   returns   the class; the number of classes for a size above a chunk's, which has none. */
+POOLBUF_API uint32_t poolbuf_size_class_of_size(poolbuf_allocator *allocator, size_t size);
+
+/* poolbuf_normalize_size() tells what a buffer of a capacity takes of the pool: its class's bytes; for one larger than a
+ * chunk, which has a region of its own, just its size.
+ *   allocator, threads, cost   as above.
+ *   size      bytes.
+ *   returns   bytes. */
+POOLBUF_API size_t poolbuf_normalize_size(poolbuf_allocator *allocator, size_t size);
+
+/* Page classes are the size classes seen in pages; a chunk files its free runs by them.
+ * poolbuf_page_class_count() tells how many there are, poolbuf_page_class_bytes() what a run of one takes,
+ * poolbuf_page_class_ceil() the first whose pages are not fewer, as for a request, and poolbuf_page_class_floor() the last whose
+ * pages are not more, as for filing a free run.
+ *   allocator, threads, cost   as above.
+ *   page_class  0 to the number of page classes - 1.
+ *   pages       of page_size each; 0 has class 0.
+ *   returns     the number; bytes, 0 for a class that does not exist; the class, or the number of page classes for more
+ *               pages than a chunk has. */
+POOLBUF_API uint32_t poolbuf_page_class_count(poolbuf_allocator *allocator);
+POOLBUF_API size_t poolbuf_page_class_bytes(poolbuf_allocator *allocator, uint32_t page_class);
+POOLBUF_API uint32_t poolbuf_page_class_ceil(poolbuf_allocator *allocator, size_t pages);
+POOLBUF_API uint32_t poolbuf_page_class_floor(poolbuf_allocator *allocator, size_t pages);
 
 POOLBUF_END_DECLS
 

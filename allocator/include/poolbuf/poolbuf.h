@@ -11,8 +11,9 @@
  *
  *   buffer.h     the handle: allocate, retain and release, indices, reading and writing, growth, slices
  *   allocator.h  more than one allocator, with options; trim, purge, dump
+ *   chunk.h      callbacks and places, to register chunks for I/O
  *   status.h     what failed, as a code and as a text
- *   metrics.h    live buffers and bytes, chunks, caches: a snapshot
+ *   metrics.h    live buffers and bytes, chunks, caches: a snapshot; arenas, size classes; as JSON and OpenMetrics
  *   options.h    every environment variable that the library reads
  *   tracker.h    the hook through which a leak detector sees sampled buffers
  *
@@ -29,6 +30,7 @@
 
 #include <poolbuf/allocator.h>
 #include <poolbuf/buffer.h>
+#include <poolbuf/chunk.h>
 #include <poolbuf/export.h>
 #include <poolbuf/metrics.h>
 #include <poolbuf/options.h>

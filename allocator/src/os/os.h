@@ -24,7 +24,8 @@ typedef struct os_backend {
     /* A region of size bytes, aligned to alignment, a power of two; its contents are undefined. ENOMEM. */
     int (*acquire)(os_source source, size_t size, size_t alignment, void **region);
 
-    /* Gives a region back; source and size are those it was acquired with. Failure leaves the region as it is. */
+    /* Gives a region back; source and size are those it was acquired with. Failure leaves the region as it is; give_back.h
+     * offers it again. */
     int (*give_back)(os_source source, void *region, size_t size);
 
     /* Drops the pages that lie wholly inside a range of a region; its contents are undefined afterwards. */
@@ -43,10 +44,21 @@ extern const os_backend os_fault;
 
 size_t os_page_size(void);
 
-/* os_fault: let so many calls of acquire pass and fail all that follow, or the next one only; purge never matters.
+/* Bytes of a range that are in memory at this moment; 0 for what is not mapped any more, or where the system does not say. */
+size_t os_resident_bytes(void *start, size_t size);
+
+typedef enum os_fault_kind {
+    OS_FAULT_ACQUIRE = 1 << 0,
+    OS_FAULT_GIVE_BACK = 1 << 1,
+    OS_FAULT_PURGE = 1 << 2,
+    OS_FAULT_EVERY = (1 << 3) - 1
+} os_fault_kind;
+
+/* os_fault: let so many calls of acquire, or of the kinds that are named, pass and fail all that follow, or the next one only.
  * os_fault_calls() tells how many there were since, os_fault_regions() how many regions are out. os_fault_limit() makes acquire
  * fail while so many regions are out, as a system does that is full. Its clock stands still but for os_fault_pass_ms(). */
-void os_fault_arm(unsigned long passing, bool once);
+void os_fault_arm(unsigned long pass, bool once);
+void os_fault_arm_kinds(unsigned which, unsigned long pass, bool once);
 void os_fault_disarm(void);
 unsigned long os_fault_calls(void);
 unsigned long os_fault_regions(void);

@@ -1,21 +1,27 @@
 /* The contract of os.h, failing on request: for tests, never linked into the library.
  *
- * Counts calls of acquire and the regions that are out, so that a test can fail the first, the second, ... call until a
- * whole scenario passes, and see after each round that every region has gone back. */
+ * Counts calls, of acquire or of the kinds that a test names, and the regions that are out, so that a test can fail the first,
+ * the second, ... call until a whole scenario passes, and see after each round that every region has gone back. */
 #include "os/os.h"
 
 #include <errno.h>
 #include <limits.h>
 
-static unsigned long calls;   /* atomic; acquire calls since os_fault_arm() */
+static unsigned long calls;   /* atomic; calls of those kinds since os_fault_arm() */
 static unsigned long regions; /* atomic; acquired and not given back */
+static unsigned kinds = OS_FAULT_ACQUIRE;
 static unsigned long passing = ULONG_MAX;
 static bool fail_once;
 static unsigned long most_regions = ULONG_MAX;
 static uint64_t clock_ms; /* atomic */
 
 void os_fault_arm(unsigned long pass, bool once) {
+    os_fault_arm_kinds(OS_FAULT_ACQUIRE, pass, once);
+}
+
+void os_fault_arm_kinds(unsigned which, unsigned long pass, bool once) {
     __atomic_store_n(&calls, 0, __ATOMIC_RELAXED);
+    kinds = which;
     passing = pass;
     fail_once = once;
 }
@@ -37,9 +43,17 @@ unsigned long os_fault_regions(void) {
     return __atomic_load_n(&regions, __ATOMIC_RELAXED);
 }
 
-static int fault_acquire(os_source source, size_t size, size_t alignment, void **region) {
+/* Whether it is this call's turn. */
+static bool fails(os_fault_kind kind) {
+    if ((kinds & kind) == 0) {
+        return false;
+    }
     unsigned long call = __atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED);
-    if (call == passing || (call > passing && !fail_once) || os_fault_regions() >= most_regions) {
+    return call == passing || (call > passing && !fail_once);
+}
+
+static int fault_acquire(os_source source, size_t size, size_t alignment, void **region) {
+    if (fails(OS_FAULT_ACQUIRE) || os_fault_regions() >= most_regions) {
         return ENOMEM;
     }
     int error = os_linux.acquire(source, size, alignment, region);
@@ -50,6 +64,9 @@ static int fault_acquire(os_source source, size_t size, size_t alignment, void *
 }
 
 static int fault_give_back(os_source source, void *region, size_t size) {
+    if (fails(OS_FAULT_GIVE_BACK)) {
+        return ENOMEM;
+    }
     int error = os_linux.give_back(source, region, size);
     if (error == 0) {
         __atomic_fetch_sub(&regions, 1, __ATOMIC_RELAXED);
@@ -58,7 +75,7 @@ static int fault_give_back(os_source source, void *region, size_t size) {
 }
 
 static int fault_purge(void *start, size_t size) {
-    return os_linux.purge(start, size);
+    return fails(OS_FAULT_PURGE) ? EINVAL : os_linux.purge(start, size);
 }
 
 static uint64_t fault_now_ms(void) {

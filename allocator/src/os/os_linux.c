@@ -78,6 +78,27 @@ static int linux_purge(void *start, size_t size) {
     return madvise((char *)start + (first - (uintptr_t)start), end - first, MADV_DONTNEED) == 0 ? 0 : errno;
 }
 
+#define PAGES_A_CALL 4096u /* what is asked about at once, in bytes of the stack */
+
+size_t os_resident_bytes(void *start, size_t size) {
+    size_t page = os_page_size();
+    uintptr_t end = (uintptr_t)start + size;
+    uintptr_t at = (uintptr_t)start & ~(page - 1);
+    size_t bytes = 0;
+    while (at < end) {
+        unsigned char in_memory[PAGES_A_CALL];
+        size_t pages = (end - at + page - 1) / page;
+        pages = pages < PAGES_A_CALL ? pages : PAGES_A_CALL;
+        if (mincore((char *)start - ((uintptr_t)start - at), pages * page, in_memory) == 0) {
+            for (size_t i = 0; i < pages; i++) {
+                bytes += (in_memory[i] & 1) != 0 ? page : 0;
+            }
+        }
+        at += pages * page;
+    }
+    return bytes;
+}
+
 /* The coarse clock is a load from a page of the kernel's whatever the machine's clock source; it advances with the tick. */
 static uint64_t linux_now_ms(void) {
     struct timespec now = {0};

@@ -1,0 +1,22 @@
+/* Where a buffer lies, for programs that have registered its chunk. */
+#include <poolbuf/chunk.h>
+
+#include "buffer.h"
+#include "chunk.h"
+#include "handle.h"
+
+poolbuf_status poolbuf_chunk_location(const poolbuf *buffer, poolbuf_location *out) {
+    if (!buffer_check_alive(buffer)) {
+        return POOLBUF_ERROR_OUT_OF_BOUNDS;
+    }
+    const poolbuf *root = buffer_root(buffer);
+    bool unpooled = (handle_flags_of(handle_state_get(root)) & POOLBUF_FLAG_UNPOOLED) != 0;
+    if (unpooled || root->kind != POOLBUF_KIND_DIRECT) {
+        return POOLBUF_ERROR_UNSUPPORTED;
+    }
+    /* The chunk stays while the buffer lives, and what is read of it never changes meanwhile: no lock. */
+    const chunk *home = root->origin;
+    out->chunk_index = home->region_index;
+    out->offset = (size_t)(buffer->memory - (home->region + home->lead));
+    return POOLBUF_OK;
+}

@@ -1,0 +1,295 @@
+/* Regions: the memory that buffers' bytes lie in. */
+#include "region.h"
+
+#include <pthread.h>
+
+#include "counter.h"
+#include "give_back.h"
+#include "poison.h"
+#include "probe.h"
+
+/* A region that waits to be given back; it lies at the region's start, or its payload's. */
+typedef struct waiting {
+    struct waiting *next;
+    const region_source *source;
+    uint8_t *region;
+    size_t bytes;
+    uint32_t index;
+} waiting;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t settled = PTHREAD_COND_INITIALIZER;
+static waiting *postponed; /* guarded by lock */
+static uint32_t era;       /* fork()s since the first process; atomic, written under lock */
+
+static _Thread_local bool postponing;
+static _Thread_local bool in_hook;
+static _Thread_local size_t limit_wanted; /* bytes */
+
+static void region_lock(void) {
+    (void)pthread_mutex_lock(&lock);
+}
+
+static void region_unlock(void) {
+    (void)pthread_mutex_unlock(&lock);
+}
+
+void region_before_fork(void) {
+    region_lock();
+    give_back_before_fork();
+}
+
+/* What another thread was settling is lost to the child, which has no such thread to wait for. */
+void region_after_fork(bool child) {
+    give_back_after_fork();
+    if (child) {
+        __atomic_store_n(&era, era + 1, __ATOMIC_RELAXED);
+        settled = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+    }
+    region_unlock();
+}
+
+uint32_t region_era(void) {
+    return __atomic_load_n(&era, __ATOMIC_RELAXED);
+}
+
+bool region_in_hook(void) {
+    return in_hook;
+}
+
+/* ---- The pool ----------------------------------------------------------------------------------------------------- */
+
+void region_pool_init(region_pool *self, const region_hooks *hooks, uint64_t limit_bytes) {
+    *self = (region_pool){.limit_bytes = limit_bytes};
+    if (hooks != NULL) {
+        self->hooks = *hooks;
+    }
+}
+
+size_t region_pool_metadata_bytes(region_pool *self) {
+    region_lock();
+    size_t bytes = self->indices.bytes;
+    region_unlock();
+    return bytes;
+}
+
+/* Compared and swapped, not added and undone: of two threads for whom there is room one after the other, neither must see
+ * the sum of both and fail. */
+bool region_reserve(region_pool *self, size_t bytes) {
+    uint64_t used = counter_get(&self->used_bytes);
+    do {
+        if (self->limit_bytes != 0 && (bytes > self->limit_bytes || used > self->limit_bytes - bytes)) {
+            limit_wanted = bytes;
+            counter_add_shared(&self->limit_hits, 1);
+            return false;
+        }
+    } while (
+        !__atomic_compare_exchange_n(&self->used_bytes, &used, used + bytes, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    return true;
+}
+
+void region_unreserve(region_pool *self, size_t bytes) {
+    (void)counter_sub_shared(&self->used_bytes, bytes);
+}
+
+size_t region_limit_wanted(void) {
+    return limit_wanted;
+}
+
+void region_limit_forget(void) {
+    limit_wanted = 0;
+}
+
+void region_source_init(region_source *self, region_pool *pool, os_source source, bool numbered, size_t page_size) {
+    *self = (region_source){
+        .pool = pool,
+        .source = source,
+        .numbered = numbered,
+        .pages_stay = numbered && pool->hooks.mapped != NULL,
+        .alignment = page_size,
+        .granule = source == OS_MAPPED ? os_page_size() : 1,
+        .lead = poison_memcheck ? page_size : 0,
+    };
+}
+
+/* ---- Taking ------------------------------------------------------------------------------------------------------- */
+
+static bool number(const region_source *self, uint32_t *index) {
+    *index = REGION_INDEX_NONE;
+    if (!self->numbered) {
+        return true;
+    }
+    region_lock();
+    *index = index_table_take(&self->pool->indices);
+    region_unlock();
+    return *index != REGION_INDEX_NONE;
+}
+
+static void unnumber(const region_source *self, uint32_t index) {
+    if (self->numbered) {
+        region_lock();
+        index_table_give(&self->pool->indices, index);
+        region_unlock();
+    }
+}
+
+/* What a region counts for. */
+static size_t charge_of(const region_source *self, size_t bytes) {
+    return (bytes + self->granule - 1) / self->granule * self->granule;
+}
+
+static void return_region(const region_source *self, uint8_t *region, size_t bytes) {
+    const give_back_terms terms = {
+        .source = self->source,
+        .size = self->lead + bytes,
+        .maker = self,
+        .counter = &self->pool->used_bytes,
+        .count = charge_of(self, bytes),
+    };
+    (void)give_back(region, &terms);
+}
+
+/* A region that counts as used, anew or one that the system did not want back. */
+static void *acquire(const region_source *self, size_t bytes) {
+    void *region = give_back_reuse(self, self->lead + bytes);
+    if (region != NULL) {
+        return region;
+    }
+    if (!region_reserve(self->pool, charge_of(self, bytes))) {
+        give_back_retry(); /* what waits counts */
+        if (!region_reserve(self->pool, charge_of(self, bytes))) {
+            return NULL;
+        }
+    }
+    if (os->acquire(self->source, self->lead + bytes, self->alignment, &region) != 0) {
+        region_unreserve(self->pool, charge_of(self, bytes));
+        return NULL;
+    }
+    if (self->source == OS_HEAP) {
+        poison_heap_region_kept(region);
+    }
+    return region;
+}
+
+static bool announce(const region_source *self, uint8_t *region, size_t bytes, uint32_t index) {
+    if (!self->pages_stay) {
+        return true;
+    }
+    in_hook = true;
+    bool wanted = self->pool->hooks.mapped(self->pool->hooks.owner, index, region + self->lead, bytes);
+    in_hook = false;
+    return wanted;
+}
+
+uint8_t *region_map(const region_source *self, size_t bytes, uint32_t *index) {
+    if (in_hook || !number(self, index)) {
+        return NULL;
+    }
+    uint8_t *region = acquire(self, bytes);
+    if (region == NULL) {
+        unnumber(self, *index);
+        return NULL;
+    }
+    if (!announce(self, region, bytes, *index)) {
+        unnumber(self, *index);
+        return_region(self, region, bytes);
+        return NULL;
+    }
+    poison_bytes_close(region, self->lead + bytes);
+    PROBE3(chunk_map, self->pool->hooks.owner, region, self->lead + bytes);
+    return region;
+}
+
+/* ---- Giving back -------------------------------------------------------------------------------------------------- */
+
+/* In this order: G1. */
+static void unmap_now(const region_source *self, uint8_t *region, size_t bytes, uint32_t index) {
+    PROBE3(chunk_unmap, self->pool->hooks.owner, region, self->lead + bytes);
+    if (self->pages_stay) {
+        bool outer = in_hook; /* a hook may release what was the last buffer of a region */
+        in_hook = true;
+        self->pool->hooks.unmapped(self->pool->hooks.owner, index, region + self->lead, bytes);
+        in_hook = outer;
+    }
+    unnumber(self, index);
+    return_region(self, region, bytes);
+}
+
+void region_unmap(const region_source *self, uint8_t *region, size_t bytes, uint32_t index) {
+    poison_bytes_open(region, self->lead + bytes);
+    if (!postponing || !self->pages_stay) {
+        unmap_now(self, region, bytes, index);
+        return;
+    }
+    waiting *record = (waiting *)(void *)region;
+    *record = (waiting){.source = self, .region = region, .bytes = bytes, .index = index};
+    region_lock();
+    record->next = postponed;
+    postponed = record;
+    region_unlock();
+}
+
+void region_postpone(bool postpone) {
+    postponing = postpone;
+}
+
+/* Takes a waiting region, of one pool or of any, and marks its pool. */
+static bool take_postponed_locked(const region_pool *pool, waiting *out) {
+    waiting **link = &postponed;
+    while (*link != NULL && pool != NULL && (*link)->source->pool != pool) {
+        link = &(*link)->next;
+    }
+    if (*link == NULL) {
+        return false;
+    }
+    *out = **link;
+    *link = out->next;
+    region_pool *owner = out->source->pool;
+    owner->settling = owner->settled_era == era ? owner->settling + 1 : 1;
+    owner->settled_era = era;
+    return true;
+}
+
+/* Enters and leaves locked. */
+static void settle_unlocking(const waiting *record) {
+    uint32_t began = era;
+    region_pool *owner = record->source->pool;
+    region_unlock();
+    unmap_now(record->source, record->region, record->bytes, record->index);
+    region_lock();
+    if (began == era) { /* else this thread forked in the hook, and is the child */
+        owner->settling--;
+    }
+    (void)pthread_cond_broadcast(&settled);
+}
+
+void region_settle(void) {
+    waiting record;
+    region_lock();
+    while (take_postponed_locked(NULL, &record)) {
+        settle_unlocking(&record);
+    }
+    region_unlock();
+}
+
+/* A thread that exits has put regions on the list, and the allocator must outlive the calls of their hooks: so its end makes
+ * those calls that nobody has begun, and waits for the others. */
+void region_pool_settle(region_pool *self) {
+    waiting record;
+    region_lock();
+    for (;;) {
+        if (take_postponed_locked(self, &record)) {
+            settle_unlocking(&record);
+        } else if (self->settling != 0 && self->settled_era == era) {
+            (void)pthread_cond_wait(&settled, &lock);
+        } else {
+            break;
+        }
+    }
+    region_unlock();
+}
+
+void region_pool_fini(region_pool *self) {
+    give_back_disown(&self->used_bytes);
+    index_table_fini(&self->indices);
+}
