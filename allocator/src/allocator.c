@@ -48,7 +48,8 @@ static void set_up_bins(poolbuf_allocator *self) {
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         for (uint32_t i = 0; i < self->classes.count; i++) {
             bin_config *bin = &group->bins[self->kind_bins[kind] + i];
-            size_t bytes = size_class_bytes(i);
+            size_t alignment = kind == POOLBUF_KIND_DIRECT ? options->alignment : 0;
+            size_t bytes = size_class_bytes(arena_serving_class(i, alignment));
             *bin = (bin_config){.bytes = (uint32_t)bytes, .size_class = (uint16_t)i, .kind = (uint8_t)kind};
             uint32_t entries =
                 size_class_is_small(&self->classes, i) ? options->small_cache_size : options->normal_cache_size;
@@ -108,6 +109,7 @@ static void set_up_arenas(poolbuf_allocator *self, arena *storage) {
                 .classes = &self->classes,
                 .regions = &self->regions[kind],
                 .handle_source = handles,
+                .alignment = kind == POOLBUF_KIND_DIRECT ? self->options.alignment : 0,
                 .decay_ms = self->options.decay_ms,
                 .handle_flags = self->group.annotated ? POOLBUF_FLAG_ANNOTATED : 0,
                 .first_bin = (uint16_t)self->kind_bins[kind],
@@ -197,6 +199,7 @@ static poolbuf_allocator *make_default_locked(void) {
         options.chunk_size = (size_t)4 << 20;
         if (!options_check(&options)) {
             options.memory_limit_bytes = 0;
+            options.alignment = 0;
         }
     }
     poolbuf_allocator *made = NULL;

@@ -377,6 +377,7 @@ void poolbuf_allocator_options_init(poolbuf_allocator_options *options) {
         .cache_trim_interval = (uint32_t)number(OPTION_CACHE_TRIM_INTERVAL),
         .decay_ms = (uint32_t)number(OPTION_DECAY_MS),
         .memory_limit_bytes = number(OPTION_MEMORY_LIMIT),
+        .alignment = number(OPTION_ALIGNMENT),
         .prefer_direct = flag(OPTION_PREFER_DIRECT),
         .pooling = flag(OPTION_POOLING),
     };
@@ -405,7 +406,7 @@ bool options_check(const poolbuf_allocator_options *options) {
         !within(OPTION_SMALL_CACHE_SIZE, options->small_cache_size) ||
         !within(OPTION_NORMAL_CACHE_SIZE, options->normal_cache_size) ||
         !within(OPTION_CACHE_TRIM_INTERVAL, options->cache_trim_interval) ||
-        !within(OPTION_MEMORY_LIMIT, options->memory_limit_bytes)) {
+        !within(OPTION_MEMORY_LIMIT, options->memory_limit_bytes) || !within(OPTION_ALIGNMENT, options->alignment)) {
         return false;
     }
     if (!power_of_two(options->page_size)) {
@@ -414,6 +415,9 @@ bool options_check(const poolbuf_allocator_options *options) {
     size_t pages = options->chunk_size / options->page_size;
     if (!power_of_two(options->chunk_size) || !power_of_two(pages) || pages < 8 || pages > 16384) {
         return refuse(OPTION_CHUNK_SIZE, options->chunk_size);
+    }
+    if (options->alignment != 0 && (!power_of_two(options->alignment) || options->alignment > options->page_size)) {
+        return refuse(OPTION_ALIGNMENT, options->alignment);
     }
     /* A pool that cannot map its first chunk would fail every allocation. */
     bool chunks = options->pooling && (options->direct_arenas != 0 || options->heap_arenas != 0);

@@ -37,6 +37,10 @@ typedef struct poolbuf_allocator_options {
     uint32_t decay_ms;  /* an empty chunk waits so long to be needed again; POOLBUF_DECAY_MS, 10000; 0 = not at all */
     bool prefer_direct; /* which kind poolbuf_allocate() gives; POOLBUF_PREFER_DIRECT, on */
     bool pooling;       /* off: every buffer is two blocks of malloc, for Valgrind and ASan; POOLBUF_POOLING, on */
+    size_t
+        alignment; /* bytes; the memory of each direct buffer starts at a multiple of it, and a pooled or huge one's usable
+                       * bytes are a multiple, so that no two share such a unit; 0, or a power of two up to page_size;
+                       * POOLBUF_ALIGNMENT, 0 */
     size_t memory_limit_bytes; /* bytes that payload may take from the system: chunks, spare ones too, huge and unpooled
                                 * buffers, not handles and tables; 0 = no limit, else at least chunk_size where anything is
                                 * pooled; POOLBUF_MEMORY_LIMIT, 0 */
