@@ -88,6 +88,11 @@ static void chunk_unmapped(void *owner, uint32_t index, void *base, size_t bytes
     registry_resume();
 }
 
+_Static_assert((int)REGION_PAGES_ADVISED == (int)POOLBUF_HUGE_PAGES_MADVISE, "the option's values are the module's");
+_Static_assert((int)REGION_PAGES_RESERVED == (int)POOLBUF_HUGE_PAGES_EXPLICIT, "the option's values are the module's");
+_Static_assert((int)OS_NUMA_LOCAL == (int)POOLBUF_NUMA_LOCAL, "the option's values are the system's");
+_Static_assert((int)OS_NUMA_INTERLEAVE == (int)POOLBUF_NUMA_INTERLEAVE, "the option's values are the system's");
+
 static void set_up_regions(poolbuf_allocator *self) {
     const region_hooks hooks = {.mapped = chunk_mapped, .unmapped = chunk_unmapped, .owner = self};
     bool heard = self->options.chunk_mapped != NULL || self->options.chunk_unmapped != NULL;
@@ -97,6 +102,8 @@ static void set_up_regions(poolbuf_allocator *self) {
                            kind == POOLBUF_KIND_HEAP || poison_memcheck ? OS_HEAP : OS_MAPPED,
                            kind == POOLBUF_KIND_DIRECT, self->options.page_size);
     }
+    region_source_choose(&self->regions[POOLBUF_KIND_DIRECT], (region_pages)self->options.huge_pages,
+                         (os_numa)self->options.numa);
 }
 
 static void set_up_arenas(poolbuf_allocator *self, arena *storage) {
@@ -200,6 +207,8 @@ static poolbuf_allocator *make_default_locked(void) {
         if (!options_check(&options)) {
             options.memory_limit_bytes = 0;
             options.alignment = 0;
+            options.huge_pages = POOLBUF_HUGE_PAGES_OFF;
+            options.numa = POOLBUF_NUMA_OFF;
         }
     }
     poolbuf_allocator *made = NULL;
@@ -211,6 +220,8 @@ poolbuf_allocator *poolbuf_allocator_default(void) {
     if (POOLBUF_LIKELY(self != NULL)) {
         return self;
     }
+    /* Before the lock: another thread may hold the loader's, and wait for ours in a constructor that allocates. */
+    options_load();
     registry_lock_creation();
     self = default_allocator;
     if (self == NULL) {

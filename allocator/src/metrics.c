@@ -65,6 +65,7 @@ poolbuf_status poolbuf_allocator_metrics(poolbuf_allocator *allocator, poolbuf_m
     m.releases = m.allocations > m.live_buffers ? m.allocations - m.live_buffers : 0;
     m.payload_bytes = counter_get(&allocator->region_pool.used_bytes);
     m.memory_limit_hits = counter_get(&allocator->region_pool.limit_hits);
+    m.huge_page_fallbacks = counter_get(&allocator->region_pool.fallbacks);
     give_back_waiting(&m.refused_regions, &m.refused_bytes);
     m.misuses = tracker_misuse_count();
     size_t known = metrics->struct_size < sizeof m ? metrics->struct_size : sizeof m;

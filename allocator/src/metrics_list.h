@@ -38,3 +38,5 @@ METRIC(memory_limit_hits, "memory_limit_hits", counter, "", "times that the memo
 METRIC(refused_regions, "refused_regions", gauge, "",
        "regions that the system would not take back, in the whole process")
 METRIC(refused_bytes, "refused_bytes", gauge, "bytes", "their bytes")
+METRIC(huge_page_fallbacks, "huge_page_fallbacks", counter, "",
+       "regions with ordinary pages where huge ones were asked for")

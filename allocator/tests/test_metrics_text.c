@@ -60,7 +60,8 @@ static void json_is_the_golden_text(void **state) {
                 "  \"payload_bytes\": 20,\n"
                 "  \"memory_limit_hits\": 21,\n"
                 "  \"refused_regions\": 22,\n"
-                "  \"refused_bytes\": 23\n"
+                "  \"refused_bytes\": 23,\n"
+                "  \"huge_page_fallbacks\": 24\n"
                 "}\n");
 }
 
@@ -101,7 +102,10 @@ static void openmetrics_is_the_golden_text(void **state) {
                                         COUNTER("memory_limit_hits", "times that the memory limit refused memory", "21")
                                             GAUGE("refused_regions",
                                                   "regions that the system would not take back, in the whole process",
-                                                  "22") GAUGE_BYTES("refused_bytes", "their bytes", "23") "# EOF\n");
+                                                  "22") GAUGE_BYTES("refused_bytes", "their bytes", "23")
+                                                COUNTER("huge_page_fallbacks",
+                                                        "regions with ordinary pages where huge ones were asked for",
+                                                        "24") "# EOF\n");
 }
 
 static const writer WRITERS[] = {poolbuf_metrics_write_json, poolbuf_metrics_write_openmetrics};

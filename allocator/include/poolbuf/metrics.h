@@ -44,6 +44,7 @@ typedef struct poolbuf_metrics {
     uint64_t memory_limit_hits; /* how often that limit refused memory, also where it was then found in another way */
     uint64_t refused_regions; /* the whole process's: the system would not take them back, and they are offered again */
     uint64_t refused_bytes;   /* their bytes, address space for the most part; a pool's count as its payload_bytes */
+    uint64_t huge_page_fallbacks; /* regions taken with ordinary pages where POOLBUF_HUGE_PAGES asked for others */
 } poolbuf_metrics;
 
 /* poolbuf_allocator_metrics() fills a snapshot.
