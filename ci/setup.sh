@@ -14,7 +14,7 @@ build=(gcc g++ make cmake ninja-build pkg-config git ca-certificates
     systemtap-sdt-dev valgrind libc6-dbg)
 peers=(libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4)
 checks=(clang clang-format clang-tidy libclang-rt-14-dev llvm shellcheck chromium fonts-liberation gdb
-    bpftrace python3-prometheus-client)
+    bpftrace python3-prometheus-client libnuma1)
 servers=(redis-server redis-tools nginx-light apache2-utils)
 
 group=${1:-bench}

@@ -53,7 +53,8 @@ static size_t set_up_bins(poolbuf_allocator *self) {
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         for (uint32_t i = 0; i < self->classes.count; i++) {
             bin_config *bin = &group->bins[self->kind_bins[kind] + i];
-            size_t bytes = size_class_bytes(&self->classes, i);
+            size_t alignment = kind == POOLBUF_KIND_DIRECT ? options->alignment : 0;
+            size_t bytes = size_class_bytes(&self->classes, arena_serving_class(&self->classes, i, alignment));
             *bin = (bin_config){.bytes = (uint32_t)bytes, .size_class = (uint16_t)i, .kind = (uint8_t)kind};
             uint32_t entries =
                 size_class_is_small(&self->classes, i) ? options->small_cache_size : options->normal_cache_size;
@@ -111,6 +112,11 @@ static void chunk_unmapped(void *owner, uint32_t index, void *base, size_t bytes
     registry_resume();
 }
 
+_Static_assert((int)REGION_PAGES_ADVISED == (int)POOLBUF_HUGE_PAGES_MADVISE, "the option's values are the module's");
+_Static_assert((int)REGION_PAGES_RESERVED == (int)POOLBUF_HUGE_PAGES_EXPLICIT, "the option's values are the module's");
+_Static_assert((int)OS_NUMA_LOCAL == (int)POOLBUF_NUMA_LOCAL, "the option's values are the system's");
+_Static_assert((int)OS_NUMA_INTERLEAVE == (int)POOLBUF_NUMA_INTERLEAVE, "the option's values are the system's");
+
 static void set_up_regions(poolbuf_allocator *self) {
     bool heard = self->options.chunk_mapped != NULL || self->options.chunk_unmapped != NULL;
     const region_hooks hooks = {
@@ -124,6 +130,8 @@ static void set_up_regions(poolbuf_allocator *self) {
                            kind == POOLBUF_KIND_HEAP || poison_memcheck ? OS_HEAP : OS_MAPPED,
                            kind == POOLBUF_KIND_DIRECT, self->options.page_size);
     }
+    region_source_choose(&self->regions[POOLBUF_KIND_DIRECT], (region_pages)self->options.huge_pages,
+                         (os_numa)self->options.numa);
 }
 
 static void set_up_arenas(poolbuf_allocator *self, arena *storage) {
@@ -136,6 +144,7 @@ static void set_up_arenas(poolbuf_allocator *self, arena *storage) {
                 .classes = &self->classes,
                 .regions = &self->regions[kind],
                 .handle_source = handles,
+                .alignment = kind == POOLBUF_KIND_DIRECT ? self->options.alignment : 0,
                 .decay_ms = self->options.decay_ms,
                 .handle_flags = self->group.annotated ? POOLBUF_FLAG_ANNOTATED : 0,
                 .first_bin = (uint16_t)self->kind_bins[kind],
@@ -242,6 +251,9 @@ static poolbuf_allocator *make_default_locked(void) {
         options.classes_per_doubling = 4;
         if (!options_check(&options)) {
             options.memory_limit_bytes = 0;
+            options.alignment = 0;
+            options.huge_pages = POOLBUF_HUGE_PAGES_OFF;
+            options.numa = POOLBUF_NUMA_OFF;
         }
     }
     poolbuf_allocator *made = NULL;
@@ -253,6 +265,8 @@ poolbuf_allocator *poolbuf_allocator_default(void) {
     if (POOLBUF_LIKELY(self != NULL)) {
         return self;
     }
+    /* Before the lock: another thread may hold the loader's, and wait for ours in a constructor that allocates. */
+    options_load();
     registry_lock_creation();
     self = default_allocator;
     if (self == NULL) {

@@ -14,8 +14,19 @@
 #define MAPPING_LOOK_NS       50000  /* mapping a chunk takes some 10 us; a callback that registers it, a millisecond */
 #define MAPPING_LOOKS         40000u /* 2 s */
 
+/* Ends at the latest with a whole page, which each alignment divides. */
+uint32_t arena_serving_class(const size_classes *classes, uint32_t size_class, size_t alignment) {
+    while (alignment != 0 && size_class_bytes(classes, size_class) % alignment != 0) {
+        size_class++;
+    }
+    return size_class;
+}
+
 void arena_init(arena *self, const arena_config *config) {
     *self = (arena){.config = *config};
+    for (uint32_t i = 0; i < config->classes->count; i++) {
+        self->serving[i] = (uint16_t)arena_serving_class(config->classes, i, config->alignment);
+    }
     (void)pthread_mutex_init(&self->lock, NULL);
     chunk_lists_init(self->lists, (size_t)1 << config->classes->chunk_log2);
     slab_init_handles(&self->handles, config->handle_source);
@@ -274,10 +285,11 @@ static void handle_init(const arena *self, poolbuf *handle, uint32_t flags) {
     handle_kill(handle, flags);
 }
 
-/* Cuts up to count buffers; how many, and whether it stopped for want of a chunk. Counts them, so that the lock may be left. */
+/* Cuts up to count buffers of a class, with memory of the class that serves it; how many, and whether it stopped for want of a chunk. Counts them, so that the lock may be left. */
 static uint32_t cut_locked(arena *self, uint32_t size_class, uint32_t count, chunk **fresh, poolbuf **list,
                            finding *found) {
-    bool small = size_class_is_small(self->config.classes, size_class);
+    uint32_t serving = self->serving[size_class];
+    bool small = size_class_is_small(self->config.classes, serving);
     uint32_t taken = 0;
     for (*found = FOUND; taken < count; taken++) {
         poolbuf *handle = slab_take(&self->handles);
@@ -286,8 +298,7 @@ static uint32_t cut_locked(arena *self, uint32_t size_class, uint32_t count, chu
             break;
         }
         place at = {0};
-        *found =
-            small ? place_slot_locked(self, size_class, fresh, &at) : place_run_locked(self, size_class, fresh, &at);
+        *found = small ? place_slot_locked(self, serving, fresh, &at) : place_run_locked(self, serving, fresh, &at);
         if (*found != FOUND) {
             slab_give(&self->handles, handle);
             break;
@@ -296,7 +307,7 @@ static uint32_t cut_locked(arena *self, uint32_t size_class, uint32_t count, chu
         handle->memory = at.memory;
         handle->origin = at.chunk;
         handle->position = at.position;
-        handle->usable = (uint32_t)size_class_bytes(self->config.classes, size_class);
+        handle->usable = (uint32_t)size_class_bytes(self->config.classes, serving);
         handle->bin = (uint16_t)(self->config.first_bin + size_class);
         handle_push(list, handle);
     }
@@ -378,12 +389,13 @@ static void give_locked(arena *self, poolbuf *handle, chunk **doomed) {
     chunk *owner = handle->origin;
     uint32_t size_class = (uint32_t)handle->bin - self->config.first_bin;
     POOLBUF_CHECK(size_class < self->config.classes->count, "a handle's class is out of range");
+    uint32_t serving = self->serving[size_class];
     bool pages_freed = true;
-    bool small = size_class_is_small(self->config.classes, size_class);
+    bool small = size_class_is_small(self->config.classes, serving);
     if (small) {
-        pages_freed = give_slot_locked(self, owner, size_class, handle->position);
+        pages_freed = give_slot_locked(self, owner, serving, handle->position);
     } else {
-        chunk_give_run(owner, size_class, handle->position);
+        chunk_give_run(owner, serving, handle->position);
     }
     if (pages_freed && !chunk_list_after_give(owner)) {
         retire_chunk_locked(self, owner, doomed);
@@ -426,6 +438,8 @@ void arena_give_naked(arena *self, poolbuf *list) {
 /* ---- Huge buffers ------------------------------------------------------------------------------------------------- */
 
 poolbuf *arena_take_huge(arena *self, size_t bytes) {
+    size_t unit = self->config.alignment != 0 ? self->config.alignment : 1;
+    bytes = (bytes + unit - 1) / unit * unit;
     arena_lock(self);
     poolbuf *handle = slab_take(&self->handles);
     chunk *record = handle != NULL ? slab_take(&self->huge_records) : NULL;
@@ -625,6 +639,10 @@ static bool audit_locked(const arena *self) {
     POOLBUF_AUDIT(subpages == self->subpage_records.out);
     POOLBUF_AUDIT(self->counters.huge_buffers + self->mapping_huge == self->huge_records.out);
     uint64_t run_pages = 0;
+    uint64_t carved[SIZE_CLASS_MAX_COUNT] = {0}; /* by the class that serves: A4 */
+    for (uint32_t i = 0; i < classes->count; i++) {
+        carved[self->serving[i]] += self->counters.carved[i];
+    }
     for (uint32_t i = 0; i < classes->count; i++) {
         uint64_t members = 0;
         for (const subpage *cut = self->rings[i]; cut != NULL; cut = cut->next) {
@@ -634,9 +652,9 @@ static bool audit_locked(const arena *self) {
         }
         POOLBUF_AUDIT(members == ring_members[i]);
         if (size_class_is_small(classes, i)) {
-            POOLBUF_AUDIT(used[i] == self->counters.carved[i]); /* A1 */
+            POOLBUF_AUDIT(used[i] == carved[i]); /* A1 */
         } else {
-            run_pages += self->counters.carved[i] * (size_class_bytes(classes, i) >> classes->page_log2);
+            run_pages += carved[i] * (size_class_bytes(classes, i) >> classes->page_log2);
         }
     }
     POOLBUF_AUDIT(pages == subpage_pages + run_pages);

@@ -14,6 +14,9 @@
  * gives back what has decayed, after unlocking; with each trim of a thread's cache someone does that for every arena.
  * Without either nothing happens: an arena has no thread of its own.
  *
+ * With an alignment, a class that is no multiple of it is served with memory of the next one that is (A4). A buffer keeps
+ * the bin of the class that was asked for, so caches and the fast path know nothing of it: its bin just holds larger memory.
+ *
  * Counters are written under the lock and read by anyone, so they are relaxed atomics. */
 #ifndef ARENA_H
 #define ARENA_H
@@ -39,6 +42,7 @@ typedef struct arena_config {
     const size_classes *classes;
     const region_source *regions; /* of chunks and huge buffers */
     os_source handle_source;      /* of handles */
+    size_t alignment;             /* of each buffer's memory; a power of two up to the page; 0: as its class has it */
     uint32_t decay_ms;     /* what an empty chunk waits; guarded by the lock, as the allocator's end sets it to 0 */
     uint32_t handle_flags; /* POOLBUF_FLAG_ANNOTATED or 0 */
     uint16_t first_bin;    /* the bin of class 0; classes follow */
@@ -75,6 +79,7 @@ typedef struct arena {
     uint32_t mapping_huge; /* threads that are mapping a huge buffer; in a child, those too whose fork() it was not */
     chunk_list lists[CHUNK_LIST_COUNT];
     subpage *rings[SIZE_CLASS_MAX_COUNT];
+    uint16_t serving[SIZE_CLASS_MAX_COUNT]; /* the class whose memory a class gets; constant (A4) */
     spare_list spares;
     chunk *huge; /* doubly linked */
     slab handles;
@@ -85,6 +90,9 @@ typedef struct arena {
 } arena;
 
 void arena_init(arena *self, const arena_config *config);
+
+/* The class whose memory serves a class where memory is aligned; 0: itself. */
+uint32_t arena_serving_class(const size_classes *classes, uint32_t size_class, size_t alignment);
 
 /* Gives every region back, with whatever is in it. */
 void arena_fini(arena *self);

@@ -212,7 +212,9 @@ static poolbuf *take_unpooled(poolbuf_allocator *allocator, int kind, size_t byt
         region_unreserve(&allocator->region_pool, bytes);
         return NULL;
     }
-    if (os->acquire(OS_HEAP, bytes != 0 ? bytes : 1, UNPOOLED_ALIGN, &bytes_block) != 0) {
+    size_t alignment = kind == POOLBUF_KIND_DIRECT ? allocator->options.alignment : 0;
+    alignment = alignment > UNPOOLED_ALIGN ? alignment : UNPOOLED_ALIGN;
+    if (os->acquire(OS_HEAP, bytes != 0 ? bytes : 1, alignment, &bytes_block) != 0) {
         (void)os->give_back(OS_HEAP, handle_block, sizeof(poolbuf));
         region_unreserve(&allocator->region_pool, bytes);
         return NULL;

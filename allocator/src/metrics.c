@@ -59,6 +59,7 @@ typedef struct cache_totals {
     uint64_t idle[BIN_MAX];
     uint64_t allocations;
     uint64_t caches;
+    cache_counters counters;
 } cache_totals;
 
 static void add_cache(void *context, const thread_cache *cache) {
@@ -66,6 +67,21 @@ static void add_cache(void *context, const thread_cache *cache) {
     allocator_add_cache_idle(cache, totals->idle);
     totals->allocations += thread_cache_allocated(cache);
     totals->caches++;
+    int64_t received = thread_cache_received(cache);
+    totals->counters.takes += thread_cache_takes(cache);
+    totals->counters.misses += counter_get(&cache->counters.misses);
+    totals->counters.refills += counter_get(&cache->counters.refills);
+    totals->counters.flushes += counter_get(&cache->counters.flushes);
+    totals->counters.net_received += received > 0 ? (uint64_t)received : 0;
+}
+
+static void add_traffic(poolbuf_metrics *m, const cache_counters *retired, const cache_counters *alive) {
+    uint64_t takes = counter_get(&retired->takes) + alive->takes;
+    m->cache_misses = counter_get(&retired->misses) + alive->misses;
+    m->cache_hits = takes > m->cache_misses ? takes - m->cache_misses : 0;
+    m->cache_refills = counter_get(&retired->refills) + alive->refills;
+    m->cache_flushes = counter_get(&retired->flushes) + alive->flushes;
+    m->remote_releases = counter_get(&retired->net_received) + alive->net_received;
 }
 
 static void add_buffers(poolbuf_metrics *m, const poolbuf_allocator *allocator) {
@@ -93,6 +109,7 @@ static void add_buffers(poolbuf_metrics *m, const poolbuf_allocator *allocator) 
     m->allocations = totals.allocations;
     m->releases = m->allocations > m->live_buffers ? m->allocations - m->live_buffers : 0;
     m->thread_caches = totals.caches;
+    add_traffic(m, &group->retired, &totals.counters);
 }
 
 static void add_shape(poolbuf_metrics *m, const poolbuf_allocator *allocator) {
@@ -145,6 +162,7 @@ poolbuf_status poolbuf_allocator_metrics(poolbuf_allocator *allocator, poolbuf_m
     m.metadata_bytes += region_pool_metadata_bytes(&allocator->region_pool);
     m.payload_bytes = counter_get(&allocator->region_pool.used_bytes);
     m.memory_limit_hits = counter_get(&allocator->region_pool.limit_hits);
+    m.huge_page_fallbacks = counter_get(&allocator->region_pool.fallbacks);
     give_back_waiting(&m.refused_regions, &m.refused_bytes);
     m.misuses = tracker_misuse_count();
     if (metrics->struct_size >= offsetof(poolbuf_metrics, resident_bytes) + sizeof m.resident_bytes) {

@@ -14,6 +14,8 @@
 
 #include <poolbuf/allocator.h>
 
+#include "os/os.h"
+
 typedef enum option_id {
 #define OPTION(id, environment, type, default_text, legal, minimum, maximum, help) OPTION_##id,
 #include "options_list.h"
@@ -353,6 +355,12 @@ static bool flag(option_id id) {
     return value;
 }
 
+static unsigned choice(option_id id) {
+    unsigned value = 0;
+    (void)poolbuf_option_read_choice(ROWS[id].public_row.environment, &value);
+    return value;
+}
+
 /* Netty's figure: two a CPU, so that a thread rarely shares its arena. */
 static uint32_t arenas(option_id id) {
     uint64_t count = number(id);
@@ -379,6 +387,9 @@ void poolbuf_allocator_options_init(poolbuf_allocator_options *options) {
         .classes_per_doubling = (uint32_t)number(OPTION_CLASSES_PER_DOUBLING),
         .decay_ms = (uint32_t)number(OPTION_DECAY_MS),
         .memory_limit_bytes = number(OPTION_MEMORY_LIMIT),
+        .alignment = number(OPTION_ALIGNMENT),
+        .huge_pages = (poolbuf_huge_pages)choice(OPTION_HUGE_PAGES),
+        .numa = (poolbuf_numa)choice(OPTION_NUMA),
         .prefer_direct = flag(OPTION_PREFER_DIRECT),
         .pooling = flag(OPTION_POOLING),
     };
@@ -399,6 +410,45 @@ static bool within(option_id id, uint64_t value) {
     return (value >= ROWS[id].minimum && value <= ROWS[id].maximum) || refuse(id, value);
 }
 
+/* A chunk must hold a huge page to be made of any. */
+static bool check_huge_pages(const poolbuf_allocator_options *options) {
+    if ((unsigned)options->huge_pages > POOLBUF_HUGE_PAGES_EXPLICIT) {
+        return refuse(OPTION_HUGE_PAGES, (unsigned)options->huge_pages);
+    }
+    bool direct = options->pooling && options->direct_arenas != 0;
+    size_t huge = direct && options->huge_pages != POOLBUF_HUGE_PAGES_OFF
+                      ? os_huge_page_size(options->huge_pages == POOLBUF_HUGE_PAGES_EXPLICIT)
+                      : 0;
+    if (options->chunk_size < huge) {
+        (void)fprintf(
+            stderr, "poolbuf: POOLBUF_CHUNK_SIZE=%zu is not legal with POOLBUF_HUGE_PAGES=%s; legal: at least %zu\n",
+            options->chunk_size, options->huge_pages == POOLBUF_HUGE_PAGES_EXPLICIT ? "explicit" : "madvise", huge);
+        return false;
+    }
+    return true;
+}
+
+static bool check_numa(const poolbuf_allocator_options *options) {
+    if ((unsigned)options->numa > POOLBUF_NUMA_INTERLEAVE) {
+        return refuse(OPTION_NUMA, (unsigned)options->numa);
+    }
+    if (options->numa == POOLBUF_NUMA_OFF || !options->pooling || options->direct_arenas == 0) {
+        return true;
+    }
+    const char *missing = os_numa_start((os_numa)options->numa);
+    if (missing != NULL) {
+        (void)fprintf(stderr, "poolbuf: POOLBUF_NUMA=%s is not possible here: %s\n",
+                      options->numa == POOLBUF_NUMA_LOCAL ? "local" : "interleave", missing);
+    }
+    return missing == NULL;
+}
+
+void options_load(void) {
+    if (choice(OPTION_NUMA) != POOLBUF_NUMA_OFF) {
+        (void)os_numa_load();
+    }
+}
+
 bool options_check(const poolbuf_allocator_options *options) {
     if (!within(OPTION_PAGE_SIZE, options->page_size) || !within(OPTION_CHUNK_SIZE, options->chunk_size) ||
         !within(OPTION_MAX_CACHED_CAPACITY, options->max_cached_capacity) ||
@@ -407,7 +457,7 @@ bool options_check(const poolbuf_allocator_options *options) {
         !within(OPTION_SMALL_CACHE_SIZE, options->small_cache_size) ||
         !within(OPTION_NORMAL_CACHE_SIZE, options->normal_cache_size) ||
         !within(OPTION_CACHE_TRIM_INTERVAL, options->cache_trim_interval) ||
-        !within(OPTION_MEMORY_LIMIT, options->memory_limit_bytes)) {
+        !within(OPTION_MEMORY_LIMIT, options->memory_limit_bytes) || !within(OPTION_ALIGNMENT, options->alignment)) {
         return false;
     }
     if (!power_of_two(options->page_size)) {
@@ -423,10 +473,13 @@ bool options_check(const poolbuf_allocator_options *options) {
     if (options->classes_per_doubling == 8 && pages < 16) {
         return refuse(OPTION_CLASSES_PER_DOUBLING, options->classes_per_doubling);
     }
+    if (options->alignment != 0 && (!power_of_two(options->alignment) || options->alignment > options->page_size)) {
+        return refuse(OPTION_ALIGNMENT, options->alignment);
+    }
     /* A pool that cannot map its first chunk would fail every allocation. */
     bool chunks = options->pooling && (options->direct_arenas != 0 || options->heap_arenas != 0);
     if (chunks && options->memory_limit_bytes != 0 && options->memory_limit_bytes < options->chunk_size) {
         return refuse(OPTION_MEMORY_LIMIT, options->memory_limit_bytes);
     }
-    return true;
+    return check_huge_pages(options) && check_numa(options);
 }

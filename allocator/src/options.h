@@ -9,6 +9,9 @@
 /* Whether every option lies within its limits. Says on stderr what does not. */
 bool options_check(const poolbuf_allocator_options *options);
 
+/* Loads what the environment's options need from other libraries, so that options_check() waits for no loader. */
+void options_load(void);
+
 /* Ends the process with code 2 where POOLBUF_STRICT asks for that; called after a complaint about the environment. */
 void options_exit_if_strict(void);
 

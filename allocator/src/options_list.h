@@ -45,6 +45,13 @@ OPTION(DECAY_MS, "POOLBUF_DECAY_MS", COUNT, "10000", "0 (at once) to 4294967295"
 OPTION(MEMORY_LIMIT, "POOLBUF_MEMORY_LIMIT", BYTES, "0", "0 (none), or at least the chunk size, to 1024t", 0,
        1125899906842624,
        "what the bytes of buffers may take from the system: chunks, spare ones too, huge and unpooled buffers")
+OPTION(ALIGNMENT, "POOLBUF_ALIGNMENT", BYTES, "0", "0 (off), or a power of two up to the page size", 0, 65536,
+       "what the memory of each direct buffer is aligned to; its class is rounded up to a multiple")
+OPTION(HUGE_PAGES, "POOLBUF_HUGE_PAGES", CHOICE, "off", "off|madvise|explicit", 0, 0,
+       "direct chunks: madvise asks the kernel for huge pages, explicit takes reserved ones, or ordinary ones if too "
+       "few are left")
+OPTION(NUMA, "POOLBUF_NUMA", CHOICE, "off", "off|local|interleave", 0, 0,
+       "which memory node the pages of direct chunks come from; needs libnuma.so.1")
 OPTION(LEAK_LEVEL, "POOLBUF_LEAK_LEVEL", CHOICE, "simple", "disabled|simple|advanced|paranoid", 0, 0,
        "how closely buffers are watched for leaks")
 OPTION(LEAK_SAMPLING_INTERVAL, "POOLBUF_LEAK_SAMPLING_INTERVAL", COUNT, "128", "1 to 1073741824", 1, 1073741824,

@@ -105,11 +105,27 @@ void region_source_init(region_source *self, region_pool *pool, os_source source
         .pool = pool,
         .source = source,
         .numbered = numbered,
+        .announced = numbered && pool->hooks.mapped != NULL,
         .pages_stay = numbered && pool->hooks.mapped != NULL,
         .alignment = page_size,
         .granule = source == OS_MAPPED ? os_page_size() : 1,
         .lead = poison_memcheck ? page_size : 0,
     };
+}
+
+void region_source_choose(region_source *self, region_pages pages, os_numa numa) {
+    if (self->source != OS_MAPPED) {
+        return;
+    }
+    self->pages = pages;
+    self->numa = numa;
+    size_t huge = pages != REGION_PAGES_ORDINARY ? os_huge_page_size(pages == REGION_PAGES_RESERVED) : 0;
+    if (pages == REGION_PAGES_ADVISED) {
+        self->alignment = huge > self->alignment ? huge : self->alignment;
+    } else if (pages == REGION_PAGES_RESERVED) {
+        self->granule = huge > self->granule ? huge : self->granule;
+        self->pages_stay = true;
+    }
 }
 
 /* ---- Taking ------------------------------------------------------------------------------------------------------- */
@@ -138,20 +154,41 @@ static size_t charge_of(const region_source *self, size_t bytes) {
     return (bytes + self->granule - 1) / self->granule * self->granule;
 }
 
-static void return_region(const region_source *self, uint8_t *region, size_t bytes) {
+/* What the system is asked for. */
+static size_t whole_of(const region_source *self, size_t bytes) {
+    return self->lead + charge_of(self, bytes);
+}
+
+static void return_region(const region_source *self, uint8_t *region, size_t bytes, bool reusable) {
     const give_back_terms terms = {
         .source = self->source,
-        .size = self->lead + bytes,
-        .maker = self,
+        .size = whole_of(self, bytes),
+        .maker = reusable ? self : NULL,
         .counter = &self->pool->used_bytes,
         .count = charge_of(self, bytes),
     };
     (void)give_back(region, &terms);
 }
 
+/* The kind of pages that is wanted, or ordinary ones, which is counted. */
+static int acquire_pages(const region_source *self, size_t whole, void **region) {
+    if (self->pages == REGION_PAGES_RESERVED) {
+        if (os->acquire(OS_HUGE, whole, self->granule, region) == 0) {
+            return 0;
+        }
+        counter_add_shared(&self->pool->fallbacks, 1);
+    }
+    int error = os->acquire(self->source, whole, self->alignment, region);
+    if (error == 0 && self->pages == REGION_PAGES_ADVISED && os->advise_huge(*region, whole) != 0) {
+        counter_add_shared(&self->pool->fallbacks, 1);
+    }
+    return error;
+}
+
 /* A region that counts as used, anew or one that the system did not want back. */
 static void *acquire(const region_source *self, size_t bytes) {
-    void *region = give_back_reuse(self, self->lead + bytes);
+    size_t whole = whole_of(self, bytes);
+    void *region = give_back_reuse(self, whole);
     if (region != NULL) {
         return region;
     }
@@ -161,18 +198,22 @@ static void *acquire(const region_source *self, size_t bytes) {
             return NULL;
         }
     }
-    if (os->acquire(self->source, self->lead + bytes, self->alignment, &region) != 0) {
+    if (acquire_pages(self, whole, &region) != 0) {
         region_unreserve(self->pool, charge_of(self, bytes));
         return NULL;
     }
     if (self->source == OS_HEAP) {
         poison_heap_region_kept(region);
     }
+    if (self->numa != OS_NUMA_DEFAULT && os->bind(region, whole, self->numa) != 0) {
+        return_region(self, region, bytes, false); /* pages from anywhere are not what was asked for */
+        return NULL;
+    }
     return region;
 }
 
 static bool announce(const region_source *self, uint8_t *region, size_t bytes, uint32_t index) {
-    if (!self->pages_stay) {
+    if (!self->announced) {
         return true;
     }
     in_hook = true;
@@ -192,11 +233,11 @@ uint8_t *region_map(const region_source *self, size_t bytes, uint32_t *index) {
     }
     if (!announce(self, region, bytes, *index)) {
         unnumber(self, *index);
-        return_region(self, region, bytes);
+        return_region(self, region, bytes, true);
         return NULL;
     }
-    poison_bytes_close(region, self->lead + bytes);
-    PROBE3(chunk_map, self->pool->hooks.owner, region, self->lead + bytes);
+    poison_bytes_close(region, whole_of(self, bytes));
+    PROBE3(chunk_map, self->pool->hooks.owner, region, whole_of(self, bytes));
     return region;
 }
 
@@ -204,20 +245,20 @@ uint8_t *region_map(const region_source *self, size_t bytes, uint32_t *index) {
 
 /* In this order: G1. */
 static void unmap_now(const region_source *self, uint8_t *region, size_t bytes, uint32_t index) {
-    PROBE3(chunk_unmap, self->pool->hooks.owner, region, self->lead + bytes);
-    if (self->pages_stay) {
+    PROBE3(chunk_unmap, self->pool->hooks.owner, region, whole_of(self, bytes));
+    if (self->announced) {
         bool outer = in_hook; /* a hook may release what was the last buffer of a region */
         in_hook = true;
         self->pool->hooks.unmapped(self->pool->hooks.owner, index, region + self->lead, bytes);
         in_hook = outer;
     }
     unnumber(self, index);
-    return_region(self, region, bytes);
+    return_region(self, region, bytes, true);
 }
 
 void region_unmap(const region_source *self, uint8_t *region, size_t bytes, uint32_t index) {
-    poison_bytes_open(region, self->lead + bytes);
-    if (!postponing || !self->pages_stay) {
+    poison_bytes_open(region, whole_of(self, bytes));
+    if (!postponing || !self->announced) {
         unmap_now(self, region, bytes, index);
         return;
     }

@@ -42,6 +42,7 @@ typedef struct region_hooks {
 typedef struct region_pool {
     uint64_t limit_bytes; /* 0: none */
     uint64_t used_bytes;  /* atomic */
+    uint64_t fallbacks;   /* atomic; regions that have ordinary pages where huge ones were asked for */
     uint64_t limit_hits;  /* atomic; how often memory was refused because of the limit */
     region_hooks hooks;   /* NULL functions: nobody */
     index_table indices;  /* guarded by the lock */
@@ -49,12 +50,23 @@ typedef struct region_pool {
     uint32_t settled_era; /* a fork() ago, those calls are in another process; guarded by the lock */
 } region_pool;
 
+/* What kind of pages a mapped region has. */
+typedef enum region_pages {
+    REGION_PAGES_ORDINARY = 0,
+    REGION_PAGES_ADVISED = 1, /* aligned to huge pages, and the kernel is asked to use them */
+    REGION_PAGES_RESERVED = 2 /* of huge pages in reserve; ordinary ones where there are too few */
+} region_pages;
+
 /* Where an arena's regions come from, and what they are like. Constant once it is set up. */
 typedef struct region_source {
     region_pool *pool;
     os_source source;
-    bool numbered;    /* direct: has an index, and the hooks hear of it */
-    bool pages_stay;  /* somebody has registered the pages: none may be dropped while its region is mapped */
+    bool numbered;  /* direct: has an index, and the hooks hear of it */
+    bool announced; /* there are hooks that hear of it */
+    bool
+        pages_stay; /* none is dropped while its region is mapped: somebody has registered them, or they are reserved */
+    region_pages pages;
+    os_numa numa;
     size_t alignment; /* bytes; of a region's start */
     size_t granule;   /* bytes; the system gives whole ones of these */
     size_t lead;      /* bytes before the payload */
@@ -81,6 +93,9 @@ void region_limit_forget(void);
 size_t region_pool_metadata_bytes(region_pool *self);
 
 void region_source_init(region_source *self, region_pool *pool, os_source source, bool numbered, size_t page_size);
+
+/* Before the first region: other pages than ordinary ones, from certain nodes. For mapped regions; others ignore it. */
+void region_source_choose(region_source *self, region_pages pages, os_numa numa);
 
 /* A region for so many bytes of payload, closed to checkers, and its index; NULL without memory, at the limit, or if the hook
  * does not want it. Nothing is mapped for a hook: that could need the next hook, without end. */

@@ -176,6 +176,7 @@ static thread_cache *make_cache_locked(cache_group *group) {
 
 static void retire_counters(cache_counters *retired, const thread_cache *cache) {
     int64_t received = thread_cache_received(cache);
+    counter_add(&retired->takes, thread_cache_takes(cache));
     counter_add(&retired->misses, counter_get(&cache->counters.misses));
     counter_add(&retired->refills, counter_get(&cache->counters.refills));
     counter_add(&retired->flushes, counter_get(&cache->counters.flushes));

@@ -98,6 +98,7 @@ bool thread_cache_count(thread_cache *self) {
         self->gap_left = tracker_next_gap();
         arm(self);
     }
+    counter_add(&self->counters.slow_counts, 1);
     uint32_t left = POOLBUF_GET_(*self->countdown) - 1;
     POOLBUF_SET_(*self->countdown, left);
     if (left != 0) {
@@ -265,6 +266,7 @@ static poolbuf *pop(poolbuf_bin_ *bin) {
 
 poolbuf *thread_cache_take(thread_cache *self, uint32_t index) {
     poolbuf_bin_ *bin = &self->fast.bins[index];
+    counter_add(&self->counters.slow_takes, 1);
     if (poolbuf_bin_top_(bin) == bin->bottom) {
         counter_add(&self->counters.misses, 1);
         if (granted(bin) == 0 && !grant(self, index)) {
@@ -366,6 +368,11 @@ void cache_group_drain_depot(cache_group *group, bool all) {
 
 uint64_t thread_cache_idle(const thread_cache *self, uint32_t bin) {
     return held(&self->fast.bins[bin]);
+}
+
+uint64_t thread_cache_takes(const thread_cache *self) {
+    uint64_t fast = thread_cache_allocated(self) - counter_get(&self->counters.slow_counts);
+    return fast + counter_get(&self->counters.slow_takes);
 }
 
 int64_t thread_cache_received(const thread_cache *self) {

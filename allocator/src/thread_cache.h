@@ -65,11 +65,14 @@ struct thread_record;
 
 /* What has happened in a cache, or in all that are gone; atomic, relaxed, written by the owner. */
 typedef struct cache_counters {
-    uint64_t misses;       /* allocations that found their bin empty */
+    uint64_t slow_takes;   /* handles that the slow path took out of a bin or past it */
+    uint64_t slow_counts;  /* allocations that it counted: of the others the fast path took the handle */
+    uint64_t misses;       /* takes that found their bin empty */
     uint64_t refills;      /* trips to the depot or an arena that brought handles */
     uint64_t flushes;      /* trips there that took handles away */
     uint64_t handles_in;   /* that refills brought, or that a miss took past the bin */
     uint64_t handles_out;  /* that flushes took, or that found no room */
+    uint64_t takes;        /* of caches that are gone: see thread_cache_takes() */
     uint64_t net_received; /* of caches that are gone: see thread_cache_received() */
 } cache_counters;
 
@@ -145,6 +148,9 @@ uint64_t thread_cache_allocated(const thread_cache *self);
 
 /* Handles in a bin. */
 uint64_t thread_cache_idle(const thread_cache *self, uint32_t bin);
+
+/* Handles taken so far, on the fast path and the slow one. */
+uint64_t thread_cache_takes(const thread_cache *self);
 
 /* Handles that have come out of users' hands here beyond those that went into them: what other threads have allocated and
  * this one has released, less what went the other way. Below 0: as much the other way. */

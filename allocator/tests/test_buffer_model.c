@@ -98,6 +98,7 @@ static void create(uint32_t make) {
         break;
     case 5:
         options.prefer_direct = false;
+        options.alignment = 256;
         options.small_cache_size = 5;
         options.normal_cache_size = 2;
         break;

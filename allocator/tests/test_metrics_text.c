@@ -97,6 +97,13 @@ static const golden GOLDEN[] = {
     {"chunk_size", GAUGE_BYTES("chunk_size_bytes", "bytes of a chunk")},
     {"small_cache_size", GAUGE("small_cache_size", "buffers that a thread caches of each small class")},
     {"normal_cache_size", GAUGE("normal_cache_size", "buffers that a thread caches of each larger class")},
+    {"huge_page_fallbacks",
+     COUNTER("huge_page_fallbacks", "regions with ordinary pages where huge ones were asked for")},
+    {"cache_hits", GAUGE("cache_hits", "handles that a thread's cache had ready")},
+    {"cache_misses", COUNTER("cache_misses", "handles that a thread's cache had not ready")},
+    {"cache_refills", COUNTER("cache_refills", "trips of caches that brought handles")},
+    {"cache_flushes", COUNTER("cache_flushes", "trips of caches that took handles away")},
+    {"remote_releases", GAUGE("remote_releases", "handles released by threads beyond what they took themselves")},
 };
 #define GOLDEN_COUNT (sizeof GOLDEN / sizeof GOLDEN[0])
 

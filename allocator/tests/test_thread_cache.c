@@ -433,6 +433,33 @@ static void batches_travel_from_the_releasing_to_the_allocating_thread(void **st
     end(allocator);
 }
 
+static void traffic_of_caches_is_counted(void **state) {
+    (void)state;
+    poolbuf_allocator *allocator = make(NULL);
+    for (int i = 0; i < 100; i++) {
+        assert_true(poolbuf_release(poolbuf_allocate(allocator, 256, 256)));
+    }
+    poolbuf_metrics m = unit_metrics(allocator);
+    assert_int_equal(m.cache_misses, 1);
+    assert_int_equal(m.cache_hits, 99);
+    assert_int_equal(m.cache_refills, 1);
+    assert_int_equal(m.cache_flushes, 0);
+    assert_int_equal(m.remote_releases, 0);
+    poolbuf *buffers[65];
+    buffers[64] = poolbuf_allocate(allocator, 1, 1);
+    run_thread(allocate_64, buffers);
+    give_many(buffers, 64); /* what another thread has taken, and which is gone */
+    assert_int_equal(unit_metrics(allocator).remote_releases, 64 - 1);
+    assert_true(poolbuf_release(buffers[64]));
+    m = unit_metrics(allocator);
+    assert_int_equal(m.remote_releases, 64);
+    assert_int_equal(m.cache_hits + m.cache_misses, 100 + 65);
+    poolbuf_trim_thread_cache(allocator);
+    assert_int_equal(unit_metrics(allocator).remote_releases, 64);
+    assert_int_equal(unit_metrics(allocator).cache_flushes, m.cache_flushes + 2); /* of two classes */
+    end(allocator);
+}
+
 static void *bind(void *argument) {
     poolbuf_allocator *allocator = argument;
     poolbuf *b = poolbuf_allocate(allocator, 64, 64);
@@ -511,6 +538,7 @@ int main(void) {
         cmocka_unit_test(trim_gives_everything_back_at_once),
         cmocka_unit_test(counts_are_exact_at_every_step),
         cmocka_unit_test(a_thread_that_ends_leaves_nothing_in_its_cache),
+        cmocka_unit_test(traffic_of_caches_is_counted),
         cmocka_unit_test(batches_travel_from_the_releasing_to_the_allocating_thread),
         cmocka_unit_test(a_thread_is_bound_to_the_arena_with_the_fewest_threads),
         cmocka_unit_test(destructors_may_allocate_and_release_after_the_cache_has_gone),

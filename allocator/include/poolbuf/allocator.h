@@ -19,6 +19,22 @@ POOLBUF_BEGIN_DECLS
 typedef struct poolbuf_allocator poolbuf_allocator;
 struct poolbuf_chunk; /* chunk.h */
 
+/* Pages of direct chunks and of huge direct buffers. */
+typedef enum poolbuf_huge_pages {
+    POOLBUF_HUGE_PAGES_OFF = 0,     /* as the system has it */
+    POOLBUF_HUGE_PAGES_MADVISE = 1, /* aligned to huge pages, and the kernel is asked to use them (MADV_HUGEPAGE) */
+    POOLBUF_HUGE_PAGES_EXPLICIT =
+        2 /* of huge pages that the system has in reserve (MAP_HUGETLB); ordinary ones where too few
+                                     * are left, which the metric huge_page_fallbacks counts */
+} poolbuf_huge_pages;
+
+/* Which memory node their pages come from. */
+typedef enum poolbuf_numa {
+    POOLBUF_NUMA_OFF = 0,       /* as the process has it */
+    POOLBUF_NUMA_LOCAL = 1,     /* the node of the CPU that touches a page first, whatever the process has */
+    POOLBUF_NUMA_INTERLEAVE = 2 /* all nodes that the process may use, in turn */
+} poolbuf_numa;
+
 /* What an allocator is made of. Fill it with poolbuf_allocator_options_init(), change fields, and pass it to
  * poolbuf_allocator_create(). Each field has an environment variable; `poolbuf options` lists them with their limits. */
 typedef struct poolbuf_allocator_options {
@@ -41,6 +57,12 @@ typedef struct poolbuf_allocator_options {
     uint32_t decay_ms;  /* an empty chunk waits so long to be needed again; POOLBUF_DECAY_MS, 10000; 0 = not at all */
     bool prefer_direct; /* which kind poolbuf_allocate() gives; POOLBUF_PREFER_DIRECT, on */
     bool pooling;       /* off: every buffer is two blocks of malloc, for Valgrind and ASan; POOLBUF_POOLING, on */
+    size_t
+        alignment; /* bytes; the memory of each direct buffer starts at a multiple of it, and a pooled or huge one's usable
+                       * bytes are a multiple, so that no two share such a unit; 0, or a power of two up to page_size;
+                       * POOLBUF_ALIGNMENT, 0 */
+    poolbuf_huge_pages huge_pages; /* with one, chunk_size is at least a huge page; POOLBUF_HUGE_PAGES, off */
+    poolbuf_numa numa;             /* needs libnuma.so.1, which is loaded then; POOLBUF_NUMA, off */
     size_t memory_limit_bytes; /* bytes that payload may take from the system: chunks, spare ones too, huge and unpooled
                                 * buffers, not handles and tables; 0 = no limit, else at least chunk_size where anything is
                                 * pooled; POOLBUF_MEMORY_LIMIT, 0 */
@@ -68,7 +90,7 @@ POOLBUF_API void poolbuf_allocator_options_init(poolbuf_allocator_options *optio
  *   options    copied; NULL means what poolbuf_allocator_options_init() gives.
  *   allocator  not NULL; set on success alone; the caller owns it until poolbuf_allocator_destroy().
  *   returns    POOLBUF_OK.
- *   errors     POOLBUF_ERROR_BAD_OPTION for a value outside its limits, named on stderr; POOLBUF_ERROR_NO_MEMORY;
+ *   errors     POOLBUF_ERROR_BAD_OPTION for a value outside its limits, or that cannot be had here, named on stderr; POOLBUF_ERROR_NO_MEMORY;
  *              POOLBUF_ERROR_BAD_ARGUMENT for a struct_size that this library does not know, and where allocator is NULL.
  *   threads    any.
  *   cost       a mapping for its tables; no chunk yet. */

@@ -64,7 +64,16 @@ typedef struct poolbuf_metrics {
     uint64_t page_size;        /* bytes */
     uint64_t chunk_size;       /* bytes */
     uint64_t small_cache_size; /* buffers a thread caches for each small class, if its budget of bytes reaches so far */
-    uint64_t normal_cache_size; /* the same for each larger class */
+    uint64_t normal_cache_size;   /* the same for each larger class */
+    uint64_t huge_page_fallbacks; /* regions taken with ordinary pages where POOLBUF_HUGE_PAGES asked for others */
+    /* What follows counts handles: those of buffers, of what a buffer moves into when it grows, and of slices. */
+    uint64_t cache_hits;    /* that a thread's cache had ready */
+    uint64_t cache_misses;  /* that it had not */
+    uint64_t cache_refills; /* trips of caches to the depot or an arena that brought handles */
+    uint64_t cache_flushes; /* trips that took handles away */
+    /* Handles that came back to another thread than they were taken by, net: for each thread, releases beyond what it has
+     * taken itself. So what two threads exchange evenly does not show; what one takes and another releases does in full. */
+    uint64_t remote_releases;
 } poolbuf_metrics;
 
 /* poolbuf_allocator_metrics() fills a snapshot.

@@ -14,6 +14,7 @@ static unsigned long passing = ULONG_MAX;
 static bool fail_once;
 static unsigned long most_regions = ULONG_MAX;
 static uint64_t clock_ms; /* atomic */
+static unsigned long huge_reserved;
 
 void os_fault_arm(unsigned long pass, bool once) {
     os_fault_arm_kinds(OS_FAULT_ACQUIRE, pass, once);
@@ -56,6 +57,11 @@ static int fault_acquire(os_source source, size_t size, size_t alignment, void *
     if (fails(OS_FAULT_ACQUIRE) || os_fault_regions() >= most_regions) {
         return ENOMEM;
     }
+    if (source == OS_HUGE && huge_reserved != 0) {
+        huge_reserved--;
+        source = OS_MAPPED;
+        alignment = os_huge_page_size(true);
+    }
     int error = os_linux.acquire(source, size, alignment, region);
     if (error == 0) {
         __atomic_fetch_add(&regions, 1, __ATOMIC_RELAXED);
@@ -78,6 +84,18 @@ static int fault_purge(void *start, size_t size) {
     return fails(OS_FAULT_PURGE) ? EINVAL : os_linux.purge(start, size);
 }
 
+static int fault_advise_huge(void *region, size_t size) {
+    return fails(OS_FAULT_ADVISE) ? EINVAL : os_linux.advise_huge(region, size);
+}
+
+static int fault_bind(void *region, size_t size, os_numa policy) {
+    return fails(OS_FAULT_BIND) ? ENOMEM : os_linux.bind(region, size, policy);
+}
+
+void os_fault_reserve_huge(unsigned long reserved) {
+    huge_reserved = reserved;
+}
+
 static uint64_t fault_now_ms(void) {
     return __atomic_load_n(&clock_ms, __ATOMIC_RELAXED);
 }
@@ -86,4 +104,9 @@ void os_fault_pass_ms(uint64_t ms) {
     __atomic_fetch_add(&clock_ms, ms, __ATOMIC_RELAXED);
 }
 
-const os_backend os_fault = {fault_acquire, fault_give_back, fault_purge, fault_now_ms};
+const os_backend os_fault = {.acquire = fault_acquire,
+                             .give_back = fault_give_back,
+                             .purge = fault_purge,
+                             .advise_huge = fault_advise_huge,
+                             .bind = fault_bind,
+                             .now_ms = fault_now_ms};

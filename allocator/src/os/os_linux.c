@@ -3,21 +3,46 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "os/os_numa.h"
+
 size_t os_page_size(void) {
     return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* The first number after a word in a file of the kernel's; 0 if there is none. */
+static size_t number_in_file(const char *path, const char *word) {
+    FILE *file = fopen(path, "re");
+    char line[256];
+    size_t number = 0;
+    while (file != NULL && number == 0 && fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, word, strlen(word)) == 0) {
+            number = strtoul(line + strlen(word), NULL, 10);
+        }
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return number;
+}
+
+size_t os_huge_page_size(bool reserved) {
+    return reserved ? number_in_file("/proc/meminfo", "Hugepagesize:") * 1024
+                    : number_in_file("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", "");
 }
 
 static size_t round_up(size_t size, size_t alignment) {
     return (size + alignment - 1) & ~(alignment - 1);
 }
 
-static int map(size_t size, void **region) {
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+static int map(size_t size, int flags, void **region) {
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
     if (memory == MAP_FAILED) {
         return errno;
     }
@@ -30,10 +55,10 @@ static int map_aligned(size_t size, size_t alignment, void **region) {
     size_t page = os_page_size();
     size = round_up(size, page);
     if (alignment <= page) {
-        return map(size, region);
+        return map(size, 0, region);
     }
     void *wide = NULL;
-    int error = map(size + alignment - page, &wide);
+    int error = map(size + alignment - page, 0, &wide);
     if (error != 0) {
         return error;
     }
@@ -41,7 +66,8 @@ static int map_aligned(size_t size, size_t alignment, void **region) {
     size_t before = round_up(start, alignment) - start;
     size_t after = alignment - page - before;
     char *memory = (char *)wide + before;
-    /* Trimming cannot fail for want of memory: it only shortens a mapping at its ends. */
+    /* benign: it shortens a mapping at its ends, which can only fail where the kernel has joined it to its neighbours and
+     * the process is at its limit of mappings; what stays then is address space without pages. */
     if (before != 0) {
         (void)munmap(wide, before);
     }
@@ -53,6 +79,10 @@ static int map_aligned(size_t size, size_t alignment, void **region) {
 }
 
 static int linux_acquire(os_source source, size_t size, size_t alignment, void **region) {
+    if (source == OS_HUGE) {
+        /* Without MAP_NORESERVE: the pages are ours from here on, or there is no region. */
+        return map(size, MAP_HUGETLB, region);
+    }
     if (source == OS_MAPPED) {
         return map_aligned(size, alignment, region);
     }
@@ -61,7 +91,7 @@ static int linux_acquire(os_source source, size_t size, size_t alignment, void *
 }
 
 static int linux_give_back(os_source source, void *region, size_t size) {
-    if (source == OS_MAPPED) {
+    if (source != OS_HEAP) {
         return munmap(region, round_up(size, os_page_size())) == 0 ? 0 : errno;
     }
     free(region);
@@ -99,6 +129,10 @@ size_t os_resident_bytes(void *start, size_t size) {
     return bytes;
 }
 
+static int linux_advise_huge(void *region, size_t size) {
+    return madvise(region, size, MADV_HUGEPAGE) == 0 ? 0 : errno;
+}
+
 /* The coarse clock is a load from a page of the kernel's whatever the machine's clock source; it advances with the tick. */
 static uint64_t linux_now_ms(void) {
     struct timespec now = {0};
@@ -106,5 +140,10 @@ static uint64_t linux_now_ms(void) {
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-const os_backend os_linux = {linux_acquire, linux_give_back, linux_purge, linux_now_ms};
+const os_backend os_linux = {.acquire = linux_acquire,
+                             .give_back = linux_give_back,
+                             .purge = linux_purge,
+                             .advise_huge = linux_advise_huge,
+                             .bind = os_numa_bind,
+                             .now_ms = linux_now_ms};
 const os_backend *os = &os_linux;

@@ -1,0 +1,223 @@
+/* Tests of the option huge_pages. */
+#include "smaps.h"
+
+#include <limits.h>
+
+#include "allocator.h"
+#include "give_back.h"
+#include "os/os.h"
+#include "poison.h"
+
+#define CHUNK ((size_t)4 << 20)
+
+static int set_up(void **state) {
+    (void)state;
+    os = &os_fault;
+    poison_init();
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    os_fault_disarm();
+    os_fault_reserve_huge(0);
+    give_back_retry();
+    assert_int_equal(os_fault_regions(), 0);
+    os = &os_linux;
+    return 0;
+}
+
+static poolbuf_allocator_options options_of(poolbuf_huge_pages huge_pages) {
+    poolbuf_allocator_options options;
+    poolbuf_allocator_options_init(&options);
+    options.chunk_size = CHUNK;
+    options.direct_arenas = 1;
+    options.heap_arenas = 1;
+    options.pooling = true;
+    options.prefer_direct = true;
+    options.decay_ms = 0;
+    options.cache_limit_bytes = 0;
+    options.huge_pages = huge_pages;
+    return options;
+}
+
+static poolbuf_allocator *create(poolbuf_huge_pages huge_pages) {
+    const poolbuf_allocator_options options = options_of(huge_pages);
+    poolbuf_allocator *allocator = NULL;
+    UNIT_OK(poolbuf_allocator_create(&options, &allocator));
+    return allocator;
+}
+
+/* Says so and skips where a test would prove nothing. */
+static size_t huge_page_or_skip(bool reserved) {
+    size_t huge = os_huge_page_size(reserved);
+    if (poison_memcheck) {
+        print_message("SKIPPED: under Memcheck chunks come from malloc\n");
+        skip();
+    }
+    if (huge == 0) {
+        print_message("SKIPPED: this kernel has no huge pages\n");
+        skip();
+    }
+    return huge;
+}
+
+static bool is_advised(const void *address) {
+    char line[512];
+    return smaps_line(address, "VmFlags:", line, sizeof line) && strstr(line, " hg") != NULL;
+}
+
+static void chunks_and_huge_buffers_are_aligned_and_advised(void **state) {
+    (void)state;
+    size_t huge = huge_page_or_skip(false);
+    poolbuf_allocator *allocator = create(POOLBUF_HUGE_PAGES_MADVISE);
+    poolbuf *chunk_sized = poolbuf_allocate(allocator, CHUNK, CHUNK);
+    poolbuf *larger = poolbuf_allocate(allocator, CHUNK + 5, CHUNK * 2);
+    assert_int_equal((uintptr_t)poolbuf_memory(chunk_sized) & (huge - 1), 0);
+    assert_int_equal((uintptr_t)poolbuf_memory(larger) & (huge - 1), 0);
+    assert_true(is_advised(poolbuf_memory(chunk_sized)) && is_advised(poolbuf_memory(larger)));
+    poolbuf *heap = poolbuf_allocate_heap(allocator, 100, 100); /* left alone */
+    assert_false(is_advised(poolbuf_memory(heap)));
+    assert_int_equal(unit_metrics(allocator).huge_page_fallbacks, 0);
+    assert_int_equal(unit_metrics(allocator).payload_bytes, CHUNK * 3 + os_page_size());
+    (void)poolbuf_release(heap);
+    (void)poolbuf_release(larger);
+    (void)poolbuf_release(chunk_sized);
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
+static void a_touched_chunk_has_huge_pages(void **state) {
+    (void)state;
+    (void)huge_page_or_skip(false);
+    char word[64] = "";
+    FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "re");
+    if (file != NULL) {
+        (void)fgets(word, sizeof word, file);
+        (void)fclose(file);
+    }
+    if (strstr(word, "[never]") != NULL) {
+        print_message("SKIPPED: transparent huge pages are turned off\n");
+        skip();
+    }
+    poolbuf_allocator *allocator = create(POOLBUF_HUGE_PAGES_MADVISE);
+    poolbuf *b[4];
+    size_t huge_kib = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        b[i] = poolbuf_allocate(allocator, CHUNK, CHUNK);
+        memset(poolbuf_memory(b[i]), 1, CHUNK);
+        size_t kib = smaps_number(poolbuf_memory(b[i]), "AnonHugePages:"); /* neighbours may be one mapping */
+        huge_kib = kib > huge_kib ? kib : huge_kib;
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        (void)poolbuf_release(b[i]);
+    }
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+    print_message("%zu KiB of huge pages\n", huge_kib);
+    if (huge_kib == 0) {
+        print_message("SKIPPED: the kernel found no 2 MiB of memory in one piece\n");
+        skip();
+    }
+}
+
+static void ordinary_chunks_are_not_advised(void **state) {
+    (void)state;
+    (void)huge_page_or_skip(false);
+    poolbuf_allocator *allocator = create(POOLBUF_HUGE_PAGES_OFF);
+    poolbuf *b = poolbuf_allocate(allocator, CHUNK, CHUNK);
+    assert_false(is_advised(poolbuf_memory(b)));
+    (void)poolbuf_release(b);
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
+static void advice_that_is_refused_is_counted_and_the_chunk_serves(void **state) {
+    (void)state;
+    (void)huge_page_or_skip(false);
+    poolbuf_allocator *allocator = create(POOLBUF_HUGE_PAGES_MADVISE);
+    os_fault_arm_kinds(OS_FAULT_ADVISE, 0, false);
+    poolbuf *b = poolbuf_allocate(allocator, CHUNK, CHUNK);
+    assert_non_null(b);
+    assert_int_equal(unit_metrics(allocator).huge_page_fallbacks, 1);
+    (void)poolbuf_release(b);
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
+static void without_reserved_pages_ordinary_ones_serve_and_are_counted(void **state) {
+    (void)state;
+    size_t huge = huge_page_or_skip(true);
+    poolbuf_allocator *allocator = create(POOLBUF_HUGE_PAGES_EXPLICIT);
+    os_fault_arm_kinds(OS_FAULT_ACQUIRE, ULONG_MAX, false);
+    poolbuf *first = poolbuf_allocate(allocator, 100, 100); /* what tables need is out of the way */
+    uint64_t before = unit_metrics(allocator).huge_page_fallbacks;
+    assert_true(before <= 1); /* 0 on a machine that has some in reserve */
+    os_fault_reserve_huge(1);
+    poolbuf *reserved = poolbuf_allocate(allocator, CHUNK, CHUNK);
+    assert_int_equal(unit_metrics(allocator).huge_page_fallbacks, before);
+    assert_int_equal((uintptr_t)poolbuf_memory(reserved) & (huge - 1), 0);
+    os_fault_reserve_huge(1);
+    poolbuf *larger = poolbuf_allocate(allocator, CHUNK + 5, CHUNK * 2);
+    assert_int_equal(unit_metrics(allocator).huge_page_fallbacks, before);
+    assert_int_equal(unit_metrics(allocator).payload_bytes, CHUNK * 3 + huge); /* whole huge pages */
+    memset(poolbuf_memory(larger), 1, poolbuf_capacity(larger));
+    (void)poolbuf_release(larger);
+    (void)poolbuf_release(reserved);
+    (void)poolbuf_release(first);
+    (void)poolbuf_allocator_purge(allocator);
+    assert_int_equal(unit_metrics(allocator).payload_bytes, unit_metrics(allocator).chunk_bytes);
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
+static unsigned dropped;
+
+static int watch_purge(void *start, size_t size) {
+    dropped++;
+    return os_fault.purge(start, size);
+}
+
+/* They would be gone from the reserve for good, and the kernel drops whole ones only. */
+static void pages_in_reserve_go_back_with_their_chunk_alone(void **state) {
+    (void)state;
+    (void)huge_page_or_skip(true);
+    os_backend watching = os_fault;
+    watching.purge = watch_purge;
+    os = &watching;
+    dropped = 0;
+    poolbuf_allocator *allocator = create(POOLBUF_HUGE_PAGES_EXPLICIT);
+    poolbuf *b = poolbuf_allocate(allocator, 100, 100);
+    (void)poolbuf_allocator_purge(allocator);
+    assert_int_equal(dropped, 0);
+    (void)poolbuf_release(b);
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+    os = &os_fault;
+}
+
+static void chunks_below_a_huge_page_are_refused_where_there_are_direct_ones(void **state) {
+    (void)state;
+    for (unsigned i = POOLBUF_HUGE_PAGES_MADVISE; i <= POOLBUF_HUGE_PAGES_EXPLICIT; i++) {
+        size_t huge = huge_page_or_skip(i == POOLBUF_HUGE_PAGES_EXPLICIT);
+        poolbuf_allocator_options options = options_of((poolbuf_huge_pages)i);
+        poolbuf_allocator *allocator = NULL;
+        options.chunk_size = huge / 2;
+        assert_int_equal(poolbuf_allocator_create(&options, &allocator), POOLBUF_ERROR_BAD_OPTION);
+        options.direct_arenas = 0; /* it does not matter then */
+        UNIT_OK(poolbuf_allocator_create(&options, &allocator));
+        UNIT_OK(poolbuf_allocator_destroy(allocator));
+    }
+    poolbuf_allocator_options options = options_of((poolbuf_huge_pages)7);
+    poolbuf_allocator *allocator = NULL;
+    assert_int_equal(poolbuf_allocator_create(&options, &allocator), POOLBUF_ERROR_BAD_OPTION);
+}
+
+#define HUGE_PAGES_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        HUGE_PAGES_TEST(chunks_and_huge_buffers_are_aligned_and_advised),
+        HUGE_PAGES_TEST(a_touched_chunk_has_huge_pages),
+        HUGE_PAGES_TEST(ordinary_chunks_are_not_advised),
+        HUGE_PAGES_TEST(advice_that_is_refused_is_counted_and_the_chunk_serves),
+        HUGE_PAGES_TEST(without_reserved_pages_ordinary_ones_serve_and_are_counted),
+        HUGE_PAGES_TEST(pages_in_reserve_go_back_with_their_chunk_alone),
+        HUGE_PAGES_TEST(chunks_below_a_huge_page_are_refused_where_there_are_direct_ones),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
