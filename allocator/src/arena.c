@@ -9,11 +9,15 @@
 #include "poison.h"
 
 #define METADATA_REGION_BYTES 65536u
+#define GIVEN_BACK_A_CALL     8u /* chunks that one call unmaps, and ranges of pages that it drops: some milliseconds */
+#define GIVEN_BACK_AT_ONCE    1024u /* the same without a decay time: what a call has freed, it gives back */
+#define LATE_MS               1000u /* what the background thread may be late, besides a quarter of the decay time */
 
 void arena_init(arena *self, const arena_config *config) {
     *self = (arena){.config = *config};
     (void)pthread_mutex_init(&self->lock, NULL);
     chunk_lists_init(self->lists, (size_t)1 << config->classes->chunk_log2);
+    decay_init(&self->decay);
     slab_init_handles(&self->handles, config->handle_source);
     slab_init(&self->chunk_records, OS_MAPPED, chunk_storage(config->classes), METADATA_REGION_BYTES);
     slab_init(&self->huge_records, OS_MAPPED, CHUNK_HUGE_STORAGE, METADATA_REGION_BYTES);
@@ -26,6 +30,16 @@ void arena_lock(arena *self) {
 
 void arena_unlock(arena *self) {
     (void)pthread_mutex_unlock(&self->lock);
+}
+
+void arena_freeze(arena *self) {
+    arena_lock(self);
+    decay_begin(&self->decay, &self->lock);
+}
+
+void arena_thaw(arena *self) {
+    decay_end(&self->decay);
+    arena_unlock(self);
 }
 
 /* ---- Regions ------------------------------------------------------------------------------------------------------ */
@@ -78,6 +92,7 @@ static chunk *new_chunk_locked(arena *self) {
 
 /* A chunk that is in no list goes to release_doomed(). */
 static void doom_chunk_locked(arena *self, chunk *record, chunk **doomed) {
+    counter_sub(&self->counters.dirty_pages, record->dirty.count);
     counter_sub(&self->counters.chunks, 1);
     counter_add(&self->counters.chunk_unmaps, 1);
     record->next = *doomed;
@@ -86,20 +101,22 @@ static void doom_chunk_locked(arena *self, chunk *record, chunk **doomed) {
 
 /* An empty chunk has left its list. */
 static void retire_chunk_locked(arena *self, chunk *record, chunk **doomed) {
+    decay_forget(record);
     if (self->config.decay_ms == 0) {
         doom_chunk_locked(self, record, doomed);
     } else {
-        spare_list_add(&self->spares, record, os->now_ms());
+        uint64_t now = os->now_ms();
+        spare_list_add(&self->spares, record, now);
+        decay_expect(&self->decay, now + self->config.decay_ms);
     }
 }
 
-static void doom_decayed_locked(arena *self, chunk **doomed) {
-    if (self->spares.count == 0) {
-        return;
-    }
-    uint64_t now = os->now_ms();
-    chunk *record = NULL;
-    while ((record = spare_list_take_decayed(&self->spares, now, self->config.decay_ms)) != NULL) {
+static void doom_decayed_locked(arena *self, uint64_t now, chunk **doomed) {
+    for (unsigned i = 0; i < GIVEN_BACK_A_CALL; i++) {
+        chunk *record = spare_list_take_decayed(&self->spares, now, self->config.decay_ms);
+        if (record == NULL) {
+            break;
+        }
         doom_chunk_locked(self, record, doomed);
     }
 }
@@ -131,12 +148,73 @@ static size_t release_doomed(arena *self, chunk *doomed) {
     return bytes;
 }
 
-/* The end of each path that takes or gives: unlocks, and gives back the doomed chunks and those that have decayed. After
- * the taking, so that what is needed now is not given back first. */
+/* Takes out pages that are due, or those freed by a moment in the past (DECAY_NEVER: none), drops them with the arena
+ * unlocked, and puts them back. False if there are none. Between decay_begin() and decay_end(); enters and leaves with the arena locked. */
+static bool drop_range_locked(arena *self, uint64_t freed_by_ms, chunk **doomed) {
+    /* The clock is read anew each time: an age is a difference, so now must not be before anything was freed. */
+    uint64_t now = os->now_ms();
+    uint32_t age_ms = freed_by_ms != DECAY_NEVER ? (uint32_t)(now - freed_by_ms) : self->config.decay_ms;
+    decay_range range;
+    if (!decay_take_out(&self->decay, self->config.decay_ms, age_ms, now, &range)) {
+        return false;
+    }
+    arena_unlock(self);
+    decay_drop(&range);
+    arena_lock(self);
+    if (range.dropped) {
+        counter_sub(&self->counters.dirty_pages, range.pages);
+        counter_add(&self->counters.purges, 1);
+        counter_add(&self->counters.purged_bytes, (uint64_t)range.pages << self->config.classes->page_log2);
+    }
+    if (!decay_put_back(&self->decay, &range, os->now_ms())) {
+        retire_chunk_locked(self, range.chunk, doomed);
+    }
+    return true;
+}
+
+static void settle_locked(arena *self) {
+    const chunk *oldest = self->spares.oldest;
+    uint32_t decay_ms = self->config.decay_ms;
+    decay_settle(&self->decay, decay_ms, oldest != NULL ? oldest->emptied_ms + decay_ms : DECAY_NEVER);
+}
+
+/* Drops some of the pages that are due. After decay_begin(), and ends that. */
+static void drop_due_locked(arena *self, chunk **doomed) {
+    unsigned left = self->config.decay_ms != 0 ? GIVEN_BACK_A_CALL : GIVEN_BACK_AT_ONCE;
+    while (left > 0 && drop_range_locked(self, DECAY_NEVER, doomed)) {
+        left--;
+    }
+    settle_locked(self);
+    decay_end(&self->decay);
+}
+
+/* Whether a call should see to what is due. With a background thread it need not, unless that is late: the system has not
+ * scheduled it, or this is the child of a fork() and could start none. */
+static bool is_due_locked(const arena *self) {
+    uint64_t due_ms = decay_due_ms(&self->decay);
+    if (due_ms == DECAY_NEVER) {
+        return false;
+    }
+    uint64_t grace_ms = self->config.wake != NULL ? self->config.decay_ms / 4 + LATE_MS : 0;
+    return os->now_ms() >= due_ms + grace_ms;
+}
+
+/* The end of each path that takes or gives: gives back the doomed chunks and what is due, and leaves unlocked. After the
+ * taking, so that what is needed now is not given back first. */
 static void leave(arena *self, chunk *doomed) {
-    doom_decayed_locked(self, &doomed);
+    if (is_due_locked(self)) {
+        doom_decayed_locked(self, os->now_ms(), &doomed);
+        /* Another thread that is at it does our part too. */
+        if (decay_begin_try(&self->decay)) {
+            drop_due_locked(self, &doomed);
+        }
+    }
+    void (*wake)(void) = arena_has_decaying(self) ? self->config.wake : NULL;
     arena_unlock(self);
     (void)release_doomed(self, doomed);
+    if (wake != NULL) {
+        wake();
+    }
 }
 
 void arena_fini(arena *self) {
@@ -167,10 +245,21 @@ typedef struct place {
     uint8_t *memory;
 } place;
 
+/* A chunk had so many free and dirty pages before: keeps the arena's sums. */
+static void count_pages(arena *self, const chunk *record, uint64_t free_before, uint64_t dirty_before) {
+    counter_add(&self->counters.used_pages,
+                free_before - record->runs.free_pages); /* modulo 2^64, if there are more now */
+    counter_add(&self->counters.dirty_pages, record->dirty.count - dirty_before);
+}
+
 /* What is wanted of a chunk: a run, or a subpage made of record. */
 static bool take_from_chunk(chunk *candidate, uint32_t size_class, subpage *record, uint32_t *position) {
-    return record != NULL ? chunk_add_subpage(candidate, record, size_class)
-                          : chunk_take_run(candidate, size_class, position);
+    uint32_t free_before = candidate->runs.free_pages;
+    uint32_t dirty_before = candidate->dirty.count;
+    bool taken = record != NULL ? chunk_add_subpage(candidate, record, size_class)
+                                : chunk_take_run(candidate, size_class, position);
+    count_pages(candidate->arena, candidate, free_before, dirty_before);
+    return taken;
 }
 
 /* Finds or makes a chunk with room for a run; the run is taken and the chunk where it belongs. */
@@ -197,6 +286,9 @@ static chunk *take_run_locked(arena *self, uint32_t size_class, subpage *record,
     bool taken = take_from_chunk(fresh, size_class, record, position);
     POOLBUF_CHECK(taken, "an empty chunk has no room for a run");
     chunk_list_add(&self->lists[CHUNK_LIST_INIT], fresh);
+    if (fresh->dirty.count != 0) { /* it was a spare one */
+        decay_watch(&self->decay, fresh, self->config.decay_ms, os->now_ms());
+    }
     return fresh;
 }
 
@@ -286,7 +378,7 @@ uint32_t arena_take_naked(arena *self, uint32_t count, poolbuf **list) {
 
 /* The slot is free again. The subpage enters its ring with its first free slot, and leaves with its last used one,
  * unless the ring would be empty then (A2). */
-static bool give_slot_locked(arena *self, chunk *owner, uint32_t size_class, uint32_t position) {
+static bool give_slot_locked(arena *self, chunk *owner, uint32_t size_class, uint32_t position, uint64_t *now) {
     subpage *record = owner->subpages[chunk_position_page(position)];
     POOLBUF_CHECK(record != NULL && record->size_class == size_class, "a slot is freed that belongs to no subpage");
     subpage **ring = &self->rings[size_class];
@@ -298,7 +390,8 @@ static bool give_slot_locked(arena *self, chunk *owner, uint32_t size_class, uin
         return false;
     }
     subpage_ring_remove(ring, record);
-    chunk_remove_subpage(owner, record);
+    *now = os->now_ms();
+    chunk_remove_subpage(owner, record, *now);
     slab_give(&self->subpage_records, record);
     return true;
 }
@@ -307,14 +400,23 @@ static void give_locked(arena *self, poolbuf *handle, chunk **doomed) {
     chunk *owner = handle->origin;
     uint32_t size_class = (uint32_t)handle->bin - self->config.first_bin;
     POOLBUF_CHECK(size_class < self->config.classes->count, "a handle's class is out of range");
+    uint32_t free_before = owner->runs.free_pages;
+    uint32_t dirty_before = owner->dirty.count;
+    uint64_t now = 0;
     bool pages_freed = true;
     if (size_class_is_small(self->config.classes, size_class)) {
-        pages_freed = give_slot_locked(self, owner, size_class, handle->position);
+        pages_freed = give_slot_locked(self, owner, size_class, handle->position, &now);
     } else {
-        chunk_give_run(owner, size_class, handle->position);
+        now = os->now_ms();
+        chunk_give_run(owner, size_class, handle->position, now);
     }
-    if (pages_freed && !chunk_list_after_give(owner)) {
-        retire_chunk_locked(self, owner, doomed);
+    if (pages_freed) {
+        count_pages(self, owner, free_before, dirty_before);
+        if (chunk_list_after_give(owner)) {
+            decay_watch(&self->decay, owner, self->config.decay_ms, now);
+        } else {
+            retire_chunk_locked(self, owner, doomed);
+        }
     }
     counter_sub(&self->counters.carved[size_class], 1);
     counter_add(&self->counters.releases, 1);
@@ -413,46 +515,54 @@ void arena_give_huge(poolbuf *handle) {
 
 /* ---- Purge, dump, audit ------------------------------------------------------------------------------------------- */
 
-typedef struct purge_context {
-    chunk *chunk;
-    size_t bytes;
-} purge_context;
-
-static void purge_run(void *context, uint32_t page, uint32_t pages) {
-    purge_context *purge = context;
-    size_t bytes = (size_t)pages << purge->chunk->runs.classes->page_log2;
-    if (os->purge(chunk_address(purge->chunk, page), bytes) == 0) {
-        purge->bytes += bytes;
-    }
-}
-
 void arena_decay(arena *self) {
-    if (counter_get(&self->spares.count) != 0) {
+    uint64_t due_ms = decay_due_ms(&self->decay);
+    if (due_ms != DECAY_NEVER && os->now_ms() >= due_ms) {
         arena_lock(self);
         leave(self, NULL);
     }
 }
 
+bool arena_decay_step(arena *self) {
+    if (!arena_has_decaying(self)) {
+        return false;
+    }
+    chunk *doomed = NULL;
+    arena_lock(self);
+    decay_begin(&self->decay, &self->lock);
+    doom_decayed_locked(self, os->now_ms(), &doomed);
+    drop_due_locked(self, &doomed);
+    bool more = os->now_ms() >= decay_due_ms(&self->decay);
+    arena_unlock(self);
+    (void)release_doomed(self, doomed);
+    return more;
+}
+
 size_t arena_release_spares(arena *self) {
     chunk *doomed = NULL;
     arena_lock(self);
+    /* The caller has found too few pages, perhaps because some were out. */
+    decay_begin(&self->decay, &self->lock);
     doom_spares_locked(self, &doomed);
+    decay_end(&self->decay);
     arena_unlock(self);
     return release_doomed(self, doomed);
 }
 
 size_t arena_purge(arena *self) {
     chunk *doomed = NULL;
-    size_t bytes = 0;
     arena_lock(self);
-    for (unsigned i = 0; i < CHUNK_LIST_COUNT; i++) {
-        for (chunk *record = self->lists[i].first; record != NULL; record = record->next) {
-            purge_context purge = {.chunk = record};
-            run_index_visit_free(&record->runs, purge_run, &purge);
-            bytes += purge.bytes;
-        }
+    decay_begin(&self->decay, &self->lock);
+    uint64_t before = self->counters.purged_bytes;
+    uint64_t start = os->now_ms();
+    decay_hurry(&self->decay);
+    while (drop_range_locked(self, start, &doomed)) {
+        /* What is freed from now on, and what could not be dropped, is not this call's: so it ends. */
     }
+    size_t bytes = self->counters.purged_bytes - before; /* all ours, as nobody else drops meanwhile */
     doom_spares_locked(self, &doomed);
+    settle_locked(self);
+    decay_end(&self->decay);
     arena_unlock(self);
     return bytes + release_doomed(self, doomed);
 }
@@ -460,6 +570,7 @@ size_t arena_purge(arena *self) {
 void arena_close(arena *self) {
     arena_lock(self);
     self->config.decay_ms = 0;
+    self->config.wake = NULL;
     arena_unlock(self);
     (void)arena_purge(self);
 }
@@ -473,8 +584,9 @@ size_t arena_metadata_bytes(arena *self) {
 }
 
 static void dump_chunk(const chunk *record, FILE *stream) {
-    (void)fprintf(stream, "    chunk %p: %u%% used, %zu bytes free, %u subpages\n", (void *)chunk_address(record, 0),
-                  chunk_usage(record), chunk_free_bytes(record), record->subpage_count);
+    (void)fprintf(stream, "    chunk %p: %u%% used, %zu bytes free, %u subpages, %u pages dirty\n",
+                  (void *)chunk_address(record, 0), chunk_usage(record), chunk_free_bytes(record),
+                  record->subpage_count, record->dirty.count);
     for (uint32_t page = 0; page < record->runs.page_count; page++) {
         const subpage *cut = record->subpages[page];
         if (cut != NULL) {
@@ -501,8 +613,9 @@ void arena_dump(arena *self, FILE *stream) {
     uint64_t now = os->now_ms();
     (void)fprintf(stream, "  spare:%s\n", self->spares.newest == NULL ? " none" : "");
     for (const chunk *record = self->spares.newest; record != NULL; record = record->next) {
-        (void)fprintf(stream, "    chunk %p: empty for %llu of %u ms\n", (void *)chunk_address(record, 0),
-                      (unsigned long long)(now - record->emptied_ms), self->config.decay_ms);
+        (void)fprintf(stream, "    chunk %p: empty for %llu of %u ms, %u pages dirty\n",
+                      (void *)chunk_address(record, 0), (unsigned long long)(now - record->emptied_ms),
+                      self->config.decay_ms, record->dirty.count);
     }
     arena_unlock(self);
 }
@@ -525,8 +638,9 @@ static bool audit_locked(const arena *self) {
     uint64_t used[SIZE_CLASS_MAX_COUNT] = {0};
     uint64_t pages = 0;
     uint64_t subpage_pages = 0;
+    uint64_t dirty_pages = self->decay.out_pages;
     uint64_t chunks = self->spares.count;
-    if (!chunk_lists_audit(self->lists) || !spare_list_audit(&self->spares)) { /* A3 */
+    if (!chunk_lists_audit(self->lists) || !spare_list_audit(&self->spares) || !decay_audit(&self->decay)) { /* A3 */
         return false;
     }
     for (unsigned i = 0; i < CHUNK_LIST_COUNT; i++) {
@@ -534,13 +648,18 @@ static bool audit_locked(const arena *self) {
             POOLBUF_AUDIT(record->arena == self);
             audit_count(record, ring_members, used, &subpage_pages);
             pages += record->runs.page_count - record->runs.free_pages;
+            dirty_pages += record->dirty.count;
+            POOLBUF_AUDIT(record->dirty.count == 0 || record->decay_link != NULL); /* D1 */
             chunks++;
         }
     }
     for (const chunk *record = self->spares.newest; record != NULL; record = record->next) {
         POOLBUF_AUDIT(record->arena == self);
+        POOLBUF_AUDIT(record->decay_link == NULL); /* D1 */
+        dirty_pages += record->dirty.count;
     }
     POOLBUF_AUDIT(chunks == self->counters.chunks);
+    POOLBUF_AUDIT(dirty_pages == self->counters.dirty_pages);
     uint64_t run_pages = 0;
     for (uint32_t i = 0; i < classes->count; i++) {
         uint64_t members = 0;
@@ -556,7 +675,8 @@ static bool audit_locked(const arena *self) {
             run_pages += self->counters.carved[i] * (size_class_bytes(i) >> classes->page_log2);
         }
     }
-    POOLBUF_AUDIT(pages == subpage_pages + run_pages);
+    POOLBUF_AUDIT(pages == subpage_pages + run_pages + self->decay.out_pages);
+    POOLBUF_AUDIT(subpage_pages + run_pages == self->counters.used_pages);
     return true;
 }
 

@@ -18,6 +18,11 @@ static void add_arena(poolbuf_metrics *m, arena *source) {
     m->spare_chunks += counter_get(&source->spares.count);
     m->chunk_maps += counter_get(&counters->chunk_maps);
     m->chunk_unmaps += counter_get(&counters->chunk_unmaps);
+    uint64_t dirty_pages = counter_get(&counters->dirty_pages);
+    m->dirty_bytes += dirty_pages << source->config.classes->page_log2;
+    m->committed_bytes += (counter_get(&counters->used_pages) + dirty_pages) << source->config.classes->page_log2;
+    m->purges += counter_get(&counters->purges);
+    m->purged_bytes += counter_get(&counters->purged_bytes);
     m->metadata_bytes += arena_metadata_bytes(source);
 }
 
@@ -58,6 +63,7 @@ poolbuf_status poolbuf_allocator_metrics(poolbuf_allocator *allocator, poolbuf_m
     registry_unlock();
     m.huge_buffers += counter_get(&allocator->unpooled_buffers);
     m.huge_bytes += counter_get(&allocator->unpooled_bytes);
+    m.committed_bytes += m.huge_bytes;
     m.pinned_bytes = m.live_bytes + m.cached_bytes;
     m.chunk_bytes = m.chunk_count * allocator->options.chunk_size;
     m.releases = m.allocations > m.live_buffers ? m.allocations - m.live_buffers : 0;

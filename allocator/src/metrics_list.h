@@ -33,3 +33,7 @@ METRIC(chunk_unmaps, "chunk_unmaps", counter, "", "chunks given back to the syst
 METRIC(thread_caches, "thread_caches", gauge, "", "threads that have a cache of this allocator")
 METRIC(misuses, "misuses", counter, "", "releases and uses of dead buffers, in the whole process")
 METRIC(spare_chunks, "spare_chunks", gauge, "", "chunks that are empty and wait to be needed again")
+METRIC(committed_bytes, "committed_bytes", gauge, "bytes", "pages of chunks in use or dirty, and huge buffers")
+METRIC(dirty_bytes, "dirty_bytes", gauge, "bytes", "free pages that have been used and not yet dropped")
+METRIC(purges, "purges", counter, "", "times that the system dropped free pages")
+METRIC(purged_bytes, "purged_bytes", counter, "bytes", "bytes that the system dropped so")

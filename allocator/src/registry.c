@@ -233,20 +233,20 @@ static void thread_exits(void *value) {
     registry_unlock();
 }
 
-static void lock_arenas(void *context, cache_group *group) {
+static void freeze_arenas(void *context, cache_group *group) {
     (void)context;
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         for (uint32_t i = 0; i < group->arena_counts[kind]; i++) {
-            arena_lock(&group->arenas[kind][i]);
+            arena_freeze(&group->arenas[kind][i]);
         }
     }
 }
 
-static void unlock_arenas(void *context, cache_group *group) {
+static void thaw_arenas(void *context, cache_group *group) {
     (void)context;
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         for (uint32_t i = 0; i < group->arena_counts[kind]; i++) {
-            arena_unlock(&group->arenas[kind][i]);
+            arena_thaw(&group->arenas[kind][i]);
         }
     }
 }
@@ -254,11 +254,11 @@ static void unlock_arenas(void *context, cache_group *group) {
 static void before_fork(void) {
     registry_lock_creation();
     registry_lock();
-    visit_locked(lock_arenas, NULL);
+    visit_locked(freeze_arenas, NULL);
 }
 
 static void after_fork_parent(void) {
-    visit_locked(unlock_arenas, NULL);
+    visit_locked(thaw_arenas, NULL);
     registry_unlock();
     registry_unlock_creation();
 }

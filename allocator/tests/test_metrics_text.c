@@ -56,7 +56,11 @@ static void json_is_the_golden_text(void **state) {
                 "  \"chunk_unmaps\": 16,\n"
                 "  \"thread_caches\": 17,\n"
                 "  \"misuses\": 18,\n"
-                "  \"spare_chunks\": 19\n"
+                "  \"spare_chunks\": 19,\n"
+                "  \"committed_bytes\": 20,\n"
+                "  \"dirty_bytes\": 21,\n"
+                "  \"purges\": 22,\n"
+                "  \"purged_bytes\": 23\n"
                 "}\n");
 }
 
@@ -68,30 +72,41 @@ static void json_is_the_golden_text(void **state) {
 #define COUNTER(name, help, value)                                                                                     \
     "# TYPE poolbuf_" name " counter\n# HELP poolbuf_" name " " help "\npoolbuf_" name "_total " value "\n"
 
+#define COUNTER_BYTES(name, help, value)                                                                               \
+    "# TYPE poolbuf_" name " counter\n# UNIT poolbuf_" name " bytes\n# HELP poolbuf_" name " " help "\npoolbuf_" name  \
+    "_total " value "\n"
+
 static void openmetrics_is_the_golden_text(void **state) {
     (void)state;
     poolbuf_metrics metrics = counting();
     expect_text(
         poolbuf_metrics_write_openmetrics, &metrics,
         GAUGE("live_buffers", "buffers in users' hands", "1") GAUGE_BYTES(
-            "live_bytes", "their bytes, those of a pooled buffer's size class", "18446744073709551615")
-            GAUGE("cached_buffers", "handles that wait, with their memory, in thread caches and in the depot",
-                  "3") GAUGE_BYTES("cached_bytes", "their bytes", "4")
-                GAUGE_BYTES("pinned_bytes", "live and cached bytes, which no chunk can give back now", "5")
-                    GAUGE("huge_buffers", "live buffers that are larger than a chunk, or unpooled", "6") GAUGE_BYTES(
-                        "huge_bytes", "their bytes", "7") GAUGE("chunks", "chunks mapped, spare ones included",
-                                                                "8") GAUGE_BYTES("chunk_bytes", "their bytes", "9")
-                        GAUGE_BYTES("metadata_bytes", "handles, chunk records, caches and tables",
-                                    "10") COUNTER("allocations", "buffers handed out", "9007199254740993")
-                            GAUGE("releases", "allocations minus live buffers: those that came back", "12") COUNTER(
-                                "arena_allocations", "buffers that an arena cut from a chunk",
-                                "13") COUNTER("arena_releases", "buffers that went back into a chunk",
-                                              "14") COUNTER("chunk_maps", "chunks taken from the system", "15")
-                                COUNTER("chunk_unmaps", "chunks given back to the system", "16")
-                                    GAUGE("thread_caches", "threads that have a cache of this allocator", "17") COUNTER(
-                                        "misuses", "releases and uses of dead buffers, in the whole process", "18")
-                                        GAUGE("spare_chunks", "chunks that are empty and wait to be needed again",
-                                              "19") "# EOF\n");
+            "live_bytes", "their bytes, those of a pooled buffer's size class",
+            "18446744073709551615") GAUGE("cached_buffers",
+                                          "handles that wait, with their memory, in thread caches and in the depot",
+                                          "3") GAUGE_BYTES("cached_bytes", "their bytes", "4")
+            GAUGE_BYTES("pinned_bytes", "live and cached bytes, which no chunk can give back now",
+                        "5") GAUGE("huge_buffers", "live buffers that are larger than a chunk, or unpooled", "6")
+                GAUGE_BYTES("huge_bytes", "their bytes", "7") GAUGE("chunks", "chunks mapped, spare ones included",
+                                                                    "8") GAUGE_BYTES("chunk_bytes", "their bytes", "9")
+                    GAUGE_BYTES("metadata_bytes", "handles, chunk records, caches and tables",
+                                "10") COUNTER("allocations", "buffers handed out", "9007199254740993")
+                        GAUGE("releases", "allocations minus live buffers: those that came back",
+                              "12") COUNTER("arena_allocations", "buffers that an arena cut from a chunk",
+                                            "13") COUNTER("arena_releases", "buffers that went back into a chunk", "14")
+                            COUNTER("chunk_maps", "chunks taken from the system",
+                                    "15") COUNTER("chunk_unmaps", "chunks given back to the system", "16")
+                                GAUGE("thread_caches", "threads that have a cache of this allocator", "17") COUNTER(
+                                    "misuses", "releases and uses of dead buffers, in the whole process", "18")
+                                    GAUGE("spare_chunks", "chunks that are empty and wait to be needed again", "19")
+                                        GAUGE_BYTES("committed_bytes",
+                                                    "pages of chunks in use or dirty, and huge buffers", "20")
+                                            GAUGE_BYTES("dirty_bytes",
+                                                        "free pages that have been used and not yet dropped", "21")
+                                                COUNTER("purges", "times that the system dropped free pages", "22")
+                                                    COUNTER_BYTES("purged_bytes", "bytes that the system dropped so",
+                                                                  "23") "# EOF\n");
 }
 
 static const writer WRITERS[] = {poolbuf_metrics_write_json, poolbuf_metrics_write_openmetrics};

@@ -82,12 +82,12 @@ POOLBUF_API poolbuf_allocator *poolbuf_allocator_default(void);
 POOLBUF_API void poolbuf_trim_thread_cache(poolbuf_allocator *allocator);
 
 /* poolbuf_allocator_purge() gives back to the system all that can be given back now: it trims the calling thread's
- * cache, empties what the threads share, unmaps spare chunks, and drops the pages of free runs in the others.
+ * cache, empties what the threads share, unmaps spare chunks, and drops the dirty pages of the others.
  *   allocator  NULL means the default one.
- *   returns    bytes of chunks that went back; dropped pages that the system had never backed count too.
+ *   returns    bytes of the chunks that were unmapped and of the pages that were dropped.
  *   errors     none; what the system refuses stays as it is.
  *   threads    any; other threads' caches are theirs and stay.
- *   cost       one system call for each free run; holds each arena's lock meanwhile. */
+ *   cost       one system call for each spare chunk and each dirty run, without the arena's lock. */
 POOLBUF_API size_t poolbuf_allocator_purge(poolbuf_allocator *allocator);
 
 /* poolbuf_allocator_dump() writes every structure as text: arenas, chunk lists, chunks with their usage, subpages.

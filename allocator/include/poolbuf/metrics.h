@@ -40,6 +40,10 @@ typedef struct poolbuf_metrics {
     uint64_t thread_caches;     /* threads that have a cache of this allocator now */
     uint64_t misuses;           /* releases and uses of dead buffers; only POOLBUF_MISUSE=count lets it pass 1 */
     uint64_t spare_chunks;      /* of chunk_count: empty, and waiting to be needed again or to go back to the system */
+    uint64_t committed_bytes;   /* pages of chunks that are in use or dirty, and huge buffers: what may be resident */
+    uint64_t dirty_bytes;       /* of those, free pages that have been used and not yet dropped; of spare chunks too */
+    uint64_t purges;            /* times that the system was asked to drop free pages, and did */
+    uint64_t purged_bytes;      /* what that was */
 } poolbuf_metrics;
 
 /* poolbuf_allocator_metrics() fills a snapshot.

@@ -43,7 +43,8 @@ extern const os_backend os_fault;
 
 size_t os_page_size(void);
 
-/* os_fault: let so many calls of acquire pass and fail all that follow, or the next one only; purge never matters.
+/* os_fault: let so many calls of acquire pass and fail all that follow, or the next one only; purge does as
+ * os_fault_fail_purge() says.
  * os_fault_calls() tells how many there were since, os_fault_regions() how many regions are out. os_fault_limit() makes acquire
  * fail while so many regions are out, as a system does that is full. Its clock stands still but for os_fault_pass_ms(). */
 void os_fault_arm(unsigned long passing, bool once);
@@ -51,6 +52,7 @@ void os_fault_disarm(void);
 unsigned long os_fault_calls(void);
 unsigned long os_fault_regions(void);
 void os_fault_limit(unsigned long most_regions);
+void os_fault_fail_purge(bool fail);
 void os_fault_pass_ms(uint64_t ms);
 
 #endif

@@ -12,6 +12,7 @@ static unsigned long regions; /* atomic; acquired and not given back */
 static unsigned long passing = ULONG_MAX;
 static bool fail_once;
 static unsigned long most_regions = ULONG_MAX;
+static bool purge_fails;  /* atomic */
 static uint64_t clock_ms; /* atomic */
 
 void os_fault_arm(unsigned long pass, bool once) {
@@ -58,7 +59,11 @@ static int fault_give_back(os_source source, void *region, size_t size) {
 }
 
 static int fault_purge(void *start, size_t size) {
-    return os_linux.purge(start, size);
+    return __atomic_load_n(&purge_fails, __ATOMIC_RELAXED) ? EINVAL : os_linux.purge(start, size);
+}
+
+void os_fault_fail_purge(bool fail) {
+    __atomic_store_n(&purge_fails, fail, __ATOMIC_RELAXED);
 }
 
 static uint64_t fault_now_ms(void) {
