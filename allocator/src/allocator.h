@@ -12,6 +12,7 @@
 #include <poolbuf/allocator.h>
 #include <poolbuf/buffer.h>
 
+#include "background.h"
 #include "size_class.h"
 #include "thread_cache.h"
 
@@ -21,8 +22,10 @@ struct poolbuf_allocator {
     size_classes classes;
     size_t region_bytes; /* of the mapping that this struct lies in */
     bool is_default;
+    bool has_member;                 /* the background thread sees to it */
     bool pooled[CACHE_KINDS];        /* by kind: whether there are arenas for it */
     uint32_t kind_bins[CACHE_KINDS]; /* the bin of class 0, by kind */
+    background_member member;        /* where options.background_thread is on, and there are arenas */
     uint64_t unpooled_buffers;       /* atomic; alive */
     uint64_t unpooled_bytes;         /* atomic; of those */
     uint64_t orphans;                /* atomic; buffers alive of a destroyed allocator (A4) */

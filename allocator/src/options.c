@@ -378,6 +378,7 @@ void poolbuf_allocator_options_init(poolbuf_allocator_options *options) {
         .decay_ms = (uint32_t)number(OPTION_DECAY_MS),
         .prefer_direct = flag(OPTION_PREFER_DIRECT),
         .pooling = flag(OPTION_POOLING),
+        .background_thread = flag(OPTION_BACKGROUND_THREAD),
     };
 }
 

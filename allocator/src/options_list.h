@@ -36,8 +36,10 @@ OPTION(CACHE_LIMIT_BYTES, "POOLBUF_CACHE_LIMIT_BYTES", BYTES, "16m", "0 to 1t", 
        "what one thread's cache may hold; 0: no caches")
 OPTION(CACHE_TRIM_INTERVAL, "POOLBUF_CACHE_TRIM_INTERVAL", COUNT, "8192", "0 (never) to 4294967294", 0, 4294967294,
        "allocations of a thread between two trims of its cache")
-OPTION(DECAY_MS, "POOLBUF_DECAY_MS", COUNT, "10000", "0 (at once) to 4294967295", 0, 4294967295,
-       "milliseconds that an empty chunk waits to be needed again before it goes back to the system")
+OPTION(DECAY_MS, "POOLBUF_DECAY_MS", COUNT, "5000", "0 (at once) to 4294967295", 0, 4294967295,
+       "milliseconds that an empty chunk or a free page waits to be needed again before it goes back to the system")
+OPTION(BACKGROUND_THREAD, "POOLBUF_BACKGROUND_THREAD", FLAG, "off", "on|off", 0, 0,
+       "a thread gives back what has waited so long; off: the next call that reaches an arena does")
 OPTION(LEAK_LEVEL, "POOLBUF_LEAK_LEVEL", CHOICE, "simple", "disabled|simple|advanced|paranoid", 0, 0,
        "how closely buffers are watched for leaks")
 OPTION(LEAK_SAMPLING_INTERVAL, "POOLBUF_LEAK_SAMPLING_INTERVAL", COUNT, "128", "1 to 1073741824", 1, 1073741824,

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stddef.h>
 
+#include "background.h"
 #include "counter.h"
 #include "tracker.h"
 
@@ -253,13 +254,19 @@ static void thaw_arenas(void *context, cache_group *group) {
 
 static void before_fork(void) {
     registry_lock_creation();
+    background_before_fork();
     registry_lock();
     visit_locked(freeze_arenas, NULL);
 }
 
-static void after_fork_parent(void) {
+static void after_fork(void) {
     visit_locked(thaw_arenas, NULL);
     registry_unlock();
+}
+
+static void after_fork_parent(void) {
+    after_fork();
+    background_after_fork_parent();
     registry_unlock_creation();
 }
 
@@ -275,7 +282,9 @@ static void after_fork_child(void) {
             unlink_thread_locked(thread);
         }
     }
-    after_fork_parent();
+    after_fork();
+    background_after_fork_child();
+    registry_unlock_creation();
 }
 
 /* ---- Groups ------------------------------------------------------------------------------------------------------- */

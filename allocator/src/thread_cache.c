@@ -134,6 +134,8 @@ static void give_to_arena(const thread_cache *self, uint32_t bin, poolbuf *list)
 static void give_batch(thread_cache *self, uint32_t bin, poolbuf *batch) {
     if (!depot_put(&self->group->depot[bin], self->group->bins[bin].depot_places, batch)) {
         give_to_arena(self, bin, batch);
+    } else if (self->group->wake != NULL) {
+        self->group->wake();
     }
 }
 

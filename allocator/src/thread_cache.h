@@ -102,6 +102,7 @@ typedef struct cache_group {
     uint32_t largest;           /* bytes; the chunk's size */
     uint32_t trim_interval;     /* allocations; 0: never */
     size_t budget;              /* bytes that one cache may hold */
+    void (*wake)(void);         /* called when a batch has gone to the depot; may be NULL */
     arena *arenas[CACHE_KINDS]; /* arrays */
     uint32_t arena_counts[CACHE_KINDS];
     thread_cache *first; /* guarded by the registry lock, as are the next three */

@@ -33,9 +33,10 @@ typedef struct poolbuf_allocator_options {
     uint32_t normal_cache_size; /* the same for each larger class; POOLBUF_NORMAL_CACHE_SIZE, 64; 0 = none */
     uint32_t
         cache_trim_interval; /* a thread's allocations between two trims; POOLBUF_CACHE_TRIM_INTERVAL, 8192; 0 = never */
-    uint32_t decay_ms;  /* an empty chunk waits so long to be needed again; POOLBUF_DECAY_MS, 10000; 0 = not at all */
-    bool prefer_direct; /* which kind poolbuf_allocate() gives; POOLBUF_PREFER_DIRECT, on */
-    bool pooling;       /* off: every buffer is two blocks of malloc, for Valgrind and ASan; POOLBUF_POOLING, on */
+    uint32_t decay_ms;      /* unused memory waits so long to be needed again; POOLBUF_DECAY_MS, 5000; 0 = not at all */
+    bool prefer_direct;     /* which kind poolbuf_allocate() gives; POOLBUF_PREFER_DIRECT, on */
+    bool pooling;           /* off: every buffer is two blocks of malloc, for Valgrind and ASan; POOLBUF_POOLING, on */
+    bool background_thread; /* gives back what has waited while nobody calls in; POOLBUF_BACKGROUND_THREAD, off */
 } poolbuf_allocator_options;
 
 /* poolbuf_allocator_options_init() sets every option to its default, then to what the environment says.
@@ -49,10 +50,11 @@ POOLBUF_API void poolbuf_allocator_options_init(poolbuf_allocator_options *optio
  *   options    copied; NULL means what poolbuf_allocator_options_init() gives.
  *   allocator  not NULL; set on success alone; the caller owns it until poolbuf_allocator_destroy().
  *   returns    POOLBUF_OK.
- *   errors     POOLBUF_ERROR_BAD_OPTION for a value outside its limits, named on stderr; POOLBUF_ERROR_NO_MEMORY;
- *              POOLBUF_ERROR_BAD_ARGUMENT for a struct_size that this library does not know, and where allocator is NULL.
+ *   errors     POOLBUF_ERROR_BAD_OPTION for a value outside its limits, named on stderr; POOLBUF_ERROR_NO_MEMORY, also
+ *              where background_thread is on and the system starts no thread; POOLBUF_ERROR_BAD_ARGUMENT for a
+ *              struct_size that this library does not know, and where allocator is NULL.
  *   threads    any.
- *   cost       a mapping for its tables; no chunk yet. */
+ *   cost       a mapping for its tables; no chunk yet; the background thread, if it is the first to ask for it. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_allocator_create(const poolbuf_allocator_options *options,
                                                                       poolbuf_allocator **allocator);
 
@@ -65,7 +67,7 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_allocator_create(const pool
  *              POOLBUF_ERROR_BAD_ARGUMENT for the default allocator, which lasts as long as the process.
  *   threads    any; while no other thread is inside a call on the allocator or on a buffer of it. Threads that have used
  *              it may live on or exit, and release what is alive later.
- *   cost       unmaps everything. */
+ *   cost       unmaps everything; ends the background thread, if it was the last to ask for it. */
 POOLBUF_API poolbuf_status poolbuf_allocator_destroy(poolbuf_allocator *allocator);
 
 /* poolbuf_allocator_default() lends the allocator that serves every call that names none.
