@@ -195,7 +195,8 @@ static bool is_due_locked(const arena *self) {
     if (due_ms == DECAY_NEVER) {
         return false;
     }
-    uint64_t grace_ms = self->config.wake != NULL ? self->config.decay_ms / 4 + LATE_MS : 0;
+    uint32_t decay_ms = self->config.decay_ms; /* 0: what a call frees it gives back itself, thread or not */
+    uint64_t grace_ms = self->config.wake != NULL && decay_ms != 0 ? (uint64_t)decay_ms / 4 + LATE_MS : 0;
     return os->now_ms() >= due_ms + grace_ms;
 }
 

@@ -223,10 +223,23 @@ static void the_shortest_decay_time_of_all_sets_the_pace(void **state) {
     poolbuf_allocator *at_once = make(true, 0);
     assert_int_equal(background_pass(), 50);
     UNIT_OK(poolbuf_allocator_destroy(slow));
-    make_dirty(at_once, MIB);
-    assert_int_equal(unit_metrics(at_once).committed_bytes, 0); /* the call itself */
     assert_int_equal(background_pass(), BACKGROUND_NEVER);
     UNIT_OK(poolbuf_allocator_destroy(at_once));
+}
+
+static void without_a_decay_time_calls_give_back_at_once_all_the_same(void **state) {
+    (void)state;
+    poolbuf_allocator *allocator = make(true, 0);
+    poolbuf *kept = poolbuf_allocate_direct(allocator, MIB, MIB);
+    for (unsigned i = 1; i <= 3; i++) {
+        background_before_fork(); /* the thread stays out of it */
+        assert_true(poolbuf_release(poolbuf_allocate_direct(allocator, MIB, MIB)));
+        assert_int_equal(unit_metrics(allocator).dirty_bytes, 0);
+        assert_int_equal(unit_metrics(allocator).purges, i);
+        background_after_fork_parent();
+    }
+    assert_true(poolbuf_release(kept));
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
 }
 
 static void calls_leave_it_to_the_thread_unless_that_is_late(void **state) {
@@ -571,6 +584,27 @@ static void a_process_ends_with_the_thread_alive(void **state) {
     expect_child_was_good(child);
 }
 
+static void the_default_allocator_goes_on_without_a_thread_that_cannot_be_started(void **state) {
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        __atomic_store_n(&refuse_threads, true, __ATOMIC_RELAXED);
+        assert_int_equal(setenv("POOLBUF_BACKGROUND_THREAD", "on", 1), 0);
+        int pipes[2];
+        assert_int_equal(pipe(pipes), 0);
+        assert_int_equal(dup2(pipes[1], STDERR_FILENO), STDERR_FILENO);
+        os = &os_linux;
+        poolbuf *b = poolbuf_allocate(NULL, MIB, MIB);
+        char said[256] = "";
+        assert_true(read(pipes[0], said, sizeof said - 1) > 0);
+        bool good =
+            b != NULL && poolbuf_release(b) && threads_now(false) == 0 &&
+            strcmp(said, "poolbuf: POOLBUF_BACKGROUND_THREAD=on: the system starts no thread; going on without\n") == 0;
+        exit(good ? 0 : 1);
+    }
+    expect_child_was_good(child);
+}
+
 #define THREAD_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -581,6 +615,7 @@ int main(void) {
         THREAD_TEST(what_a_thread_caches_is_its_own_and_stays),
         THREAD_TEST(what_the_system_refuses_to_drop_ends_no_pass),
         THREAD_TEST(the_shortest_decay_time_of_all_sets_the_pace),
+        THREAD_TEST(without_a_decay_time_calls_give_back_at_once_all_the_same),
         THREAD_TEST(calls_leave_it_to_the_thread_unless_that_is_late),
         THREAD_TEST(there_is_no_thread_where_nobody_asks_for_one),
         THREAD_TEST(one_thread_serves_all_and_ends_with_the_last),
@@ -595,6 +630,7 @@ int main(void) {
         THREAD_TEST(a_child_that_can_start_no_thread_gives_back_on_its_calls),
         THREAD_TEST(a_fork_amid_work_loses_no_pages),
         THREAD_TEST(a_process_ends_with_the_thread_alive),
+        THREAD_TEST(the_default_allocator_goes_on_without_a_thread_that_cannot_be_started),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
