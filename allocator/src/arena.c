@@ -188,22 +188,22 @@ static void drop_due_locked(arena *self, chunk **doomed) {
     decay_end(&self->decay);
 }
 
-/* Whether a call should see to what is due. With a background thread it need not, unless that is late: the system has not
+/* Whether a call should see to what is due; now is 0 where it has not looked at the clock yet. With a background thread it need not, unless that is late: the system has not
  * scheduled it, or this is the child of a fork() and could start none. */
-static bool is_due_locked(const arena *self) {
+static bool is_due_locked(const arena *self, uint64_t now) {
     uint64_t due_ms = decay_due_ms(&self->decay);
     if (due_ms == DECAY_NEVER) {
         return false;
     }
     uint32_t decay_ms = self->config.decay_ms; /* 0: what a call frees it gives back itself, thread or not */
     uint64_t grace_ms = self->config.wake != NULL && decay_ms != 0 ? (uint64_t)decay_ms / 4 + LATE_MS : 0;
-    return os->now_ms() >= due_ms + grace_ms;
+    return (now != 0 ? now : os->now_ms()) >= due_ms + grace_ms;
 }
 
 /* The end of each path that takes or gives: gives back the doomed chunks and what is due, and leaves unlocked. After the
  * taking, so that what is needed now is not given back first. */
-static void leave(arena *self, chunk *doomed) {
-    if (is_due_locked(self)) {
+static void leave_at(arena *self, chunk *doomed, uint64_t now) {
+    if (is_due_locked(self, now)) {
         doom_decayed_locked(self, os->now_ms(), &doomed);
         /* Another thread that is at it does our part too. */
         if (decay_begin_try(&self->decay)) {
@@ -216,6 +216,10 @@ static void leave(arena *self, chunk *doomed) {
     if (wake != NULL) {
         wake();
     }
+}
+
+static void leave(arena *self, chunk *doomed) {
+    leave_at(self, doomed, 0);
 }
 
 void arena_fini(arena *self) {
@@ -377,6 +381,14 @@ uint32_t arena_take_naked(arena *self, uint32_t count, poolbuf **list) {
 
 /* ---- Giving ------------------------------------------------------------------------------------------------------- */
 
+/* The time, looked at once while the lock is held; 0: not yet. */
+static uint64_t read_clock(uint64_t *now) {
+    if (*now == 0) {
+        *now = os->now_ms();
+    }
+    return *now;
+}
+
 /* The slot is free again. The subpage enters its ring with its first free slot, and leaves with its last used one,
  * unless the ring would be empty then (A2). */
 static bool give_slot_locked(arena *self, chunk *owner, uint32_t size_class, uint32_t position, uint64_t *now) {
@@ -391,30 +403,27 @@ static bool give_slot_locked(arena *self, chunk *owner, uint32_t size_class, uin
         return false;
     }
     subpage_ring_remove(ring, record);
-    *now = os->now_ms();
-    chunk_remove_subpage(owner, record, *now);
+    chunk_remove_subpage(owner, record, read_clock(now));
     slab_give(&self->subpage_records, record);
     return true;
 }
 
-static void give_locked(arena *self, poolbuf *handle, chunk **doomed) {
+static void give_locked(arena *self, poolbuf *handle, chunk **doomed, uint64_t *now) {
     chunk *owner = handle->origin;
     uint32_t size_class = (uint32_t)handle->bin - self->config.first_bin;
     POOLBUF_CHECK(size_class < self->config.classes->count, "a handle's class is out of range");
     uint32_t free_before = owner->runs.free_pages;
     uint32_t dirty_before = owner->dirty.count;
-    uint64_t now = 0;
     bool pages_freed = true;
     if (size_class_is_small(self->config.classes, size_class)) {
-        pages_freed = give_slot_locked(self, owner, size_class, handle->position, &now);
+        pages_freed = give_slot_locked(self, owner, size_class, handle->position, now);
     } else {
-        now = os->now_ms();
-        chunk_give_run(owner, size_class, handle->position, now);
+        chunk_give_run(owner, size_class, handle->position, read_clock(now));
     }
     if (pages_freed) {
         count_pages(self, owner, free_before, dirty_before);
         if (chunk_list_after_give(owner)) {
-            decay_watch(&self->decay, owner, self->config.decay_ms, now);
+            decay_watch(&self->decay, owner, self->config.decay_ms, *now);
         } else {
             retire_chunk_locked(self, owner, doomed);
         }
@@ -427,22 +436,24 @@ static void give_locked(arena *self, poolbuf *handle, chunk **doomed) {
 void arena_give(poolbuf *list) {
     arena *locked = NULL;
     chunk *doomed = NULL;
+    uint64_t now = 0;
     while (list != NULL) {
         poolbuf *handle = handle_pop(&list);
         arena *owner = ((const chunk *)handle->origin)->arena;
         POOLBUF_ASSERT(owner != NULL);
         if (owner != locked) {
             if (locked != NULL) {
-                leave(locked, doomed);
+                leave_at(locked, doomed, now);
                 doomed = NULL;
+                now = 0;
             }
             arena_lock(owner);
             locked = owner;
         }
-        give_locked(owner, handle, &doomed);
+        give_locked(owner, handle, &doomed, &now);
     }
     if (locked != NULL) {
-        leave(locked, doomed);
+        leave_at(locked, doomed, now);
     }
 }
 

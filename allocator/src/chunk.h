@@ -26,22 +26,24 @@ struct arena;
 struct chunk_list;
 
 typedef struct chunk {
-    struct arena *arena;
-    uint8_t *region;           /* as the system gave it */
-    size_t lead;               /* bytes before page 0, or before a huge buffer */
+    /* What a search reads of each chunk that it passes comes first, in one cache line. */
+    struct chunk *next, *prev; /* in its list; spare and huge: in the arena's; doomed: next alone */
     struct chunk_list *list;   /* NULL: spare, or huge */
-    struct chunk *next, *prev; /* in that list; spare and huge: in the arena's; doomed: next alone */
-    uint64_t emptied_ms;       /* spare: when it became so */
-    size_t huge_bytes;         /* 0: cut into pages */
-    uint32_t subpage_count;
     run_index runs;
-    dirty_map dirty;           /* of the free pages */
+    struct arena *arena;
+    uint8_t *region;     /* as the system gave it */
+    size_t lead;         /* bytes before page 0, or before a huge buffer */
+    uint64_t emptied_ms; /* spare: when it became so */
+    size_t huge_bytes;   /* 0: cut into pages */
+    uint32_t subpage_count;
     uint32_t decay_cursor;     /* the page from which decay goes on; 0 where it is not in the middle of this chunk */
+    dirty_map dirty;           /* of the free pages */
     struct chunk *decay_next;  /* in a list of decay.h; meaningless while decay_link is NULL */
     struct chunk **decay_link; /* what points at this chunk there; NULL: in none */
     struct subpage **subpages; /* by first page; NULL where no subpage begins */
 } chunk;
 
+_Static_assert(offsetof(chunk, runs.classes_mask) + sizeof(uint64_t) <= 64, "a search reads one cache line of a chunk");
 _Static_assert(RUN_INDEX_PAGES_MAX <= 1u << 16, "a page number fits half a position");
 
 static inline uint32_t chunk_position(uint32_t page, uint32_t slot) {
