@@ -168,14 +168,15 @@ void background_call(void) {
 
 /* ---- Start and stop ----------------------------------------------------------------------------------------------- */
 
-static void init_sleep(void) {
+static void init_sleep(bool will_run) {
     pthread_condattr_t attributes;
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&called_or_stopping, &attributes);
     (void)pthread_condattr_destroy(&attributes);
     (void)pthread_mutex_lock(&sleep_lock);
-    running = stopping = stirred = called = false;
+    running = will_run;
+    stopping = stirred = called = false;
     (void)pthread_mutex_unlock(&sleep_lock);
 }
 
@@ -200,16 +201,22 @@ static int create_thread(void) {
     return error;
 }
 
-/* Has the lifecycle lock; there is no thread. */
+static void forget_thread(void) {
+    (void)pthread_mutex_lock(&sleep_lock);
+    running = false;
+    (void)pthread_mutex_unlock(&sleep_lock);
+    (void)pthread_cond_destroy(&called_or_stopping);
+}
+
+/* Has the lifecycle lock; there is no thread. It counts as running before it does: it may find nothing to do and fall asleep
+ * at once, and whoever has something for it must not think then that there is none to wake. */
 static bool start(void) {
-    init_sleep();
+    init_sleep(true);
     if (create_thread() != 0) {
+        forget_thread();
         retry_ms = os->now_ms() + RETRY_MS;
         return false;
     }
-    (void)pthread_mutex_lock(&sleep_lock);
-    running = true;
-    (void)pthread_mutex_unlock(&sleep_lock);
     return true;
 }
 
@@ -225,13 +232,6 @@ static void ask_to_stop(void) {
     stopping = true;
     (void)pthread_cond_broadcast(&called_or_stopping);
     (void)pthread_mutex_unlock(&sleep_lock);
-}
-
-static void forget_thread(void) {
-    (void)pthread_mutex_lock(&sleep_lock);
-    running = false;
-    (void)pthread_mutex_unlock(&sleep_lock);
-    (void)pthread_cond_destroy(&called_or_stopping);
 }
 
 static void add_member(background_member *member) {
@@ -353,7 +353,7 @@ void background_after_fork_parent(void) {
 void background_after_fork_child(void) {
     (void)pthread_mutex_init(&lifecycle_lock, NULL);
     (void)pthread_mutex_init(&sleep_lock, NULL);
-    init_sleep();
+    init_sleep(false);
     retry_ms = 0;
     set_idle(member_count != 0);
     (void)pthread_mutex_unlock(&work_lock);

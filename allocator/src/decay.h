@@ -20,6 +20,9 @@
  * that knows that no page of the arena is out any more. So the child of a fork() loses none, and an allocation that would
  * fail can wait.
  *
+ * The system drops whole pages of its own. Where those are larger than the allocator's (16 KiB or 64 KiB on some ARM
+ * machines, against 8 KiB), the ends of a range may stay resident, though they count as dropped from then on.
+ *
  * Guarded by the arena lock; due_ms may be read by anyone. */
 #ifndef DECAY_H
 #define DECAY_H
