@@ -210,7 +210,7 @@ static int add_subjects(const command_line *line, programme *all, const request 
 
 typedef struct progress {
     bool is_terminal;
-    const char *scenario; /* the last one announced */
+    uint32_t round; /* the last one announced */
 } progress;
 
 static void show_bar(const measure_step *step) {
@@ -237,10 +237,10 @@ static void on_progress(const measure_step *step, void *user) {
         show_bar(step);
         return;
     }
-    if (shown->scenario == NULL || strcmp(shown->scenario, step->scenario) != 0) {
-        shown->scenario = step->scenario;
-        fprintf(stderr, "poolbuf: %s, rounds: %" PRIu32 " (%zu of %zu measurements done, %.0f s)\n", step->scenario,
-                step->rounds, step->done, step->total, step->seconds);
+    if (shown->round != step->round) {
+        shown->round = step->round;
+        fprintf(stderr, "poolbuf: round %" PRIu32 " of %" PRIu32 " (%zu of %zu measurements done, %.0f s)\n",
+                step->round, step->rounds, step->done, step->total, step->seconds);
     }
 }
 

@@ -13,12 +13,12 @@ install(FILES ${PROJECT_BINARY_DIR}/package/poolbufConfig.cmake ${PROJECT_BINARY
 install(EXPORT poolbuf_targets NAMESPACE poolbuf:: FILE poolbufTargets.cmake DESTINATION ${package_dir})
 
 file(RELATIVE_PATH PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
-function(poolbuf_pkg_config PC_NAME PC_LIBS)
+function(poolbuf_pkg_config PC_NAME PC_LIBS PC_CFLAGS)
   configure_file(${PROJECT_SOURCE_DIR}/cmake/poolbuf.pc.in ${PROJECT_BINARY_DIR}/package/${PC_NAME}.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/package/${PC_NAME}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endfunction()
-poolbuf_pkg_config(poolbuf "-L\${libdir} -lpoolbuf")
-poolbuf_pkg_config(poolbuf-static "-L\${libdir} -l:libpoolbuf.a -pthread -ldl")
+poolbuf_pkg_config(poolbuf "-L\${libdir} -lpoolbuf" "")
+poolbuf_pkg_config(poolbuf-static "-L\${libdir} -l:libpoolbuf.a -pthread -ldl" " -DPOOLBUF_INLINE=1")
 
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # What the JSON files hold, for those who read them; scenarios/schema.json lies beside the scenarios.

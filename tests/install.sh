@@ -39,6 +39,8 @@ add_executable(static app.c)
 target_link_libraries(static PRIVATE poolbuf::static)
 add_executable(cxx app_cxx.cc)
 target_link_libraries(cxx PRIVATE poolbuf::poolbuf)
+add_executable(cxx_static app_cxx.cc)
+target_link_libraries(cxx_static PRIVATE poolbuf::static)
 END
 
 # Runs a program, which must print 42, and says what it loads.
@@ -56,6 +58,7 @@ expect_status 0
 expect_42 built/shared
 expect_42 built/static
 expect_42 built/cxx
+expect_42 built/cxx_static
 run ldd built/static
 expect_equal "references of the static program to libpoolbuf.so" 0 "$(grep -c libpoolbuf .stdout)"
 
@@ -68,6 +71,12 @@ read -ra flags <<<"$(pkg-config --cflags --libs poolbuf-static)"
 run "${CC:-cc}" app.c -o by_pkg_config_static "${flags[@]}"
 expect_status 0
 expect_42 ./by_pkg_config_static
+# The shared library serves a program that inlines the fast paths, too.
+read -ra flags <<<"$(pkg-config --cflags --libs poolbuf)"
+run "${CC:-cc}" -O2 -DPOOLBUF_INLINE=1 app.c -o inlined "${flags[@]}"
+expect_status 0
+expect_42 env LD_LIBRARY_PATH="$library" ./inlined
+read -ra flags <<<"$(pkg-config --cflags --libs poolbuf-static)"
 run pkg-config --modversion poolbuf
 expect_equal "the version in poolbuf.pc" "$("$POOLBUF_BIN" --version)" "poolbuf $(cat .stdout)"
 

@@ -21,7 +21,9 @@ for header in "${headers[@]}"; do
         [ "$status" = 0 ] || fail "$name does not compile alone as C11 with $compiler"
         run "$compiler" -x c++ -std=c++17 "${warnings[@]}" "${includes[@]}" -fsyntax-only alone.cc
         [ "$status" = 0 ] || fail "$name does not compile alone as C++17 with $compiler"
-        checks=$((checks + 2))
+        run "$compiler" -std=c11 -DPOOLBUF_INLINE=1 "${warnings[@]}" "${includes[@]}" -fsyntax-only alone.c
+        [ "$status" = 0 ] || fail "$name does not compile alone as C11 with POOLBUF_INLINE with $compiler"
+        checks=$((checks + 3))
     done
 done
 # Inline functions are judged in their callers, and by the optimiser: what a careful program writes draws no warning.
@@ -50,10 +52,11 @@ uint64_t use(const uint8_t *bytes, size_t length) {
 END
 cp use.c use.cc
 for compiler in gcc clang; do
-    for level in -O0 -O2 -O3; do
-        run "$compiler" -std=c11 $level "${warnings[@]}" "${includes[@]}" -c use.c -o use.o
+    for level in "-O0 -DPOOLBUF_INLINE=0" "-O2 -DPOOLBUF_INLINE=0" "-O2 -DPOOLBUF_INLINE=1" "-O3 -DPOOLBUF_INLINE=1"; do
+        read -ra flags <<<"$level"
+        run "$compiler" -std=c11 "${flags[@]}" "${warnings[@]}" "${includes[@]}" -c use.c -o use.o
         [ "$status" = 0 ] || fail "a careful C program draws a warning with $compiler $level"
-        run "$compiler" -x c++ -std=c++17 $level "${warnings[@]}" "${includes[@]}" -c use.cc -o use.o
+        run "$compiler" -x c++ -std=c++17 "${flags[@]}" "${warnings[@]}" "${includes[@]}" -c use.cc -o use.o
         [ "$status" = 0 ] || fail "a careful C++ program draws a warning with $compiler $level"
         checks=$((checks + 2))
     done

@@ -15,6 +15,8 @@
 #define CACHE_REGION_BYTES    65536u
 #define CLASS_SHARE_OF_BUDGET 8u                /* one class may fill an eighth of a thread's cache ... */
 #define DEPOT_CLASS_BYTES     ((size_t)1 << 20) /* ... and the depot may hold so much of it */
+#define CACHE_BATCHES         4u                /* a class's share of a cache moves in at least so many batches ... */
+#define BATCH_BYTES           ((size_t)1 << 18) /* ... of no more than this, so that the depot has room for four */
 #define NAKED_CACHED          256u              /* handles without memory that a thread caches */
 #define ROUND_UP(n, unit)     (((n) + (unit)-1) / (unit) * (unit))
 
@@ -30,23 +32,26 @@ static uint32_t smaller(size_t a, size_t b) {
     return (uint32_t)(a < b ? a : b);
 }
 
-/* How many of a class a thread may cache, as batches: head is one, the rest lie in full. */
+/* How many of a class a thread may cache, and in what batches they move. */
 static void set_limits(bin_config *bin, uint32_t entries) {
-    uint32_t batches = CACHE_FULL_MAX + 1;
-    bin->batch = entries >= batches ? entries / batches : smaller(entries, 1);
-    bin->full_max = bin->batch != 0 ? (uint8_t)(entries / bin->batch - 1) : 0;
-    bin->full_max = (uint8_t)smaller(bin->full_max, CACHE_FULL_MAX);
-    size_t batch_bytes = (size_t)bin->batch * bin->bytes;
-    bin->depot_places = batch_bytes != 0 ? (uint8_t)smaller(DEPOT_CLASS_BYTES / batch_bytes, DEPOT_PLACES_MAX) : 0;
+    uint32_t batch = smaller(entries / CACHE_BATCHES, CACHE_BATCH_MAX);
+    batch = smaller(batch, BATCH_BYTES / bin->bytes);
+    bin->most = entries;
+    bin->batch = batch != 0 ? batch : smaller(entries, 1);
 }
 
-static void set_up_bins(poolbuf_allocator *self) {
+static uint32_t depot_places(const bin_config *bin) {
+    return bin->batch != 0 ? smaller(DEPOT_CLASS_BYTES / bin->bytes / bin->batch, DEPOT_PLACES_MAX) : 0;
+}
+
+/* Returns how many places the bins of one cache have. */
+static size_t set_up_bins(poolbuf_allocator *self) {
     const poolbuf_allocator_options *options = &self->options;
     cache_group *group = &self->group;
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         for (uint32_t i = 0; i < self->classes.count; i++) {
             bin_config *bin = &group->bins[self->kind_bins[kind] + i];
-            size_t bytes = size_class_bytes(i);
+            size_t bytes = size_class_bytes(&self->classes, i);
             *bin = (bin_config){.bytes = (uint32_t)bytes, .size_class = (uint16_t)i, .kind = (uint8_t)kind};
             uint32_t entries =
                 size_class_is_small(&self->classes, i) ? options->small_cache_size : options->normal_cache_size;
@@ -62,6 +67,25 @@ static void set_up_bins(poolbuf_allocator *self) {
     bin_config *naked = &group->bins[group->naked_bin];
     *naked = (bin_config){.bytes = sizeof(poolbuf), .naked = true};
     set_limits(naked, options->cache_limit_bytes >= sizeof(poolbuf) * NAKED_CACHED ? NAKED_CACHED : 0);
+    uint32_t places = 0;
+    for (uint32_t i = 0; i < group->bin_count; i++) {
+        group->bins[i].first = places;
+        places += group->bins[i].most;
+    }
+    return places;
+}
+
+/* Gives each bin of the depot its part of an array; without one, counts how many pointers it needs. */
+static size_t set_up_depot(cache_group *group, poolbuf **handles) {
+    size_t count = 0;
+    for (uint32_t i = 0; i < group->bin_count; i++) {
+        uint32_t places = depot_places(&group->bins[i]);
+        if (handles != NULL) {
+            depot_init(&group->depot[i], handles + count, group->bins[i].batch, places);
+        }
+        count += (size_t)places * group->bins[i].batch;
+    }
+    return count;
 }
 
 static void set_up_arenas(poolbuf_allocator *self, arena *storage) {
@@ -88,7 +112,7 @@ static void set_up_arenas(poolbuf_allocator *self, arena *storage) {
 
 static void set_up(poolbuf_allocator *self, const poolbuf_allocator_options *options) {
     self->options = *options;
-    size_classes_init(&self->classes, options->page_size, options->chunk_size);
+    size_classes_init(&self->classes, options->page_size, options->chunk_size, options->classes_per_doubling);
     self->kind_bins[options->prefer_direct ? POOLBUF_KIND_DIRECT : POOLBUF_KIND_HEAP] = 0;
     self->kind_bins[options->prefer_direct ? POOLBUF_KIND_HEAP : POOLBUF_KIND_DIRECT] = self->classes.count;
     cache_group *group = &self->group;
@@ -96,7 +120,9 @@ static void set_up(poolbuf_allocator *self, const poolbuf_allocator_options *opt
     group->naked_bin = 2 * self->classes.count;
     group->bin_count = group->naked_bin + 1;
     group->largest = (uint32_t)options->chunk_size;
+    group->per_log2 = self->classes.per_log2;
     group->trim_interval = options->cache_trim_interval;
+    group->trim_interval_ms = options->cache_trim_interval_ms;
     group->budget = options->cache_limit_bytes;
     group->arena_counts[POOLBUF_KIND_DIRECT] = options->pooling ? options->direct_arenas : 0;
     group->arena_counts[POOLBUF_KIND_HEAP] = options->pooling ? options->heap_arenas : 0;
@@ -104,8 +130,15 @@ static void set_up(poolbuf_allocator *self, const poolbuf_allocator_options *opt
     self->pooled[POOLBUF_KIND_HEAP] = group->arena_counts[POOLBUF_KIND_HEAP] != 0;
     self->has_member = options->background_thread && (self->pooled[0] || self->pooled[1]);
     group->wake = self->has_member ? background_wake_for_depot : NULL;
-    slab_init(&group->records, OS_MAPPED, sizeof(thread_cache), CACHE_REGION_BYTES);
-    set_up_bins(self);
+    size_t places = set_up_bins(self);
+    slab_init(&group->records, OS_MAPPED, thread_cache_storage(places), CACHE_REGION_BYTES);
+}
+
+static void give_back_regions(poolbuf_allocator *self) {
+    if (self->depot_bytes != 0) {
+        (void)os->give_back(OS_MAPPED, self->depot_handles, self->depot_bytes);
+    }
+    (void)os->give_back(OS_MAPPED, self, self->region_bytes);
 }
 
 static void tear_down(poolbuf_allocator *self);
@@ -123,12 +156,19 @@ static poolbuf_status create(const poolbuf_allocator_options *options, bool is_d
     self->region_bytes = bytes;
     self->is_default = is_default;
     set_up(self, options);
+    self->depot_bytes = set_up_depot(&self->group, NULL) * sizeof(poolbuf *);
+    if (self->depot_bytes != 0 &&
+        os->acquire(OS_MAPPED, self->depot_bytes, os_page_size(), &self->depot_handles) != 0) {
+        (void)os->give_back(OS_MAPPED, region, bytes);
+        return POOLBUF_ERROR_NO_MEMORY;
+    }
+    (void)set_up_depot(&self->group, self->depot_handles);
     /* The slot is chosen before the arenas copy it; nobody else can use the group yet, and a fork() meanwhile would find
      * arenas to lock, so their count is hidden until they exist. */
     uint32_t counts[CACHE_KINDS] = {self->group.arena_counts[0], self->group.arena_counts[1]};
     self->group.arena_counts[0] = self->group.arena_counts[1] = 0;
     if (!registry_add(&self->group, is_default)) {
-        (void)os->give_back(OS_MAPPED, region, bytes);
+        give_back_regions(self);
         return POOLBUF_ERROR_NO_MEMORY;
     }
     registry_lock();
@@ -169,6 +209,7 @@ static poolbuf_allocator *make_default_locked(void) {
         options_exit_if_strict();
         options.page_size = 8192;
         options.chunk_size = (size_t)4 << 20;
+        options.classes_per_doubling = 4;
     }
     poolbuf_allocator *made = NULL;
     if (create(&options, true, &made) != POOLBUF_OK && options.background_thread) {
@@ -224,7 +265,7 @@ static void tear_down(poolbuf_allocator *self) {
     }
     slab_fini(&self->group.records);
     poison_pool_destroy(allocator_anchor(self));
-    (void)os->give_back(OS_MAPPED, self, self->region_bytes);
+    give_back_regions(self);
 }
 
 poolbuf_status poolbuf_allocator_destroy(poolbuf_allocator *allocator) {

@@ -21,6 +21,8 @@ struct poolbuf_allocator {
     poolbuf_allocator_options options;
     size_classes classes;
     size_t region_bytes; /* of the mapping that this struct lies in */
+    void *depot_handles; /* the mapping that the depot's batches lie in ... */
+    size_t depot_bytes;  /* ... touched as far as it is used; 0 where nothing is cached */
     bool is_default;
     bool has_member;                 /* the background thread sees to it */
     bool pooled[CACHE_KINDS];        /* by kind: whether there are arenas for it */

@@ -59,6 +59,9 @@ static void *map_payload(const arena *self, size_t bytes) {
     if (os->acquire(self->config.source, whole, (size_t)1 << self->config.classes->page_log2, &region) != 0) {
         return NULL;
     }
+    if (self->config.source == OS_HEAP) {
+        poison_heap_region_kept(region);
+    }
     poison_bytes_close(region, whole);
     return region;
 }
@@ -271,7 +274,7 @@ static bool take_from_chunk(chunk *candidate, uint32_t size_class, subpage *reco
 static chunk *take_run_locked(arena *self, uint32_t size_class, subpage *record, uint32_t *position) {
     const size_classes *classes = self->config.classes;
     size_t bytes = record != NULL ? (size_t)size_class_subpage_pages(classes, size_class) << classes->page_log2
-                                  : size_class_bytes(size_class);
+                                  : size_class_bytes(classes, size_class);
     uint32_t page_class = size_class_page_ceil(classes, (uint32_t)(bytes >> classes->page_log2));
     for (const uint8_t *id = chunk_list_search_order; *id != CHUNK_LIST_COUNT; id++) {
         if (bytes > self->lists[*id].largest) {
@@ -354,7 +357,7 @@ uint32_t arena_take(arena *self, uint32_t size_class, uint32_t count, poolbuf **
         handle->memory = at.memory;
         handle->origin = at.chunk;
         handle->position = at.position;
-        handle->usable = (uint32_t)size_class_bytes(size_class);
+        handle->usable = (uint32_t)size_class_bytes(self->config.classes, size_class);
         handle->bin = (uint16_t)(self->config.first_bin + size_class);
         handle_push(list, handle);
     }
@@ -610,9 +613,10 @@ void arena_dump(arena *self, FILE *stream) {
     arena_lock(self);
     (void)fprintf(stream,
                   "arena %p (%s): %u threads, %llu chunks, %llu of them spare, %llu huge buffers of %llu bytes\n",
-                  (void *)self, self->config.kind == POOLBUF_KIND_DIRECT ? "direct" : "heap", self->thread_count,
-                  (unsigned long long)self->counters.chunks, (unsigned long long)self->spares.count,
-                  (unsigned long long)self->counters.huge_buffers, (unsigned long long)self->counters.huge_bytes);
+                  (void *)self, self->config.kind == POOLBUF_KIND_DIRECT ? "direct" : "heap",
+                  __atomic_load_n(&self->thread_count, __ATOMIC_RELAXED), (unsigned long long)self->counters.chunks,
+                  (unsigned long long)self->spares.count, (unsigned long long)self->counters.huge_buffers,
+                  (unsigned long long)self->counters.huge_bytes);
     for (unsigned i = 0; i < CHUNK_LIST_COUNT; i++) {
         const chunk_list *list = &self->lists[i];
         (void)fprintf(stream, "  %s:%s\n", list->name, list->first == NULL ? " none" : "");
@@ -650,6 +654,7 @@ static bool audit_locked(const arena *self) {
     uint64_t subpage_pages = 0;
     uint64_t dirty_pages = self->decay.out_pages;
     uint64_t chunks = self->spares.count;
+    uint64_t subpages = 0;
     if (!chunk_lists_audit(self->lists) || !spare_list_audit(&self->spares) || !decay_audit(&self->decay)) { /* A3 */
         return false;
     }
@@ -660,6 +665,7 @@ static bool audit_locked(const arena *self) {
             pages += record->runs.page_count - record->runs.free_pages;
             dirty_pages += record->dirty.count;
             POOLBUF_AUDIT(record->dirty.count == 0 || record->decay_link != NULL); /* D1 */
+            subpages += record->subpage_count;
             chunks++;
         }
     }
@@ -670,6 +676,9 @@ static bool audit_locked(const arena *self) {
     }
     POOLBUF_AUDIT(chunks == self->counters.chunks);
     POOLBUF_AUDIT(dirty_pages == self->counters.dirty_pages);
+    POOLBUF_AUDIT(chunks == self->chunk_records.out);
+    POOLBUF_AUDIT(subpages == self->subpage_records.out);
+    POOLBUF_AUDIT(self->counters.huge_buffers == self->huge_records.out);
     uint64_t run_pages = 0;
     for (uint32_t i = 0; i < classes->count; i++) {
         uint64_t members = 0;
@@ -682,7 +691,7 @@ static bool audit_locked(const arena *self) {
         if (size_class_is_small(classes, i)) {
             POOLBUF_AUDIT(used[i] == self->counters.carved[i]); /* A1 */
         } else {
-            run_pages += self->counters.carved[i] * (size_class_bytes(i) >> classes->page_log2);
+            run_pages += self->counters.carved[i] * (size_class_bytes(classes, i) >> classes->page_log2);
         }
     }
     POOLBUF_AUDIT(pages == subpage_pages + run_pages + self->decay.out_pages);

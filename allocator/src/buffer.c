@@ -1,13 +1,9 @@
-/* The buffer: the fast paths of allocate and release, and the slow paths behind them.
+/* The buffer: allocate and release behind their fast paths, which are in poolbuf/fast_path.h.
  *
- * The fast paths. poolbuf_allocate() finds the thread's cache in its slot, the bin by the size class, and pops. Whatever
- * is not so (no cache yet, no handle there, a sampled allocation, a checker) ends in allocate_slow(), because the empty
- * cache has no handles, and the countdown expires. poolbuf_release() compares one word: one reference and no flag; it
- * then pushes, if the bin has room. A sole owner needs no atomic subtraction: nobody else has a reference to take one
- * away, or to make another. The load is an acquire. It pairs with the release of the subtraction by which the others gave
- * theirs up, so that what they did to the bytes comes before whatever the next user does.
- *
- * All else goes by flags (see poolbuf_flag): release_slow() subtracts, and end_buffer() takes apart what is dead. */
+ * Whatever is not the fast path's (no cache yet, no handle there, a sampled allocation, a checker) ends in allocate_slow(),
+ * because the empty cache has no handles, and the countdown expires. A release is a slow one where the state is anything but
+ * one reference and no flag (see poolbuf_flag): poolbuf_release_slow_() subtracts, and end_buffer() takes apart what is
+ * dead. */
 #include "buffer.h"
 
 #include <string.h>
@@ -26,37 +22,16 @@
 
 /* ---- Allocate ----------------------------------------------------------------------------------------------------- */
 
-static poolbuf *allocate_slow(poolbuf_allocator *allocator, int kind, size_t initial_capacity, size_t max_capacity);
-
 #define KIND_PREFERRED (-1)
 
-/* first_bin is 0 for the preferred kind, so that the common case adds nothing. */
-static inline poolbuf *allocate(poolbuf_allocator *allocator, uint32_t slot, uint32_t first_bin, int kind,
-                                size_t initial_capacity, size_t max_capacity) {
-    thread_cache *cache = registry_slot(slot);
-    size_t most = max_capacity < POOLBUF_CAPACITY_LIMIT ? max_capacity : POOLBUF_CAPACITY_LIMIT;
-    if (POOLBUF_UNLIKELY(initial_capacity > cache->largest || initial_capacity > most)) {
-        return allocate_slow(allocator, kind, initial_capacity, most);
-    }
-    cache_bin *bin = &cache->bins[first_bin + size_class_of(initial_capacity)];
-    poolbuf *buffer = bin->head;
-    uint32_t countdown = cache_count_get(&cache->countdown) - 1;
-    if (POOLBUF_UNLIKELY(buffer == NULL || countdown == 0)) {
-        return allocate_slow(allocator, kind, initial_capacity, most);
-    }
-    cache_count_set(&cache->countdown, countdown);
-    bin->head = buffer->link;
-    cache_count_set(&bin->count, cache_count_get(&bin->count) - 1);
-    buffer->link = NULL;
-    buffer->capacity = (uint32_t)initial_capacity;
-    buffer->max_capacity = (uint32_t)most;
-    handle_state_set(buffer, 1);
-    return buffer;
-}
+static poolbuf *allocate_slow(poolbuf_allocator *allocator, int kind, size_t initial_capacity, size_t max_capacity);
 
 poolbuf *poolbuf_allocate(poolbuf_allocator *allocator, size_t initial_capacity, size_t max_capacity) {
-    uint32_t slot = allocator != NULL ? allocator->group.slot : 0;
-    return allocate(allocator, slot, 0, KIND_PREFERRED, initial_capacity, max_capacity);
+    return poolbuf_allocate_fast_(allocator, initial_capacity, max_capacity);
+}
+
+poolbuf *poolbuf_allocate_slow_(poolbuf_allocator *allocator, size_t initial_capacity, size_t max_capacity) {
+    return allocate_slow(allocator, KIND_PREFERRED, initial_capacity, poolbuf_limited_(max_capacity));
 }
 
 static poolbuf *allocate_kind(poolbuf_allocator *allocator, int kind, size_t initial_capacity, size_t max_capacity) {
@@ -64,7 +39,9 @@ static poolbuf *allocate_kind(poolbuf_allocator *allocator, int kind, size_t ini
     if (allocator == NULL) {
         return NULL;
     }
-    return allocate(allocator, allocator->group.slot, allocator->kind_bins[kind], kind, initial_capacity, max_capacity);
+    size_t most = poolbuf_limited_(max_capacity);
+    poolbuf *buffer = poolbuf_pop_(allocator->group.slot, allocator->kind_bins[kind], initial_capacity, most);
+    return POOLBUF_LIKELY(buffer != NULL) ? buffer : allocate_slow(allocator, kind, initial_capacity, most);
 }
 
 poolbuf *poolbuf_allocate_direct(poolbuf_allocator *allocator, size_t initial_capacity, size_t max_capacity) {
@@ -178,7 +155,7 @@ static poolbuf *take_memory(poolbuf_allocator *allocator, int kind, size_t bytes
         return handle;
     }
     if (bytes <= allocator->options.chunk_size) {
-        return buffer_take_handle(allocator, allocator->kind_bins[kind] + size_class_of(bytes));
+        return buffer_take_handle(allocator, allocator->kind_bins[kind] + size_class_of(&allocator->classes, bytes));
     }
     thread_cache *cache = registry_cache(&allocator->group);
     arena *source = cache != NULL ? cache->arenas[kind] : &allocator->group.arenas[kind][0];
@@ -210,6 +187,19 @@ static void count_and_sample(poolbuf_allocator *allocator, poolbuf *buffer) {
     }
 }
 
+/* The fast path knows where the bins are with four classes a doubling, as constants are cheaper than what an option says. With
+ * eight this comes first here. */
+static inline poolbuf *pop_of_eight(const poolbuf_allocator *allocator, int kind, size_t initial_capacity,
+                                    size_t max_capacity) {
+    uint32_t slot = allocator->group.slot;
+    poolbuf_cache_ *cache = registry_slot(slot);
+    if (allocator->group.per_log2 != 3 || initial_capacity > allocator->group.largest) {
+        return NULL;
+    }
+    poolbuf_bin_ *bin = &cache->bins[allocator->kind_bins[kind] + size_class_of(&allocator->classes, initial_capacity)];
+    return poolbuf_pop_bin_(slot, bin, initial_capacity, max_capacity);
+}
+
 static __attribute__((noinline)) poolbuf *allocate_slow(poolbuf_allocator *allocator, int kind, size_t initial_capacity,
                                                         size_t max_capacity) {
     if (initial_capacity > max_capacity) {
@@ -222,7 +212,11 @@ static __attribute__((noinline)) poolbuf *allocate_slow(poolbuf_allocator *alloc
     if (kind == KIND_PREFERRED) {
         kind = allocator->options.prefer_direct ? POOLBUF_KIND_DIRECT : POOLBUF_KIND_HEAP;
     }
-    poolbuf *buffer = take_memory(allocator, kind, initial_capacity);
+    poolbuf *buffer = pop_of_eight(allocator, kind, initial_capacity, max_capacity);
+    if (buffer != NULL) {
+        return buffer;
+    }
+    buffer = take_memory(allocator, kind, initial_capacity);
     if (buffer == NULL) {
         return NULL;
     }
@@ -305,7 +299,7 @@ static void end_buffer(poolbuf *buffer, uint32_t flags) {
     }
 }
 
-static __attribute__((noinline)) bool release_slow(poolbuf *buffer) {
+bool poolbuf_release_slow_(poolbuf *buffer) {
     uint64_t state = __atomic_load_n(&buffer->state, __ATOMIC_ACQUIRE);
     if (handle_count_of(state) == 0 && handle_flags_of(state) < POOLBUF_FLAG_ANNOTATED << 1) {
         tracker_misuse(buffer, POOLBUF_MISUSE_OVER_RELEASE);
@@ -337,25 +331,13 @@ static __attribute__((noinline)) bool release_slow(poolbuf *buffer) {
 }
 
 /* The bin has no room, or the thread no cache. */
-static __attribute__((noinline)) bool release_last_slow(poolbuf *buffer) {
+bool poolbuf_release_full_(poolbuf *buffer) {
     end_buffer(buffer, 0);
     return true;
 }
 
 bool poolbuf_release(poolbuf *buffer) {
-    if (POOLBUF_UNLIKELY(__atomic_load_n(&buffer->state, __ATOMIC_ACQUIRE) != 1)) {
-        return release_slow(buffer);
-    }
-    cache_bin *bin = &registry_slot(buffer->slot)->bins[buffer->bin];
-    uint32_t count = cache_count_get(&bin->count);
-    if (POOLBUF_UNLIKELY(count >= bin->limit)) {
-        return release_last_slow(buffer);
-    }
-    handle_kill(buffer, 0);
-    buffer->link = bin->head;
-    bin->head = buffer;
-    cache_count_set(&bin->count, count + 1);
-    return true;
+    return poolbuf_release_fast_(buffer);
 }
 
 poolbuf *poolbuf_retain_slow_(poolbuf *buffer) {

@@ -1,16 +1,18 @@
 /* Many buffers in one call: the fast paths of buffer.c, a run at a time.
  *
- * A run is what one look-up serves: so many allocations of one bin as its head has handles and the countdown allows; so
- * many releases of one bin as it has room for, of buffers with one reference and no flag. The bin's count and the
+ * A run is what one look-up serves: so many allocations of one bin as it has handles above its floor and the countdown
+ * allows; so many releases of one bin as it has room for, of buffers with one reference and no flag. The bin's top and the
  * countdown are written once a run. What ends a run goes the ordinary way, one buffer: so a sampled allocation, a trim, a
  * refill or a slow release comes exactly where it would among as many single calls, and a checker is told of each buffer,
  * since under one the countdown allows no run and every buffer has a flag. The empty cache has neither handles nor room,
  * and is not written to. */
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <poolbuf/allocator.h>
 #include <poolbuf/buffer.h>
+#include <poolbuf/fast_path.h>
 
 #include "allocator.h"
 #include "check.h"
@@ -21,30 +23,26 @@
 #include "tracker.h"
 
 /* Pops at most count handles from a bin; returns how many. */
-static inline size_t take_run(thread_cache *cache, cache_bin *bin, size_t capacity, size_t max_capacity,
-                              poolbuf **buffers, size_t count) {
-    uint32_t held = cache_count_get(&bin->count);
-    uint32_t countdown = cache_count_get(&cache->countdown);
-    size_t run = count < held ? count : held;
+static inline size_t take_run(uint32_t slot, poolbuf_bin_ *bin, size_t capacity, size_t max_capacity, poolbuf **buffers,
+                              size_t count) {
+    poolbuf **top = poolbuf_bin_top_(bin);
+    size_t ready = (size_t)(top - bin->floor);
+    uint32_t countdown = POOLBUF_GET_(poolbuf_thread_1_.countdowns[slot]);
+    size_t run = count < ready ? count : ready;
     if (POOLBUF_UNLIKELY(run >= countdown)) {
         run = countdown - (countdown != 0); /* the one on which it expires is not ours */
     }
-    if (run == 0) {
-        return 0;
-    }
-    poolbuf *buffer = bin->head;
     for (size_t i = 0; i < run; i++) {
-        poolbuf *next = buffer->link;
+        poolbuf *buffer = *--top;
         buffers[i] = buffer;
-        buffer->link = NULL;
         buffer->capacity = (uint32_t)capacity;
         buffer->max_capacity = (uint32_t)max_capacity;
         handle_state_set(buffer, 1);
-        buffer = next;
     }
-    bin->head = buffer;
-    cache_count_set(&bin->count, held - (uint32_t)run);
-    cache_count_set(&cache->countdown, countdown - (uint32_t)run);
+    if (run != 0) {
+        poolbuf_bin_set_top_(bin, top);
+        POOLBUF_SET_(poolbuf_thread_1_.countdowns[slot], countdown - (uint32_t)run);
+    }
     return run;
 }
 
@@ -55,10 +53,10 @@ size_t poolbuf_allocate_many(poolbuf_allocator *allocator, size_t initial_capaci
     size_t given = 0;
     while (given < count) {
         /* Looked up again for each run: what ends one may have made a cache, or emptied the slot. */
-        thread_cache *cache = registry_slot(slot);
-        if (POOLBUF_LIKELY(initial_capacity <= cache->largest && initial_capacity <= most)) {
-            cache_bin *bin = &cache->bins[size_class_of(initial_capacity)];
-            given += take_run(cache, bin, initial_capacity, most, buffers + given, count - given);
+        poolbuf_cache_ *cache = registry_slot(slot);
+        if (POOLBUF_LIKELY(initial_capacity - 1 < cache->largest && initial_capacity <= most)) {
+            poolbuf_bin_ *bin = &cache->bins[poolbuf_size_class_(initial_capacity - 1, 2)];
+            given += take_run(slot, bin, initial_capacity, most, buffers + given, count - given);
             if (POOLBUF_LIKELY(given == count)) {
                 break;
             }
@@ -72,30 +70,35 @@ size_t poolbuf_allocate_many(poolbuf_allocator *allocator, size_t initial_capaci
     return given;
 }
 
+/* Which bin of which of a thread's caches: the last four bytes of a handle, in one comparison. */
+static inline uint32_t home_of(const poolbuf *buffer) {
+    uint32_t home = 0;
+    memcpy(&home, (const char *)buffer + offsetof(poolbuf, bin), sizeof home);
+    return home;
+}
+
+_Static_assert(offsetof(poolbuf, bin) + sizeof(uint32_t) == sizeof(poolbuf), "bin, slot and kind are a home");
+
 /* Pushes the buffers at the start of a list that are of the first one's bin, as far as it has room; returns how many. */
 static inline size_t put_run(poolbuf **buffers, size_t count) {
-    const uint16_t index = buffers[0]->bin;
-    const uint8_t slot = buffers[0]->slot;
-    cache_bin *bin = &registry_slot(slot)->bins[index];
-    uint32_t held = cache_count_get(&bin->count);
-    size_t room = held < bin->limit ? bin->limit - held : 0;
+    const uint32_t home = home_of(buffers[0]);
+    poolbuf_bin_ *bin = &registry_slot(buffers[0]->slot)->bins[buffers[0]->bin];
+    poolbuf **top = poolbuf_bin_top_(bin);
+    size_t room = (size_t)(bin->ceiling - top);
     size_t most = count < room ? count : room;
-    poolbuf *head = bin->head;
     size_t run = 0;
     for (; run < most; run++) {
         poolbuf *buffer = buffers[run];
         /* The acquire is poolbuf_release()'s. A buffer that is listed twice is dead here the second time. */
         if (POOLBUF_UNLIKELY(buffer == NULL || __atomic_load_n(&buffer->state, __ATOMIC_ACQUIRE) != 1 ||
-                             buffer->bin != index || buffer->slot != slot)) {
+                             home_of(buffer) != home)) {
             break;
         }
         handle_kill(buffer, 0);
-        buffer->link = head;
-        head = buffer;
+        top[run] = buffer;
     }
     if (run != 0) {
-        bin->head = head;
-        cache_count_set(&bin->count, held + (uint32_t)run);
+        poolbuf_bin_set_top_(bin, top + run);
     }
     return run;
 }

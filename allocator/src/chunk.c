@@ -9,7 +9,7 @@
 #define ALIGNED(n) (((n) + 15) & ~(size_t)15)
 
 static uint32_t pages_of_class(const size_classes *classes, uint32_t size_class) {
-    return (uint32_t)(size_class_bytes(size_class) >> classes->page_log2);
+    return (uint32_t)(size_class_bytes(classes, size_class) >> classes->page_log2);
 }
 
 size_t chunk_storage(const size_classes *classes) {

@@ -1,11 +1,17 @@
 /* The depot: whole batches of free handles, on their way from a thread that releases to one that allocates.
  *
- * Each bin has a few places, each of which holds one batch or none: a list of exactly the bin's batch of handles, with
- * their memory. Putting is a compare-and-swap of an empty place, taking is an exchange with nothing: whoever gets the
- * pointer owns the whole list. Nobody ever follows a link of a list that others can see, so there is no ABA problem,
- * and no lock: a thread that stops in the middle hinders nobody, and a fork() finds every place whole.
+ * Each bin has a few places, each of which holds one batch or none: exactly the bin's batch of handles, with their memory,
+ * as an array of pointers. Both sides copy the pointers and not the handles, whose cache lines nobody has to touch on the
+ * way; and a batch that has arrived can be fetched in one go, as no handle has to be read to find the next.
  *
- * The put releases and the take acquires, so what was written to the handles and their bytes comes along. */
+ *      state     EMPTY -- put: compare-and-swap --> BUSY -- store --> FULL
+ *                EMPTY <-- store -- BUSY <-- take: compare-and-swap -- FULL
+ *
+ * Whoever made a place BUSY is alone there. No lock, and nobody waits: a thread that stops in the middle keeps one place from
+ * the others, and they use the next. Both stores release and both swaps acquire, so what was written to the handles and
+ * their bytes comes along with the batch, and a place is not filled anew before it has been read.
+ *
+ * A fork() may find a place BUSY. In the child it stays so: what lies there is counted by nobody and not used again. */
 #ifndef DEPOT_H
 #define DEPOT_H
 
@@ -17,15 +23,21 @@
 #define DEPOT_PLACES_MAX 16u
 
 typedef struct depot_bin {
-    poolbuf *places[DEPOT_PLACES_MAX]; /* atomic */
+    poolbuf **handles;                 /* place_count batches, one after the other */
+    uint32_t batch;                    /* handles */
+    uint32_t place_count;              /* 0: this bin has no depot */
     uint32_t low_water;                /* atomic; the fewest batches seen since the last depot_trim() */
+    uint32_t states[DEPOT_PLACES_MAX]; /* atomic */
 } depot_bin;
 
-/* False if all of the first place_count places are taken: the batch stays the caller's. */
-bool depot_put(depot_bin *bin, uint32_t place_count, poolbuf *batch);
+/* All places are empty. handles has room for place_count * batch, and outlives the bin. */
+void depot_init(depot_bin *bin, poolbuf **handles, uint32_t batch, uint32_t place_count);
 
-/* A batch, or NULL. */
-poolbuf *depot_take(depot_bin *bin);
+/* Copies a batch into an empty place; false if there is none: the batch stays the caller's. */
+bool depot_put(depot_bin *bin, poolbuf *const *batch);
+
+/* Copies a batch out of a full place into batch; false if there is none. */
+bool depot_take(depot_bin *bin, poolbuf **batch);
 
 /* How many batches lie there. */
 uint32_t depot_count(const depot_bin *bin);

@@ -33,6 +33,7 @@ static poolbuf *take_naked(poolbuf_allocator *allocator) {
 static void give_naked(poolbuf_allocator *allocator, poolbuf *slice) {
     slice->memory = NULL;
     slice->origin = NULL;
+    slice->link = NULL;
     handle_kill(slice, 0);
     if (allocator->pooled[0] || allocator->pooled[1]) {
         if (allocator->group.annotated) {

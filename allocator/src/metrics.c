@@ -51,7 +51,8 @@ poolbuf_status poolbuf_allocator_metrics(poolbuf_allocator *allocator, poolbuf_m
     if (allocator == NULL) {
         return POOLBUF_ERROR_NO_MEMORY;
     }
-    poolbuf_metrics m = {.struct_size = metrics->struct_size, .metadata_bytes = allocator->region_bytes};
+    poolbuf_metrics m = {.struct_size = metrics->struct_size,
+                         .metadata_bytes = allocator->region_bytes + allocator->depot_bytes};
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         for (uint32_t i = 0; i < allocator->group.arena_counts[kind]; i++) {
             add_arena(&m, &allocator->group.arenas[kind][i]);

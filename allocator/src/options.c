@@ -375,6 +375,8 @@ void poolbuf_allocator_options_init(poolbuf_allocator_options *options) {
         .small_cache_size = (uint32_t)number(OPTION_SMALL_CACHE_SIZE),
         .normal_cache_size = (uint32_t)number(OPTION_NORMAL_CACHE_SIZE),
         .cache_trim_interval = (uint32_t)number(OPTION_CACHE_TRIM_INTERVAL),
+        .cache_trim_interval_ms = (uint32_t)number(OPTION_CACHE_TRIM_INTERVAL_MS),
+        .classes_per_doubling = (uint32_t)number(OPTION_CLASSES_PER_DOUBLING),
         .decay_ms = (uint32_t)number(OPTION_DECAY_MS),
         .prefer_direct = flag(OPTION_PREFER_DIRECT),
         .pooling = flag(OPTION_POOLING),
@@ -410,9 +412,15 @@ bool options_check(const poolbuf_allocator_options *options) {
     if (!power_of_two(options->page_size)) {
         return refuse(OPTION_PAGE_SIZE, options->page_size);
     }
+    if (options->classes_per_doubling != 4 && options->classes_per_doubling != 8) {
+        return refuse(OPTION_CLASSES_PER_DOUBLING, options->classes_per_doubling);
+    }
     size_t pages = options->chunk_size / options->page_size;
     if (!power_of_two(options->chunk_size) || !power_of_two(pages) || pages < 8 || pages > 16384) {
         return refuse(OPTION_CHUNK_SIZE, options->chunk_size);
+    }
+    if (options->classes_per_doubling == 8 && pages < 16) {
+        return refuse(OPTION_CLASSES_PER_DOUBLING, options->classes_per_doubling);
     }
     return true;
 }

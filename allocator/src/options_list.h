@@ -26,6 +26,8 @@ OPTION(PAGE_SIZE, "POOLBUF_PAGE_SIZE", BYTES, "8k", "a power of two, 4k to 64k",
        "the unit in which chunks are cut")
 OPTION(CHUNK_SIZE, "POOLBUF_CHUNK_SIZE", BYTES, "4m", "the page size times 8, 16, 32 .. 16384, at most 1g", 32768,
        1073741824, "what is taken from the system at once; larger buffers are huge")
+OPTION(CLASSES_PER_DOUBLING, "POOLBUF_CLASSES_PER_DOUBLING", COUNT, "4", "4, or 8 if a chunk has 16 pages", 4, 8,
+       "size classes between a power of two and the next: more waste less, and each has its own place in every cache")
 OPTION(SMALL_CACHE_SIZE, "POOLBUF_SMALL_CACHE_SIZE", COUNT, "256", "0 to 65536", 0, 65536,
        "buffers that a thread caches for each small size class")
 OPTION(NORMAL_CACHE_SIZE, "POOLBUF_NORMAL_CACHE_SIZE", COUNT, "64", "0 to 65536", 0, 65536,
@@ -36,6 +38,8 @@ OPTION(CACHE_LIMIT_BYTES, "POOLBUF_CACHE_LIMIT_BYTES", BYTES, "16m", "0 to 1t", 
        "what one thread's cache may hold; 0: no caches")
 OPTION(CACHE_TRIM_INTERVAL, "POOLBUF_CACHE_TRIM_INTERVAL", COUNT, "8192", "0 (never) to 4294967294", 0, 4294967294,
        "allocations of a thread between two trims of its cache")
+OPTION(CACHE_TRIM_INTERVAL_MS, "POOLBUF_CACHE_TRIM_INTERVAL_MS", COUNT, "0", "0 (never) to 4294967295", 0, 4294967295,
+       "milliseconds between two trims of a thread's cache, for which its thread must allocate now and then")
 OPTION(DECAY_MS, "POOLBUF_DECAY_MS", COUNT, "5000", "0 (at once) to 4294967295", 0, 4294967295,
        "milliseconds that an empty chunk or a free page waits to be needed again before it goes back to the system")
 OPTION(BACKGROUND_THREAD, "POOLBUF_BACKGROUND_THREAD", FLAG, "off", "on|off", 0, 0,

@@ -1,9 +1,10 @@
-/* Whether Memcheck is there: asked once. */
+/* Whether Memcheck is there, asked once; and what tests say about AddressSanitizer. */
 #include "poison.h"
 
 #include <pthread.h>
 
 bool poison_memcheck;
+bool poison_asan_ignored;
 
 /* Memcheck, and not just Valgrind: callgrind and the others have nothing to be told, and callgrind's counts are to be
  * those of the native paths. Only Memcheck answers this request with 1. */

@@ -12,7 +12,7 @@
  * key's destructor, and that storage goes after the destructor has run. */
 typedef struct thread_record {
     struct thread_record *next, *prev; /* guarded by the lock */
-    thread_cache **slots;              /* the thread's registry_slots */
+    poolbuf_thread_ *slots;            /* the thread's poolbuf_thread_1_ */
     thread_cache *caches;              /* by next_of_thread; changed under the lock */
     bool linked;
     bool finished;           /* its destructor has run: no more caches */
@@ -20,11 +20,12 @@ typedef struct thread_record {
     uint32_t uncached_gap;
 } thread_record;
 
+static poolbuf_cache_ no_cache; /* every bin is empty and has no room */
+
 #define FOUR(x) x, x, x, x
-thread_cache registry_no_cache;
-_Thread_local thread_cache *registry_slots[REGISTRY_SLOTS] = {
-    FOUR(&registry_no_cache), FOUR(&registry_no_cache), FOUR(&registry_no_cache), FOUR(&registry_no_cache),
-    FOUR(&registry_no_cache), FOUR(&registry_no_cache), FOUR(&registry_no_cache), FOUR(&registry_no_cache)};
+__thread poolbuf_thread_ poolbuf_thread_1_ = {.caches = {FOUR(&no_cache), FOUR(&no_cache), FOUR(&no_cache),
+                                                         FOUR(&no_cache), FOUR(&no_cache), FOUR(&no_cache),
+                                                         FOUR(&no_cache), FOUR(&no_cache)}};
 _Static_assert(REGISTRY_SLOTS == 8 * 4, "each slot starts with the empty cache");
 
 static _Thread_local thread_record self;
@@ -54,8 +55,8 @@ void registry_unlock_creation(void) {
     (void)pthread_mutex_unlock(&creation_lock);
 }
 
-static void set_slot(thread_cache **slots, uint32_t slot, thread_cache *cache) {
-    __atomic_store_n(&slots[slot], cache, __ATOMIC_RELAXED);
+static void set_slot(poolbuf_thread_ *slots, uint32_t slot, poolbuf_cache_ *cache) {
+    POOLBUF_SET_(slots->caches[slot], cache);
 }
 
 static void visit_locked(void (*visit)(void *context, cache_group *group), void *context) {
@@ -98,7 +99,7 @@ static thread_cache *make_cache_locked(cache_group *group) {
         if (!exit_key_made || pthread_setspecific(exit_key, &self) != 0) {
             return NULL;
         }
-        self.slots = registry_slots;
+        self.slots = &poolbuf_thread_1_;
         self.next = threads;
         self.prev = NULL;
         if (threads != NULL) {
@@ -111,7 +112,8 @@ static thread_cache *make_cache_locked(cache_group *group) {
     if (cache == NULL) {
         return NULL;
     }
-    thread_cache_init(cache, group);
+    thread_cache_init(cache, group,
+                      group->slot != REGISTRY_SLOT_SHARED ? &poolbuf_thread_1_.countdowns[group->slot] : NULL);
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         cache->arenas[kind] = bind_arena_locked(group, kind);
     }
@@ -127,6 +129,14 @@ static thread_cache *make_cache_locked(cache_group *group) {
     return cache;
 }
 
+static void retire_counters(cache_counters *retired, const thread_cache *cache) {
+    int64_t received = thread_cache_received(cache);
+    counter_add(&retired->misses, counter_get(&cache->counters.misses));
+    counter_add(&retired->refills, counter_get(&cache->counters.refills));
+    counter_add(&retired->flushes, counter_get(&cache->counters.flushes));
+    counter_add(&retired->net_received, received > 0 ? (uint64_t)received : 0);
+}
+
 /* Flushes a cache and ends it. Its thread must not be able to use it: it is the calling one, or has no right to. What a
  * thread held that was lost in a fork() stays in its chunks: the fork may have met it with a list half moved. */
 static void end_cache_locked(thread_cache *cache, bool to_depot) {
@@ -135,6 +145,7 @@ static void end_cache_locked(thread_cache *cache, bool to_depot) {
         thread_cache_flush(cache, to_depot);
     }
     counter_add(&group->retired_allocations, thread_cache_allocated(cache));
+    retire_counters(&group->retired, cache);
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         arena *bound = cache->arenas[kind];
         if (bound != NULL) {
@@ -142,7 +153,7 @@ static void end_cache_locked(thread_cache *cache, bool to_depot) {
         }
     }
     if (cache->thread != NULL) {
-        set_slot(cache->thread->slots, group->slot, &registry_no_cache);
+        set_slot(cache->thread->slots, group->slot, &no_cache);
         thread_cache **link = &cache->thread->caches;
         while (*link != cache) {
             link = &(*link)->next_of_thread;
@@ -162,15 +173,16 @@ static void end_cache_locked(thread_cache *cache, bool to_depot) {
 }
 
 thread_cache *registry_cache(cache_group *group) {
-    thread_cache *cache = registry_slot(group->slot);
-    if (POOLBUF_LIKELY(cache != &registry_no_cache)) {
-        return cache;
+    poolbuf_cache_ *found = registry_slot(group->slot);
+    if (POOLBUF_LIKELY(found != &no_cache)) {
+        return (thread_cache *)(void *)found; /* its first member */
     }
     if (self.finished || __atomic_load_n(&group->closed, __ATOMIC_RELAXED) || group->budget == 0) {
         return NULL;
     }
     registry_lock();
-    for (cache = self.caches; cache != NULL && cache->group != group; cache = cache->next_of_thread) {
+    thread_cache *cache = self.caches;
+    for (; cache != NULL && cache->group != group; cache = cache->next_of_thread) {
     }
     if (cache == NULL) {
         cache = make_cache_locked(group);
@@ -181,7 +193,7 @@ thread_cache *registry_cache(cache_group *group) {
             cache->restart = true;
         }
         if (group->slot != REGISTRY_SLOT_SHARED) {
-            set_slot(registry_slots, group->slot, cache);
+            set_slot(&poolbuf_thread_1_, group->slot, &cache->fast);
         }
     }
     registry_unlock();
@@ -203,7 +215,7 @@ void registry_restart_sampling(void) {
     __atomic_store_n(&epoch, epoch + 1, __ATOMIC_RELAXED);
     for (thread_record *thread = threads; thread != NULL; thread = thread->next) {
         for (unsigned i = 0; i < REGISTRY_SLOTS; i++) {
-            set_slot(thread->slots, i, &registry_no_cache);
+            set_slot(thread->slots, i, &no_cache);
         }
     }
     registry_unlock();
@@ -277,7 +289,7 @@ static void after_fork_child(void) {
         next = thread->next;
         if (thread != &self) {
             for (thread_cache *cache = thread->caches; cache != NULL; cache = cache->next_of_thread) {
-                cache->thread = NULL;
+                thread_cache_detach(cache);
             }
             unlink_thread_locked(thread);
         }

@@ -4,7 +4,7 @@
  *      thread 1      cache             cache              each thread has an array of slots in thread-local storage;
  *      thread 2      cache             -                  an allocator's slot number is the same in all threads
  *
- * The fast path reads its thread's slot and finds a cache, or the one cache that is always empty (registry_no_cache), so
+ * The fast path reads its thread's slot and finds a cache, or the one cache that is always empty, so
  * that it needs no test: an empty cache leads to the slow path, and the slow path comes here. Slot 0 is the default
  * allocator's. There are slots for 30 more; allocators beyond that share the last slot, which always holds the empty
  * cache: they work, but each call takes the slow path.
@@ -31,15 +31,12 @@
 #include "check.h"
 #include "thread_cache.h"
 
-#define REGISTRY_SLOTS       32u
+#define REGISTRY_SLOTS       POOLBUF_SLOTS_
 #define REGISTRY_SLOT_SHARED (REGISTRY_SLOTS - 1)
 
-extern thread_cache registry_no_cache;
-extern _Thread_local thread_cache *registry_slots[REGISTRY_SLOTS];
-
-/* The calling thread's cache by slot; never NULL. A plain load. */
-static inline thread_cache *registry_slot(uint32_t slot) {
-    return __atomic_load_n(&registry_slots[slot], __ATOMIC_RELAXED);
+/* The calling thread's cache by slot, or the empty one; never NULL. A plain load. */
+static inline poolbuf_cache_ *registry_slot(uint32_t slot) {
+    return poolbuf_cache_of_slot_(slot);
 }
 
 /* The calling thread's cache of a group, made if need be; NULL where there can be none. */

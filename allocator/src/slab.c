@@ -11,7 +11,7 @@
 #define TABLE_BYTES       4096u
 #define TABLE_REGIONS     ((TABLE_BYTES - 2 * sizeof(void *)) / sizeof(void *))
 #define HANDLES_A_REGION  1024u
-#define RECORDS_A_REGION  4u /* the fewest that a region holds */
+#define RECORDS_A_REGION  4u /* the fewest that a region holds, unless each is as large as a region was to be */
 #define ROUND_UP(n, unit) (((n) + (unit)-1) / (unit) * (unit))
 
 typedef struct slab_table {
@@ -24,7 +24,7 @@ _Static_assert(sizeof(slab_table) <= TABLE_BYTES, "a table fits its page");
 
 void slab_init(slab *self, os_source source, size_t record_bytes, size_t region_bytes) {
     record_bytes = ROUND_UP(record_bytes, RECORD_ALIGNMENT);
-    size_t least = record_bytes * RECORDS_A_REGION;
+    size_t least = record_bytes < region_bytes ? record_bytes * RECORDS_A_REGION : record_bytes;
     *self = (slab){
         .source = source,
         .record_bytes = record_bytes,
@@ -49,7 +49,7 @@ void slab_fini(slab *self) {
     }
     self->free = NULL;
     self->fresh = self->fresh_end = NULL;
-    self->bytes = 0;
+    self->bytes = self->out = 0;
 }
 
 /* Acquires one region, and a table page where the last one is full. */
@@ -112,12 +112,14 @@ void *slab_take(slab *self) {
             poison_handle_open(record, self->record_bytes);
         }
     }
+    self->out++;
     return record;
 }
 
 void slab_give(slab *self, void *record) {
     memcpy((char *)record + self->link_offset, &self->free, sizeof self->free);
     self->free = record;
+    self->out--;
     if (self->closed) {
         poison_handle_close(record, self->record_bytes);
     }

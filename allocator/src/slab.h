@@ -30,6 +30,7 @@ typedef struct slab {
     char *fresh, *fresh_end;   /* the part of the last region that has never been used */
     struct slab_table *tables; /* which regions there are */
     size_t bytes;              /* of all regions and tables */
+    uint64_t out;              /* records that are taken; what audits count against, so that none gets lost */
 } slab;
 
 /* Records of record_bytes, rounded up to 64; at least a few in each region. Nothing is acquired yet. */

@@ -12,7 +12,7 @@ size_t subpage_storage(const size_classes *classes) {
 void subpage_init(subpage *self, const size_classes *classes, uint32_t size_class, struct chunk *owner,
                   uint32_t first_page) {
     uint32_t pages = size_class_subpage_pages(classes, size_class);
-    uint32_t slot_bytes = (uint32_t)size_class_bytes(size_class);
+    uint32_t slot_bytes = (uint32_t)size_class_bytes(classes, size_class);
     uint32_t slots = (uint32_t)(((size_t)pages << classes->page_log2) / slot_bytes);
     *self = (subpage){
         .chunk = owner,
@@ -70,7 +70,7 @@ void subpage_ring_remove(subpage **first, subpage *self) {
 
 bool subpage_audit(const subpage *self, const size_classes *classes) {
     POOLBUF_AUDIT(size_class_is_small(classes, self->size_class));
-    POOLBUF_AUDIT(self->slot_bytes == size_class_bytes(self->size_class));
+    POOLBUF_AUDIT(self->slot_bytes == size_class_bytes(classes, self->size_class));
     POOLBUF_AUDIT((size_t)self->slot_bytes * self->slot_count <= (size_t)self->page_count << classes->page_log2);
     POOLBUF_AUDIT(bitmap_population(self->free_slots, self->slot_count) == self->free_count);
     if (self->free_count != 0) { /* P1 */

@@ -6,41 +6,73 @@
 #include "check.h"
 #include "counter.h"
 #include "handle.h"
+#include "os/os.h"
+#include "poison.h"
 #include "tracker.h"
 
-#define REFILL_MAX 64u /* handles that one trip to the arena cuts; its lock is held meanwhile */
+#define CLOCK_INTERVAL 1024u /* allocations between two looks at the clock, where a cache is trimmed by time */
 
-void thread_cache_init(thread_cache *self, cache_group *group) {
+size_t thread_cache_storage(size_t places) {
+    return sizeof(thread_cache) + places * sizeof(poolbuf *);
+}
+
+/* The places stay as they are: nobody reads one that has not been written. */
+void thread_cache_init(thread_cache *self, cache_group *group, volatile uint32_t *countdown) {
     memset(self, 0, sizeof *self);
     self->group = group;
-    self->largest = group->largest;
+    self->fast.largest = group->per_log2 == 2 ? group->largest : 0;
+    self->countdown = countdown != NULL ? countdown : &self->spare_countdown;
+    for (uint32_t i = 0; i < group->bin_count; i++) {
+        poolbuf **bottom = self->places + group->bins[i].first;
+        self->fast.bins[i] = (poolbuf_bin_){.top = bottom, .floor = bottom, .ceiling = bottom, .bottom = bottom};
+    }
     self->budget = group->budget;
     self->restart = true;
     self->trim_left = group->trim_interval != 0 ? group->trim_interval : GAP_NONE;
-    self->countdown = 1;
+    self->trimmed_ms = group->trim_interval_ms != 0 ? os->now_ms() : 0;
+    POOLBUF_SET_(*self->countdown, 1);
     self->armed = 1;
+}
+
+void thread_cache_detach(thread_cache *self) {
+    self->spare_countdown = POOLBUF_GET_(*self->countdown);
+    self->countdown = &self->spare_countdown;
+    self->thread = NULL;
 }
 
 /* ---- The countdown ------------------------------------------------------------------------------------------------ */
 
+/* NOLINTBEGIN(readability-non-const-parameter): clang-tidy does not see that the builtins write */
+static uint32_t relaxed_get(const uint32_t *value) {
+    return __atomic_load_n(value, __ATOMIC_RELAXED);
+}
+
+static void relaxed_set(uint32_t *value, uint32_t to) {
+    __atomic_store_n(value, to, __ATOMIC_RELAXED);
+}
+/* NOLINTEND(readability-non-const-parameter) */
+
 uint64_t thread_cache_allocated(const thread_cache *self) {
-    return counter_get(&self->allocated) + cache_count_get(&self->armed) - cache_count_get(&self->countdown);
+    return counter_get(&self->allocated) + relaxed_get(&self->armed) - POOLBUF_GET_(*self->countdown);
 }
 
 static void arm(thread_cache *self) {
     uint32_t next = self->gap_left < self->trim_left ? self->gap_left : self->trim_left;
+    if (self->group->trim_interval_ms != 0 && next > CLOCK_INTERVAL) {
+        next = CLOCK_INTERVAL;
+    }
     if (self->group->annotated) {
         next = 1; /* every allocation must take the slow path, where the checker is told */
     }
-    cache_count_set(&self->armed, next);
-    cache_count_set(&self->countdown, next);
+    relaxed_set(&self->armed, next);
+    POOLBUF_SET_(*self->countdown, next);
 }
 
 /* Books the allocations since arming; returns nothing left to count down in either interval as 0. */
 static void book(thread_cache *self) {
-    uint32_t passed = cache_count_get(&self->armed) - cache_count_get(&self->countdown);
+    uint32_t passed = relaxed_get(&self->armed) - POOLBUF_GET_(*self->countdown);
     counter_add(&self->allocated, passed);
-    cache_count_set(&self->armed, cache_count_get(&self->countdown));
+    relaxed_set(&self->armed, POOLBUF_GET_(*self->countdown));
     if (self->gap_left != GAP_NONE) {
         self->gap_left -= passed < self->gap_left ? passed : self->gap_left;
     }
@@ -51,6 +83,14 @@ static void book(thread_cache *self) {
 
 static void trim(thread_cache *self);
 
+static bool trim_is_due(const thread_cache *self) {
+    if (self->trim_left == 0) {
+        return true;
+    }
+    uint32_t interval_ms = self->group->trim_interval_ms;
+    return interval_ms != 0 && os->now_ms() - self->trimmed_ms >= interval_ms;
+}
+
 bool thread_cache_count(thread_cache *self) {
     if (POOLBUF_UNLIKELY(self->restart)) {
         self->restart = false;
@@ -58,8 +98,8 @@ bool thread_cache_count(thread_cache *self) {
         self->gap_left = tracker_next_gap();
         arm(self);
     }
-    uint32_t left = cache_count_get(&self->countdown) - 1;
-    cache_count_set(&self->countdown, left);
+    uint32_t left = POOLBUF_GET_(*self->countdown) - 1;
+    POOLBUF_SET_(*self->countdown, left);
     if (left != 0) {
         return false;
     }
@@ -68,8 +108,7 @@ bool thread_cache_count(thread_cache *self) {
     if (sampled) {
         self->gap_left = tracker_next_gap();
     }
-    if (self->trim_left == 0) {
-        self->trim_left = self->group->trim_interval;
+    if (trim_is_due(self)) {
         trim(self);
     }
     arm(self);
@@ -78,202 +117,220 @@ bool thread_cache_count(thread_cache *self) {
 
 /* ---- Budget ------------------------------------------------------------------------------------------------------- */
 
-static size_t batch_bytes(const bin_config *config) {
-    return (size_t)config->batch * config->bytes;
+static uint32_t held(const poolbuf_bin_ *bin) {
+    return (uint32_t)(poolbuf_bin_top_(bin) - bin->bottom);
 }
 
-static bool charge(thread_cache *self, const bin_config *config) {
-    size_t bytes = batch_bytes(config);
-    if (self->budget < bytes) {
+/* What a bin may hold now. */
+static uint32_t granted(const poolbuf_bin_ *bin) {
+    return (uint32_t)(bin->ceiling - bin->bottom);
+}
+
+/* Raises the ceiling by a batch, or by what is left of it; false where the class or the budget allows no more. */
+static bool grant(thread_cache *self, uint32_t index) {
+    const bin_config *config = &self->group->bins[index];
+    poolbuf_bin_ *bin = &self->fast.bins[index];
+    uint32_t more = config->most - granted(bin);
+    more = more < config->batch ? more : config->batch;
+    size_t bytes = (size_t)more * config->bytes;
+    if (more == 0 || self->budget < bytes) {
         return false;
     }
     self->budget -= bytes;
+    bin->ceiling += more;
     return true;
 }
 
-static void discharge(thread_cache *self, const bin_config *config) {
-    self->budget += batch_bytes(config);
-}
-
-/* Lets head hold a batch; false where the class is not cached or the budget does not reach. */
-static bool grant(thread_cache *self, uint32_t bin) {
-    const bin_config *config = &self->group->bins[bin];
-    if (config->batch == 0 || !charge(self, config)) {
-        return false;
+/* Lowers the ceiling to whole batches that still hold what is there. */
+static void revoke(thread_cache *self, uint32_t index) {
+    const bin_config *config = &self->group->bins[index];
+    poolbuf_bin_ *bin = &self->fast.bins[index];
+    if (config->batch == 0) {
+        return;
     }
-    self->bins[bin].limit = config->batch;
-    return true;
-}
-
-static void revoke(thread_cache *self, uint32_t bin) {
-    if (self->bins[bin].limit != 0) {
-        self->bins[bin].limit = 0;
-        self->reserves[bin].refill = 0;
-        discharge(self, &self->group->bins[bin]);
+    uint32_t keep = (held(bin) + config->batch - 1) / config->batch * config->batch;
+    if (keep < granted(bin)) {
+        self->budget += (size_t)(granted(bin) - keep) * config->bytes;
+        bin->ceiling = bin->bottom + keep;
+    }
+    if (keep == 0) {
+        self->refill[index] = 0;
     }
 }
 
 /* ---- Batches out and in ------------------------------------------------------------------------------------------- */
 
-static arena *any_arena(const thread_cache *self) {
-    return self->arenas[0] != NULL ? self->arenas[0] : self->arenas[1];
+static arena *any_arena(const cache_group *group, arena *const arenas[CACHE_KINDS]) {
+    return group->arena_counts[0] != 0 ? arenas[0] : arenas[1];
 }
 
-static void give_to_arena(const thread_cache *self, uint32_t bin, poolbuf *list) {
+/* As a list, which is how an arena takes them; each has to be looked at there anyway. */
+static void give_to_arena(const cache_group *group, uint32_t index, poolbuf **handles, uint32_t count) {
+    poolbuf *list = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        poison_handle_open(handles[i], sizeof *handles[i]);
+        handle_push(&list, handles[i]);
+    }
     if (list == NULL) {
         return;
     }
-    if (self->group->bins[bin].naked) {
-        arena_give_naked(any_arena(self), list);
+    if (group->bins[index].naked) {
+        arena_give_naked(any_arena(group, group->arenas), list);
     } else {
         arena_give(list);
     }
 }
 
-/* A whole batch leaves this cache. */
-static void give_batch(thread_cache *self, uint32_t bin, poolbuf *batch) {
-    if (!depot_put(&self->group->depot[bin], self->group->bins[bin].depot_places, batch)) {
-        give_to_arena(self, bin, batch);
-    } else if (self->group->wake != NULL) {
-        self->group->wake();
+/* The oldest handles of a bin leave, whole batches to the depot as far as it has places; the others move down. */
+static void give_bottom(thread_cache *self, uint32_t index, uint32_t count, bool to_depot) {
+    cache_group *group = self->group;
+    poolbuf_bin_ *bin = &self->fast.bins[index];
+    uint32_t batch = group->bins[index].batch;
+    uint32_t given = 0;
+    while (to_depot && count - given >= batch && depot_put(&group->depot[index], bin->bottom + given)) {
+        given += batch;
+    }
+    give_to_arena(group, index, bin->bottom + given, count - given);
+    uint32_t left = held(bin) - count;
+    memmove(bin->bottom, bin->bottom + count, left * sizeof(poolbuf *));
+    if (poison_memcheck) {
+        memset(bin->bottom + left, 0, count * sizeof(poolbuf *)); /* no pointer to a buffer that is out: see poison.h */
+    }
+    poolbuf_bin_set_top_(bin, bin->bottom + left);
+    bin->floor = bin->floor > bin->bottom + count ? bin->floor - count : bin->bottom;
+    counter_add(&self->counters.flushes, 1);
+    counter_add(&self->counters.handles_out, count);
+    if (given != 0 && group->wake != NULL) {
+        group->wake();
     }
 }
 
-static void set_head(cache_bin *bin, poolbuf *list, uint32_t count) {
-    bin->head = list;
-    cache_count_set(&bin->count, count);
-}
-
-static uint32_t cut(thread_cache *self, uint32_t bin, uint32_t count, poolbuf **list) {
-    const bin_config *config = &self->group->bins[bin];
-    return config->naked ? arena_take_naked(any_arena(self), count, list)
-                         : arena_take(self->arenas[config->kind], config->size_class, count, list);
-}
-
-/* Fills an empty head, from the nearest place that has something. */
-static bool refill(thread_cache *self, uint32_t index) {
+static uint32_t cut(thread_cache *self, uint32_t index, uint32_t count, poolbuf **list) {
     const bin_config *config = &self->group->bins[index];
-    cache_bin *bin = &self->bins[index];
-    cache_reserve *reserve = &self->reserves[index];
-    if (reserve->parked != NULL) {
-        set_head(bin, reserve->parked, reserve->parked_count);
-        reserve->parked = NULL;
-        cache_count_set(&reserve->parked_count, 0);
-        discharge(self, config);
-        return true;
+    uint32_t taken = config->naked ? arena_take_naked(any_arena(self->group, self->arenas), count, list)
+                                   : arena_take(self->arenas[config->kind], config->size_class, count, list);
+    if (taken != 0) {
+        counter_add(&self->counters.refills, 1);
+        counter_add(&self->counters.handles_in, taken);
     }
-    if (reserve->full_count != 0) {
-        uint32_t left = reserve->full_count - 1;
-        set_head(bin, reserve->full[left], config->batch);
-        cache_count_set(&reserve->full_count, left);
-        reserve->full_low = left < reserve->full_low ? left : reserve->full_low;
-        discharge(self, config);
-        return true;
+    return taken;
+}
+
+/* How many handles the arena is asked for: one at first, twice as many each time, up to a batch. */
+static uint32_t next_refill(thread_cache *self, uint32_t index) {
+    uint32_t batch = self->group->bins[index].batch;
+    uint32_t count = self->refill[index] != 0 ? self->refill[index] : 1;
+    self->refill[index] = (uint8_t)(count * 2 < batch ? count * 2 : batch);
+    return count;
+}
+
+/* A batch has just arrived from another core, and with it, most likely, the need for all of it: the handles are fetched side
+ * by side, where one pop after the other would wait for each. */
+static void fetch(poolbuf *const *handles, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        __builtin_prefetch(handles[i], 1);
     }
-    uint32_t count = 1;
-    if (bin->limit != 0 || grant(self, index)) {
-        poolbuf *batch = depot_take(&self->group->depot[index]);
-        if (batch != NULL) {
-            set_head(bin, batch, config->batch);
-            return true;
-        }
-        uint32_t most = config->batch < REFILL_MAX ? config->batch : REFILL_MAX;
-        count = reserve->refill != 0 ? reserve->refill : 1;
-        reserve->refill = count * 2 < most ? count * 2 : most;
+}
+
+/* Fills an empty bin that may hold something, from the depot or else from the arena. */
+static void fill(thread_cache *self, uint32_t index) {
+    poolbuf_bin_ *bin = &self->fast.bins[index];
+    uint32_t batch = self->group->bins[index].batch;
+    if (granted(bin) >= batch && depot_take(&self->group->depot[index], bin->bottom)) {
+        fetch(bin->bottom, batch);
+        poolbuf_bin_set_top_(bin, bin->bottom + batch);
+        counter_add(&self->counters.refills, 1);
+        counter_add(&self->counters.handles_in, batch);
+        return;
     }
     poolbuf *list = NULL;
-    uint32_t taken = cut(self, index, count, &list);
-    set_head(bin, list, taken);
-    return taken != 0;
+    uint32_t taken = cut(self, index, next_refill(self, index), &list);
+    /* The list has the one that was cut last in front; the stack has the first one on top. */
+    for (uint32_t i = 0; i < taken; i++) {
+        poolbuf *handle = handle_pop(&list);
+        handle->link = NULL;
+        poison_handle_close(handle, sizeof *handle);
+        bin->bottom[i] = handle;
+    }
+    poolbuf_bin_set_top_(bin, bin->bottom + taken);
 }
 
-poolbuf *thread_cache_take(thread_cache *self, uint32_t index) {
-    cache_bin *bin = &self->bins[index];
-    if (bin->head == NULL && !refill(self, index)) {
-        return NULL;
+static poolbuf *pop(poolbuf_bin_ *bin) {
+    poolbuf **top = poolbuf_bin_top_(bin) - 1;
+    poolbuf *handle = *top;
+    if (poison_memcheck) {
+        *top = NULL;
     }
-    poolbuf *handle = handle_pop(&bin->head);
-    cache_count_set(&bin->count, cache_count_get(&bin->count) - 1);
+    poolbuf_bin_set_top_(bin, top);
+    poison_handle_open(handle, sizeof *handle);
     return handle;
 }
 
-/* Head is full, or has no limit yet. */
-static bool make_room(thread_cache *self, uint32_t index) {
-    const bin_config *config = &self->group->bins[index];
-    cache_bin *bin = &self->bins[index];
-    cache_reserve *reserve = &self->reserves[index];
-    if (bin->limit == 0) {
-        return grant(self, index);
-    }
-    POOLBUF_ASSERT(bin->count == config->batch); /* T1 */
-    if (reserve->full_count < config->full_max && charge(self, config)) {
-        reserve->full[reserve->full_count] = bin->head;
-        cache_count_set(&reserve->full_count, reserve->full_count + 1);
-    } else if (reserve->full_count != 0) {
-        /* The oldest batch is the coldest: it goes, the others move down. */
-        poolbuf *oldest = reserve->full[0];
-        for (uint32_t i = 1; i < reserve->full_count; i++) {
-            reserve->full[i - 1] = reserve->full[i];
+poolbuf *thread_cache_take(thread_cache *self, uint32_t index) {
+    poolbuf_bin_ *bin = &self->fast.bins[index];
+    if (poolbuf_bin_top_(bin) == bin->bottom) {
+        counter_add(&self->counters.misses, 1);
+        if (granted(bin) == 0 && !grant(self, index)) {
+            poolbuf *alone = NULL;
+            return cut(self, index, 1, &alone) != 0 ? handle_pop(&alone) : NULL;
         }
-        reserve->full[reserve->full_count - 1] = bin->head;
-        give_batch(self, index, oldest);
-    } else {
-        give_batch(self, index, bin->head);
+        fill(self, index);
+        if (poolbuf_bin_top_(bin) == bin->bottom) {
+            return NULL;
+        }
+    } else if (poolbuf_bin_top_(bin) == bin->floor) {
+        uint32_t untouched = (uint32_t)(bin->floor - bin->bottom);
+        uint32_t batch = self->group->bins[index].batch;
+        bin->floor -= untouched < batch ? untouched : batch;
     }
-    set_head(bin, NULL, 0);
-    return true;
+    return pop(bin);
+}
+
+/* The bin holds all that it may. */
+static bool make_room(thread_cache *self, uint32_t index) {
+    poolbuf_bin_ *bin = &self->fast.bins[index];
+    if (grant(self, index)) {
+        return true;
+    }
+    uint32_t batch = self->group->bins[index].batch;
+    uint32_t count = held(bin) < batch ? held(bin) : batch;
+    if (count != 0) {
+        give_bottom(self, index, count, true);
+    }
+    return count != 0;
 }
 
 void thread_cache_put(thread_cache *self, uint32_t index, poolbuf *handle) {
-    cache_bin *bin = &self->bins[index];
-    if (bin->count >= bin->limit && !make_room(self, index)) {
-        poolbuf *alone = NULL;
-        handle_push(&alone, handle);
-        give_to_arena(self, index, alone);
+    poolbuf_bin_ *bin = &self->fast.bins[index];
+    if (poolbuf_bin_top_(bin) == bin->ceiling && !make_room(self, index)) {
+        poison_handle_close(handle, sizeof *handle);
+        counter_add(&self->counters.handles_out, 1);
+        give_to_arena(self->group, index, &handle, 1);
         return;
     }
-    handle_push(&bin->head, handle);
-    cache_count_set(&bin->count, bin->count + 1);
+    poison_handle_close(handle, sizeof *handle);
+    poolbuf **top = poolbuf_bin_top_(bin);
+    *top = handle;
+    poolbuf_bin_set_top_(bin, top + 1);
 }
 
 /* ---- Trimming ----------------------------------------------------------------------------------------------------- */
 
 static void trim_bin(thread_cache *self, uint32_t index) {
-    const bin_config *config = &self->group->bins[index];
-    cache_bin *bin = &self->bins[index];
-    cache_reserve *reserve = &self->reserves[index];
-    if (reserve->parked != NULL) {
-        give_to_arena(self, index, reserve->parked);
-        reserve->parked = NULL;
-        cache_count_set(&reserve->parked_count, 0);
-        discharge(self, config);
+    poolbuf_bin_ *bin = &self->fast.bins[index];
+    uint32_t untouched = (uint32_t)(bin->floor - bin->bottom);
+    if (untouched != 0) {
+        give_bottom(self, index, untouched, true);
     }
-    /* The batches at the bottom have not been reached; those above them have. */
-    uint32_t unused = reserve->full_low;
-    for (uint32_t i = 0; i < unused; i++) {
-        give_batch(self, index, reserve->full[i]);
-        discharge(self, config);
-    }
-    uint32_t left = reserve->full_count - unused;
-    for (uint32_t i = 0; i < left; i++) {
-        reserve->full[i] = reserve->full[i + unused];
-    }
-    cache_count_set(&reserve->full_count, left);
-    reserve->full_low = left;
-    if (bin->head == NULL) {
-        if (left == 0) {
-            revoke(self, index);
-        }
-    } else if (charge(self, config)) {
-        reserve->parked = bin->head;
-        cache_count_set(&reserve->parked_count, bin->count);
-        set_head(bin, NULL, 0);
-    }
+    revoke(self, index);
+    bin->floor = poolbuf_bin_top_(bin);
 }
 
 static void trim(thread_cache *self) {
+    self->trim_left = self->group->trim_interval != 0 ? self->group->trim_interval : GAP_NONE;
+    self->trimmed_ms = self->group->trim_interval_ms != 0 ? os->now_ms() : 0;
     for (uint32_t i = 0; i < self->group->bin_count; i++) {
-        if (self->bins[i].limit != 0) {
+        if (granted(&self->fast.bins[i]) != 0) {
             trim_bin(self, i);
         }
     }
@@ -287,48 +344,23 @@ static void trim(thread_cache *self) {
 
 void thread_cache_flush(thread_cache *self, bool to_depot) {
     for (uint32_t i = 0; i < self->group->bin_count; i++) {
-        cache_bin *bin = &self->bins[i];
-        cache_reserve *reserve = &self->reserves[i];
-        const bin_config *config = &self->group->bins[i];
-        if (reserve->parked != NULL) {
-            give_to_arena(self, i, reserve->parked);
-            discharge(self, config);
+        uint32_t count = held(&self->fast.bins[i]);
+        if (count != 0) {
+            give_bottom(self, i, count, to_depot);
         }
-        for (uint32_t j = 0; j < reserve->full_count; j++) {
-            if (to_depot) {
-                give_batch(self, i, reserve->full[j]);
-            } else {
-                give_to_arena(self, i, reserve->full[j]);
-            }
-            discharge(self, config);
-        }
-        if (to_depot && config->batch != 0 && bin->count == config->batch) {
-            give_batch(self, i, bin->head);
-        } else {
-            give_to_arena(self, i, bin->head);
-        }
-        set_head(bin, NULL, 0);
-        reserve->parked = NULL;
-        cache_count_set(&reserve->parked_count, 0);
-        cache_count_set(&reserve->full_count, 0);
-        reserve->full_low = 0;
         revoke(self, i);
     }
 }
 
 void cache_group_drain_depot(cache_group *group, bool all) {
+    poolbuf *batch[CACHE_BATCH_MAX];
     for (uint32_t i = 0; i < group->bin_count; i++) {
         uint32_t count = depot_trim(&group->depot[i]);
         for (count = all ? DEPOT_PLACES_MAX : count; count > 0; count--) {
-            poolbuf *batch = depot_take(&group->depot[i]);
-            if (batch == NULL) {
+            if (!depot_take(&group->depot[i], batch)) {
                 break;
             }
-            if (group->bins[i].naked) {
-                arena_give_naked(group->arena_counts[0] != 0 ? group->arenas[0] : group->arenas[1], batch);
-            } else {
-                arena_give(batch);
-            }
+            give_to_arena(group, i, batch, group->depot[i].batch);
         }
     }
 }
@@ -336,26 +368,34 @@ void cache_group_drain_depot(cache_group *group, bool all) {
 /* ---- What others may look at -------------------------------------------------------------------------------------- */
 
 uint64_t thread_cache_idle(const thread_cache *self, uint32_t bin) {
-    const cache_reserve *reserve = &self->reserves[bin];
-    return (uint64_t)cache_count_get(&self->bins[bin].count) + cache_count_get(&reserve->parked_count) +
-           (uint64_t)cache_count_get(&reserve->full_count) * self->group->bins[bin].batch;
+    return held(&self->fast.bins[bin]);
 }
 
-/* A list has so many handles, all dead and of that bin. */
-static bool audit_list(poolbuf *list, uint32_t bin, bool naked, uint32_t count) {
-    for (; count > 0; count--) {
-        POOLBUF_AUDIT(list != NULL);
-        poison_handle_open(list, sizeof *list);
-        poolbuf *next = list->link;
-        bool dead = handle_count_of(handle_state_get(list)) == 0 && list->capacity == 0 && list->writer_index == 0 &&
-                    list->reader_index == 0;
-        bool filed = naked ? list->memory == NULL : list->bin == bin && list->memory != NULL;
-        poison_handle_close(list, sizeof *list);
+int64_t thread_cache_received(const thread_cache *self) {
+    uint64_t idle = 0;
+    for (uint32_t i = 0; i < self->group->bin_count; i++) {
+        idle += thread_cache_idle(self, i);
+    }
+    return (int64_t)(idle + counter_get(&self->counters.handles_out) - counter_get(&self->counters.handles_in));
+}
+
+/* All that lies in a bin is dead, and of that bin. */
+static bool audit_bin(const poolbuf_bin_ *bin, uint32_t index, const bin_config *config) {
+    POOLBUF_AUDIT(bin->bottom <= bin->floor); /* T1 */
+    POOLBUF_AUDIT(bin->floor <= bin->top);
+    POOLBUF_AUDIT(bin->top <= bin->ceiling);
+    POOLBUF_AUDIT(granted(bin) <= config->most);
+    for (poolbuf **place = bin->bottom; place != bin->top; place++) {
+        poolbuf *handle = *place;
+        POOLBUF_AUDIT(handle != NULL);
+        poison_handle_open(handle, sizeof *handle);
+        bool dead = handle_count_of(handle_state_get(handle)) == 0 && handle->capacity == 0 &&
+                    handle->writer_index == 0 && handle->reader_index == 0 && handle->link == NULL;
+        bool filed = config->naked ? handle->memory == NULL : handle->bin == index && handle->memory != NULL;
+        poison_handle_close(handle, sizeof *handle);
         POOLBUF_AUDIT(dead);
         POOLBUF_AUDIT(filed);
-        list = next;
     }
-    POOLBUF_AUDIT(list == NULL);
     return true;
 }
 
@@ -363,24 +403,10 @@ bool thread_cache_audit(const thread_cache *self) {
     size_t charged = 0;
     for (uint32_t i = 0; i < self->group->bin_count; i++) {
         const bin_config *config = &self->group->bins[i];
-        const cache_bin *bin = &self->bins[i];
-        const cache_reserve *reserve = &self->reserves[i];
-        POOLBUF_AUDIT(bin->limit == 0 || bin->limit == config->batch);
-        POOLBUF_AUDIT(bin->count <= bin->limit);
-        POOLBUF_AUDIT(reserve->full_count <= config->full_max);
-        POOLBUF_AUDIT(reserve->full_low <= reserve->full_count);
-        POOLBUF_AUDIT((reserve->parked == NULL) == (reserve->parked_count == 0));
-        if (!audit_list(bin->head, i, config->naked, bin->count) ||
-            !audit_list(reserve->parked, i, config->naked, reserve->parked_count)) {
+        if (!audit_bin(&self->fast.bins[i], i, config)) {
             return false;
         }
-        for (uint32_t j = 0; j < reserve->full_count; j++) {
-            if (!audit_list(reserve->full[j], i, config->naked, config->batch)) { /* T1 */
-                return false;
-            }
-        }
-        uint32_t batches = reserve->full_count + (bin->limit != 0) + (reserve->parked != NULL);
-        charged += batches * batch_bytes(config);
+        charged += (size_t)granted(&self->fast.bins[i]) * config->bytes;
     }
     POOLBUF_AUDIT(charged + self->budget == self->group->budget); /* T2 */
     return true;

@@ -21,7 +21,7 @@ static int set_up(void **state) {
     fixture *f = calloc(1, sizeof *f);
     os = &os_fault;
     poison_init();
-    size_classes_init(&f->classes, 8192, (size_t)4 << 20);
+    size_classes_init(&f->classes, 8192, (size_t)4 << 20, 4);
     arena_config config = {
         .classes = &f->classes, .source = OS_MAPPED, .handle_source = OS_MAPPED, .decay_ms = DECAY_MS};
     arena_init(&f->arena, &config);
@@ -42,7 +42,7 @@ static int tear_down(void **state) {
 
 static poolbuf *take_one(fixture *f, size_t size) {
     poolbuf *list = NULL;
-    assert_int_equal(arena_take(&f->arena, size_class_of(size), 1, &list), 1);
+    assert_int_equal(arena_take(&f->arena, size_class_of(&f->classes, size), 1, &list), 1);
     return handle_pop(&list);
 }
 
@@ -65,7 +65,7 @@ static void a_batch_of_each_class_is_distinct_memory_inside_a_chunk(void **state
             const chunk *owner = handles[i]->origin;
             assert_true(handles[i]->memory >= chunk_address(owner, 0));
             assert_true(handles[i]->memory + handles[i]->usable <= chunk_address(owner, 0) + ((size_t)4 << 20));
-            assert_int_equal(handles[i]->usable, size_class_bytes(size_class));
+            assert_int_equal(handles[i]->usable, size_class_bytes(&f->classes, size_class));
             for (uint32_t j = 0; j < i; j++) {
                 bool apart = handles[i]->memory >= handles[j]->memory + handles[j]->usable ||
                              handles[j]->memory >= handles[i]->memory + handles[i]->usable;
@@ -111,10 +111,10 @@ static void random_traffic_keeps_every_structure_whole(void **state) {
 static void a_class_keeps_one_subpage_and_gives_back_the_others(void **state) {
     fixture *f = *state;
     poolbuf *list = NULL;
-    assert_int_equal(arena_take(&f->arena, size_class_of(1024), 24, &list), 24); /* three subpages of 8 */
+    assert_int_equal(arena_take(&f->arena, size_class_of(&f->classes, 1024), 24, &list), 24); /* three subpages of 8 */
     arena_give(list);
     uint32_t subpages = 0;
-    for (const subpage *page = f->arena.rings[size_class_of(1024)]; page != NULL; page = page->next) {
+    for (const subpage *page = f->arena.rings[size_class_of(&f->classes, 1024)]; page != NULL; page = page->next) {
         subpages++;
     }
     assert_int_equal(subpages, 1);
@@ -321,7 +321,7 @@ static void a_new_chunk_starts_in_init_with_its_first_run(void **state) {
 
 static void a_full_subpage_leaves_its_ring_and_returns_with_its_first_free_slot(void **state) {
     fixture *f = *state;
-    subpage *const *ring = &f->arena.rings[size_class_of(1024)];
+    subpage *const *ring = &f->arena.rings[size_class_of(&f->classes, 1024)];
     poolbuf *handles[8]; /* a page of them */
     for (unsigned i = 0; i < 8; i++) {
         handles[i] = take_one(f, 1024);
@@ -340,7 +340,7 @@ static void a_full_subpage_leaves_its_ring_and_returns_with_its_first_free_slot(
 static void memory_is_aligned_to_the_power_of_two_in_its_class_up_to_a_page(void **state) {
     fixture *f = *state;
     for (uint32_t size_class = 0; size_class < f->classes.count; size_class++) {
-        size_t bytes = size_class_bytes(size_class);
+        size_t bytes = size_class_bytes(&f->classes, size_class);
         size_t alignment = bytes & (~bytes + 1);
         alignment = alignment < 8192 ? alignment : 8192;
         poolbuf *list = NULL;
@@ -581,7 +581,7 @@ static void without_a_decay_time_pages_are_dropped_when_they_are_freed(void **st
     poolbuf *kept = take_one(f, 8 * PAGE);
     for (unsigned i = 1; i <= 3; i++) {
         poolbuf *list = NULL;
-        assert_int_equal(arena_take(&f->arena, size_class_of(4 * PAGE), 20, &list), 20);
+        assert_int_equal(arena_take(&f->arena, size_class_of(&f->classes, 4 * PAGE), 20, &list), 20);
         arena_give(list);
         assert_int_equal(f->arena.counters.dirty_pages, 0);
         assert_int_equal(f->arena.counters.purged_bytes, (size_t)i * 20 * 4 * PAGE);

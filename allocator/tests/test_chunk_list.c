@@ -17,7 +17,7 @@ typedef struct fixture {
 /* The chunk's region is never touched: any address will do. */
 static int set_up(void **state) {
     fixture *f = calloc(1, sizeof *f);
-    size_classes_init(&f->classes, PAGE, CHUNK);
+    size_classes_init(&f->classes, PAGE, CHUNK, 4);
     chunk_lists_init(f->lists, CHUNK);
     f->chunk = malloc(chunk_storage(&f->classes));
     chunk_init(f->chunk, &f->classes, NULL, f->chunk, 0);
@@ -34,13 +34,13 @@ static int tear_down(void **state) {
 
 /* A quarter of a per mille of a chunk does not exist, so use is counted in runs of 4 pages, the smallest normal class:
  * 128 of them fill the chunk. */
-static uint32_t normal_class(void) {
-    return size_class_of(4 * PAGE);
+static uint32_t normal_class(const fixture *f) {
+    return size_class_of(&f->classes, 4 * PAGE);
 }
 
 static void fill_to(fixture *f, uint32_t runs) {
     while (f->taken < runs) {
-        assert_true(chunk_take_run(f->chunk, normal_class(), &f->positions[f->taken]));
+        assert_true(chunk_take_run(f->chunk, normal_class(f), &f->positions[f->taken]));
         f->taken++;
         if (f->chunk->list != NULL) {
             chunk_list_after_take(f->chunk);
@@ -53,7 +53,7 @@ static void fill_to(fixture *f, uint32_t runs) {
 static bool empty_to(fixture *f, uint32_t runs) {
     while (f->taken > runs) {
         f->taken--;
-        chunk_give_run(f->chunk, normal_class(), f->positions[f->taken], 0);
+        chunk_give_run(f->chunk, normal_class(f), f->positions[f->taken], 0);
         if (!chunk_list_after_give(f->chunk)) {
             return false;
         }
@@ -180,7 +180,7 @@ static void the_chunk_added_last_is_scanned_first(void **state) {
     chunk *later = malloc(chunk_storage(&f->classes));
     uint32_t position = 0;
     chunk_init(later, &f->classes, NULL, later, 0);
-    assert_true(chunk_take_run(later, normal_class(), &position));
+    assert_true(chunk_take_run(later, normal_class(f), &position));
     fill_to(f, 1);
     chunk_list_add(list, f->chunk);
     chunk_list_add(list, later);
@@ -215,7 +215,7 @@ static void usage_is_zero_only_when_empty_and_hundred_only_when_full(void **stat
 static void a_subpage_takes_its_run_and_gives_it_back(void **state) {
     fixture *f = *state;
     subpage *record = malloc(subpage_storage(&f->classes));
-    assert_true(chunk_add_subpage(f->chunk, record, size_class_of(5120)));
+    assert_true(chunk_add_subpage(f->chunk, record, size_class_of(&f->classes, 5120)));
     assert_int_equal(f->chunk->runs.free_pages, 512 - 5);
     assert_true(chunk_audit(f->chunk));
     uint32_t slot = subpage_take(record);

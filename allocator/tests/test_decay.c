@@ -20,14 +20,14 @@ typedef struct fixture {
     uint32_t positions[CHUNKS]; /* of the page in use */
 } fixture;
 
-static uint32_t class_of_pages(uint32_t pages) {
-    return size_class_of((size_t)pages * 8192);
+static uint32_t class_of_pages(const fixture *f, uint32_t pages) {
+    return size_class_of(&f->classes, (size_t)pages * 8192);
 }
 
 static int set_up(void **state) {
     fixture *f = calloc(1, sizeof *f);
     os = &os_fault;
-    size_classes_init(&f->classes, 8192, CHUNK);
+    size_classes_init(&f->classes, 8192, CHUNK, 4);
     decay_init(&f->decay);
     assert_true(decay_begin_try(&f->decay)); /* the one who drops is this test, all the time */
     chunk_lists_init(f->lists, CHUNK);
@@ -36,7 +36,7 @@ static int set_up(void **state) {
         assert_int_equal(os->acquire(OS_MAPPED, CHUNK, 8192, &region), 0);
         f->chunks[i] = calloc(1, chunk_storage(&f->classes));
         chunk_init(f->chunks[i], &f->classes, NULL, region, 0);
-        assert_true(chunk_take_run(f->chunks[i], class_of_pages(4), &f->positions[i]));
+        assert_true(chunk_take_run(f->chunks[i], class_of_pages(f, 4), &f->positions[i]));
         chunk_list_add(&f->lists[CHUNK_LIST_INIT], f->chunks[i]);
     }
     *state = f;
@@ -64,9 +64,9 @@ static int tear_down(void **state) {
 /* Uses and frees the other four pages of a chunk. */
 static void make_dirty(fixture *f, unsigned i, uint64_t now) {
     uint32_t position = 0;
-    assert_true(chunk_take_run(f->chunks[i], class_of_pages(4), &position));
+    assert_true(chunk_take_run(f->chunks[i], class_of_pages(f, 4), &position));
     chunk_list_after_take(f->chunks[i]);
-    chunk_give_run(f->chunks[i], class_of_pages(4), position, now);
+    chunk_give_run(f->chunks[i], class_of_pages(f, 4), position, now);
     assert_true(chunk_list_after_give(f->chunks[i]));
     decay_watch(&f->decay, f->chunks[i], DECAY_MS, now);
 }
@@ -166,10 +166,10 @@ static void pages_that_are_out_can_be_given_to_nobody(void **state) {
     assert_true(decay_take_out(&f->decay, DECAY_MS, DECAY_MS, DECAY_MS, &range));
     assert_int_equal(range.pages, 4);
     assert_int_equal(f->decay.out_pages, 4);
-    assert_false(chunk_take_run(f->chunks[0], class_of_pages(1), &position));
+    assert_false(chunk_take_run(f->chunks[0], class_of_pages(f, 1), &position));
     decay_drop(&range);
     assert_true(decay_put_back(&f->decay, &range, DECAY_MS));
-    assert_true(chunk_take_run(f->chunks[0], class_of_pages(4), &position));
+    assert_true(chunk_take_run(f->chunks[0], class_of_pages(f, 4), &position));
     chunk_list_after_take(f->chunks[0]);
     decay_forget(f->chunks[0]);
 }
@@ -179,7 +179,7 @@ static void a_chunk_that_empties_while_pages_are_out_is_the_callers_once_they_ar
     decay_range range;
     make_dirty(f, 0, 0);
     assert_true(decay_take_out(&f->decay, DECAY_MS, DECAY_MS, DECAY_MS, &range));
-    chunk_give_run(f->chunks[0], class_of_pages(4), f->positions[0], DECAY_MS);
+    chunk_give_run(f->chunks[0], class_of_pages(f, 4), f->positions[0], DECAY_MS);
     assert_true(chunk_list_after_give(f->chunks[0]));
     decay_drop(&range);
     assert_false(decay_put_back(&f->decay, &range, DECAY_MS));
@@ -226,8 +226,8 @@ static void any_decay_time_and_any_pause_finds_every_page_once(void **state) {
         for (unsigned round = 0; round < 3; round++) {
             uint32_t position = 0;
             decay_range range;
-            assert_true(chunk_take_run(f->chunks[0], class_of_pages(4), &position));
-            chunk_give_run(f->chunks[0], class_of_pages(4), position, now);
+            assert_true(chunk_take_run(f->chunks[0], class_of_pages(f, 4), &position));
+            chunk_give_run(f->chunks[0], class_of_pages(f, 4), position, now);
             decay_watch(&f->decay, f->chunks[0], times[i], now);
             if (times[i] != 0) {
                 assert_false(decay_take_out(&f->decay, times[i], times[i], now, &range));

@@ -5,52 +5,90 @@
 
 #include "depot.h"
 
+#define BATCH 2
+
+typedef struct fixture {
+    depot_bin bin;
+    poolbuf *places[DEPOT_PLACES_MAX * BATCH];
+    poolbuf buffers[8];
+} fixture;
+
+static fixture *make(uint32_t places) {
+    fixture *f = calloc(1, sizeof *f);
+    depot_init(&f->bin, f->places, BATCH, places);
+    return f;
+}
+
+/* The batch of two buffers that begins with number i. */
+static bool put(fixture *f, unsigned i) {
+    poolbuf *batch[BATCH] = {&f->buffers[i], &f->buffers[i + 1]};
+    return depot_put(&f->bin, batch);
+}
+
+/* Takes a batch, which is a whole one; the number that it begins with, or -1. */
+static int take(fixture *f) {
+    poolbuf *batch[BATCH];
+    if (!depot_take(&f->bin, batch)) {
+        return -1;
+    }
+    assert_ptr_equal(batch[1], batch[0] + 1);
+    return (int)(batch[0] - f->buffers);
+}
+
 static void what_is_put_is_taken_once(void **state) {
     (void)state;
-    depot_bin bin = {0};
-    poolbuf batches[3];
-    assert_null(depot_take(&bin));
+    fixture *f = make(3);
+    assert_int_equal(take(f), -1);
     for (unsigned i = 0; i < 3; i++) {
-        assert_true(depot_put(&bin, 3, &batches[i]));
+        assert_true(put(f, 2 * i));
     }
-    assert_false(depot_put(&bin, 3, &batches[0]));
-    assert_int_equal(depot_count(&bin), 3);
-    for (unsigned i = 3; i-- > 0;) {
-        assert_ptr_equal(depot_take(&bin), &batches[i]);
+    assert_false(put(f, 6));
+    assert_int_equal(depot_count(&f->bin), 3);
+    for (int i = 3; i-- > 0;) {
+        assert_int_equal(take(f), 2 * i);
     }
-    assert_null(depot_take(&bin));
+    assert_int_equal(take(f), -1);
+    free(f);
+}
+
+static void a_bin_without_places_takes_nothing(void **state) {
+    (void)state;
+    fixture *f = make(0);
+    assert_false(put(f, 0));
+    assert_int_equal(take(f), -1);
+    assert_int_equal(depot_count(&f->bin), 0);
+    free(f);
 }
 
 static void trim_tells_what_nobody_needed(void **state) {
     (void)state;
-    depot_bin bin = {0};
-    poolbuf batches[4];
+    fixture *f = make(4);
     for (unsigned i = 0; i < 4; i++) {
-        assert_true(depot_put(&bin, 4, &batches[i]));
+        assert_true(put(f, i));
     }
-    assert_int_equal(depot_trim(&bin), 0); /* they came since the last one */
-    poolbuf *batch = depot_take(&bin);
-    assert_true(depot_put(&bin, 4, batch));
-    assert_int_equal(depot_trim(&bin), 3);
-    assert_int_equal(depot_trim(&bin), 4);
+    assert_int_equal(depot_trim(&f->bin), 0); /* they came since the last one */
+    int batch = take(f);
+    assert_true(put(f, (unsigned)batch));
+    assert_int_equal(depot_trim(&f->bin), 3);
+    assert_int_equal(depot_trim(&f->bin), 4);
+    free(f);
 }
 
 #define THREADS 4
 #define ROUNDS  20000
 
-static depot_bin shared;
-
-/* Each batch carries a plain count in its bytes: whoever has the batch may change it, so a batch that two threads had at
+/* Each batch carries plain counts in its handles: whoever has the batch may change them, so a batch that two threads had at
  * once would lose counts, and ThreadSanitizer would see it. */
-static void *pass_batches(void *unused) {
-    (void)unused;
+static void *pass_batches(void *argument) {
+    fixture *f = argument;
     for (int i = 0; i < ROUNDS;) {
-        poolbuf *batch = depot_take(&shared);
-        if (batch == NULL) {
+        poolbuf *batch[BATCH];
+        if (!depot_take(&f->bin, batch)) {
             continue;
         }
-        batch->usable++;
-        while (!depot_put(&shared, DEPOT_PLACES_MAX, batch)) {
+        batch[0]->usable++;
+        batch[1]->usable++;
+        while (!depot_put(&f->bin, batch)) {
         }
         i++;
     }
@@ -59,28 +97,30 @@ static void *pass_batches(void *unused) {
 
 static void no_batch_is_ever_in_two_hands(void **state) {
     (void)state;
-    static poolbuf batches[3];
+    fixture *f = make(DEPOT_PLACES_MAX);
     pthread_t threads[THREADS];
     for (unsigned i = 0; i < 3; i++) {
-        assert_true(depot_put(&shared, DEPOT_PLACES_MAX, &batches[i]));
+        assert_true(put(f, 2 * i));
     }
     for (unsigned i = 0; i < THREADS; i++) {
-        assert_int_equal(pthread_create(&threads[i], NULL, pass_batches, NULL), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, pass_batches, f), 0);
     }
     for (unsigned i = 0; i < THREADS; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     }
     uint64_t passed = 0;
-    for (unsigned i = 0; i < 3; i++) {
-        passed += batches[i].usable;
+    for (unsigned i = 0; i < 6; i++) {
+        passed += f->buffers[i].usable;
     }
-    assert_int_equal(passed, (uint64_t)THREADS * ROUNDS);
-    assert_int_equal(depot_count(&shared), 3);
+    assert_int_equal(passed, (uint64_t)THREADS * ROUNDS * BATCH);
+    assert_int_equal(depot_count(&f->bin), 3);
+    free(f);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_put_is_taken_once),
+        cmocka_unit_test(a_bin_without_places_takes_nothing),
         cmocka_unit_test(trim_tells_what_nobody_needed),
         cmocka_unit_test(no_batch_is_ever_in_two_hands),
     };

@@ -13,7 +13,7 @@ typedef struct fixture {
 
 static int set_up(void **state) {
     fixture *f = calloc(1, sizeof *f);
-    size_classes_init(&f->classes, 8192, (size_t)8192 * PAGES);
+    size_classes_init(&f->classes, 8192, (size_t)8192 * PAGES, 4);
     f->storage = malloc(run_index_storage(&f->classes));
     run_index_init(&f->index, &f->classes, f->storage);
     *state = f;

@@ -14,7 +14,7 @@ typedef struct fixture {
 /* The chunks' regions are never touched: any address will do. They become empty at 0, 100, 200 and 300 ms. */
 static int set_up(void **state) {
     fixture *f = calloc(1, sizeof *f);
-    size_classes_init(&f->classes, 8192, (size_t)4 << 20);
+    size_classes_init(&f->classes, 8192, (size_t)4 << 20, 4);
     for (unsigned i = 0; i < COUNT; i++) {
         f->chunks[i] = malloc(chunk_storage(&f->classes));
         chunk_init(f->chunks[i], &f->classes, NULL, f->chunks[i], 0);

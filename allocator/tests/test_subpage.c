@@ -4,7 +4,7 @@
 #include "subpage.h"
 
 static subpage *make(size_classes *classes, uint32_t size_class) {
-    size_classes_init(classes, 8192, (size_t)4 << 20);
+    size_classes_init(classes, 8192, (size_t)4 << 20, 4);
     subpage *made = malloc(subpage_storage(classes));
     subpage_init(made, classes, size_class, NULL, 0);
     return made;
@@ -16,7 +16,7 @@ static void slots_are_as_many_as_fit_and_each_is_taken_once(void **state) {
     for (uint32_t size_class = 0; size_class < 39; size_class++) {
         subpage *page = make(&classes, size_class);
         uint32_t pages = size_class_subpage_pages(&classes, size_class);
-        assert_int_equal(page->slot_count, (size_t)pages * 8192 / size_class_bytes(size_class));
+        assert_int_equal(page->slot_count, (size_t)pages * 8192 / size_class_bytes(&classes, size_class));
         for (uint32_t i = 0; i < page->slot_count; i++) {
             assert_int_equal(subpage_take(page), i);
         }

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "allocator.h"
+#include "os/os.h"
 #include "registry.h"
 
 static poolbuf_allocator *make(void (*change)(poolbuf_allocator_options *options)) {
@@ -45,11 +46,11 @@ static void a_class_caches_up_to_256_small_and_64_of_32_kib(void **state) {
     take_many(allocator, buffers, 2000, 256);
     give_many(buffers, 2000);
     const thread_cache *cache = registry_cache(&allocator->group);
-    uint64_t idle = thread_cache_idle(cache, size_class_of(256));
+    uint64_t idle = thread_cache_idle(cache, size_class_of(&allocator->classes, 256));
     assert_true(idle > 192 && idle <= 256); /* whole batches leave at once */
     take_many(allocator, buffers, 500, 32768);
     give_many(buffers, 500);
-    idle = thread_cache_idle(cache, size_class_of(32768));
+    idle = thread_cache_idle(cache, size_class_of(&allocator->classes, 32768));
     assert_true(idle > 48 && idle <= 64);
     end(allocator);
 }
@@ -152,15 +153,17 @@ static void caching_can_be_turned_off_or_down(void **state) {
         take_many(allocator, buffers, 50, 100);
         assert_int_equal(unit_metrics(allocator).live_buffers, 50);
         give_many(buffers, 50);
-        const bin_config *small = &allocator->group.bins[size_class_of(100)];
-        uint64_t depot = (uint64_t)depot_count(&allocator->group.depot[size_class_of(100)]) * small->batch;
+        const bin_config *small = &allocator->group.bins[size_class_of(&allocator->classes, 100)];
+        uint64_t depot =
+            (uint64_t)depot_count(&allocator->group.depot[size_class_of(&allocator->classes, 100)]) * small->batch;
         assert_int_equal(unit_metrics(allocator).cached_buffers - depot, cached_small[i]);
         poolbuf_trim_thread_cache(allocator);
         cache_group_drain_depot(&allocator->group, true);
         take_many(allocator, buffers, 50, 40000);
         give_many(buffers, 50);
-        const bin_config *normal = &allocator->group.bins[size_class_of(40000)];
-        depot = (uint64_t)depot_count(&allocator->group.depot[size_class_of(40000)]) * normal->batch;
+        const bin_config *normal = &allocator->group.bins[size_class_of(&allocator->classes, 40000)];
+        depot =
+            (uint64_t)depot_count(&allocator->group.depot[size_class_of(&allocator->classes, 40000)]) * normal->batch;
         assert_int_equal(unit_metrics(allocator).cached_buffers - depot, cached_normal[i]);
         take_many(allocator, buffers, 10, 100000);
         give_many(buffers, 10);
@@ -183,9 +186,10 @@ static void sizes_of_caches_and_the_trim_interval_are_nettys_by_default(void **s
     assert_int_equal(options.cache_trim_interval, 8192);
 }
 
-/* What a trim sets aside. */
-static bool is_parked(poolbuf_allocator *allocator, size_t size) {
-    return registry_cache(&allocator->group)->reserves[size_class_of(size)].parked != NULL;
+/* What a trim leaves behind: the low-water mark on top of what was there. */
+static bool is_marked(poolbuf_allocator *allocator, size_t size) {
+    const poolbuf_bin_ *bin = &registry_cache(&allocator->group)->fast.bins[size_class_of(&allocator->classes, size)];
+    return bin->floor != bin->bottom;
 }
 
 static void hits_and_misses_alike_count_towards_the_trim(void **state) {
@@ -197,9 +201,9 @@ static void hits_and_misses_alike_count_towards_the_trim(void **state) {
     for (int i = 0; i < 49; i++) {
         assert_true(poolbuf_release(poolbuf_allocate(allocator, 4096, 4096)));
     }
-    assert_false(is_parked(allocator, 1000));
+    assert_false(is_marked(allocator, 1000));
     assert_true(poolbuf_release(poolbuf_allocate(allocator, 4096, 4096))); /* the hundredth */
-    assert_true(is_parked(allocator, 1000));
+    assert_true(is_marked(allocator, 1000));
     give_many(held, 49);
     end(allocator);
 }
@@ -212,8 +216,11 @@ static void heap_and_direct_buffers_are_cached_apart(void **state) {
     assert_true(poolbuf_release((poolbuf *)(uintptr_t)heap));
     assert_true(poolbuf_release((poolbuf *)(uintptr_t)direct));
     const thread_cache *cache = registry_cache(&allocator->group);
-    assert_int_equal(thread_cache_idle(cache, allocator->kind_bins[POOLBUF_KIND_DIRECT] + size_class_of(500)), 1);
-    assert_int_equal(thread_cache_idle(cache, allocator->kind_bins[POOLBUF_KIND_HEAP] + size_class_of(500)), 1);
+    assert_int_equal(
+        thread_cache_idle(cache, allocator->kind_bins[POOLBUF_KIND_DIRECT] + size_class_of(&allocator->classes, 500)),
+        1);
+    assert_int_equal(
+        thread_cache_idle(cache, allocator->kind_bins[POOLBUF_KIND_HEAP] + size_class_of(&allocator->classes, 500)), 1);
     poolbuf *again = poolbuf_allocate_heap(allocator, 500, 500);
     assert_ptr_equal(again, heap);
     assert_true(poolbuf_release(again));
@@ -247,9 +254,61 @@ static void what_nobody_uses_for_two_intervals_goes(void **state) {
     for (int i = 0; i < 400; i++) {
         assert_true(poolbuf_release(poolbuf_allocate(allocator, 64, 64)));
     }
-    assert_int_equal(thread_cache_idle(cache, size_class_of(1000)), 0);
-    assert_int_equal(depot_count(&allocator->group.depot[size_class_of(1000)]), 0);
-    assert_true(thread_cache_idle(cache, size_class_of(64)) > 0);
+    assert_int_equal(thread_cache_idle(cache, size_class_of(&allocator->classes, 1000)), 0);
+    assert_int_equal(depot_count(&allocator->group.depot[size_class_of(&allocator->classes, 1000)]), 0);
+    assert_true(thread_cache_idle(cache, size_class_of(&allocator->classes, 64)) > 0);
+    end(allocator);
+}
+
+static void every_second(poolbuf_allocator_options *options) {
+    options->cache_trim_interval = 0;
+    options->cache_trim_interval_ms = 1000;
+}
+
+static void time_trims_too_where_it_is_asked_for(void **state) {
+    (void)state;
+    os = &os_fault; /* its clock stands still */
+    poolbuf_allocator *allocator = make(every_second);
+    poolbuf *buffers[100];
+    take_many(allocator, buffers, 100, 1000);
+    give_many(buffers, 100);
+    for (int i = 0; i < 5000; i++) { /* far more than lie between two looks at the clock */
+        assert_true(poolbuf_release(poolbuf_allocate(allocator, 64, 64)));
+    }
+    const thread_cache *cache = registry_cache(&allocator->group);
+    assert_false(is_marked(allocator, 1000));
+    for (int trims = 0; trims < 4; trims++) {
+        os_fault_pass_ms(1000);
+        for (int i = 0; i < 2000; i++) {
+            assert_true(poolbuf_release(poolbuf_allocate(allocator, 64, 64)));
+        }
+    }
+    assert_int_equal(thread_cache_idle(cache, size_class_of(&allocator->classes, 1000)), 0);
+    end(allocator);
+    os = &os_linux;
+}
+
+static void one_low_batch(poolbuf_allocator_options *options) {
+    options->cache_trim_interval = 100;
+    options->small_cache_size = 64; /* in batches of 16 */
+}
+
+/* The mark goes down by a batch at a time, so at most so many more stay than were needed. */
+static void a_trim_keeps_what_was_reached_to_a_batch(void **state) {
+    (void)state;
+    poolbuf_allocator *allocator = make(one_low_batch);
+    poolbuf *buffers[64];
+    take_many(allocator, buffers, 64, 1000);
+    give_many(buffers, 64);
+    const thread_cache *cache = registry_cache(&allocator->group);
+    uint32_t bin = size_class_of(&allocator->classes, 1000);
+    assert_true(thread_cache_idle(cache, bin) > 48);
+    for (int i = 0; i < 120; i++) { /* two trims: one sets the mark, one uses it */
+        take_many(allocator, buffers, 5, 1000);
+        give_many(buffers, 5);
+    }
+    assert_true(thread_cache_idle(cache, bin) >= 5 && thread_cache_idle(cache, bin) <= 16 + 5);
+    assert_true(thread_cache_audit(cache));
     end(allocator);
 }
 
@@ -446,6 +505,8 @@ int main(void) {
         cmocka_unit_test(heap_and_direct_buffers_are_cached_apart),
         cmocka_unit_test(one_byte_more_than_a_chunk_is_huge_exact_and_never_cached),
         cmocka_unit_test(what_nobody_uses_for_two_intervals_goes),
+        cmocka_unit_test(time_trims_too_where_it_is_asked_for),
+        cmocka_unit_test(a_trim_keeps_what_was_reached_to_a_batch),
         cmocka_unit_test(what_is_in_use_stays_through_trims),
         cmocka_unit_test(trim_gives_everything_back_at_once),
         cmocka_unit_test(counts_are_exact_at_every_step),

@@ -23,7 +23,6 @@ typedef struct contender {
     const subject *subject;
     char preload[PROVENANCE_PATH_SIZE]; /* "" for none */
     results_subject *record;
-    results_result *result; /* in the scenario that is running */
 } contender;
 
 typedef struct run {
@@ -210,13 +209,14 @@ static void add_sample(run *self, const stream *source, results_result *result, 
 
 /* ---- Rounds ---- */
 
+/* One scenario's part in a run. Zero-initialise it but for whole, scenario and image, which is -1. */
 typedef struct scenario_run {
     run *whole;
     const scenario *scenario;
     stream *source;
     int image;
-    results_scenario *record;
-    double *line_ns; /* round trips that workers measured, at most one a worker */
+    results_scenario *record; /* its results are in the order of the contenders */
+    double *line_ns;          /* round trips that workers measured, at most one a worker */
     size_t line_count;
 } scenario_run;
 
@@ -235,8 +235,10 @@ static void announce(const scenario_run *self, const contender *next, uint32_t r
 }
 
 /* One subject in one round. False ends the run. */
-static bool measure_one(scenario_run *self, contender *now, uint32_t round, uint32_t place) {
+static bool measure_one(scenario_run *self, uint32_t index, uint32_t round, uint32_t place) {
     run *whole = self->whole;
+    contender *now = &whole->contenders[index];
+    results_result *result = self->record->results[index];
     const worker_job job = {.subject = now->subject,
                             .preload = now->preload[0] != '\0' ? now->preload : NULL,
                             .stream_descriptor = self->image,
@@ -246,7 +248,7 @@ static bool measure_one(scenario_run *self, contender *now, uint32_t round, uint
     announce(self, now, round);
     whole->done++;
     if (!whole->plan->launch(whole->plan, &job, &report, message, sizeof message)) {
-        fail_result(whole, now->result, round, message);
+        fail_result(whole, result, round, message);
         return true;
     }
     now->record->library = model_text(whole->model->arena, report.library);
@@ -258,9 +260,9 @@ static bool measure_one(scenario_run *self, contender *now, uint32_t round, uint
     }
     const char *problem = report.status == WORKER_OK ? disagreement(whole, self->source, &report) : report.message;
     if (problem != NULL) {
-        fail_result(whole, now->result, round, problem);
+        fail_result(whole, result, round, problem);
     } else {
-        add_sample(whole, self->source, now->result, round, place, &report);
+        add_sample(whole, self->source, result, round, place, &report);
         if (isfinite(report.line_round_trip_ns)) {
             self->line_ns[self->line_count++] = report.line_round_trip_ns;
         }
@@ -269,19 +271,31 @@ static bool measure_one(scenario_run *self, contender *now, uint32_t round, uint
     return true;
 }
 
-static bool measure_rounds(scenario_run *self) {
+static bool measure_round(scenario_run *self, uint32_t round) {
     const measure_plan *plan = self->whole->plan;
     uint32_t order[MEASURE_SUBJECTS_MAX];
-    for (uint32_t round = 0; round < plan->rounds; round++) {
-        schedule_order((uint32_t)plan->subject_count, round, order);
-        for (uint32_t place = 0; place < plan->subject_count; place++) {
-            contender *now = &self->whole->contenders[order[place]];
-            if (now->result->status == RESULT_OK && !measure_one(self, now, round, place)) {
-                return false;
-            }
+    schedule_order((uint32_t)plan->subject_count, round, order);
+    for (uint32_t place = 0; place < plan->subject_count; place++) {
+        if (self->record->results[order[place]]->status == RESULT_OK &&
+            !measure_one(self, order[place], round, place)) {
+            return false;
         }
     }
     return true;
+}
+
+/* A round plays all scenarios: a slow minute of the machine falls on each of them, and a ratio between two scenarios can
+ * be paired by round too. */
+static measure_outcome measure_rounds(scenario_run *scenarios) {
+    const measure_plan *plan = scenarios[0].whole->plan;
+    for (uint32_t round = 0; round < plan->rounds; round++) {
+        for (size_t i = 0; i < plan->scenario_count; i++) {
+            if (!measure_round(&scenarios[i], round)) {
+                return MEASURE_REFUSED;
+            }
+        }
+    }
+    return MEASURE_OK;
 }
 
 static void describe_scenario(scenario_run *self) {
@@ -298,36 +312,64 @@ static void describe_scenario(scenario_run *self) {
         results_scenario_add_phase(model, record, self->source->phases[i].name);
     }
     for (size_t i = 0; i < whole->plan->subject_count; i++) {
-        contender *now = &whole->contenders[i];
-        now->result = results_scenario_add_result(model, record, now->subject->name);
-        now->result->status = is_usable(now) ? RESULT_OK : RESULT_UNAVAILABLE;
-        now->result->message = is_usable(now) ? NULL : now->record->note;
+        const contender *now = &whole->contenders[i];
+        results_result *result = results_scenario_add_result(model, record, now->subject->name);
+        result->status = is_usable(now) ? RESULT_OK : RESULT_UNAVAILABLE;
+        result->message = is_usable(now) ? NULL : now->record->note;
     }
     self->record = record;
 }
 
-static measure_outcome measure_scenario(run *whole, const scenario *from) {
+/* All that can be wrong with a scenario is found before anything is measured. */
+static measure_outcome scenario_run_init(scenario_run *self) {
+    run *whole = self->whole;
     const measure_plan *plan = whole->plan;
-    scenario_run self = {.whole = whole, .scenario = from, .image = -1};
-    measure_outcome outcome = MEASURE_NO_MEMORY;
-    if (!stream_generate(from, plan->seed, plan->quick, &self.source, whole->message, whole->message_size)) {
+    if (!stream_generate(self->scenario, plan->seed, plan->quick, &self->source, whole->message, whole->message_size)) {
         return MEASURE_BAD_INPUT;
     }
-    self.image = stream_image_write(self.source);
-    self.line_ns = calloc(plan->subject_count * plan->rounds, sizeof *self.line_ns);
-    if (self.image < 0 || self.line_ns == NULL) {
-        (void)snprintf(whole->message, whole->message_size, "%s: its operations cannot be stored: %s", from->name,
-                       strerror(errno));
-    } else {
-        describe_scenario(&self);
-        outcome = measure_rounds(&self) ? MEASURE_OK : MEASURE_REFUSED;
-        summarise_scenario(whole->model, self.record, whole->baseline->name, self.line_ns, self.line_count);
+    self->image = stream_image_write(self->source);
+    self->line_ns = calloc(plan->subject_count * plan->rounds, sizeof *self->line_ns);
+    if (self->image < 0 || self->line_ns == NULL) {
+        (void)snprintf(whole->message, whole->message_size, "%s: its operations cannot be stored: %s",
+                       self->scenario->name, strerror(errno));
+        return MEASURE_NO_MEMORY;
     }
-    if (self.image >= 0) {
-        (void)close(self.image);
+    describe_scenario(self);
+    return MEASURE_OK;
+}
+
+static void scenario_run_fini(scenario_run *self) {
+    if (self->image >= 0) {
+        (void)close(self->image);
     }
-    free(self.line_ns);
-    stream_destroy(self.source);
+    free(self->line_ns);
+    stream_destroy(self->source);
+}
+
+static measure_outcome measure_scenarios(run *whole) {
+    const measure_plan *plan = whole->plan;
+    scenario_run *all = calloc(plan->scenario_count, sizeof *all);
+    if (all == NULL) {
+        (void)snprintf(whole->message, whole->message_size, "no memory for %zu scenarios", plan->scenario_count);
+        return MEASURE_NO_MEMORY;
+    }
+    measure_outcome outcome = MEASURE_OK;
+    for (size_t i = 0; i < plan->scenario_count; i++) {
+        all[i] = (scenario_run){.whole = whole, .scenario = plan->scenarios[i], .image = -1};
+    }
+    for (size_t i = 0; i < plan->scenario_count && outcome == MEASURE_OK; i++) {
+        outcome = scenario_run_init(&all[i]);
+    }
+    if (outcome == MEASURE_OK) {
+        outcome = measure_rounds(all);
+    }
+    for (size_t i = 0; i < plan->scenario_count; i++) {
+        if (outcome == MEASURE_OK) {
+            summarise_scenario(whole->model, all[i].record, whole->baseline->name, all[i].line_ns, all[i].line_count);
+        }
+        scenario_run_fini(&all[i]);
+    }
+    free(all);
     return outcome;
 }
 
@@ -355,8 +397,8 @@ measure_outcome measure_run(const measure_plan *plan, results_model **model, cha
         (void)snprintf(message, message_size, "nothing can be measured: no subject is available");
         outcome = MEASURE_REFUSED;
     }
-    for (size_t i = 0; i < plan->scenario_count && outcome == MEASURE_OK; i++) {
-        outcome = measure_scenario(&self, plan->scenarios[i]);
+    if (outcome == MEASURE_OK) {
+        outcome = measure_scenarios(&self);
     }
     if (outcome == MEASURE_OK && self.has_failed) {
         outcome = MEASURE_FAILED;

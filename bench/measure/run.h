@@ -1,9 +1,10 @@
 /* A run: every scenario on every subject, in rounds, each in a fresh process; from a plan to a results model.
  *
- *   for each scenario     its stream is generated once, and handed to all workers as the same bytes (stream_image.h)
- *     for each round      all subjects, in the order of a balanced design (schedule.h)
- *       for each subject  a worker process (worker.h), whose live counts are held against the stream's
- *     then                medians, and the ratio to the baseline, paired by round (stats.h)
+ *   for each scenario       its stream is generated once, and handed to all workers as the same bytes (stream_image.h)
+ *   for each round          all scenarios
+ *     for each scenario     all subjects, in the order of a balanced design (schedule.h)
+ *       for each subject    a worker process (worker.h), whose live counts are held against the stream's
+ *   then                    medians, and the ratio to the baseline, paired by round (stats.h)
  *
  * A subject that fails in one round is not started again in that scenario: its result is failed, with the reason, and the
  * others go on. Another library than the subject's, on the other hand, ends the run: whatever set it in place may have

@@ -89,8 +89,8 @@ static void note_peak(builder *self, uint64_t live_bytes) {
 static void play(builder *self, stream_op op) {
     uint32_t size = stream_op_size(op);
     stream_kind kind = stream_op_kind(op);
-    if (kind == STREAM_PINGPONG) {
-        note_peak(self, self->live_bytes + size);
+    if (!stream_op_has_slot(op)) {
+        note_peak(self, self->live_bytes + (kind == STREAM_BULK ? (uint64_t)size * stream_bulk_count(op) : size));
         return;
     }
     uint32_t *held = &self->slot_size[op.slot];
@@ -133,7 +133,7 @@ static bool append(builder *self, builder_thread *thread, stream_op op) {
         thread->room = room;
     }
     thread->ops[thread->count++] = op;
-    thread->operation_count += stream_op_kind(op) == STREAM_PINGPONG ? op.slot : 1;
+    thread->operation_count += stream_op_operations(op);
     return true;
 }
 
@@ -144,7 +144,7 @@ void builder_add(builder *self, uint32_t thread, stream_kind kind, uint32_t slot
     builder_expect(self, 1);
     self->op_total++;
     stream_op op = stream_op_make(kind, slot, size);
-    if (self->failure != NULL || (kind != STREAM_PINGPONG && !grow_slots(self, slot)) ||
+    if (self->failure != NULL || (stream_op_has_slot(op) && !grow_slots(self, slot)) ||
         !append(self, &self->threads[thread], op)) {
         return;
     }
@@ -159,17 +159,7 @@ static void count_totals(stream *made, const stream_phase *phase) {
         const stream_thread *thread = &phase->threads[t];
         uint64_t allocations = 0;
         for (size_t i = 0; i < thread->op_count; i++) {
-            switch (stream_op_kind(thread->ops[i])) {
-            case STREAM_ALLOCATE:
-            case STREAM_REPLACE:
-                allocations++;
-                break;
-            case STREAM_PINGPONG:
-                allocations += thread->ops[i].slot;
-                break;
-            default:
-                break;
-            }
+            allocations += stream_op_allocations(thread->ops[i]);
         }
         made->allocation_count += allocations * phase->repeat;
         made->operation_count += thread->operation_count * phase->repeat;

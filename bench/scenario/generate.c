@@ -1,4 +1,4 @@
-/* From a scenario to a stream: pingpong, churn and handoff, and the dispatch over phases. Replays are in replay.c.
+/* From a scenario to a stream: pingpong, churn, burst, bulk and handoff, and the dispatch over phases. Replays are in replay.c.
  *
  * Every phase and thread has a random sequence of its own: changing one phase leaves the others as they were. */
 #include "scenario/generate.h"
@@ -54,6 +54,75 @@ static void generate_pingpong(const plan *self) {
     builder_close(self->into, repeat);
 }
 
+static void add_bulk(const plan *self, uint32_t thread, uint32_t times, uint32_t size) {
+    while (times > 0) {
+        uint32_t some = times < STREAM_BULK_TIMES_MAX ? times : STREAM_BULK_TIMES_MAX;
+        builder_add(self->into, thread, STREAM_BULK, stream_bulk_make(some, self->phase->burst), size);
+        times -= some;
+    }
+}
+
+/* As pingpong, with a call for `burst` buffers in the place of one for one. The buffers of a call have one size. */
+static void generate_bulk(const plan *self) {
+    uint32_t repeat = 1;
+    uint32_t burst = self->phase->burst;
+    uint32_t calls = self->operations > burst ? self->operations / burst : 1;
+    builder_open(self->into, self->name, "");
+    if (self->drawn->fixed != 0) {
+        for (uint32_t t = 0; t < self->threads; t++) {
+            add_bulk(self, t, calls, self->drawn->fixed);
+        }
+    } else {
+        uint32_t pass = pass_of(calls, &repeat);
+        builder_expect(self->into, (uint64_t)self->threads * pass);
+        for (uint32_t t = 0; t < self->threads && self->into->failure == NULL; t++) {
+            random_state random;
+            random_init(&random, self->seed, t);
+            for (uint32_t i = 0; i < pass; i++) {
+                add_bulk(self, t, 1, sizes_draw(self->drawn, &random));
+            }
+        }
+    }
+    builder_close(self->into, repeat);
+}
+
+/* First in, first out, as packets and requests of one turn of an event loop are done with. To a last-in, first-out cache
+ * it is the harder order: what it gives next is the buffer that was touched longest ago of those it holds. With one size
+ * a pass is one burst, since the next one would be the same operations again. */
+static void generate_burst(const plan *self) {
+    uint32_t live = self->phase->live;
+    uint32_t stride = aligned(live);
+    uint32_t repeat;
+    uint32_t pass = pass_of(self->operations, &repeat);
+    if (self->drawn->fixed != 0) {
+        repeat = self->operations > live ? self->operations / live : 1;
+        pass = live;
+    }
+    pass = pass < live ? live : pass / live * live;
+    builder_open(self->into, self->name, "");
+    builder_expect(self->into, UINT64_C(2) * self->threads * pass);
+    for (uint32_t t = 0; t < self->threads && self->into->failure == NULL; t++) {
+        random_state random;
+        random_init(&random, self->seed, t);
+        for (uint32_t first = 0; first < pass && self->into->failure == NULL; first += live) {
+            for (uint32_t s = 0; s < live; s++) {
+                builder_add(self->into, t, STREAM_ALLOCATE, t * stride + s, sizes_draw(self->drawn, &random));
+            }
+            for (uint32_t s = 0; s < live; s++) {
+                builder_add(self->into, t, STREAM_RELEASE, t * stride + s, 0);
+            }
+        }
+    }
+    builder_close(self->into, repeat);
+}
+
+/* In a churn that touches pages, what follows each new buffer. */
+static void add_write(const plan *self, uint32_t thread, uint32_t slot) {
+    if (self->phase->touch == SCENARIO_TOUCH_PAGES) {
+        builder_add(self->into, thread, STREAM_WRITE, slot, 0);
+    }
+}
+
 /* Fill, steady and drain are phases of their own: only the steady one is what the question is about, and the live
  * counts at the end of fill and steady are where subjects can be compared. */
 static void generate_churn(const plan *self) {
@@ -61,14 +130,16 @@ static void generate_churn(const plan *self) {
     uint32_t stride = aligned(live);
     uint32_t repeat;
     uint32_t pass = pass_of(self->operations, &repeat);
+    uint64_t ops_each = self->phase->touch == SCENARIO_TOUCH_PAGES ? 2 : 1; /* a new buffer takes */
     random_state random;
 
     builder_open(self->into, self->name, ".fill");
-    builder_expect(self->into, self->threads * (UINT64_C(2) * live + pass));
+    builder_expect(self->into, self->threads * (live + ops_each * ((uint64_t)live + pass)));
     for (uint32_t t = 0; t < self->threads && self->into->failure == NULL; t++) {
         random_init(&random, self->seed, UINT64_C(2) * t);
         for (uint32_t s = 0; s < live; s++) {
             builder_add(self->into, t, STREAM_ALLOCATE, t * stride + s, sizes_draw(self->drawn, &random));
+            add_write(self, t, t * stride + s);
         }
     }
     builder_close(self->into, 1);
@@ -79,6 +150,7 @@ static void generate_churn(const plan *self) {
         for (uint32_t i = 0; i < pass; i++) {
             uint32_t slot = t * stride + (uint32_t)random_below(&random, live);
             builder_add(self->into, t, STREAM_REPLACE, slot, sizes_draw(self->drawn, &random));
+            add_write(self, t, slot);
         }
     }
     builder_close(self->into, repeat);
@@ -152,6 +224,12 @@ static void generate_sized(plan *self, uint32_t fixed, const char *name) {
         break;
     case SCENARIO_CHURN:
         generate_churn(self);
+        break;
+    case SCENARIO_BURST:
+        generate_burst(self);
+        break;
+    case SCENARIO_BULK:
+        generate_bulk(self);
         break;
     default:
         generate_handoff(self);

@@ -12,6 +12,7 @@
 
 _Static_assert(SCENARIO_SIZE_MAX == STREAM_SIZE_MAX, "a scenario may ask for what a stream can say");
 _Static_assert(TRACE_SIZE_MAX == SCENARIO_SIZE_MAX, "a stream can say what a trace holds");
+_Static_assert(SCENARIO_BURST_MAX == STREAM_BULK_COUNT_MAX, "a BULK operation can say every burst");
 
 static bool is_name(const char *text) {
     return text[0] != '\0' &&
@@ -76,17 +77,25 @@ static bool check_sizes(document *file, const yaml_node_t *node, const scenario_
     return check_weighted(file, document_value(file, node, "weighted"), sizes);
 }
 
+typedef enum key_rule {
+    FORBIDDEN, /* it means nothing there */
+    ALLOWED,
+    NEEDED
+} key_rule;
+
 /* What each kind needs and what it cannot use. */
 typedef struct kind_rule {
     const char *name;
-    bool live, burst;
+    key_rule live, burst, touch;
 } kind_rule;
 
 static const kind_rule kind_rules[] = {
-    [SCENARIO_PINGPONG] = {"pingpong", false, false},
-    [SCENARIO_CHURN] = {"churn", true, false},
-    [SCENARIO_HANDOFF] = {"handoff", true, true},
-    [SCENARIO_REPLAY] = {"trace", false, false},
+    [SCENARIO_PINGPONG] = {"pingpong", FORBIDDEN, FORBIDDEN, FORBIDDEN},
+    [SCENARIO_CHURN] = {"churn", NEEDED, FORBIDDEN, ALLOWED},
+    [SCENARIO_BURST] = {"burst", NEEDED, FORBIDDEN, FORBIDDEN},
+    [SCENARIO_BULK] = {"bulk", FORBIDDEN, NEEDED, FORBIDDEN},
+    [SCENARIO_HANDOFF] = {"handoff", NEEDED, ALLOWED, FORBIDDEN},
+    [SCENARIO_REPLAY] = {"trace", FORBIDDEN, FORBIDDEN, FORBIDDEN},
 };
 
 static bool forbid(document *file, const yaml_node_t *node, const char *key, const char *kind) {
@@ -97,6 +106,17 @@ static bool forbid(document *file, const yaml_node_t *node, const char *key, con
 static bool demand(document *file, const yaml_node_t *node, const char *key, const char *kind) {
     return document_value(file, node, key) != NULL ||
            document_fail(file, node, "the key \"%s\" is missing; %s needs it", key, kind);
+}
+
+static bool check_key(document *file, const yaml_node_t *node, const char *key, key_rule rule, const char *kind) {
+    switch (rule) {
+    case FORBIDDEN:
+        return forbid(file, node, key, kind);
+    case NEEDED:
+        return demand(file, node, key, kind);
+    default:
+        return true;
+    }
 }
 
 static bool check_handoff(document *file, const yaml_node_t *node, scenario_phase *phase, const scenario *from) {
@@ -139,9 +159,11 @@ static bool resolve_trace(document *file, const yaml_node_t *node, scenario_phas
 
 static bool check_phase(document *file, const yaml_node_t *node, scenario_phase *phase, const scenario *from) {
     if ((phase->kind != 0) == (phase->trace != NULL)) {
-        return document_fail(file, node,
-                             "a phase has %s; exactly one is right: \"kind\" (pingpong, churn, handoff) or \"trace\"",
-                             phase->trace != NULL ? "both \"kind\" and \"trace\"" : "neither \"kind\" nor \"trace\"");
+        return document_fail(
+            file, node,
+            "a phase has %s; exactly one is right: \"kind\" (pingpong, churn, burst, bulk, handoff) or "
+            "\"trace\"",
+            phase->trace != NULL ? "both \"kind\" and \"trace\"" : "neither \"kind\" nor \"trace\"");
     }
     const kind_rule *rule = &kind_rules[phase->kind];
     if (phase->trace != NULL) {
@@ -149,11 +171,12 @@ static bool check_phase(document *file, const yaml_node_t *node, scenario_phase 
         rule = &kind_rules[SCENARIO_REPLAY];
         return forbid(file, node, "sizes", rule->name) && forbid(file, node, "operations", rule->name) &&
                forbid(file, node, "live", rule->name) && forbid(file, node, "burst", rule->name) &&
-               resolve_trace(file, node, phase);
+               forbid(file, node, "touch", rule->name) && resolve_trace(file, node, phase);
     }
     return demand(file, node, "sizes", rule->name) && demand(file, node, "operations", rule->name) &&
-           (rule->live ? demand : forbid)(file, node, "live", rule->name) &&
-           (rule->burst || forbid(file, node, "burst", rule->name)) &&
+           check_key(file, node, "live", rule->live, rule->name) &&
+           check_key(file, node, "burst", rule->burst, rule->name) &&
+           check_key(file, node, "touch", rule->touch, rule->name) &&
            check_sizes(file, document_value(file, node, "sizes"), phase->sizes) &&
            (phase->kind != SCENARIO_HANDOFF || check_handoff(file, node, phase, from));
 }

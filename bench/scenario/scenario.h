@@ -10,11 +10,13 @@
  *   source: ...                       # where sizes and lifetimes come from
  *   threads: 1                        # optional
  *   phases:
- *     - kind: pingpong|churn|handoff  # or, in its place,  trace: FILE
+ *     - kind: pingpong|churn|burst|bulk|handoff  # or, in its place,  trace: FILE
  *       name: steady                  # optional
  *       operations: 1000000           # steps of each thread
- *       live: 1024                    # churn: a thread's live set; handoff: buffers in flight between two threads
- *       burst: 64                     # handoff: buffers handed over at once
+ *       live: 1024                    # churn: a thread's live set; burst: buffers allocated before they are released;
+ *                                     # handoff: buffers in flight between two threads
+ *       burst: 64                     # bulk: buffers a call; handoff: buffers handed over at once
+ *       touch: pages                  # churn: write to every 4 KiB of a new buffer; without it, to its two ends
  *       sizes:                        # exactly one of:
  *         fixed: 256
  *         uniform: {low: 16, high: 4096}
@@ -35,16 +37,23 @@
 #define SCENARIO_SIZE_MAX       UINT32_C(536870911) /* bytes: 512 MiB - 1, what an operation can say */
 #define SCENARIO_OPERATIONS_MAX UINT32_C(1000000000)
 #define SCENARIO_LIVE_MAX       UINT32_C(10000000)
-#define SCENARIO_BURST_MAX      4096u
+#define SCENARIO_BURST_MAX      4096u /* what a BULK operation can say */
 #define SCENARIO_WEIGHT_MAX     UINT32_C(1000000000)
 #define SCENARIO_FILE_BYTES_MAX (1u << 20)
 
 typedef enum scenario_kind {
     SCENARIO_PINGPONG = 1, /* allocate, write, read, release, again and again */
     SCENARIO_CHURN,        /* fill a live set; then release a random buffer and allocate another; then drain */
+    SCENARIO_BURST,        /* allocate `live` buffers, then release them in the same order; again and again */
+    SCENARIO_BULK,         /* allocate `burst` buffers in one call, write, read, release in one call; again and again */
     SCENARIO_HANDOFF,      /* threads in pairs: one allocates, the other releases */
     SCENARIO_REPLAY        /* play a recorded trace */
 } scenario_kind;
+
+typedef enum scenario_touch {
+    SCENARIO_TOUCH_ENDS = 0, /* the first and the last byte of a buffer are written */
+    SCENARIO_TOUCH_PAGES     /* and one in each 4 KiB, so that all of its memory is resident */
+} scenario_touch;
 
 typedef struct scenario_range {
     uint32_t low;
@@ -76,6 +85,7 @@ typedef struct scenario_phase {
     uint32_t operations;
     uint32_t live;
     uint32_t burst;
+    scenario_touch touch;
     char *trace; /* a replay's file, resolved against the scenario's folder; else NULL */
 } scenario_phase;
 

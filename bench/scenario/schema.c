@@ -9,9 +9,13 @@
 #define TEXT_MAX 1024
 
 static const cyaml_strval_t kinds[] = {
-    {"pingpong", SCENARIO_PINGPONG},
-    {"churn", SCENARIO_CHURN},
-    {"handoff", SCENARIO_HANDOFF},
+    {"pingpong", SCENARIO_PINGPONG}, {"churn", SCENARIO_CHURN},     {"burst", SCENARIO_BURST},
+    {"bulk", SCENARIO_BULK},         {"handoff", SCENARIO_HANDOFF},
+};
+
+static const cyaml_strval_t touches[] = {
+    {"ends", SCENARIO_TOUCH_ENDS},
+    {"pages", SCENARIO_TOUCH_PAGES},
 };
 
 static const cyaml_schema_field_t range_fields[] = {
@@ -54,6 +58,7 @@ static const cyaml_schema_field_t phase_fields[] = {
     CYAML_FIELD_UINT("operations", OPTIONAL, scenario_phase, operations),
     CYAML_FIELD_UINT("live", OPTIONAL, scenario_phase, live),
     CYAML_FIELD_UINT("burst", OPTIONAL, scenario_phase, burst),
+    CYAML_FIELD_ENUM("touch", OPTIONAL | CYAML_FLAG_STRICT, scenario_phase, touch, touches, CYAML_ARRAY_LEN(touches)),
     CYAML_FIELD_MAPPING_PTR("sizes", OPTIONAL, scenario_phase, sizes, sizes_fields),
     CYAML_FIELD_END,
 };

@@ -110,13 +110,14 @@ static outcome play(audit *self, uint32_t thread, stream_op op) {
     if (kind >= STREAM_KIND_COUNT) {
         return broken(self, thread, op, "no such kind");
     }
-    if (kind != STREAM_RELEASE && kind != STREAM_TOUCH && (size == 0 || size > self->stream->max_size)) {
+    bool is_sized = kind != STREAM_RELEASE && kind != STREAM_TOUCH && kind != STREAM_WRITE;
+    if (is_sized && (size == 0 || size > self->stream->max_size)) {
         return broken(self, thread, op, "a size of 0, or past the stream's largest");
     }
-    if (kind == STREAM_PINGPONG) {
-        self->allocations += op.slot;
-        self->operations += op.slot;
-        return op.slot == 0 ? broken(self, thread, op, "repeats 0 times") : STEP_DONE;
+    if (!stream_op_has_slot(op)) {
+        self->allocations += stream_op_allocations(op);
+        self->operations += stream_op_operations(op);
+        return stream_op_operations(op) == 0 ? broken(self, thread, op, "repeats 0 times") : STEP_DONE;
     }
     if (op.slot >= self->stream->slot_count) {
         return broken(self, thread, op, "no such slot");

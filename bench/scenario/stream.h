@@ -13,10 +13,13 @@
  *   TOUCH      slot             -      spin until the slot is full; read and write 4 bytes (1 in a smaller buffer)
  *   REPLACE    slot             bytes  release what is there, allocate, write first and last byte
  *   PINGPONG   how many times   bytes  so many times: allocate, write 4 B, read 4 B, release
+ *   BULK       times and count  bytes  so many times: allocate so many in one call, write 4 B to each, read 4 B from
+ *                                      each, release all in one call
+ *   WRITE      slot             -      spin until the slot is full; write one byte in each further 4 KiB
  *
  * Invariants, which stream_audit() checks and every generator keeps:
- *   S1  every slot has one filling and one emptying thread inside a phase, and the two alternate; RESIZE, TOUCH and
- *       REPLACE are done by the emptying thread. So "full" can only mean the buffer that is meant.
+ *   S1  every slot has one filling and one emptying thread inside a phase, and the two alternate; RESIZE, TOUCH, WRITE
+ *       and REPLACE are done by the emptying thread. So "full" can only mean the buffer that is meant.
  *   S2  there is one total order of a phase's operations in which every wait is already satisfied. So no deadlock: of
  *       the operations not yet done, the first in that order can always go on.
  *   S3  a phase starts when all threads have ended the one before: what a phase leaves in its slots, the next finds.
@@ -39,6 +42,8 @@ typedef enum stream_kind {
     STREAM_TOUCH,
     STREAM_REPLACE,
     STREAM_PINGPONG,
+    STREAM_BULK,
+    STREAM_WRITE,
     STREAM_KIND_COUNT /* how many there are; not a kind */
 } stream_kind;
 
@@ -46,7 +51,7 @@ typedef enum stream_kind {
 #define STREAM_SIZE_MAX  ((UINT32_C(1) << STREAM_SIZE_BITS) - 1) /* bytes: 512 MiB - 1 */
 
 typedef struct stream_op {
-    uint32_t slot; /* index into the slot array; PINGPONG: how many times */
+    uint32_t slot; /* index into the slot array; PINGPONG: how many times; BULK: see stream_bulk_make() */
     uint32_t word; /* kind in the top 3 bits, size in bytes below; use the functions */
 } stream_op;
 
@@ -62,10 +67,60 @@ static inline stream_op stream_op_make(stream_kind kind, uint32_t slot, uint32_t
     return (stream_op){.slot = slot, .word = ((uint32_t)kind << STREAM_SIZE_BITS) | size};
 }
 
+/* A BULK operation has two numbers where others have a slot: how many times, and how many buffers a call. */
+#define STREAM_BULK_COUNT_BITS 12u
+#define STREAM_BULK_COUNT_MAX  (UINT32_C(1) << STREAM_BULK_COUNT_BITS)
+#define STREAM_BULK_TIMES_MAX  ((UINT32_C(1) << (32u - STREAM_BULK_COUNT_BITS)) - 1)
+
+static inline uint32_t stream_bulk_make(uint32_t times, uint32_t count) {
+    return times << STREAM_BULK_COUNT_BITS | (count - 1);
+}
+
+static inline uint32_t stream_bulk_times(stream_op op) {
+    return op.slot >> STREAM_BULK_COUNT_BITS;
+}
+
+static inline uint32_t stream_bulk_count(stream_op op) {
+    return (op.slot & (STREAM_BULK_COUNT_MAX - 1)) + 1;
+}
+
+/* WRITE touches each of these, which is what the smallest OS page has. */
+#define STREAM_WRITE_STEP UINT32_C(4096) /* bytes */
+
+/* How many operations it is to the reader of a result: PINGPONG and BULK one a buffer, all others one. */
+static inline uint64_t stream_op_operations(stream_op op) {
+    switch (stream_op_kind(op)) {
+    case STREAM_PINGPONG:
+        return op.slot;
+    case STREAM_BULK:
+        return (uint64_t)stream_bulk_times(op) * stream_bulk_count(op);
+    default:
+        return 1;
+    }
+}
+
+/* How many buffers it allocates. */
+static inline uint64_t stream_op_allocations(stream_op op) {
+    switch (stream_op_kind(op)) {
+    case STREAM_ALLOCATE:
+    case STREAM_REPLACE:
+    case STREAM_PINGPONG:
+    case STREAM_BULK:
+        return stream_op_operations(op);
+    default:
+        return 0;
+    }
+}
+
+/* Whether its slot is one of the slot array. */
+static inline bool stream_op_has_slot(stream_op op) {
+    return stream_op_kind(op) != STREAM_PINGPONG && stream_op_kind(op) != STREAM_BULK;
+}
+
 typedef struct stream_thread {
     const stream_op *ops;
     size_t op_count;
-    uint64_t operation_count; /* one pass over ops, with PINGPONG counted as often as it repeats */
+    uint64_t operation_count; /* one pass over ops: the sum of stream_op_operations() */
 } stream_thread;
 
 typedef struct stream_phase {
@@ -83,7 +138,7 @@ typedef struct stream {
     uint32_t max_size; /* the largest size that any operation asks for */
     stream_phase *phases;
     uint64_t allocation_count; /* buffers allocated by one play of the whole stream, repeats included; RESIZE is none */
-    uint64_t operation_count;  /* operations of the whole stream, repeats included, PINGPONG as often as it repeats */
+    uint64_t operation_count;  /* the sum of stream_op_operations() over the whole stream, repeats included */
     uint64_t peak_live_bytes;  /* in one order that S2 allows; threads that overlap freely may pass it */
 } stream;
 

@@ -8,9 +8,14 @@
  *     void *buffer_resize(KERNEL_STATE *, void *buffer, uint32_t size)  keeps contents, may move; NULL leaves all as it was
  *     uint8_t *buffer_memory(KERNEL_STATE *, void *buffer)
  *     uint32_t buffer_size(const void *buffer)                     as asked for
+ *     KERNEL_HAS_BULK                                     defined if it has calls for many buffers of one size, as
+ *       size_t buffer_allocate_many(KERNEL_STATE *, uint32_t size, KERNEL_BUFFER **, size_t)  how many were given
+ *       void buffer_release_many(KERNEL_STATE *, KERNEL_BUFFER **, size_t)
+ *                                                         left out: loops over the calls for one
+ *     KERNEL_BUFFER                                       what those lists point to; left out: void
  *
  * as static inline functions. What is here owns the meaning of the operations and is the same machine code for all but
- * these; everything is forced inline into play() and audit(), which differ in the constant `audit` alone.
+ * these; all but BULK is forced inline into play() and audit(), which differ in the constant `audit` alone.
  *
  * The first byte of a buffer is its slot's number, the last one its complement; so the auditing form knows what any thread
  * must find in any buffer, without keeping a record beside it. */
@@ -25,12 +30,34 @@
 #define KERNEL_THREAD_STATE(run) ((run)->state)
 #endif
 
+#ifndef KERNEL_BUFFER
+#define KERNEL_BUFFER void
+#endif
+
 #define KERNEL_INLINE      static inline __attribute__((always_inline))
 #define KERNEL_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 /* Makes the compiler believe that somebody looks at this memory now: without it, it may drop a store, answer a load from
  * the store before it, or leave out a malloc whose block nobody sees. */
 #define KERNEL_OBSERVE(memory) __asm__ volatile("" : : "r"(memory) : "memory")
+
+#ifndef KERNEL_HAS_BULK
+KERNEL_INLINE size_t buffer_allocate_many(KERNEL_STATE *state, uint32_t size, KERNEL_BUFFER **buffers, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        buffers[i] = buffer_allocate(state, size);
+        if (KERNEL_UNLIKELY(buffers[i] == NULL)) {
+            return i;
+        }
+    }
+    return count;
+}
+
+KERNEL_INLINE void buffer_release_many(KERNEL_STATE *state, KERNEL_BUFFER **buffers, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        buffer_release(state, buffers[i]);
+    }
+}
+#endif
 
 /* What one thread keeps in registers while it plays. */
 typedef struct kernel_thread {
@@ -245,6 +272,88 @@ KERNEL_INLINE bool kernel_pingpong(kernel_thread *self, stream_op op, const bool
     return good;
 }
 
+/* The rest of a buffer's memory; kernel_mark() has written its two ends, and those stay as they are. */
+KERNEL_INLINE bool kernel_write(kernel_thread *self, stream_op op, const bool audit) {
+    void *buffer = kernel_full(self, op.slot);
+    if (KERNEL_UNLIKELY(buffer == NULL)) {
+        return false;
+    }
+    const uint32_t size = buffer_size(buffer);
+    uint8_t *memory = buffer_memory(self->state, buffer);
+    for (uint64_t at = STREAM_WRITE_STEP; at + 1 < size; at += STREAM_WRITE_STEP) {
+        memory[at] = (uint8_t)op.slot;
+    }
+    KERNEL_OBSERVE(memory);
+    return !audit || kernel_check(self, buffer, op.slot);
+}
+
+/* Writes to each buffer, then reads each: with two that share memory, the second write is found where the first should be.
+ * `bytes` as in kernel_pingpong_turn(). */
+KERNEL_INLINE bool kernel_bulk_contents(kernel_thread *self, KERNEL_BUFFER **buffers, uint32_t count, uint32_t turn,
+                                        uint32_t bytes, const bool audit) {
+    bool good = true;
+    for (uint32_t i = 0; i < count && bytes != 0; i++) {
+        uint8_t *memory = buffer_memory(self->state, buffers[i]);
+        const uint32_t value = turn + i;
+        if (bytes == sizeof value) {
+            memcpy(memory, &value, sizeof value);
+        } else {
+            memory[0] = (uint8_t)value;
+        }
+    }
+    KERNEL_OBSERVE(buffers);
+    for (uint32_t i = 0; i < count && bytes != 0; i++) {
+        const uint8_t *memory = buffer_memory(self->state, buffers[i]);
+        uint32_t value = memory[0];
+        if (bytes == sizeof value) {
+            memcpy(&value, memory, sizeof value);
+        }
+        self->sum += value;
+        const uint32_t expected = bytes == sizeof value ? turn + i : (uint8_t)(turn + i);
+        if (audit && !KERNEL_SHARES_MEMORY && value != expected) {
+            good = subject_fail(self->run, SUBJECT_CONTENTS_LOST);
+        }
+    }
+    return good;
+}
+
+KERNEL_INLINE bool kernel_bulk_turn(kernel_thread *self, KERNEL_BUFFER **buffers, stream_op op, uint32_t turn,
+                                    uint32_t bytes, const bool audit) {
+    const uint32_t count = stream_bulk_count(op);
+    const size_t given = buffer_allocate_many(self->state, stream_op_size(op), buffers, count);
+    if (KERNEL_UNLIKELY(given != count)) {
+        buffer_release_many(self->state, buffers, given);
+        return subject_fail(self->run, SUBJECT_NO_MEMORY);
+    }
+    const bool good = kernel_bulk_contents(self, buffers, count, turn, bytes, audit);
+    for (uint32_t i = 0; i < count && audit; i++) {
+        kernel_count_born(self->run, buffer_size(buffers[i]));
+    }
+    for (uint32_t i = 0; i < count && audit; i++) {
+        kernel_count_dead(self->run, buffer_size(buffers[i]));
+    }
+    buffer_release_many(self->state, buffers, count);
+    return good;
+}
+
+/* Not inline: the list would be in the frame of every other operation. It is called once for many turns. */
+static __attribute__((noinline)) bool kernel_bulk(kernel_thread *self, stream_op op, bool audit) {
+    KERNEL_BUFFER *buffers[STREAM_BULK_COUNT_MAX];
+    const uint32_t bytes =
+        stream_op_size(op) >= sizeof(uint32_t) ? (uint32_t)sizeof(uint32_t) : stream_op_size(op) != 0;
+    bool good = true;
+    for (uint32_t turn = stream_bulk_times(op); turn != 0 && good; turn--) {
+        if (audit) {
+            good = kernel_bulk_turn(self, buffers, op, turn, bytes, true);
+        } else if (bytes == sizeof(uint32_t)) {
+            good = kernel_bulk_turn(self, buffers, op, turn, sizeof(uint32_t), false);
+        } else {
+            good = kernel_bulk_turn(self, buffers, op, turn, bytes, false);
+        }
+    }
+    return good;
+}
+
 KERNEL_INLINE bool kernel_run(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat,
                               const bool audit) {
     kernel_thread self = {.run = run, .state = KERNEL_THREAD_STATE(run), .slots = run->slots};
@@ -270,6 +379,12 @@ KERNEL_INLINE bool kernel_run(subject_run *run, const stream_op *ops, size_t op_
                 break;
             case STREAM_PINGPONG:
                 good = kernel_pingpong(&self, op, audit);
+                break;
+            case STREAM_BULK:
+                good = kernel_bulk(&self, op, audit);
+                break;
+            case STREAM_WRITE:
+                good = kernel_write(&self, op, audit);
                 break;
             case STREAM_KIND_COUNT:
                 break;

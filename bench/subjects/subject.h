@@ -2,7 +2,7 @@
  *
  * A subject is a name that users know: pooled, malloc, jemalloc, mimalloc, tcmalloc, fixed, null. Behind it stands a kernel,
  * which plays an operation stream (scenario/stream.h) on one kind of reference-counted buffer. Each kernel is kernel.h
- * compiled around the five inline functions of one kind of buffer, so that no indirect call is inside its loop; the three
+ * compiled around the inline functions of one kind of buffer, so that no indirect call is inside its loop; the three
  * allocators that replace malloc share malloc's kernel and differ in the library that is preloaded.
  *
  * Equal work is the contract: every kind of buffer has a reference count, a size and two indices, is released without an

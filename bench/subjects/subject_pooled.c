@@ -7,6 +7,8 @@
 
 #define KERNEL_STATE         poolbuf_allocator
 #define KERNEL_SHARES_MEMORY 0
+#define KERNEL_BUFFER        poolbuf
+#define KERNEL_HAS_BULK
 
 static inline void *buffer_allocate(poolbuf_allocator *state, uint32_t size) {
     return poolbuf_allocate(state, size, STREAM_SIZE_MAX);
@@ -15,6 +17,15 @@ static inline void *buffer_allocate(poolbuf_allocator *state, uint32_t size) {
 static inline void buffer_release(poolbuf_allocator *state, void *buffer) {
     (void)state;
     (void)poolbuf_release(buffer);
+}
+
+static inline size_t buffer_allocate_many(poolbuf_allocator *state, uint32_t size, poolbuf **buffers, size_t count) {
+    return poolbuf_allocate_many(state, size, STREAM_SIZE_MAX, buffers, count);
+}
+
+static inline void buffer_release_many(poolbuf_allocator *state, poolbuf **buffers, size_t count) {
+    (void)state;
+    (void)poolbuf_release_many(buffers, count);
 }
 
 static inline void *buffer_resize(poolbuf_allocator *state, void *buffer, uint32_t size) {

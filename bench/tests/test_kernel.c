@@ -102,7 +102,8 @@ static void every_operation_keeps_the_books(void **state) {
         stream_op_make(STREAM_RESIZE, 0, 1000),  stream_op_make(STREAM_RESIZE, 1, 7),
         stream_op_make(STREAM_RESIZE, 0, 3),     stream_op_make(STREAM_REPLACE, 2, 50),
         stream_op_make(STREAM_PINGPONG, 5, 64),  stream_op_make(STREAM_PINGPONG, 2, 3),
-        stream_op_make(STREAM_PINGPONG, 1, 0),
+        stream_op_make(STREAM_PINGPONG, 1, 0),   stream_op_make(STREAM_WRITE, 0, 0),
+        stream_op_make(STREAM_WRITE, 1, 0),
     };
     assert_true(moody_kernel.audit(&run, ops, COUNT(ops), 1));
     const subject_held held = moody_kernel.held(&run);
@@ -116,6 +117,74 @@ static void every_operation_keeps_the_books(void **state) {
     moody_kernel.discard(&run);
     assert_int_equal(atomic_load(&moody.releases), 12);
     assert_int_equal(moody_kernel.held(&run).buffers, 0);
+    subject_run_fini(&run);
+}
+
+static void bulk_keeps_the_books(void **state) {
+    (void)state;
+    static const uint32_t sizes[] = {100, 4, 3, 0};
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        moody_state moody = {.fail_at = 0};
+        subject_run run;
+        start(&run, &moody, 1);
+        const stream_op op = stream_op_make(STREAM_BULK, stream_bulk_make(5, 32), sizes[i]);
+        assert_true(moody_kernel.audit(&run, &op, 1, 1));
+        assert_true(moody_kernel.play(&run, &op, 1, 2));
+        assert_int_equal(atomic_load(&moody.allocations), 3 * 5 * 32);
+        assert_int_equal(atomic_load(&moody.releases), 3 * 5 * 32);
+        assert_int_equal(atomic_load(&run.live_buffers), 0);
+        assert_int_equal(atomic_load(&run.peak_live_bytes),
+                         32 * sizes[i]); /* at once, of one call; the audit's alone */
+        subject_run_fini(&run);
+    }
+}
+
+static void bulk_releases_what_it_got_when_memory_runs_out(void **state) {
+    (void)state;
+    for (int form = 0; form < 2; form++) {
+        moody_state moody = {.fail_at = 40};
+        subject_run run;
+        start(&run, &moody, 1);
+        const stream_op op = stream_op_make(STREAM_BULK, stream_bulk_make(5, 32), 100);
+        assert_false((form == 0 ? moody_kernel.audit : moody_kernel.play)(&run, &op, 1, 1));
+        assert_int_equal(atomic_load(&run.failure), SUBJECT_NO_MEMORY);
+        assert_int_equal(atomic_load(&moody.releases), 39);
+        subject_run_fini(&run);
+    }
+}
+
+static void a_byte_lost_in_bulk_is_found_by_the_audit(void **state) {
+    (void)state;
+    static const uint32_t sizes[] = {100, 2};
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        moody_state moody = {.corrupt_at = 7};
+        subject_run run;
+        start(&run, &moody, 1);
+        const stream_op op = stream_op_make(STREAM_BULK, stream_bulk_make(1, 32), sizes[i]);
+        assert_false(moody_kernel.audit(&run, &op, 1, 1));
+        assert_int_equal(atomic_load(&run.failure), SUBJECT_CONTENTS_LOST);
+        assert_int_equal(atomic_load(&moody.releases), 32);
+        subject_run_fini(&run);
+    }
+}
+
+/* Its two ends keep what kernel_mark() wrote; what lies between is written once each step. */
+static void write_touches_every_step_and_leaves_the_ends(void **state) {
+    (void)state;
+    moody_state moody = {.fail_at = 0};
+    subject_run run;
+    start(&run, &moody, 1);
+    const uint32_t size = 2 * STREAM_WRITE_STEP + 1;
+    const stream_op ops[] = {stream_op_make(STREAM_ALLOCATE, 5, size)};
+    const stream_op write = stream_op_make(STREAM_WRITE, 5, 0);
+    assert_true(moody_kernel.audit(&run, ops, 1, 1));
+    moody_buffer *buffer = atomic_load(&run.slots[5]);
+    buffer->memory[STREAM_WRITE_STEP] = 0xAA;
+    assert_true(moody_kernel.audit(&run, &write, 1, 1));
+    assert_int_equal(buffer->memory[STREAM_WRITE_STEP], 5);
+    assert_int_equal(buffer->memory[0], 5);
+    assert_int_equal(buffer->memory[size - 1], (uint8_t)~5u);
+    moody_kernel.discard(&run);
     subject_run_fini(&run);
 }
 
@@ -137,7 +206,7 @@ static void the_timed_form_does_the_same_and_counts_nothing(void **state) {
 
 static void a_lost_byte_is_found_by_the_audit(void **state) {
     (void)state;
-    const stream_kind kinds[] = {STREAM_RELEASE, STREAM_RESIZE, STREAM_TOUCH, STREAM_REPLACE};
+    const stream_kind kinds[] = {STREAM_RELEASE, STREAM_RESIZE, STREAM_TOUCH, STREAM_REPLACE, STREAM_WRITE};
     for (size_t i = 0; i < COUNT(kinds); i++) {
         moody_state moody = {.corrupt_at = 1};
         subject_run run;
@@ -225,6 +294,10 @@ static void a_failure_here_ends_the_wait_there(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_operation_keeps_the_books),
+        cmocka_unit_test(bulk_keeps_the_books),
+        cmocka_unit_test(bulk_releases_what_it_got_when_memory_runs_out),
+        cmocka_unit_test(a_byte_lost_in_bulk_is_found_by_the_audit),
+        cmocka_unit_test(write_touches_every_step_and_leaves_the_ends),
         cmocka_unit_test(the_timed_form_does_the_same_and_counts_nothing),
         cmocka_unit_test(a_lost_byte_is_found_by_the_audit),
         cmocka_unit_test(running_out_of_memory_ends_the_play),

@@ -262,6 +262,105 @@ static void progress_is_told_before_every_worker(void **state) {
     scenario_destroy(from);
 }
 
+static scenario *scenario_called(char name, const char *text) {
+    char error[512];
+    scenario *from = scenario_from_text(text, error);
+    if (from == NULL) {
+        fail_msg("%s", error);
+        return NULL;
+    }
+    from->name[0] = name;
+    return from;
+}
+
+/* In the order of the steps: "1 t, 1 u, 2 t, ..." */
+static void note_step(const measure_step *step, void *user) {
+    char *text = user;
+    const size_t used = strlen(text);
+    (void)snprintf(text + used, 64 - used, "%u%s ", step->round, step->scenario);
+}
+
+static void each_round_plays_every_scenario(void **state) {
+    (void)state;
+    char steps[64] = "";
+    script self = {.ratio = 1, .line_round_trip = nan("")};
+    scenario *from[] = {scenario_called('t', CHURN), scenario_called('u', HANDOFF)};
+    const measure_plan plan = {.scenarios = from,
+                               .scenario_count = 2,
+                               .subjects = ALL,
+                               .subject_count = 1,
+                               .rounds = 3,
+                               .seconds = 1,
+                               .launch = launch,
+                               .launch_user = &self,
+                               .progress = note_step,
+                               .progress_user = steps};
+    results_model *model = NULL;
+    assert_int_equal(measure_run(&plan, &model, message, sizeof message), MEASURE_OK);
+    assert_string_equal(steps, "1t 1u 2t 2u 3t 3u ");
+    assert_int_equal(model->scenario_count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(model->scenarios[i]->results[0]->sample_count, 3);
+        assert_int_equal(model->scenarios[i]->results[0]->samples[2]->round, 3);
+        assert_true(model->scenarios[i]->results[0]->time_ns_per_op.median > 0);
+    }
+    results_model_destroy(model);
+    scenario_destroy(from[0]);
+    scenario_destroy(from[1]);
+}
+
+/* What failed in one scenario is measured in the others all the same. */
+static void a_failure_in_one_scenario_leaves_the_others_alone(void **state) {
+    (void)state;
+    script self = {.ratio = 1, .fails_at = 1, .line_round_trip = nan("")};
+    scenario *from[] = {scenario_called('t', CHURN), scenario_called('u', HANDOFF)};
+    const measure_plan plan = {.scenarios = from,
+                               .scenario_count = 2,
+                               .subjects = ALL,
+                               .subject_count = 2,
+                               .rounds = 3,
+                               .seconds = 1,
+                               .launch = launch,
+                               .launch_user = &self};
+    results_model *model = NULL;
+    assert_int_equal(measure_run(&plan, &model, message, sizeof message), MEASURE_FAILED);
+    assert_int_equal(model->scenarios[0]->results[1]->status, RESULT_FAILED);
+    assert_int_equal(model->scenarios[1]->results[1]->status, RESULT_OK);
+    assert_int_equal(model->scenarios[1]->results[1]->sample_count, 3);
+    results_model_destroy(model);
+    scenario_destroy(from[0]);
+    scenario_destroy(from[1]);
+}
+
+/* Before the first of them has taken its time. */
+static void a_scenario_that_is_too_large_is_refused_before_any_is_measured(void **state) {
+    (void)state;
+    char error[512];
+    script self = {.ratio = 1, .line_round_trip = nan("")};
+    scenario *from[] = {scenario_from_text(CHURN, error),
+                        scenario_from_text(SCENARIO_HEAD
+                                           "threads: 64\nphases:\n"
+                                           "  - {kind: churn, live: 10000000, operations: 1, sizes: {fixed: 1}}\n",
+                                           error)};
+    assert_non_null(from[0]);
+    assert_non_null(from[1]);
+    const measure_plan plan = {.scenarios = from,
+                               .scenario_count = 2,
+                               .subjects = ALL,
+                               .subject_count = 1,
+                               .rounds = 1,
+                               .seconds = 1,
+                               .launch = launch,
+                               .launch_user = &self};
+    results_model *model = NULL;
+    assert_int_equal(measure_run(&plan, &model, message, sizeof message), MEASURE_BAD_INPUT);
+    assert_null(model);
+    assert_int_equal(self.calls, 0);
+    assert_non_null(strstr(message, "more operations than fit in 1 GiB"));
+    scenario_destroy(from[0]);
+    scenario_destroy(from[1]);
+}
+
 /* ---- Real workers ---- */
 
 /* Every subject that needs no other library, in processes of their own. */
@@ -358,6 +457,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test(nothing_to_measure_is_refused),
         cmocka_unit_test(the_median_round_trip_stands_beside_results_with_threads),
         cmocka_unit_test(progress_is_told_before_every_worker),
+        cmocka_unit_test(each_round_plays_every_scenario),
+        cmocka_unit_test(a_failure_in_one_scenario_leaves_the_others_alone),
+        cmocka_unit_test(a_scenario_that_is_too_large_is_refused_before_any_is_measured),
         cmocka_unit_test(real_workers_measure_one_thread),
         cmocka_unit_test(real_workers_measure_two_threads),
         cmocka_unit_test(a_program_that_is_no_worker_fails_its_results),

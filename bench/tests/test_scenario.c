@@ -70,20 +70,35 @@ static const refusal refusals[] = {
     {HEAD "phases: []\n", 4, "\"phases\" has 0 entries; it must have 1 to 64"},
     {HEAD "phases: churn\n", 4, "\"phases\" is a text or number; it must be a list, such as [..., ...]"},
     {HEAD "phases:\n  - kind: chrun\n", 5,
-     "unknown kind \"chrun\"; did you mean churn? legal values: pingpong, churn, handoff"},
-    {HEAD "phases:\n  - kind: video\n", 5, "unknown kind \"video\"; legal values: pingpong, churn, handoff"},
-    {HEAD "phases:\n  - kind: 1\n", 5, "unknown kind \"1\"; legal values: pingpong, churn, handoff"},
+     "unknown kind \"chrun\"; did you mean churn? legal values: pingpong, churn, burst, bulk, handoff"},
+    {HEAD "phases:\n  - kind: video\n", 5,
+     "unknown kind \"video\"; legal values: pingpong, churn, burst, bulk, handoff"},
+    {HEAD "phases:\n  - kind: 1\n", 5, "unknown kind \"1\"; legal values: pingpong, churn, burst, bulk, handoff"},
     {HEAD "phases:\n  - name: a\n", 5,
-     "a phase has neither \"kind\" nor \"trace\"; exactly one is right: \"kind\" (pingpong, churn, handoff) or "
-     "\"trace\""},
+     "a phase has neither \"kind\" nor \"trace\"; exactly one is right: \"kind\" (pingpong, churn, burst, bulk, "
+     "handoff) or \"trace\""},
     {HEAD "phases:\n  - kind: churn\n    trace: x\n", 5,
-     "a phase has both \"kind\" and \"trace\"; exactly one is right: \"kind\" (pingpong, churn, handoff) or \"trace\""},
+     "a phase has both \"kind\" and \"trace\"; exactly one is right: \"kind\" (pingpong, churn, burst, bulk, handoff) "
+     "or "
+     "\"trace\""},
     {HEAD PHASE, 5, "the key \"sizes\" is missing; pingpong needs it"},
     {HEAD "phases:\n  - kind: churn\n" SIZES, 5, "the key \"operations\" is missing; churn needs it"},
     {HEAD "phases:\n  - kind: churn\n    operations: 10\n" SIZES, 5, "the key \"live\" is missing; churn needs it"},
     {HEAD PHASE SIZES "    live: 5\n", 8, "\"live\" means nothing to pingpong; remove it"},
     {HEAD "phases:\n  - kind: churn\n    operations: 10\n    live: 8\n    burst: 2\n" SIZES, 8,
      "\"burst\" means nothing to churn; remove it"},
+    {HEAD "phases:\n  - kind: burst\n    operations: 10\n" SIZES, 5, "the key \"live\" is missing; burst needs it"},
+    {HEAD "phases:\n  - kind: burst\n    operations: 10\n    live: 8\n    burst: 2\n" SIZES, 8,
+     "\"burst\" means nothing to burst; remove it"},
+    {HEAD "phases:\n  - kind: bulk\n    operations: 10\n" SIZES, 5, "the key \"burst\" is missing; bulk needs it"},
+    {HEAD "phases:\n  - kind: bulk\n    operations: 10\n    live: 8\n    burst: 2\n" SIZES, 7,
+     "\"live\" means nothing to bulk; remove it"},
+    {HEAD "phases:\n  - kind: bulk\n    operations: 10\n    burst: 4097\n" SIZES, 7,
+     "\"burst\" is out of range: \"4097\"; legal: 1 to 4096"},
+    {HEAD PHASE SIZES "    touch: pages\n", 8, "\"touch\" means nothing to pingpong; remove it"},
+    {HEAD "phases:\n  - kind: churn\n    touch: page\n", 6,
+     "unknown touch \"page\"; did you mean pages? legal values: ends, pages"},
+    {HEAD "phases:\n  - trace: x\n    touch: ends\n", 6, "\"touch\" means nothing to trace; remove it"},
     {HEAD "phases:\n  - trace: x\n    live: 8\n", 6, "\"live\" means nothing to trace; remove it"},
     {HEAD "phases:\n  - kind: handoff\n    operations: 10\n    live: 8\n    burst: 3\n" SIZES, 8,
      "\"burst\" is 3, which does not divide \"live\", 8; legal: a divisor of \"live\""},
@@ -121,7 +136,8 @@ static const refusal refusals[] = {
           "operations: 1, sizes: {fixed: 1}}\n",
      6, "an earlier phase has the name \"a\"; names of phases differ"},
     {HEAD "phases: &cycle [*cycle]\n", 4,
-     "\"phases\" is a list; it must be a mapping with the keys: kind, trace, name, operations, live, burst, sizes"},
+     "\"phases\" is a list; it must be a mapping with the keys: kind, trace, name, operations, live, burst, touch, "
+     "sizes"},
     {HEAD "phases:\n  - trace: /nowhere/at-all.pbtrace\n", 5,
      "/nowhere/at-all.pbtrace: cannot open the trace: No such file or directory; give the path of a .pbtrace file"},
 };
@@ -208,7 +224,9 @@ static void a_whole_scenario_is_read_with_its_defaults(void **state) {
                                 "{low: 4, high: 5, weight: 1}]}}\n"
                                 "  - {kind: handoff, live: 8, operations: 9, sizes: *s}\n"
                                 "  - {kind: churn, live: 7, operations: 9, sizes: {uniform: {low: 1, high: 2}}}\n"
-                                "  - {kind: pingpong, operations: 9, name: last, sizes: {each: [1, 2, 3]}}\n",
+                                "  - {kind: pingpong, operations: 9, name: last, sizes: {each: [1, 2, 3]}}\n"
+                                "  - {kind: churn, live: 7, operations: 9, touch: pages, sizes: *s}\n"
+                                "  - {kind: bulk, burst: 32, operations: 9, sizes: *s}\n",
                            error);
     if (from == NULL) {
         fail_msg("%s", error);
@@ -218,7 +236,11 @@ static void a_whole_scenario_is_read_with_its_defaults(void **state) {
     assert_string_equal(from->asks, "q?");
     assert_string_equal(from->source, "s");
     assert_int_equal(from->threads, 2); /* handoff needs a pair */
-    assert_int_equal(from->phases_count, 4);
+    assert_int_equal(from->phases_count, 6);
+    assert_int_equal(from->phases[0].touch, SCENARIO_TOUCH_ENDS);
+    assert_int_equal(from->phases[4].touch, SCENARIO_TOUCH_PAGES);
+    assert_int_equal(from->phases[5].kind, SCENARIO_BULK);
+    assert_int_equal(from->phases[5].burst, 32);
     assert_string_equal(from->phases[0].name, "churn");
     assert_string_equal(from->phases[1].name, "handoff");
     assert_string_equal(from->phases[2].name, "churn-2");

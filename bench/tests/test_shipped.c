@@ -74,6 +74,46 @@ static void every_suite_loads_and_names_scenarios_that_exist(void **state) {
     scenario_names_destroy(names, count);
 }
 
+static bool same_weights(const scenario_sizes *a, const scenario_sizes *b) {
+    return a->weighted_count > 0 && a->weighted_count == b->weighted_count &&
+           memcmp(a->weighted, b->weighted, a->weighted_count * sizeof *a->weighted) == 0;
+}
+
+/* Files cannot share a mix, so each says it again; their answers are about the same sizes only as long as all agree. */
+static void every_churn_has_the_mix_of_the_recorded_servers(void **state) {
+    (void)state;
+    char **names = NULL;
+    size_t count = scenario_list(&names);
+    scenario *first = load("churn");
+    unsigned churns = 0;
+    for (size_t i = 0; i < count; i++) {
+        scenario *from = load(names[i]);
+        for (uint32_t p = 0; p < from->phases_count; p++) {
+            if (from->phases[p].kind == SCENARIO_CHURN) {
+                churns++;
+                if (!same_weights(from->phases[p].sizes, first->phases[0].sizes)) {
+                    fail_msg("%s has other sizes than churn", names[i]);
+                }
+            }
+        }
+        scenario_destroy(from);
+    }
+    assert_true(churns >= 7);
+    scenario_destroy(first);
+    scenario_names_destroy(names, count);
+}
+
+/* What the crowd's throughput is held against: the same work, the same live set, on fewer threads. */
+static void two_threads_and_64_do_the_same_work(void **state) {
+    (void)state;
+    scenario *few = load("churn-2-threads");
+    scenario *many = load("churn-64-threads");
+    assert_int_equal(few->threads * few->phases[0].live, many->threads * many->phases[0].live);
+    assert_int_equal(few->threads * few->phases[0].operations, many->threads * many->phases[0].operations);
+    scenario_destroy(few);
+    scenario_destroy(many);
+}
+
 /* The replay's live counts, against the trace's own, counted here in another way. */
 static void a_replay_ends_with_what_the_trace_left_live(void **state) {
     (void)state;
@@ -115,6 +155,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_scenario_loads_and_its_stream_is_sound),
         cmocka_unit_test(every_suite_loads_and_names_scenarios_that_exist),
+        cmocka_unit_test(every_churn_has_the_mix_of_the_recorded_servers),
+        cmocka_unit_test(two_threads_and_64_do_the_same_work),
         cmocka_unit_test(a_replay_ends_with_what_the_trace_left_live),
     };
     return cmocka_run_group_tests(tests, use_the_source_tree, NULL);

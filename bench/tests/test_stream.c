@@ -146,16 +146,95 @@ static void a_burst_is_taken_from_its_last_buffer(void **state) {
     stream_destroy(made);
 }
 
+static void burst_releases_in_the_order_in_which_it_allocated(void **state) {
+    (void)state;
+    stream *made = stream_of(
+        HEAD "threads: 2\nphases: [{kind: burst, live: 4, operations: 42, sizes: {each: [64, 4096]}}]\n", 1, false);
+    assert_int_equal(made->phase_count, 2);
+    assert_string_equal(made->phases[1].name, "burst-4096");
+    assert_int_equal(made->phases[0].repeat, 10); /* whole bursts */
+    for (uint32_t t = 0; t < 2; t++) {
+        const stream_thread *thread = &made->phases[0].threads[t];
+        assert_int_equal(thread->op_count, 8);
+        for (uint32_t i = 0; i < 8; i++) {
+            assert_int_equal(stream_op_kind(thread->ops[i]), i < 4 ? STREAM_ALLOCATE : STREAM_RELEASE);
+            assert_int_equal(thread->ops[i].slot, t * GENERATE_SLOT_ALIGN + i % 4);
+        }
+    }
+    assert_int_equal(made->allocation_count, 2 * 2 * 40);
+    assert_int_equal(made->operation_count, 2 * 2 * 80);
+    assert_int_equal(made->peak_live_bytes, 4 * 4096);
+    assert_int_equal(made->phases[1].end_live_buffers, 0);
+    stream_destroy(made);
+
+    made = stream_of(HEAD "phases: [{kind: burst, live: 4, operations: 42, sizes: {uniform: {low: 1, high: 9}}}]\n", 1,
+                     false);
+    assert_int_equal(made->phases[0].repeat, 1);
+    assert_int_equal(made->phases[0].threads[0].op_count, 80);
+    stream_destroy(made);
+}
+
+static void bulk_counts_each_buffer_of_a_call(void **state) {
+    (void)state;
+    stream *made = stream_of(
+        HEAD "threads: 2\nphases: [{kind: bulk, burst: 32, operations: 1000, sizes: {fixed: 256}}]\n", 1, false);
+    const stream_thread *thread = &made->phases[0].threads[1];
+    assert_int_equal(thread->op_count, 1);
+    assert_int_equal(stream_op_kind(thread->ops[0]), STREAM_BULK);
+    assert_int_equal(stream_bulk_count(thread->ops[0]), 32);
+    assert_int_equal(stream_bulk_times(thread->ops[0]), 31); /* whole calls */
+    assert_int_equal(made->allocation_count, 2 * 31 * 32);
+    assert_int_equal(made->operation_count, 2 * 31 * 32);
+    assert_int_equal(made->peak_live_bytes, 32 * 256);
+    assert_int_equal(made->slot_count, 0);
+    stream_destroy(made);
+
+    made = stream_of(HEAD "phases: [{kind: bulk, burst: 4096, operations: 1, sizes: {uniform: {low: 1, high: 9}}}]\n",
+                     1, false);
+    assert_int_equal(stream_bulk_count(made->phases[0].threads[0].ops[0]), 4096);
+    assert_int_equal(made->allocation_count, 4096);
+    stream_destroy(made);
+}
+
+/* More calls than one operation can say. */
+static void a_long_bulk_is_several_operations(void **state) {
+    (void)state;
+    stream *made =
+        stream_of(HEAD "phases: [{kind: bulk, burst: 1, operations: 3000000, sizes: {fixed: 1}}]\n", 1, false);
+    assert_int_equal(made->phases[0].threads[0].op_count, 3);
+    assert_int_equal(made->allocation_count, 3000000);
+    stream_destroy(made);
+}
+
+static void a_churn_that_touches_pages_writes_each_new_buffer(void **state) {
+    (void)state;
+    stream *made = stream_of(
+        HEAD "phases: [{kind: churn, live: 10, operations: 50, touch: pages, sizes: {fixed: 9000}}]\n", 1, false);
+    for (uint32_t p = 0; p < 2; p++) {
+        const stream_thread *thread = &made->phases[p].threads[0];
+        assert_int_equal(thread->op_count, p == 0 ? 20 : 100);
+        for (size_t i = 0; i < thread->op_count; i += 2) {
+            assert_int_equal(stream_op_kind(thread->ops[i]), p == 0 ? STREAM_ALLOCATE : STREAM_REPLACE);
+            assert_int_equal(stream_op_kind(thread->ops[i + 1]), STREAM_WRITE);
+            assert_int_equal(thread->ops[i + 1].slot, thread->ops[i].slot);
+        }
+    }
+    assert_int_equal(made->allocation_count, 60);
+    stream_destroy(made);
+}
+
 static void a_long_phase_repeats_a_pass(void **state) {
     (void)state;
     static const char *const texts[] = {
         HEAD "phases: [{kind: churn, live: 10, operations: 600000, sizes: {uniform: {low: 1, high: 9}}}]\n",
         HEAD "phases: [{kind: handoff, live: 24, burst: 8, operations: 270000, sizes: {fixed: 9}}]\n",
         HEAD "phases: [{kind: pingpong, operations: 270000, sizes: {uniform: {low: 1, high: 9}}}]\n",
+        HEAD "phases: [{kind: burst, live: 8, operations: 270000, sizes: {uniform: {low: 1, high: 9}}}]\n",
+        HEAD "phases: [{kind: bulk, burst: 8, operations: 2400000, sizes: {uniform: {low: 1, high: 9}}}]\n",
     };
-    static const unsigned phases[] = {1, 0, 0};
-    static const unsigned repeats[] = {3, 2, 2};
-    for (size_t i = 0; i < 3; i++) {
+    static const unsigned phases[] = {1, 0, 0, 0, 0};
+    static const unsigned repeats[] = {3, 2, 2, 2, 2};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         stream *made = stream_of(texts[i], 1, false);
         assert_int_equal(made->phases[phases[i]].repeat, repeats[i]);
         stream_destroy(made);
@@ -243,6 +322,10 @@ static void the_audit_finds_broken_streams(void **state) {
     ops_of(made, 0, 1)[1].slot = 1;
     audit_refuses(made, "(S2)");
 
+    made = stream_of(HEAD "phases: [{kind: bulk, burst: 8, operations: 100, sizes: {fixed: 64}}]\n", 1, false);
+    ops_of(made, 0, 0)[0].slot = stream_bulk_make(0, 8);
+    audit_refuses(made, "repeats 0 times");
+
     made = stream_of(churn, 1, false);
     made->phases[0].repeat = 2;
     audit_refuses(made, "(S2)");
@@ -261,6 +344,10 @@ int main(void) {
         cmocka_unit_test(pingpong_has_a_phase_for_each_size),
         cmocka_unit_test(handoff_allocates_in_one_thread_and_releases_in_the_other),
         cmocka_unit_test(a_burst_is_taken_from_its_last_buffer),
+        cmocka_unit_test(burst_releases_in_the_order_in_which_it_allocated),
+        cmocka_unit_test(bulk_counts_each_buffer_of_a_call),
+        cmocka_unit_test(a_long_bulk_is_several_operations),
+        cmocka_unit_test(a_churn_that_touches_pages_writes_each_new_buffer),
         cmocka_unit_test(a_long_phase_repeats_a_pass),
         cmocka_unit_test(quick_keeps_the_shape_with_an_eighth_of_the_steps),
         cmocka_unit_test(sizes_follow_their_distribution),

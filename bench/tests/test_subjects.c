@@ -106,6 +106,29 @@ static void every_kernel_plays_churn(void **state) {
         "phases:\n  - {kind: churn, live: 50, operations: 1000, sizes: {log_uniform: {low: 1, high: 30000}}}\n");
 }
 
+static void every_kernel_touches_every_page(void **state) {
+    (void)state;
+    on_each_kernel(
+        SCENARIO_HEAD
+        "phases:\n"
+        "  - {kind: churn, live: 50, operations: 500, touch: pages, sizes: {log_uniform: {low: 1, high: 30000}}}\n");
+}
+
+static void every_kernel_plays_bursts(void **state) {
+    (void)state;
+    on_each_kernel(SCENARIO_HEAD
+                   "phases:\n  - {kind: burst, live: 64, operations: 700, sizes: {each: [1, 256, 16384]}}\n");
+}
+
+/* With more buffers a call than a thread's cache holds, too. */
+static void every_kernel_allocates_in_bulk(void **state) {
+    (void)state;
+    on_each_kernel(SCENARIO_HEAD
+                   "phases:\n"
+                   "  - {name: few, kind: bulk, burst: 32, operations: 1000, sizes: {each: [1, 3, 256]}}\n"
+                   "  - {name: many, kind: bulk, burst: 2048, operations: 5000, sizes: {fixed: 4096}}\n");
+}
+
 static void every_kernel_hands_buffers_over(void **state) {
     (void)state;
     on_each_kernel(
@@ -178,6 +201,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kernel_plays_pingpong),
         cmocka_unit_test(every_kernel_plays_churn),
+        cmocka_unit_test(every_kernel_touches_every_page),
+        cmocka_unit_test(every_kernel_plays_bursts),
+        cmocka_unit_test(every_kernel_allocates_in_bulk),
         cmocka_unit_test(every_kernel_hands_buffers_over),
         cmocka_unit_test(every_kernel_resizes_and_keeps_contents),
         cmocka_unit_test(subjects_have_names_of_their_own_and_are_found_by_them),

@@ -33,6 +33,10 @@ typedef struct poolbuf_allocator_options {
     uint32_t normal_cache_size; /* the same for each larger class; POOLBUF_NORMAL_CACHE_SIZE, 64; 0 = none */
     uint32_t
         cache_trim_interval; /* a thread's allocations between two trims; POOLBUF_CACHE_TRIM_INTERVAL, 8192; 0 = never */
+    uint32_t cache_trim_interval_ms; /* and the longest time between them, while a thread allocates;
+                                        POOLBUF_CACHE_TRIM_INTERVAL_MS, 0 = any */
+    uint32_t classes_per_doubling;   /* size classes from a power of two to the next: 4, or 8 if a chunk has 16 pages;
+                                        POOLBUF_CLASSES_PER_DOUBLING, 4 */
     uint32_t decay_ms;      /* unused memory waits so long to be needed again; POOLBUF_DECAY_MS, 5000; 0 = not at all */
     bool prefer_direct;     /* which kind poolbuf_allocate() gives; POOLBUF_PREFER_DIRECT, on */
     bool pooling;           /* off: every buffer is two blocks of malloc, for Valgrind and ASan; POOLBUF_POOLING, on */

@@ -42,6 +42,22 @@ POOLBUF_BEGIN_DECLS
 #endif
 #endif
 
+/* POOLBUF_INLINE 1 puts the fast paths of poolbuf_allocate() and poolbuf_release() into the including file, as inline functions
+ * of the same names: no call where the thread's cache serves, at the price of some 150 bytes of code for each. It is on for
+ * programs that link the static library by its CMake target or by pkg-config. It may be on for the shared library as well; the
+ * program then needs one of the same layout (see fast_path.h) and not just of the same functions. The other calls, and
+ * those of code that is compiled without it, are the library's all the same, and the two mix freely. USDT probes and
+ * breakpoints on the two functions see what the library's own code does, and so not what is inlined. */
+#ifndef POOLBUF_INLINE
+#define POOLBUF_INLINE 0
+#endif
+
+#if POOLBUF_INLINE
+#define POOLBUF_MAYBE_INLINE_ static inline
+#else
+#define POOLBUF_MAYBE_INLINE_ POOLBUF_API
+#endif
+
 /* What makes a buffer leave the fast paths; the upper half of poolbuf.state. */
 typedef enum poolbuf_flag {
     POOLBUF_FLAG_TRACKED = 1 << 0,        /* the leak detector watches it */
@@ -87,8 +103,8 @@ typedef struct poolbuf {
  *   errors            NULL: no memory, or initial_capacity is larger than max_capacity or than the limit.
  *   threads           any.
  *   cost              a pop from the calling thread's cache; at times a batch from the depot or the arena's lock. */
-POOLBUF_API POOLBUF_NODISCARD poolbuf *poolbuf_allocate(poolbuf_allocator *allocator, size_t initial_capacity,
-                                                        size_t max_capacity);
+POOLBUF_MAYBE_INLINE_ POOLBUF_NODISCARD poolbuf *poolbuf_allocate(poolbuf_allocator *allocator, size_t initial_capacity,
+                                                                  size_t max_capacity);
 POOLBUF_API POOLBUF_NODISCARD poolbuf *poolbuf_allocate_direct(poolbuf_allocator *allocator, size_t initial_capacity,
                                                                size_t max_capacity);
 POOLBUF_API POOLBUF_NODISCARD poolbuf *poolbuf_allocate_heap(poolbuf_allocator *allocator, size_t initial_capacity,
@@ -100,7 +116,7 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf *poolbuf_allocate_heap(poolbuf_allocator *
  *   errors   none; releasing a dead buffer is a programming error (false, where it is only counted).
  *   threads  any, concurrently with other owners of the same buffer.
  *   cost     the sole owner: no atomic operation, a push to the calling thread's cache; others: one atomic subtraction. */
-POOLBUF_API bool poolbuf_release(poolbuf *buffer);
+POOLBUF_MAYBE_INLINE_ bool poolbuf_release(poolbuf *buffer);
 
 /* poolbuf_allocate_many() gives many buffers of one size, of the allocator's preferred kind: the same ones, in the same
  * order, as so many calls of poolbuf_allocate() would.
@@ -462,5 +478,9 @@ POOLBUF_INTEGER_(i64_be, int64_t, uint64_t, POOLBUF_BE64_)
 POOLBUF_INTEGER_(i64_le, int64_t, uint64_t, POOLBUF_LE64_)
 
 POOLBUF_END_DECLS
+
+#if POOLBUF_INLINE
+#include <poolbuf/fast_path.h> /* poolbuf_allocate, poolbuf_release */
+#endif
 
 #endif
