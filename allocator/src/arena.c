@@ -539,16 +539,16 @@ void arena_decay(arena *self) {
 }
 
 /* Takes the lock even if there seems to be nothing: background.h relies on what that orders. */
-bool arena_decay_step(arena *self) {
+uint64_t arena_decay_step(arena *self) {
     chunk *doomed = NULL;
     arena_lock(self);
     decay_begin(&self->decay, &self->lock);
     doom_decayed_locked(self, os->now_ms(), &doomed);
     drop_due_locked(self, &doomed);
-    bool more = os->now_ms() >= decay_due_ms(&self->decay);
+    uint64_t next_ms = decay_due_ms(&self->decay);
     arena_unlock(self);
     (void)release_doomed(self, doomed);
-    return more;
+    return next_ms;
 }
 
 size_t arena_release_spares(arena *self) {

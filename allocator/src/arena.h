@@ -101,8 +101,8 @@ void arena_give_huge(poolbuf *handle);
 /* Gives the system a bounded part of what has waited long enough. Without a lock if there is nothing. */
 void arena_decay(arena *self);
 
-/* The same as the background thread does it; true if there is more that has. */
-bool arena_decay_step(arena *self);
+/* The same as the background thread does it; when the next thing is due, or DECAY_NEVER. */
+uint64_t arena_decay_step(arena *self);
 
 /* Whether something waits that will go back some time. */
 static inline bool arena_has_decaying(const arena *self) {

@@ -11,10 +11,9 @@
 #include "counter.h"
 #include "os/os.h"
 
-#define PASSES_A_DECAY 8u    /* passes in a decay time */
-#define DEPOTS_A_DECAY 4u    /* looks into a depot */
-#define PERIOD_MIN_MS  50u   /* between two passes, however short a decay time is */
-#define STEPS_A_PASS   4096u /* for one member: what the system refuses again and again must not hold a pass */
+#define PASSES_A_DECAY 8u                /* passes in a decay time */
+#define DEPOTS_A_DECAY 4u                /* looks into a depot */
+#define PERIOD_MIN_MS  50u               /* between two passes, however short a decay time is */
 #define STACK_BYTES    ((size_t)1 << 18) /* mapped, not resident; it must hold the program's thread-local storage too */
 #define RETRY_MS       1000u             /* between attempts to start the thread that are nobody's to fail */
 #define EXIT_SECONDS   2                 /* what the end of the process waits for the thread */
@@ -62,18 +61,18 @@ static bool has_waiting(const background_member *member) {
     return depot_has_any(group);
 }
 
-/* A bounded part of what is due; true if there is more. */
-static bool step_locked(background_member *member) {
+/* A bounded part of what is due; true if more was so when the pass began. What the system refuses to drop is due again
+ * later, so a pass ends, however soon that is. */
+static bool step_locked(background_member *member, uint64_t began_ms) {
     cache_group *group = member->group;
-    uint64_t now = os->now_ms();
-    if (now >= member->depot_due_ms && depot_has_any(group)) {
+    if (began_ms >= member->depot_due_ms && depot_has_any(group)) {
         cache_group_drain_depot(group, false);
-        member->depot_due_ms = now + member->decay_ms / DEPOTS_A_DECAY;
+        member->depot_due_ms = began_ms + 1 + member->decay_ms / DEPOTS_A_DECAY; /* once a pass at most */
     }
     bool more = false;
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         for (uint32_t i = 0; i < group->arena_counts[kind]; i++) {
-            more = arena_decay_step(&group->arenas[kind][i]) || more;
+            more = arena_decay_step(&group->arenas[kind][i]) <= began_ms || more;
         }
     }
     return more;
@@ -94,6 +93,7 @@ static uint64_t until_next_locked(void) {
 uint64_t background_pass(void) {
     (void)pthread_mutex_lock(&work_lock);
     uint64_t pass = ++last_pass;
+    uint64_t began_ms = os->now_ms();
     for (;;) {
         background_member *member = members;
         while (member != NULL && member->pass >= pass) { /* tests may pass at the same time */
@@ -102,9 +102,8 @@ uint64_t background_pass(void) {
         if (member == NULL) {
             break;
         }
-        if (!step_locked(member) || ++member->steps == STEPS_A_PASS) {
+        if (!step_locked(member, began_ms)) {
             member->pass = pass;
-            member->steps = 0;
         }
         /* Those who wait for the lock may come in between; and may take members away. */
         (void)pthread_mutex_unlock(&work_lock);

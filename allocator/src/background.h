@@ -31,7 +31,6 @@
 typedef struct background_member {
     cache_group *group;
     uint32_t decay_ms;
-    uint32_t steps;        /* of the pass that goes on; what is left is the next one's beyond a limit */
     uint64_t pass;         /* the last one that is done with it */
     uint64_t depot_due_ms; /* when to look into the depot again */
     struct background_member *next, *prev;

@@ -168,7 +168,7 @@ static void what_lies_in_the_depot_untouched_goes_back_too(void **state) {
     assert_int_equal(background_pass(), PERIOD); /* no time has passed: not a second look */
     assert_true(depot_batches(allocator) != 0);
     for (unsigned i = 0; i < 2; i++) { /* the thread may have had its first look before all of them lay there */
-        os_fault_pass_ms(DECAY_MS / 4);
+        os_fault_pass_ms(DECAY_MS / 4 + 1);
         assert_int_equal(background_pass(), PERIOD);
     }
     assert_int_equal(depot_batches(allocator), 0);
@@ -209,6 +209,37 @@ static void what_the_system_refuses_to_drop_ends_no_pass(void **state) {
     assert_int_equal(unit_metrics(allocator).dirty_bytes, 0);
     assert_true(poolbuf_release(kept));
     UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
+static unsigned refused; /* atomic */
+
+static int refuse_as_time_passes(void *start, size_t size) {
+    (void)start;
+    (void)size;
+    (void)__atomic_fetch_add(&refused, 1, __ATOMIC_RELAXED);
+    os_fault_pass_ms(10); /* by the next look, all that was refused is due again */
+    return EINVAL;
+}
+
+/* As for memory that is locked: the pages are due again at once, but not in this pass. */
+static void refused_pages_are_tried_once_a_pass(void **state) {
+    (void)state;
+    static os_backend refusing; /* outlives a failed assertion */
+    refusing = os_fault;
+    refusing.purge = refuse_as_time_passes;
+    os = &refusing;
+    poolbuf_allocator *allocator = make(true, 1);
+    poolbuf *kept = poolbuf_allocate_direct(allocator, MIB, MIB);
+    assert_true(poolbuf_release(poolbuf_allocate_direct(allocator, MIB, MIB)));
+    os_fault_pass_ms(10);
+    assert_int_equal(background_pass(), 50);
+    unsigned tried = __atomic_load_n(&refused, __ATOMIC_RELAXED);
+    assert_true(tried >= 1);
+    assert_true(tried < 1000); /* once, and once for each pass that the thread may have made meanwhile */
+    assert_int_equal(unit_metrics(allocator).dirty_bytes, MIB);
+    assert_true(poolbuf_release(kept));
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+    os = &os_fault;
 }
 
 static void the_shortest_decay_time_of_all_sets_the_pace(void **state) {
@@ -614,6 +645,7 @@ int main(void) {
         THREAD_TEST(what_lies_in_the_depot_untouched_goes_back_too),
         THREAD_TEST(what_a_thread_caches_is_its_own_and_stays),
         THREAD_TEST(what_the_system_refuses_to_drop_ends_no_pass),
+        THREAD_TEST(refused_pages_are_tried_once_a_pass),
         THREAD_TEST(the_shortest_decay_time_of_all_sets_the_pace),
         THREAD_TEST(without_a_decay_time_calls_give_back_at_once_all_the_same),
         THREAD_TEST(calls_leave_it_to_the_thread_unless_that_is_late),
