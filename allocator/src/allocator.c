@@ -146,6 +146,7 @@ static void set_up_arenas(poolbuf_allocator *self, arena *storage) {
                 .handle_source = handles,
                 .alignment = kind == POOLBUF_KIND_DIRECT ? self->options.alignment : 0,
                 .decay_ms = self->options.decay_ms,
+                .wake = self->has_member ? background_wake : NULL,
                 .handle_flags = self->group.annotated ? POOLBUF_FLAG_ANNOTATED : 0,
                 .first_bin = (uint16_t)self->kind_bins[kind],
                 .slot = self->group.slot,
@@ -175,6 +176,8 @@ static void set_up(poolbuf_allocator *self, const poolbuf_allocator_options *opt
     self->pooled[POOLBUF_KIND_DIRECT] = group->arena_counts[POOLBUF_KIND_DIRECT] != 0;
     self->pooled[POOLBUF_KIND_HEAP] = group->arena_counts[POOLBUF_KIND_HEAP] != 0;
     set_up_regions(self);
+    self->has_member = options->background_thread && (self->pooled[0] || self->pooled[1]);
+    group->wake = self->has_member ? background_wake_for_depot : NULL;
     size_t places = set_up_bins(self);
     slab_init(&group->records, OS_MAPPED, thread_cache_storage(places), CACHE_REGION_BYTES);
 }
@@ -185,6 +188,8 @@ static void give_back_regions(poolbuf_allocator *self) {
     }
     give_back_plain(OS_MAPPED, self, self->region_bytes);
 }
+
+static void tear_down(poolbuf_allocator *self);
 
 static poolbuf_status create(const poolbuf_allocator_options *options, bool is_default, poolbuf_allocator **out) {
     poison_init();
@@ -220,6 +225,10 @@ static poolbuf_status create(const poolbuf_allocator_options *options, bool is_d
     set_up_arenas(self, (arena *)(void *)((char *)region + struct_bytes));
     registry_unlock();
     poison_pool_create(allocator_anchor(self));
+    if (self->has_member && !background_enter(&self->member, &self->group, options->decay_ms)) {
+        tear_down(self);
+        return POOLBUF_ERROR_NO_MEMORY;
+    }
     *out = self;
     return POOLBUF_OK;
 }
@@ -240,7 +249,7 @@ poolbuf_status poolbuf_allocator_create(const poolbuf_allocator_options *options
 }
 
 /* The default allocator must exist even where the environment's sizes do not fit each other: that has been said on
- * stderr, and the built-in ones take their place. */
+ * stderr, and the built-in ones take their place. And it must where the system starts no thread, which is said here. */
 static poolbuf_allocator *make_default_locked(void) {
     poolbuf_allocator_options options;
     poolbuf_allocator_options_init(&options);
@@ -257,7 +266,15 @@ static poolbuf_allocator *make_default_locked(void) {
         }
     }
     poolbuf_allocator *made = NULL;
-    return create(&options, true, &made) == POOLBUF_OK ? made : NULL;
+    if (create(&options, true, &made) != POOLBUF_OK && options.background_thread) {
+        options.background_thread = false;
+        if (create(&options, true, &made) == POOLBUF_OK) {
+            (void)fprintf(stderr,
+                          "poolbuf: POOLBUF_BACKGROUND_THREAD=on: the system starts no thread; going on without\n");
+            options_exit_if_strict();
+        }
+    }
+    return made;
 }
 
 poolbuf_allocator *poolbuf_allocator_default(void) {
@@ -317,6 +334,9 @@ poolbuf_status poolbuf_allocator_destroy(poolbuf_allocator *allocator) {
     allocator_live(allocator, &buffers, &bytes);
     if (buffers != 0) {
         tracker_allocator_destroyed(allocator, buffers, bytes);
+    }
+    if (allocator->has_member) {
+        background_leave(&allocator->member);
     }
     /* One more than are alive: the calls that release them and this one must not both be the last. */
     __atomic_store_n(&allocator->orphans, buffers + 1, __ATOMIC_RELEASE);

@@ -12,6 +12,7 @@
 #include <poolbuf/allocator.h>
 #include <poolbuf/buffer.h>
 
+#include "background.h"
 #include "region.h"
 #include "size_class.h"
 #include "thread_cache.h"
@@ -24,8 +25,10 @@ struct poolbuf_allocator {
     void *depot_handles; /* the mapping that the depot's batches lie in ... */
     size_t depot_bytes;  /* ... touched as far as it is used; 0 where nothing is cached */
     bool is_default;
+    bool has_member;                 /* the background thread sees to it */
     bool pooled[CACHE_KINDS];        /* by kind: whether there are arenas for it */
     uint32_t kind_bins[CACHE_KINDS]; /* the bin of class 0, by kind */
+    background_member member;        /* where options.background_thread is on, and there are arenas */
     region_pool region_pool;
     region_source regions[CACHE_KINDS];     /* by kind */
     uint64_t orphans;                       /* atomic; buffers alive of a destroyed allocator (A4) */

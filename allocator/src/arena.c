@@ -21,6 +21,9 @@ uint32_t arena_serving_class(const size_classes *classes, uint32_t size_class, s
     }
     return size_class;
 }
+#define GIVEN_BACK_A_CALL  8u    /* chunks that one call unmaps, and ranges of pages that it drops: some milliseconds */
+#define GIVEN_BACK_AT_ONCE 1024u /* the same without a decay time: what a call has freed, it gives back */
+#define LATE_MS            1000u /* what the background thread may be late, besides a quarter of the decay time */
 
 void arena_init(arena *self, const arena_config *config) {
     *self = (arena){.config = *config};
@@ -29,6 +32,7 @@ void arena_init(arena *self, const arena_config *config) {
     }
     (void)pthread_mutex_init(&self->lock, NULL);
     chunk_lists_init(self->lists, (size_t)1 << config->classes->chunk_log2);
+    decay_init(&self->decay);
     slab_init_handles(&self->handles, config->handle_source);
     slab_init(&self->chunk_records, OS_MAPPED, chunk_storage(config->classes), METADATA_REGION_BYTES);
     slab_init(&self->huge_records, OS_MAPPED, CHUNK_HUGE_STORAGE, METADATA_REGION_BYTES);
@@ -41,6 +45,16 @@ void arena_lock(arena *self) {
 
 void arena_unlock(arena *self) {
     (void)pthread_mutex_unlock(&self->lock);
+}
+
+void arena_freeze(arena *self) {
+    arena_lock(self);
+    decay_begin(&self->decay, &self->lock);
+}
+
+void arena_thaw(arena *self) {
+    decay_end(&self->decay);
+    arena_unlock(self);
 }
 
 /* ---- Regions ------------------------------------------------------------------------------------------------------ */
@@ -105,6 +119,7 @@ static bool await_chunk_unlocking(arena *self, uint32_t *looks) {
 
 /* A chunk that is in no list goes to release_doomed(). */
 static void doom_chunk_locked(arena *self, chunk *record, chunk **doomed) {
+    counter_sub(&self->counters.dirty_pages, record->dirty.count);
     counter_sub(&self->counters.chunks, 1);
     counter_add(&self->counters.chunk_unmaps, 1);
     self->doomed++;
@@ -114,20 +129,22 @@ static void doom_chunk_locked(arena *self, chunk *record, chunk **doomed) {
 
 /* An empty chunk has left its list. */
 static void retire_chunk_locked(arena *self, chunk *record, chunk **doomed) {
+    decay_forget(record);
     if (self->config.decay_ms == 0) {
         doom_chunk_locked(self, record, doomed);
     } else {
-        spare_list_add(&self->spares, record, os->now_ms());
+        uint64_t now = os->now_ms();
+        spare_list_add(&self->spares, record, now);
+        decay_expect(&self->decay, now + self->config.decay_ms);
     }
 }
 
-static void doom_decayed_locked(arena *self, chunk **doomed) {
-    if (self->spares.count == 0) {
-        return;
-    }
-    uint64_t now = os->now_ms();
-    chunk *record = NULL;
-    while ((record = spare_list_take_decayed(&self->spares, now, self->config.decay_ms)) != NULL) {
+static void doom_decayed_locked(arena *self, uint64_t now, chunk **doomed) {
+    for (unsigned i = 0; i < GIVEN_BACK_A_CALL; i++) {
+        chunk *record = spare_list_take_decayed(&self->spares, now, self->config.decay_ms);
+        if (record == NULL) {
+            break;
+        }
         doom_chunk_locked(self, record, doomed);
     }
 }
@@ -160,12 +177,78 @@ static size_t release_doomed(arena *self, chunk *doomed) {
     return bytes;
 }
 
-/* The end of each path that takes or gives: unlocks, and gives back the doomed chunks and those that have decayed. After
- * the taking, so that what is needed now is not given back first. */
-static void leave(arena *self, chunk *doomed) {
-    doom_decayed_locked(self, &doomed);
+/* Takes out pages that are due, or those freed by a moment in the past (DECAY_NEVER: none), drops them with the arena
+ * unlocked, and puts them back. False if there are none. Between decay_begin() and decay_end(); enters and leaves with the arena locked. */
+static bool drop_range_locked(arena *self, uint64_t freed_by_ms, chunk **doomed) {
+    /* The clock is read anew each time: an age is a difference, so now must not be before anything was freed. */
+    uint64_t now = os->now_ms();
+    uint32_t age_ms = freed_by_ms != DECAY_NEVER ? (uint32_t)(now - freed_by_ms) : self->config.decay_ms;
+    decay_range range;
+    if (!decay_take_out(&self->decay, self->config.decay_ms, age_ms, now, &range)) {
+        return false;
+    }
+    arena_unlock(self);
+    decay_drop(&range);
+    arena_lock(self);
+    if (range.dropped) {
+        counter_sub(&self->counters.dirty_pages, range.pages);
+        counter_add(&self->counters.purges, 1);
+        counter_add(&self->counters.purged_bytes, (uint64_t)range.pages << self->config.classes->page_log2);
+    }
+    if (!decay_put_back(&self->decay, &range, os->now_ms())) {
+        retire_chunk_locked(self, range.chunk, doomed);
+    }
+    return true;
+}
+
+static void settle_locked(arena *self) {
+    const chunk *oldest = self->spares.oldest;
+    uint32_t decay_ms = self->config.decay_ms;
+    decay_settle(&self->decay, decay_ms, oldest != NULL ? oldest->emptied_ms + decay_ms : DECAY_NEVER);
+}
+
+/* Drops some of the pages that are due. After decay_begin(), and ends that. */
+static void drop_due_locked(arena *self, chunk **doomed) {
+    unsigned left = self->config.decay_ms != 0 ? GIVEN_BACK_A_CALL : GIVEN_BACK_AT_ONCE;
+    while (left > 0 && drop_range_locked(self, DECAY_NEVER, doomed)) {
+        left--;
+    }
+    settle_locked(self);
+    decay_end(&self->decay);
+}
+
+/* Whether a call should see to what is due; now is 0 where it has not looked at the clock yet. With a background thread it need not, unless that is late: the system has not
+ * scheduled it, or this is the child of a fork() and could start none. */
+static bool is_due_locked(const arena *self, uint64_t now) {
+    uint64_t due_ms = decay_due_ms(&self->decay);
+    if (due_ms == DECAY_NEVER) {
+        return false;
+    }
+    uint32_t decay_ms = self->config.decay_ms; /* 0: what a call frees it gives back itself, thread or not */
+    uint64_t grace_ms = self->config.wake != NULL && decay_ms != 0 ? (uint64_t)decay_ms / 4 + LATE_MS : 0;
+    return (now != 0 ? now : os->now_ms()) >= due_ms + grace_ms;
+}
+
+/* The end of each path that takes or gives: gives back the doomed chunks and what is due, and leaves unlocked. After the
+ * taking, so that what is needed now is not given back first. */
+static void leave_at(arena *self, chunk *doomed, uint64_t now) {
+    if (is_due_locked(self, now)) {
+        doom_decayed_locked(self, os->now_ms(), &doomed);
+        /* Another thread that is at it does our part too. */
+        if (decay_begin_try(&self->decay)) {
+            drop_due_locked(self, &doomed);
+        }
+    }
+    void (*wake)(void) = arena_has_decaying(self) ? self->config.wake : NULL;
     arena_unlock(self);
     (void)release_doomed(self, doomed);
+    if (wake != NULL) {
+        wake();
+    }
+}
+
+static void leave(arena *self, chunk *doomed) {
+    leave_at(self, doomed, 0);
 }
 
 void arena_fini(arena *self) {
@@ -196,10 +279,28 @@ typedef struct place {
     uint8_t *memory;
 } place;
 
+/* A chunk had so many free and dirty pages before: keeps the arena's sums. */
+static void count_pages(arena *self, const chunk *record, uint64_t free_before, uint64_t dirty_before) {
+    counter_add(&self->counters.used_pages,
+                free_before - record->runs.free_pages); /* modulo 2^64, if there are more now */
+    counter_add(&self->counters.dirty_pages, record->dirty.count - dirty_before);
+}
+
+/* A chunk in use has dirty pages, which go once they have decayed: but where they stay (region.h). */
+static void watch(arena *self, chunk *record, uint64_t now) {
+    if (!self->config.regions->pages_stay) {
+        decay_watch(&self->decay, record, self->config.decay_ms, now);
+    }
+}
+
 /* What is wanted of a chunk: a run, or a subpage made of record. */
 static bool take_from_chunk(chunk *candidate, uint32_t size_class, subpage *record, uint32_t *position) {
-    return record != NULL ? chunk_add_subpage(candidate, record, size_class)
-                          : chunk_take_run(candidate, size_class, position);
+    uint32_t free_before = candidate->runs.free_pages;
+    uint32_t dirty_before = candidate->dirty.count;
+    bool taken = record != NULL ? chunk_add_subpage(candidate, record, size_class)
+                                : chunk_take_run(candidate, size_class, position);
+    count_pages(candidate->arena, candidate, free_before, dirty_before);
+    return taken;
 }
 
 /* An empty chunk: the spare one that emptied last, or the fresh one that was mapped for this; NULL if there is none. */
@@ -236,6 +337,9 @@ static chunk *take_run_locked(arena *self, uint32_t size_class, subpage *record,
     bool taken = take_from_chunk(empty, size_class, record, position);
     POOLBUF_CHECK(taken, "an empty chunk has no room for a run");
     chunk_list_add(&self->lists[CHUNK_LIST_INIT], empty);
+    if (empty->dirty.count != 0) { /* it was a spare one */
+        watch(self, empty, os->now_ms());
+    }
     return empty;
 }
 
@@ -366,9 +470,17 @@ uint32_t arena_take_naked(arena *self, uint32_t count, poolbuf **list) {
 
 /* ---- Giving ------------------------------------------------------------------------------------------------------- */
 
+/* The time, looked at once while the lock is held; 0: not yet. */
+static uint64_t read_clock(uint64_t *now) {
+    if (*now == 0) {
+        *now = os->now_ms();
+    }
+    return *now;
+}
+
 /* The slot is free again. The subpage enters its ring with its first free slot, and leaves with its last used one,
  * unless the ring would be empty then (A2). */
-static bool give_slot_locked(arena *self, chunk *owner, uint32_t size_class, uint32_t position) {
+static bool give_slot_locked(arena *self, chunk *owner, uint32_t size_class, uint32_t position, uint64_t *now) {
     subpage *record = owner->subpages[chunk_position_page(position)];
     POOLBUF_CHECK(record != NULL && record->size_class == size_class, "a slot is freed that belongs to no subpage");
     subpage **ring = &self->rings[size_class];
@@ -380,25 +492,32 @@ static bool give_slot_locked(arena *self, chunk *owner, uint32_t size_class, uin
         return false;
     }
     subpage_ring_remove(ring, record);
-    chunk_remove_subpage(owner, record);
+    chunk_remove_subpage(owner, record, read_clock(now));
     slab_give(&self->subpage_records, record);
     return true;
 }
 
-static void give_locked(arena *self, poolbuf *handle, chunk **doomed) {
+static void give_locked(arena *self, poolbuf *handle, chunk **doomed, uint64_t *now) {
     chunk *owner = handle->origin;
     uint32_t size_class = (uint32_t)handle->bin - self->config.first_bin;
     POOLBUF_CHECK(size_class < self->config.classes->count, "a handle's class is out of range");
     uint32_t serving = self->serving[size_class];
-    bool pages_freed = true;
     bool small = size_class_is_small(self->config.classes, serving);
+    uint32_t free_before = owner->runs.free_pages;
+    uint32_t dirty_before = owner->dirty.count;
+    bool pages_freed = true;
     if (small) {
-        pages_freed = give_slot_locked(self, owner, serving, handle->position);
+        pages_freed = give_slot_locked(self, owner, serving, handle->position, now);
     } else {
-        chunk_give_run(owner, serving, handle->position);
+        chunk_give_run(owner, serving, handle->position, read_clock(now));
     }
-    if (pages_freed && !chunk_list_after_give(owner)) {
-        retire_chunk_locked(self, owner, doomed);
+    if (pages_freed) {
+        count_pages(self, owner, free_before, dirty_before);
+        if (chunk_list_after_give(owner)) {
+            watch(self, owner, *now);
+        } else {
+            retire_chunk_locked(self, owner, doomed);
+        }
     }
     counter_sub(&self->counters.carved[size_class], 1);
     counter_add(&self->counters.releases[small ? ARENA_SMALL : ARENA_NORMAL], 1);
@@ -408,22 +527,24 @@ static void give_locked(arena *self, poolbuf *handle, chunk **doomed) {
 void arena_give(poolbuf *list) {
     arena *locked = NULL;
     chunk *doomed = NULL;
+    uint64_t now = 0;
     while (list != NULL) {
         poolbuf *handle = handle_pop(&list);
         arena *owner = ((const chunk *)handle->origin)->arena;
         POOLBUF_ASSERT(owner != NULL);
         if (owner != locked) {
             if (locked != NULL) {
-                leave(locked, doomed);
+                leave_at(locked, doomed, now);
                 doomed = NULL;
+                now = 0;
             }
             arena_lock(owner);
             locked = owner;
         }
-        give_locked(owner, handle, &doomed);
+        give_locked(owner, handle, &doomed, &now);
     }
     if (locked != NULL) {
-        leave(locked, doomed);
+        leave_at(locked, doomed, now);
     }
 }
 
@@ -503,46 +624,52 @@ void arena_give_huge(poolbuf *handle) {
 
 /* ---- Purge, dump, audit ------------------------------------------------------------------------------------------- */
 
-typedef struct purge_context {
-    chunk *chunk;
-    size_t bytes;
-} purge_context;
-
-static void purge_run(void *context, uint32_t page, uint32_t pages) {
-    purge_context *purge = context;
-    size_t bytes = (size_t)pages << purge->chunk->runs.classes->page_log2;
-    if (os->purge(chunk_address(purge->chunk, page), bytes) == 0) {
-        purge->bytes += bytes;
-    }
-}
-
 void arena_decay(arena *self) {
-    if (counter_get(&self->spares.count) != 0) {
+    uint64_t due_ms = decay_due_ms(&self->decay);
+    if (due_ms != DECAY_NEVER && os->now_ms() >= due_ms) {
         arena_lock(self);
         leave(self, NULL);
     }
 }
 
+/* Takes the lock even if there seems to be nothing: background.h relies on what that orders. */
+uint64_t arena_decay_step(arena *self) {
+    chunk *doomed = NULL;
+    arena_lock(self);
+    decay_begin(&self->decay, &self->lock);
+    doom_decayed_locked(self, os->now_ms(), &doomed);
+    drop_due_locked(self, &doomed);
+    uint64_t next_ms = decay_due_ms(&self->decay);
+    arena_unlock(self);
+    (void)release_doomed(self, doomed);
+    return next_ms;
+}
+
 size_t arena_release_spares(arena *self) {
     chunk *doomed = NULL;
     arena_lock(self);
+    /* The caller has found too few pages, perhaps because some were out. */
+    decay_begin(&self->decay, &self->lock);
     doom_spares_locked(self, &doomed);
+    decay_end(&self->decay);
     arena_unlock(self);
     return release_doomed(self, doomed);
 }
 
 size_t arena_purge(arena *self) {
     chunk *doomed = NULL;
-    size_t bytes = 0;
     arena_lock(self);
-    for (unsigned i = 0; i < CHUNK_LIST_COUNT && !self->config.regions->pages_stay; i++) {
-        for (chunk *record = self->lists[i].first; record != NULL; record = record->next) {
-            purge_context purge = {.chunk = record};
-            run_index_visit_free(&record->runs, purge_run, &purge);
-            bytes += purge.bytes;
-        }
+    decay_begin(&self->decay, &self->lock);
+    uint64_t before = self->counters.purged_bytes;
+    uint64_t start = os->now_ms();
+    decay_hurry(&self->decay);
+    while (drop_range_locked(self, start, &doomed)) {
+        /* What is freed from now on, and what could not be dropped, is not this call's: so it ends. */
     }
+    size_t bytes = self->counters.purged_bytes - before; /* all ours, as nobody else drops meanwhile */
     doom_spares_locked(self, &doomed);
+    settle_locked(self);
+    decay_end(&self->decay);
     arena_unlock(self);
     return bytes + release_doomed(self, doomed);
 }
@@ -550,13 +677,15 @@ size_t arena_purge(arena *self) {
 void arena_close(arena *self) {
     arena_lock(self);
     self->config.decay_ms = 0;
+    self->config.wake = NULL;
     arena_unlock(self);
     (void)arena_purge(self);
 }
 
 static void dump_chunk(const chunk *record, FILE *stream) {
-    (void)fprintf(stream, "    chunk %p: %u%% used, %zu bytes free, %u subpages\n", (void *)chunk_address(record, 0),
-                  chunk_usage(record), chunk_free_bytes(record), record->subpage_count);
+    (void)fprintf(stream, "    chunk %p: %u%% used, %zu bytes free, %u subpages, %u pages dirty\n",
+                  (void *)chunk_address(record, 0), chunk_usage(record), chunk_free_bytes(record),
+                  record->subpage_count, record->dirty.count);
     for (uint32_t page = 0; page < record->runs.page_count; page++) {
         const subpage *cut = record->subpages[page];
         if (cut != NULL) {
@@ -587,8 +716,9 @@ void arena_dump(arena *self, FILE *stream) {
     uint64_t now = os->now_ms();
     (void)fprintf(stream, "  spare:%s\n", self->spares.newest == NULL ? " none" : "");
     for (const chunk *record = self->spares.newest; record != NULL; record = record->next) {
-        (void)fprintf(stream, "    chunk %p: empty for %llu of %u ms\n", (void *)chunk_address(record, 0),
-                      (unsigned long long)(now - record->emptied_ms), self->config.decay_ms);
+        (void)fprintf(stream, "    chunk %p: empty for %llu of %u ms, %u pages dirty\n",
+                      (void *)chunk_address(record, 0), (unsigned long long)(now - record->emptied_ms),
+                      self->config.decay_ms, record->dirty.count);
     }
     arena_dump_rings(self, stream);
     arena_dump_huge(self, stream);
@@ -613,9 +743,10 @@ static bool audit_locked(const arena *self) {
     uint64_t used[SIZE_CLASS_MAX_COUNT] = {0};
     uint64_t pages = 0;
     uint64_t subpage_pages = 0;
+    uint64_t dirty_pages = self->decay.out_pages;
     uint64_t chunks = self->spares.count;
     uint64_t subpages = 0;
-    if (!chunk_lists_audit(self->lists) || !spare_list_audit(&self->spares)) { /* A3 */
+    if (!chunk_lists_audit(self->lists) || !spare_list_audit(&self->spares) || !decay_audit(&self->decay)) { /* A3 */
         return false;
     }
     for (unsigned i = 0; i < CHUNK_LIST_COUNT; i++) {
@@ -623,17 +754,23 @@ static bool audit_locked(const arena *self) {
             POOLBUF_AUDIT(record->arena == self);
             audit_count(record, ring_members, used, &subpage_pages);
             pages += record->runs.page_count - record->runs.free_pages;
+            dirty_pages += record->dirty.count;
+            POOLBUF_AUDIT(record->dirty.count == 0 || self->config.regions->pages_stay ||
+                          record->decay_link != NULL); /* D1 */
             subpages += record->subpage_count;
             chunks++;
         }
     }
     for (const chunk *record = self->spares.newest; record != NULL; record = record->next) {
         POOLBUF_AUDIT(record->arena == self);
+        POOLBUF_AUDIT(record->decay_link == NULL); /* D1 */
+        dirty_pages += record->dirty.count;
     }
     POOLBUF_AUDIT(chunks == self->counters.chunks);
     /* Whoever maps has a record already, and whoever unmaps has it still; a child has those, for ever, of the threads that
      * did at its fork(). */
     uint64_t under_way = self->doomed + (self->mapping_era == region_era() ? self->mapping : 0);
+    POOLBUF_AUDIT(dirty_pages == self->counters.dirty_pages);
     POOLBUF_AUDIT(chunks + under_way <= self->chunk_records.out);
     POOLBUF_AUDIT(chunks + under_way == self->chunk_records.out || region_era() != 0);
     POOLBUF_AUDIT(subpages == self->subpage_records.out);
@@ -657,7 +794,8 @@ static bool audit_locked(const arena *self) {
             run_pages += carved[i] * (size_class_bytes(classes, i) >> classes->page_log2);
         }
     }
-    POOLBUF_AUDIT(pages == subpage_pages + run_pages);
+    POOLBUF_AUDIT(pages == subpage_pages + run_pages + self->decay.out_pages);
+    POOLBUF_AUDIT(subpage_pages + run_pages == self->counters.used_pages);
     return true;
 }
 

@@ -10,9 +10,10 @@
  *
  * Each class keeps at least one subpage once it has had one (A2): without it, a lone small buffer would cut and give back
  * its run each time. An empty chunk is a spare one (A3): it stays for decay_ms, as mapping a chunk anew costs a page fault
- * for each page that is touched. Whoever leaves the lock by a path that takes or gives looks at the oldest spare chunk and
- * gives back what has decayed, after unlocking; with each trim of a thread's cache someone does that for every arena.
- * Without either nothing happens: an arena has no thread of its own.
+ * for each page that is touched; and so do the dirty pages of the others (decay.h). Whoever leaves the lock by a path that
+ * takes or gives looks whether something is due, and gives back a bounded part of it, after unlocking; with each trim of a
+ * thread's cache someone does that for every arena. Where there is a background thread, it does so, and the others help only if it is
+ * late. Without either nothing happens.
  *
  * With an alignment, a class that is no multiple of it is served with memory of the next one that is (A4). A buffer keeps
  * the bin of the class that was asked for, so caches and the fast path know nothing of it: its bin just holds larger memory.
@@ -30,6 +31,7 @@
 #include <poolbuf/buffer.h>
 
 #include "chunk_list.h"
+#include "decay.h"
 #include "os/os.h"
 #include "region.h"
 #include "size_class.h"
@@ -43,7 +45,8 @@ typedef struct arena_config {
     const region_source *regions; /* of chunks and huge buffers */
     os_source handle_source;      /* of handles */
     size_t alignment;             /* of each buffer's memory; a power of two up to the page; 0: as its class has it */
-    uint32_t decay_ms;     /* what an empty chunk waits; guarded by the lock, as the allocator's end sets it to 0 */
+    uint32_t decay_ms;     /* what is unused waits; guarded by the lock, as is wake: the allocator's end clears both */
+    void (*wake)(void);    /* tells the background thread that there is something to do; NULL: there is none */
     uint32_t handle_flags; /* POOLBUF_FLAG_ANNOTATED or 0 */
     uint16_t first_bin;    /* the bin of class 0; classes follow */
     uint8_t slot;          /* for poolbuf.slot */
@@ -67,6 +70,10 @@ typedef struct arena_counters {
     uint64_t chunks;                   /* mapped now, spare ones included */
     uint64_t chunk_maps;
     uint64_t chunk_unmaps;
+    uint64_t used_pages;  /* of chunks, in runs and subpages */
+    uint64_t dirty_pages; /* of chunks, spare ones included */
+    uint64_t purges;      /* times that the system has dropped pages */
+    uint64_t purged_bytes;
 } arena_counters;
 
 typedef struct arena {
@@ -81,6 +88,7 @@ typedef struct arena {
     subpage *rings[SIZE_CLASS_MAX_COUNT];
     uint16_t serving[SIZE_CLASS_MAX_COUNT]; /* the class whose memory a class gets; constant (A4) */
     spare_list spares;
+    decay decay;
     chunk *huge; /* doubly linked */
     slab handles;
     slab chunk_records;
@@ -114,10 +122,18 @@ void arena_give_naked(arena *self, poolbuf *list);
 poolbuf *arena_take_huge(arena *self, size_t bytes);
 void arena_give_huge(poolbuf *handle);
 
-/* Gives the system the spare chunks that have waited long enough. Without a lock if there are none. */
+/* Gives the system a bounded part of what has waited long enough. Without a lock if there is nothing. */
 void arena_decay(arena *self);
 
-/* Gives the system every spare chunk; bytes. */
+/* The same as the background thread does it; when the next thing is due, or DECAY_NEVER. */
+uint64_t arena_decay_step(arena *self);
+
+/* Whether something waits that will go back some time. */
+static inline bool arena_has_decaying(const arena *self) {
+    return decay_due_ms(&self->decay) != DECAY_NEVER;
+}
+
+/* Gives the system every spare chunk; bytes. Afterwards no page is out that was so before. */
 size_t arena_release_spares(arena *self);
 
 /* Gives the system all it can have back; bytes. */
@@ -131,8 +147,11 @@ void arena_dump(arena *self, FILE *stream);
 /* Takes the lock; true if every structure holds. */
 bool arena_audit(arena *self);
 
-/* Around fork(). */
 void arena_lock(arena *self);
 void arena_unlock(arena *self);
+
+/* Around fork(): no page is out in the child. */
+void arena_freeze(arena *self);
+void arena_thaw(arena *self);
 
 #endif

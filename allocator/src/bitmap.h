@@ -1,5 +1,5 @@
-/* Bitmaps in 64-bit words: the caller owns the words, these find and flip bits. A set bit means "free" to every user of
- * this module, so that finding a free one is finding a set one. */
+/* Bitmaps in 64-bit words: the caller owns the words, these find and flip bits. A set bit means
+ * what its owner looks for (a free slot, a run's first page, a dirty page), so that finding one is finding a set one. */
 #ifndef BITMAP_H
 #define BITMAP_H
 

@@ -3,8 +3,8 @@
  * Runs of pages are handed out whole, or cut into the slots of a subpage. The record stands apart from the region: nothing
  * but buffers' bytes lies in it. A huge buffer's region has a record too, without pages: huge_bytes says so.
  *
- *      record (metadata)                     region (payload)
- *      [ chunk | run index | subpages[] ]    [ page 0 ][ page 1 ] ... [ page n-1 ]
+ *      record (metadata)                                 region (payload)
+ *      [ chunk | run index | dirty map | subpages[] ]    [ page 0 ][ page 1 ] ... [ page n-1 ]
  *
  * Where a buffer lies is its position: the first page of its run in the upper half, its slot in the lower.
  * A region may begin with lead bytes that no buffer gets. Under Memcheck that is a page, elsewhere nothing: a record that
@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dirty_map.h"
 #include "run_index.h"
 #include "size_class.h"
 #include "subpage.h"
@@ -25,19 +26,25 @@ struct arena;
 struct chunk_list;
 
 typedef struct chunk {
-    struct arena *arena;
-    uint8_t *region;           /* as the system gave it */
-    size_t lead;               /* bytes before page 0, or before a huge buffer */
-    uint32_t region_index;     /* the region's number (region.h) */
+    /* What a search reads of each chunk that it passes comes first, in one cache line. */
+    struct chunk *next, *prev; /* in its list; spare and huge: in the arena's; doomed: next alone */
     struct chunk_list *list;   /* NULL: spare, or huge */
-    struct chunk *next, *prev; /* in that list; spare and huge: in the arena's; doomed: next alone */
-    uint64_t emptied_ms;       /* spare: when it became so */
-    size_t huge_bytes;         /* 0: cut into pages */
-    uint32_t subpage_count;
     run_index runs;
+    struct arena *arena;
+    uint8_t *region;       /* as the system gave it */
+    size_t lead;           /* bytes before page 0, or before a huge buffer */
+    uint32_t region_index; /* the region's number (region.h) */
+    uint64_t emptied_ms;   /* spare: when it became so */
+    size_t huge_bytes;     /* 0: cut into pages */
+    uint32_t subpage_count;
+    uint32_t decay_cursor;     /* the page from which decay goes on; 0 where it is not in the middle of this chunk */
+    dirty_map dirty;           /* of the free pages */
+    struct chunk *decay_next;  /* in a list of decay.h; meaningless while decay_link is NULL */
+    struct chunk **decay_link; /* what points at this chunk there; NULL: in none */
     struct subpage **subpages; /* by first page; NULL where no subpage begins */
 } chunk;
 
+_Static_assert(offsetof(chunk, runs.classes_mask) + sizeof(uint64_t) <= 64, "a search reads one cache line of a chunk");
 _Static_assert(RUN_INDEX_PAGES_MAX <= 1u << 16, "a page number fits half a position");
 
 static inline uint32_t chunk_position(uint32_t page, uint32_t slot) {
@@ -68,9 +75,14 @@ static inline bool chunk_has_run(const chunk *self, uint32_t page_class) {
     return self->runs.classes_mask >> page_class != 0;
 }
 
-/* Gives back the run of a normal class; and the run of an empty subpage, whose record is the caller's again. */
-void chunk_give_run(chunk *self, uint32_t size_class, uint32_t position);
-void chunk_remove_subpage(chunk *self, subpage *record);
+/* Gives back the run of a normal class; and the run of an empty subpage, whose record is the caller's again. Its pages are
+ * dirty from now_ms on. */
+void chunk_give_run(chunk *self, uint32_t size_class, uint32_t position, uint64_t now_ms);
+void chunk_remove_subpage(chunk *self, subpage *record, uint64_t now_ms);
+
+/* Takes free pages out, dirty or not, so that they can be dropped while nobody has them; and puts them back. */
+void chunk_take_out(chunk *self, uint32_t page, uint32_t pages);
+void chunk_put_back(chunk *self, uint32_t page, uint32_t pages, bool dirty, uint64_t now_ms);
 
 static inline uint8_t *chunk_address(const chunk *self, uint32_t page) {
     return self->region + self->lead + ((size_t)page << self->runs.classes->page_log2);

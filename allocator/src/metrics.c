@@ -26,6 +26,11 @@ static void add_arena(poolbuf_metrics *m, const arena *source) {
     m->spare_chunks += counter_get(&source->spares.count);
     m->chunk_maps += counter_get(&counters->chunk_maps);
     m->chunk_unmaps += counter_get(&counters->chunk_unmaps);
+    uint64_t dirty_pages = counter_get(&counters->dirty_pages);
+    m->dirty_bytes += dirty_pages << source->config.classes->page_log2;
+    m->committed_bytes += (counter_get(&counters->used_pages) + dirty_pages) << source->config.classes->page_log2;
+    m->purges += counter_get(&counters->purges);
+    m->purged_bytes += counter_get(&counters->purged_bytes);
     m->metadata_bytes += arena_metadata_bytes(source);
 }
 
@@ -49,6 +54,7 @@ static void add_arenas(poolbuf_metrics *m, const poolbuf_allocator *allocator) {
     }
     m->arena_allocations = m->arena_small_allocations + m->arena_normal_allocations + m->arena_huge_allocations;
     m->arena_releases = m->arena_small_releases + m->arena_normal_releases + m->arena_huge_releases;
+    m->committed_bytes += m->huge_bytes;
     m->chunk_bytes = m->chunk_count * allocator->options.chunk_size;
     m->used_direct_bytes = used_bytes(allocator, POOLBUF_KIND_DIRECT);
     m->used_heap_bytes = used_bytes(allocator, POOLBUF_KIND_HEAP);

@@ -64,3 +64,7 @@ METRIC(cache_misses, "cache_misses", counter, "", "handles that a thread's cache
 METRIC(cache_refills, "cache_refills", counter, "", "trips of caches that brought handles")
 METRIC(cache_flushes, "cache_flushes", counter, "", "trips of caches that took handles away")
 METRIC(remote_releases, "remote_releases", gauge, "", "handles released by threads beyond what they took themselves")
+METRIC(committed_bytes, "committed_bytes", gauge, "bytes", "pages of chunks in use or dirty, and huge buffers")
+METRIC(dirty_bytes, "dirty_bytes", gauge, "bytes", "free pages that have been used and not yet dropped")
+METRIC(purges, "purges", counter, "", "times that the system dropped free pages")
+METRIC(purged_bytes, "purged_bytes", counter, "bytes", "bytes that the system dropped so")

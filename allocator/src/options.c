@@ -392,6 +392,7 @@ void poolbuf_allocator_options_init(poolbuf_allocator_options *options) {
         .numa = (poolbuf_numa)choice(OPTION_NUMA),
         .prefer_direct = flag(OPTION_PREFER_DIRECT),
         .pooling = flag(OPTION_POOLING),
+        .background_thread = flag(OPTION_BACKGROUND_THREAD),
     };
 }
 

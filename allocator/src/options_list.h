@@ -40,8 +40,10 @@ OPTION(CACHE_TRIM_INTERVAL, "POOLBUF_CACHE_TRIM_INTERVAL", COUNT, "8192", "0 (ne
        "allocations of a thread between two trims of its cache")
 OPTION(CACHE_TRIM_INTERVAL_MS, "POOLBUF_CACHE_TRIM_INTERVAL_MS", COUNT, "0", "0 (never) to 4294967295", 0, 4294967295,
        "milliseconds between two trims of a thread's cache, for which its thread must allocate now and then")
-OPTION(DECAY_MS, "POOLBUF_DECAY_MS", COUNT, "10000", "0 (at once) to 4294967295", 0, 4294967295,
-       "milliseconds that an empty chunk waits to be needed again before it goes back to the system")
+OPTION(DECAY_MS, "POOLBUF_DECAY_MS", COUNT, "5000", "0 (at once) to 4294967295", 0, 4294967295,
+       "milliseconds that an empty chunk or a free page waits to be needed again before it goes back to the system")
+OPTION(BACKGROUND_THREAD, "POOLBUF_BACKGROUND_THREAD", FLAG, "off", "on|off", 0, 0,
+       "a thread gives back what has waited so long; off: the next call that reaches an arena does")
 OPTION(MEMORY_LIMIT, "POOLBUF_MEMORY_LIMIT", BYTES, "0", "0 (none), or at least the chunk size, to 1024t", 0,
        1125899906842624,
        "what the bytes of buffers may take from the system: chunks, spare ones too, huge and unpooled buffers")

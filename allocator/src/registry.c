@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stddef.h>
 
+#include "background.h"
 #include "counter.h"
 #include "tracker.h"
 
@@ -308,40 +309,42 @@ static void thread_exits(void *value) {
     region_settle();
 }
 
-static void lock_arenas(void *context, cache_group *group) {
+static void freeze_arenas(void *context, cache_group *group) {
     (void)context;
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         for (uint32_t i = 0; i < group->arena_counts[kind]; i++) {
-            arena_lock(&group->arenas[kind][i]);
+            arena_freeze(&group->arenas[kind][i]);
         }
     }
 }
 
-static void unlock_arenas(void *context, cache_group *group) {
+static void thaw_arenas(void *context, cache_group *group) {
     (void)context;
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         for (uint32_t i = 0; i < group->arena_counts[kind]; i++) {
-            arena_unlock(&group->arenas[kind][i]);
+            arena_thaw(&group->arenas[kind][i]);
         }
     }
 }
 
 static void before_fork(void) {
     registry_lock_creation();
+    background_before_fork();
     registry_lock();
-    visit_locked(lock_arenas, NULL);
+    visit_locked(freeze_arenas, NULL);
     region_before_fork();
 }
 
 static void after_fork(bool child) {
     region_after_fork(child);
-    visit_locked(unlock_arenas, NULL);
+    visit_locked(thaw_arenas, NULL);
     registry_unlock();
-    registry_unlock_creation();
 }
 
 static void after_fork_parent(void) {
     after_fork(false);
+    background_after_fork_parent();
+    registry_unlock_creation();
 }
 
 /* The records of the other threads lie in stacks that the C library will use again. */
@@ -358,6 +361,8 @@ static void after_fork_child(void) {
         }
     }
     after_fork(true);
+    background_after_fork_child();
+    registry_unlock_creation();
 }
 
 /* ---- Groups ------------------------------------------------------------------------------------------------------- */

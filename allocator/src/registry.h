@@ -19,7 +19,9 @@
  * fork(): the child has one thread, and locks that nobody else holds, as all of them are taken around the fork. The other
  * threads' caches are lost to it: what they held stays counted as cached, and is not used again.
  *
- * Lock order: whatever a tracker locks, creation, registry, then an arena, then the regions'. Nothing is called back with the registry lock held. */
+ * Lock order: whatever a tracker locks, creation, the background thread's lifecycle, its work, registry, then an arena, then
+ * the regions'; its sleep lock is a leaf. Who holds the registry lock only tries the lifecycle lock. Nothing is called back
+ * with the registry lock held. */
 #ifndef REGISTRY_H
 #define REGISTRY_H
 

@@ -78,6 +78,35 @@ uint32_t run_index_take(run_index *index, uint32_t pages) {
     return page;
 }
 
+/* The first page of the free run that a page lies in. Its length stands at both its ends, and 0 between them. */
+static uint32_t free_run_of(const run_index *index, uint32_t page) {
+    uint32_t length = index->lengths[page];
+    if (length != 0) {
+        bool first = bitmap_test(bitmap_of(index, size_class_page_floor(index->classes, length)), page);
+        return first ? page : page + 1 - length;
+    }
+    while (index->lengths[page] == 0) {
+        page--;
+    }
+    return page;
+}
+
+void run_index_take_at(run_index *index, uint32_t page, uint32_t pages) {
+    uint32_t first = free_run_of(index, page);
+    uint32_t found = index->lengths[first];
+    POOLBUF_ASSERT((found & USED) == 0);
+    POOLBUF_ASSERT(page + pages <= first + found);
+    unfile_run(index, first, found);
+    if (page > first) {
+        file_run(index, first, page - first);
+    }
+    if (page + pages < first + found) {
+        file_run(index, page + pages, first + found - page - pages);
+    }
+    index->lengths[page] = (uint16_t)(pages | USED);
+    index->free_pages -= pages;
+}
+
 void run_index_give(run_index *index, uint32_t page, uint32_t pages) {
     POOLBUF_CHECK(page < index->page_count && index->lengths[page] == (pages | USED),
                   "a run is freed that is not in use");

@@ -45,10 +45,13 @@ void run_index_init(run_index *index, const size_classes *classes, void *storage
 /* Takes a run; its first page, or RUN_INDEX_NONE. */
 uint32_t run_index_take(run_index *index, uint32_t pages);
 
+/* Takes pages that are free and lie in one free run, wherever in it. */
+void run_index_take_at(run_index *index, uint32_t page, uint32_t pages);
+
 /* Gives back a run that was taken with that length; anything else is a CHECK. */
 void run_index_give(run_index *index, uint32_t page, uint32_t pages);
 
-/* Calls visit for each free run, in no order. */
+/* Calls visit for each free run, from the first page on. */
 void run_index_visit_free(const run_index *index, void (*visit)(void *context, uint32_t page, uint32_t pages),
                           void *context);
 

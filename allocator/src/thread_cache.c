@@ -201,6 +201,9 @@ static void give_bottom(thread_cache *self, uint32_t index, uint32_t count, bool
     bin->floor = bin->floor > bin->bottom + count ? bin->floor - count : bin->bottom;
     counter_add(&self->counters.flushes, 1);
     counter_add(&self->counters.handles_out, count);
+    if (given != 0 && group->wake != NULL) {
+        group->wake();
+    }
 }
 
 static uint32_t cut(thread_cache *self, uint32_t index, uint32_t count, poolbuf **list) {

@@ -112,6 +112,7 @@ typedef struct cache_group {
     uint32_t trim_interval_ms;  /* 0: never */
     size_t budget;              /* bytes that one cache may hold */
     uint32_t per_log2;          /* size classes a doubling, as a power of two */
+    void (*wake)(void);         /* called when a batch has gone to the depot; may be NULL */
     arena *arenas[CACHE_KINDS]; /* arrays */
     uint32_t arena_counts[CACHE_KINDS];
     thread_cache *first; /* the newest; guarded by the registry lock, as are the next three */

@@ -53,7 +53,7 @@ static void fill_to(fixture *f, uint32_t runs) {
 static bool empty_to(fixture *f, uint32_t runs) {
     while (f->taken > runs) {
         f->taken--;
-        chunk_give_run(f->chunk, normal_class(f), f->positions[f->taken]);
+        chunk_give_run(f->chunk, normal_class(f), f->positions[f->taken], 0);
         if (!chunk_list_after_give(f->chunk)) {
             return false;
         }
@@ -122,7 +122,7 @@ static void a_full_new_chunk_goes_straight_to_100(void **state) {
     assert_true(chunk_take_run(f->chunk, f->classes.count - 1, &position));
     chunk_list_add(&f->lists[CHUNK_LIST_INIT], f->chunk);
     assert_string_equal(where(f), "q100");
-    chunk_give_run(f->chunk, f->classes.count - 1, position);
+    chunk_give_run(f->chunk, f->classes.count - 1, position, 0);
     assert_false(chunk_list_after_give(f->chunk));
 }
 
@@ -221,7 +221,7 @@ static void a_subpage_takes_its_run_and_gives_it_back(void **state) {
     uint32_t slot = subpage_take(record);
     assert_true(chunk_audit(f->chunk));
     subpage_give(record, slot);
-    chunk_remove_subpage(f->chunk, record);
+    chunk_remove_subpage(f->chunk, record, 0);
     assert_true(chunk_is_empty(f->chunk));
     assert_true(chunk_audit(f->chunk));
     free(record);

@@ -52,6 +52,9 @@ typedef struct golden {
 #define GAUGE_BYTES(name, help)                                                                                        \
     "# TYPE poolbuf_" name " gauge\n# UNIT poolbuf_" name " bytes\n# HELP poolbuf_" name " " help "\npoolbuf_" name
 #define COUNTER(name, help) "# TYPE poolbuf_" name " counter\n# HELP poolbuf_" name " " help "\npoolbuf_" name "_total"
+#define COUNTER_BYTES(name, help)                                                                                      \
+    "# TYPE poolbuf_" name " counter\n# UNIT poolbuf_" name " bytes\n# HELP poolbuf_" name " " help "\npoolbuf_" name  \
+    "_total"
 
 static const golden GOLDEN[] = {
     {"live_buffers", GAUGE("live_buffers", "buffers in users' hands")},
@@ -104,6 +107,10 @@ static const golden GOLDEN[] = {
     {"cache_refills", COUNTER("cache_refills", "trips of caches that brought handles")},
     {"cache_flushes", COUNTER("cache_flushes", "trips of caches that took handles away")},
     {"remote_releases", GAUGE("remote_releases", "handles released by threads beyond what they took themselves")},
+    {"committed_bytes", GAUGE_BYTES("committed_bytes", "pages of chunks in use or dirty, and huge buffers")},
+    {"dirty_bytes", GAUGE_BYTES("dirty_bytes", "free pages that have been used and not yet dropped")},
+    {"purges", COUNTER("purges", "times that the system dropped free pages")},
+    {"purged_bytes", COUNTER_BYTES("purged_bytes", "bytes that the system dropped so")},
 };
 #define GOLDEN_COUNT (sizeof GOLDEN / sizeof GOLDEN[0])
 

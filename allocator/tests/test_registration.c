@@ -418,9 +418,14 @@ static void pages_of_registered_chunks_stay(void **state) {
     dropped = 0;
     poolbuf_allocator *allocator = create(1000);
     poolbuf *b = poolbuf_allocate(allocator, 100, 100);
+    (void)poolbuf_release(poolbuf_allocate(allocator, CHUNK / 4, CHUNK / 4)); /* pages that are free, and dirty */
     (void)poolbuf_allocator_purge(allocator);
+    os_fault_pass_ms(5000);
+    (void)poolbuf_release(poolbuf_allocate(allocator, CHUNK / 4, CHUNK / 4));
     assert_int_equal(dropped, 0);
+    assert_true(allocator_audit(allocator));
     poolbuf *heap = poolbuf_allocate_heap(allocator, 100, 100);
+    (void)poolbuf_release(poolbuf_allocate_heap(allocator, CHUNK / 4, CHUNK / 4));
     (void)poolbuf_allocator_purge(allocator);
     assert_true(dropped > 0); /* nobody registers those */
     (void)poolbuf_release(heap);

@@ -96,6 +96,39 @@ static void what_is_left_of_a_run_stays_free_as_its_tail(void **state) {
     assert_true(run_index_audit(&f->index));
 }
 
+static void pages_can_be_taken_from_anywhere_in_a_free_run(void **state) {
+    fixture *f = *state;
+    static const uint32_t taken[][2] = {{0, 3},  {PAGES - 2, 2}, {100, 1},   {101, 7},
+                                        {3, 97}, {300, 100},     {108, 192}, {400, 110}};
+    uint32_t pages = 0;
+    for (unsigned i = 0; i < sizeof taken / sizeof taken[0]; i++) {
+        run_index_take_at(&f->index, taken[i][0], taken[i][1]);
+        pages += taken[i][1];
+        assert_int_equal(f->index.free_pages, PAGES - pages);
+        assert_true(run_index_audit(&f->index));
+    }
+    assert_int_equal(pages, PAGES);
+    for (unsigned i = 0; i < sizeof taken / sizeof taken[0]; i++) {
+        run_index_give(&f->index, taken[i][0], taken[i][1]);
+        assert_true(run_index_audit(&f->index));
+    }
+    assert_int_equal(run_index_take(&f->index, PAGES), 0);
+}
+
+/* The first pages at or after a random one that are free, at most a few. */
+static uint32_t some_free_pages(unit_random *random, const bool used[PAGES], uint32_t *page) {
+    *page = unit_random_below(random, PAGES);
+    while (*page < PAGES && used[*page]) {
+        (*page)++;
+    }
+    uint32_t pages = 0;
+    uint32_t most = 1 + unit_random_below(random, 40);
+    while (pages < most && *page + pages < PAGES && !used[*page + pages]) {
+        pages++;
+    }
+    return pages;
+}
+
 static void random_takes_and_gives_agree_with_a_map_of_pages(void **state) {
     fixture *f = *state;
     unit_random random = unit_random_start("run index", 2);
@@ -117,7 +150,16 @@ static void random_takes_and_gives_agree_with_a_map_of_pages(void **state) {
         } else {
             uint32_t page_class = unit_random_below(&random, 20);
             uint32_t pages = size_class_page_bytes_in_pages(&f->classes, page_class);
-            uint32_t page = run_index_take(&f->index, pages);
+            uint32_t page = RUN_INDEX_NONE;
+            if (unit_random_below(&random, 4) == 0) {
+                pages = some_free_pages(&random, used, &page);
+                page = pages != 0 ? page : RUN_INDEX_NONE;
+                if (pages != 0) {
+                    run_index_take_at(&f->index, page, pages);
+                }
+            } else {
+                page = run_index_take(&f->index, pages);
+            }
             if (page != RUN_INDEX_NONE) {
                 for (uint32_t i = 0; i < pages; i++) {
                     assert_false(used[page + i]);
@@ -144,6 +186,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_smallest_class_that_fits_is_taken_before_a_larger_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_lowest_of_equal_runs_is_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_left_of_a_run_stays_free_as_its_tail, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(pages_can_be_taken_from_anywhere_in_a_free_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(random_takes_and_gives_agree_with_a_map_of_pages, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

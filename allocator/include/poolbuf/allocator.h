@@ -54,9 +54,10 @@ typedef struct poolbuf_allocator_options {
                                         POOLBUF_CACHE_TRIM_INTERVAL_MS, 0 = any */
     uint32_t classes_per_doubling;   /* size classes from a power of two to the next: 4, or 8 if a chunk has 16 pages;
                                         POOLBUF_CLASSES_PER_DOUBLING, 4 */
-    uint32_t decay_ms;  /* an empty chunk waits so long to be needed again; POOLBUF_DECAY_MS, 10000; 0 = not at all */
-    bool prefer_direct; /* which kind poolbuf_allocate() gives; POOLBUF_PREFER_DIRECT, on */
-    bool pooling;       /* off: every buffer is two blocks of malloc, for Valgrind and ASan; POOLBUF_POOLING, on */
+    uint32_t decay_ms;      /* unused memory waits so long to be needed again; POOLBUF_DECAY_MS, 5000; 0 = not at all */
+    bool prefer_direct;     /* which kind poolbuf_allocate() gives; POOLBUF_PREFER_DIRECT, on */
+    bool pooling;           /* off: every buffer is two blocks of malloc, for Valgrind and ASan; POOLBUF_POOLING, on */
+    bool background_thread; /* gives back what has waited while nobody calls in; POOLBUF_BACKGROUND_THREAD, off */
     size_t
         alignment; /* bytes; the memory of each direct buffer starts at a multiple of it, and a pooled or huge one's usable
                        * bytes are a multiple, so that no two share such a unit; 0, or a power of two up to page_size;
@@ -90,10 +91,11 @@ POOLBUF_API void poolbuf_allocator_options_init(poolbuf_allocator_options *optio
  *   options    copied; NULL means what poolbuf_allocator_options_init() gives.
  *   allocator  not NULL; set on success alone; the caller owns it until poolbuf_allocator_destroy().
  *   returns    POOLBUF_OK.
- *   errors     POOLBUF_ERROR_BAD_OPTION for a value outside its limits, or that cannot be had here, named on stderr; POOLBUF_ERROR_NO_MEMORY;
+ *   errors     POOLBUF_ERROR_BAD_OPTION for a value outside its limits, or that cannot be had here, named on stderr;
+ *              POOLBUF_ERROR_NO_MEMORY, also where background_thread is on and the system starts no thread;
  *              POOLBUF_ERROR_BAD_ARGUMENT for a struct_size that this library does not know, and where allocator is NULL.
  *   threads    any.
- *   cost       a mapping for its tables; no chunk yet. */
+ *   cost       a mapping for its tables; no chunk yet; the background thread, if it is the first to ask for it. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_allocator_create(const poolbuf_allocator_options *options,
                                                                       poolbuf_allocator **allocator);
 
@@ -106,7 +108,7 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_allocator_create(const pool
  *              POOLBUF_ERROR_BAD_ARGUMENT for the default allocator, which lasts as long as the process.
  *   threads    any; while no other thread is inside a call on the allocator or on a buffer of it. Threads that have used
  *              it may live on or exit, and release what is alive later.
- *   cost       unmaps everything. */
+ *   cost       unmaps everything; ends the background thread, if it was the last to ask for it. */
 POOLBUF_API poolbuf_status poolbuf_allocator_destroy(poolbuf_allocator *allocator);
 
 /* poolbuf_allocator_default() lends the allocator that serves every call that names none.
@@ -123,12 +125,12 @@ POOLBUF_API poolbuf_allocator *poolbuf_allocator_default(void);
 POOLBUF_API void poolbuf_trim_thread_cache(poolbuf_allocator *allocator);
 
 /* poolbuf_allocator_purge() gives back to the system all that can be given back now: it trims the calling thread's
- * cache, empties what the threads share, unmaps spare chunks, and drops the pages of free runs in the others.
+ * cache, empties what the threads share, unmaps spare chunks, and drops the dirty pages of the others.
  *   allocator  NULL means the default one.
- *   returns    bytes of chunks that went back; dropped pages that the system had never backed count too.
+ *   returns    bytes of the chunks that were unmapped and of the pages that were dropped.
  *   errors     none; what the system refuses stays as it is.
  *   threads    any; other threads' caches are theirs and stay.
- *   cost       one system call for each free run; holds each arena's lock meanwhile. */
+ *   cost       one system call for each spare chunk and each dirty run, without the arena's lock. */
 POOLBUF_API size_t poolbuf_allocator_purge(poolbuf_allocator *allocator);
 
 /* poolbuf_allocator_dump() writes every structure as text: settings, arenas, chunk lists, chunks with their usage and free

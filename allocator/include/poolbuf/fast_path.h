@@ -43,6 +43,13 @@ POOLBUF_BEGIN_DECLS
  * but name: gcc makes one instruction of it, with the address folded in, and two or three of its atomic builtins.
  * ThreadSanitizer knows only these, so it gets them. */
 #if defined(__SANITIZE_THREAD__) || !defined(__x86_64__)
+#define POOLBUF_ATOMICS_ 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define POOLBUF_ATOMICS_ 1
+#endif
+#endif
+#ifdef POOLBUF_ATOMICS_
 #define POOLBUF_GET_(lvalue)        __atomic_load_n(&(lvalue), __ATOMIC_RELAXED)
 #define POOLBUF_SET_(lvalue, value) __atomic_store_n(&(lvalue), value, __ATOMIC_RELAXED)
 #else

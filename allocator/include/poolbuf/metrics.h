@@ -74,6 +74,10 @@ typedef struct poolbuf_metrics {
     /* Handles that came back to another thread than they were taken by, net: for each thread, releases beyond what it has
      * taken itself. So what two threads exchange evenly does not show; what one takes and another releases does in full. */
     uint64_t remote_releases;
+    uint64_t committed_bytes; /* pages of chunks that are in use or dirty, and huge buffers: what may be resident */
+    uint64_t dirty_bytes;     /* of those, free pages that have been used and not yet dropped; of spare chunks too */
+    uint64_t purges;          /* times that the system was asked to drop free pages, and did */
+    uint64_t purged_bytes;    /* what that was */
 } poolbuf_metrics;
 
 /* poolbuf_allocator_metrics() fills a snapshot.

@@ -63,6 +63,7 @@ size_t os_page_size(void);
 
 /* Bytes of a range that are in memory at this moment; 0 for what is not mapped any more, or where the system does not say. */
 size_t os_resident_bytes(void *start, size_t size);
+
 /* Bytes of a huge page: of those in reserve, or of those that the kernel makes of ordinary ones; 0: it has none. */
 size_t os_huge_page_size(bool reserved);
 
@@ -83,7 +84,8 @@ typedef enum os_fault_kind {
     OS_FAULT_EVERY = (1 << 5) - 1
 } os_fault_kind;
 
-/* os_fault: let so many calls of acquire, or of the kinds that are named, pass and fail all that follow, or the next one only.
+/* os_fault: let so many calls of acquire, or of the kinds that are named, pass and fail all that follow, or the next one only;
+ * os_fault_fail_purge() makes every purge fail.
  * os_fault_calls() tells how many there were since, os_fault_regions() how many regions are out. os_fault_limit() makes acquire
  * fail while so many regions are out, as a system does that is full. Its clock stands still but for os_fault_pass_ms(). */
 void os_fault_arm(unsigned long pass, bool once);
@@ -92,6 +94,7 @@ void os_fault_disarm(void);
 unsigned long os_fault_calls(void);
 unsigned long os_fault_regions(void);
 void os_fault_limit(unsigned long most_regions);
+void os_fault_fail_purge(bool fail);
 void os_fault_pass_ms(uint64_t ms);
 
 /* So many regions of OS_HUGE succeed from here on, made of ordinary pages; without it there are those that the system has. */

@@ -13,6 +13,7 @@ static unsigned kinds = OS_FAULT_ACQUIRE;
 static unsigned long passing = ULONG_MAX;
 static bool fail_once;
 static unsigned long most_regions = ULONG_MAX;
+static bool purge_fails;  /* atomic */
 static uint64_t clock_ms; /* atomic */
 static unsigned long huge_reserved;
 
@@ -81,7 +82,8 @@ static int fault_give_back(os_source source, void *region, size_t size) {
 }
 
 static int fault_purge(void *start, size_t size) {
-    return fails(OS_FAULT_PURGE) ? EINVAL : os_linux.purge(start, size);
+    return __atomic_load_n(&purge_fails, __ATOMIC_RELAXED) || fails(OS_FAULT_PURGE) ? EINVAL
+                                                                                    : os_linux.purge(start, size);
 }
 
 static int fault_advise_huge(void *region, size_t size) {
@@ -94,6 +96,10 @@ static int fault_bind(void *region, size_t size, os_numa policy) {
 
 void os_fault_reserve_huge(unsigned long reserved) {
     huge_reserved = reserved;
+}
+
+void os_fault_fail_purge(bool fail) {
+    __atomic_store_n(&purge_fails, fail, __ATOMIC_RELAXED);
 }
 
 static uint64_t fault_now_ms(void) {
