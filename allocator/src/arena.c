@@ -526,6 +526,7 @@ static bool audit_locked(const arena *self) {
     uint64_t pages = 0;
     uint64_t subpage_pages = 0;
     uint64_t chunks = self->spares.count;
+    uint64_t subpages = 0;
     if (!chunk_lists_audit(self->lists) || !spare_list_audit(&self->spares)) { /* A3 */
         return false;
     }
@@ -534,6 +535,7 @@ static bool audit_locked(const arena *self) {
             POOLBUF_AUDIT(record->arena == self);
             audit_count(record, ring_members, used, &subpage_pages);
             pages += record->runs.page_count - record->runs.free_pages;
+            subpages += record->subpage_count;
             chunks++;
         }
     }
@@ -541,6 +543,9 @@ static bool audit_locked(const arena *self) {
         POOLBUF_AUDIT(record->arena == self);
     }
     POOLBUF_AUDIT(chunks == self->counters.chunks);
+    POOLBUF_AUDIT(chunks == self->chunk_records.out);
+    POOLBUF_AUDIT(subpages == self->subpage_records.out);
+    POOLBUF_AUDIT(self->counters.huge_buffers == self->huge_records.out);
     uint64_t run_pages = 0;
     for (uint32_t i = 0; i < classes->count; i++) {
         uint64_t members = 0;

@@ -47,6 +47,7 @@ void slab_fini(slab *self) {
         self->tables = table->next;
         (void)os->give_back(OS_MAPPED, table, TABLE_BYTES);
     }
+    self->out = 0;
     self->free = NULL;
     self->fresh = self->fresh_end = NULL;
     self->bytes = 0;
@@ -112,12 +113,14 @@ void *slab_take(slab *self) {
             poison_handle_open(record, self->record_bytes);
         }
     }
+    self->out++;
     return record;
 }
 
 void slab_give(slab *self, void *record) {
     memcpy((char *)record + self->link_offset, &self->free, sizeof self->free);
     self->free = record;
+    self->out--;
     if (self->closed) {
         poison_handle_close(record, self->record_bytes);
     }

@@ -301,8 +301,29 @@ void model_look(const model_buffer *buffer, bool closely) {
     }
 }
 
+/* Handles that arenas have given out: those with memory, alive or cached, and those of slices, alive or cached. */
+static void check_handles(const model *self, const model_allocator *from, uint64_t with_memory) {
+    const cache_group *group = &from->real->group;
+    uint64_t expected = with_memory;
+    for (size_t i = 0; i < self->count; i++) {
+        for (size_t j = 0; j < MODEL_SLICES && self->buffers[i]->from == from; j++) {
+            expected += self->buffers[i]->slices[j].handle != NULL ? 1 : 0;
+        }
+    }
+    expected += (uint64_t)depot_count(&group->depot[group->naked_bin]) * group->bins[group->naked_bin].batch;
+    for (const thread_cache *cache = group->first; cache != NULL; cache = cache->next_of_group) {
+        expected += thread_cache_idle(cache, group->naked_bin);
+    }
+    uint64_t out = 0;
+    for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+        for (uint32_t i = 0; i < group->arena_counts[kind]; i++) {
+            out += group->arenas[kind][i].handles.out;
+        }
+    }
+    MODEL_EXPECT(out == expected || (!from->real->pooled[0] && !from->real->pooled[1]));
+}
+
 void model_check_metrics(const model *self, const model_allocator *from) {
-    (void)self;
     poolbuf_metrics m = {.struct_size = sizeof m};
     const poolbuf_allocator_options *options = &from->options;
     MODEL_EXPECT(poolbuf_allocator_metrics(from->real, &m) == POOLBUF_OK);
@@ -320,9 +341,11 @@ void model_check_metrics(const model *self, const model_allocator *from) {
     MODEL_EXPECT(m.chunk_maps - m.chunk_unmaps == m.chunk_count);
     MODEL_EXPECT(m.spare_chunks <= m.chunk_count);
     MODEL_EXPECT(m.spare_chunks == 0 || options->decay_ms != 0);
-    MODEL_EXPECT(m.cached_buffers == 0 || options->cache_limit_bytes != 0);
-    MODEL_EXPECT(m.thread_caches <= (options->cache_limit_bytes != 0 ? 1 : 0));
+    MODEL_EXPECT(m.spare_chunks == 0 || !from->closed);
+    MODEL_EXPECT(m.cached_buffers == 0 || (options->cache_limit_bytes != 0 && !from->closed));
+    MODEL_EXPECT(m.thread_caches <= (options->cache_limit_bytes != 0 && !from->closed ? 1 : 0));
     MODEL_EXPECT(m.metadata_bytes >= sizeof(struct poolbuf_allocator));
+    check_handles(self, from, m.live_buffers - from->unpooled_buffers + m.cached_buffers);
 }
 
 static void check_totals(const model *self) {
@@ -357,9 +380,7 @@ void model_audit(model *self) {
         const model_allocator *from = &self->allocators[i];
         if (from->real != NULL) {
             MODEL_EXPECT(allocator_audit(from->real));
-            if (!from->closed) {
-                model_check_metrics(self, from);
-            }
+            model_check_metrics(self, from); /* of one that is destroyed too: nobody else may ask, but it must be so */
         }
     }
     check_totals(self);

@@ -11,7 +11,7 @@
  * What is compared, and with what:
  *   contents      bytes that follow from a seed and their place (payload.h); so growing, moving and handing on must keep them
  *   capacities    growth and shrinking by the documented rules, worked out anew from the numbers in the headers
- *   counts        live buffers and bytes, huge ones, allocations and releases: exactly; the rest by the sums that must hold
+ *   counts        live buffers and bytes, huge ones, allocations, releases, handles: exactly; the rest by sums that must hold
  *   overlap       handles and memory of everything alive share no byte (span_map.h), and are aligned
  *   failures      NULL or a status only where a failure was asked for, and then nothing has changed
  *   tracking      samples and releases that the tracker hears of; what it is told of a destroyed allocator
@@ -39,7 +39,8 @@ enum {
     MODEL_ALLOCATORS = 6, /* at once, destroyed ones with live buffers included */
     MODEL_BUFFERS = 1024,
     MODEL_SLICES = 4, /* of one buffer */
-    MODEL_BULK = 64   /* buffers of one call */
+    MODEL_BULK = 64,  /* buffers of one call */
+    MODEL_FAVOURITES = 3
 };
 
 /* How much a run does. */
@@ -88,8 +89,9 @@ typedef struct model {
     model_limits limits;
     model_allocator allocators[MODEL_ALLOCATORS];
     model_buffer *buffers[MODEL_BUFFERS];
-    size_t count;  /* of buffers */
-    size_t target; /* of count, at present */
+    size_t count;                        /* of buffers */
+    size_t target;                       /* of count, at present */
+    size_t favourites[MODEL_FAVOURITES]; /* sizes that are asked for again and again */
     uint64_t live_bytes;
     uint64_t allocations; /* so far */
     span_map spans;

@@ -49,7 +49,6 @@ static size_t some_size(const model *self, const model_allocator *from) {
     const poolbuf_allocator_options *options = &from->options;
     size_t chunk = options->chunk_size;
     size_t size = 0;
-    uint32_t classes = 0;
     switch (below(self, 16)) {
     case 0:
         size = chunk - 1 + below(self, 3);
@@ -72,11 +71,8 @@ static size_t some_size(const model *self, const model_allocator *from) {
     case 5:
         size = below(self, 32768);
         break;
-    default: /* a few small classes, so that caches and depot have something to do */
-        for (classes = below(self, 6); classes > 0; classes--) {
-            size = model_class_bytes(options, size * 2 + 1);
-        }
-        size += classes & 1;
+    default: /* often the same, so that subpages fill, and caches and depot have something to do */
+        size = self->favourites[below(self, MODEL_FAVOURITES)];
         break;
     }
     return self->live_bytes + size <= self->limits.live_bytes ? size : size % 2048;
@@ -542,6 +538,9 @@ void model_run(choices *source, const model_limits *limits) {
         abort();
     }
     model_init(self, source, limits);
+    for (size_t i = 0; i < MODEL_FAVOURITES; i++) {
+        self->favourites[i] = below(self, (uint32_t)16 << below(self, 12));
+    }
     uint32_t wanted = 1 + below(self, 3);
     for (uint32_t i = 0; i < wanted; i++) {
         create_allocator(self);
