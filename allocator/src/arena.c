@@ -45,6 +45,9 @@ static void *map_payload(const arena *self, size_t bytes) {
     if (os->acquire(self->config.source, whole, (size_t)1 << self->config.classes->page_log2, &region) != 0) {
         return NULL;
     }
+    if (self->config.source == OS_HEAP) {
+        poison_heap_region_kept(region);
+    }
     poison_bytes_close(region, whole);
     return region;
 }

@@ -30,6 +30,17 @@
 extern __attribute__((weak)) void __asan_poison_memory_region(void const volatile *memory, size_t size);
 extern __attribute__((weak)) void __asan_unpoison_memory_region(void const volatile *memory, size_t size);
 
+/* The same of LeakSanitizer, which comes with it. */
+extern __attribute__((weak)) void __lsan_ignore_object(const void *block);
+
+/* A block of the process heap that the pool keeps, and not its user: what refers to it lies in mappings, where LeakSanitizer
+ * does not look, so it would call the block lost. What the block refers to is not lost either. */
+static inline void poison_heap_region_kept(const void *region) {
+    if (__lsan_ignore_object != NULL) {
+        __lsan_ignore_object(region);
+    }
+}
+
 /* Set by tests alone, while no allocator exists: the sanitizer is told nothing, so that its build runs the native paths. */
 extern bool poison_asan_ignored;
 

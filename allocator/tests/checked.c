@@ -1,5 +1,6 @@
 /* A program with one mistake, named by its argument, for the tests that see whether Memcheck and AddressSanitizer find
  * it: see allocator/CMakeLists.txt. Without argument it makes none. */
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,11 +126,28 @@ static CALLED void wipe_the_stack(void) {
     }
 }
 
+static void *use_a_heap_buffer(void *nothing) {
+    poolbuf *buffer = poolbuf_allocate_heap(NULL, 100, 100);
+    if (buffer == NULL || !poolbuf_release(buffer)) {
+        abort();
+    }
+    return nothing;
+}
+
+/* No mistake either: the chunk stays with the default allocator, and nothing on this thread's stack refers to it. */
+static CALLED void keep_a_heap_chunk(void) {
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, use_a_heap_buffer, NULL) != 0 || pthread_join(thread, NULL) != 0) {
+        abort();
+    }
+}
+
 int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*make)(void);
     } mistakes[] = {
+        {"keep_a_heap_chunk", keep_a_heap_chunk},
         {"lose_buffers_in_bulk", lose_buffers_in_bulk},
         {"read_after_release", read_after_release},
         {"write_past_capacity", write_past_capacity},
