@@ -491,9 +491,10 @@ void arena_dump(arena *self, FILE *stream) {
     arena_lock(self);
     (void)fprintf(stream,
                   "arena %p (%s): %u threads, %llu chunks, %llu of them spare, %llu huge buffers of %llu bytes\n",
-                  (void *)self, self->config.kind == POOLBUF_KIND_DIRECT ? "direct" : "heap", self->thread_count,
-                  (unsigned long long)self->counters.chunks, (unsigned long long)self->spares.count,
-                  (unsigned long long)self->counters.huge_buffers, (unsigned long long)self->counters.huge_bytes);
+                  (void *)self, self->config.kind == POOLBUF_KIND_DIRECT ? "direct" : "heap",
+                  __atomic_load_n(&self->thread_count, __ATOMIC_RELAXED), (unsigned long long)self->counters.chunks,
+                  (unsigned long long)self->spares.count, (unsigned long long)self->counters.huge_buffers,
+                  (unsigned long long)self->counters.huge_bytes);
     for (unsigned i = 0; i < CHUNK_LIST_COUNT; i++) {
         const chunk_list *list = &self->lists[i];
         (void)fprintf(stream, "  %s:%s\n", list->name, list->first == NULL ? " none" : "");

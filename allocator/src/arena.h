@@ -59,7 +59,7 @@ typedef struct arena_counters {
 typedef struct arena {
     pthread_mutex_t lock;
     arena_config config;
-    uint32_t thread_count; /* threads bound to it; guarded by the registry lock */
+    uint32_t thread_count; /* threads bound to it; guarded by the registry lock; atomic, relaxed, as others read it */
     chunk_list lists[CHUNK_LIST_COUNT];
     subpage *rings[SIZE_CLASS_MAX_COUNT];
     spare_list spares;
