@@ -37,7 +37,9 @@ void model_differs(const char *file, int line, const char *condition) {
     abort();
 }
 
-bool model_may_fail(const model *self) {
+/* An allocator with a limit of its own would be asked for here. */
+bool model_may_fail(const model *self, const model_allocator *from) {
+    (void)from;
     return self->fault_left != 0;
 }
 
@@ -82,7 +84,9 @@ static size_t expected_alignment(const model_buffer *buffer) {
         return alignment(options);
     }
     size_t low_bit = buffer->usable & (~buffer->usable + 1);
-    bool has_pages = buffer->usable >= 4 * options->page_size || low_bit > options->page_size;
+    /* A class is a run of its own from where all classes are whole pages. */
+    bool has_pages =
+        buffer->usable >= classes_per_doubling(options) * options->page_size || low_bit > options->page_size;
     return has_pages ? options->page_size : low_bit;
 }
 
@@ -235,7 +239,7 @@ void model_capacity_changed(model *self, model_buffer *buffer, size_t capacity) 
     const uint8_t *memory = poolbuf_memory(buffer->handle);
     bool must = capacity > buffer->usable;
     bool moved = must || shrinks_by_moving(buffer, capacity);
-    if (model_may_fail(self) && !must && memory == buffer->memory) {
+    if (model_may_fail(self, buffer->from) && !must && memory == buffer->memory) {
         moved = false; /* where there is no memory to shrink into, it stays */
     }
     MODEL_EXPECT(moved == (memory != buffer->memory));
