@@ -49,10 +49,10 @@ void slab_fini(slab *self) {
         self->tables = table->next;
         give_back_plain(OS_MAPPED, table, TABLE_BYTES);
     }
+    self->out = 0;
     self->free = NULL;
     self->fresh = self->fresh_end = NULL;
     counter_set(&self->bytes, 0);
-    self->out = 0;
 }
 
 /* Acquires one region, and a table page where the last one is full. */

@@ -25,12 +25,12 @@ typedef struct slab {
     size_t record_bytes;       /* a multiple of the alignment */
     size_t region_bytes;       /* what is acquired at once */
     size_t link_offset;        /* where in a free record the link to the next lies */
+    uint64_t out;              /* records that are taken; what audits count against, so that none gets lost */
     bool closed;               /* free records are closed to Memcheck */
     void *free;                /* records given back */
     char *fresh, *fresh_end;   /* the part of the last region that has never been used */
     struct slab_table *tables; /* which regions there are */
     uint64_t bytes;            /* of all regions and tables; atomic, relaxed */
-    uint64_t out;              /* records that are taken; what audits count against, so that none gets lost */
 } slab;
 
 /* Records of record_bytes, rounded up to 64; at least a few in each region. Nothing is acquired yet. */

@@ -37,8 +37,9 @@ void model_differs(const char *file, int line, const char *condition) {
     abort();
 }
 
-bool model_may_fail(const model *self) {
-    return self->fault_left != 0;
+/* An allocator with a limit of its own would be asked for here. */
+bool model_may_fail(const model *self, const model_allocator *from) {
+    return self->fault_left != 0 || from->options.memory_limit_bytes != 0;
 }
 
 /* ---- Sizes -------------------------------------------------------------------------------------------------------- */
@@ -48,8 +49,7 @@ static size_t classes_per_doubling(const poolbuf_allocator_options *options) {
 }
 
 static size_t alignment(const poolbuf_allocator_options *options) {
-    (void)options;
-    return 16;
+    return options->alignment > 16 ? options->alignment : 16;
 }
 
 /* 16 apart from 16 on; each power of two that is large enough begins a doubling with steps of its own. */
@@ -71,16 +71,29 @@ static bool is_pooled(const model_allocator *from, int kind) {
 }
 
 size_t model_usable(const model_allocator *from, int kind, size_t size) {
-    return is_pooled(from, kind) && size <= from->options.chunk_size ? model_class_bytes(&from->options, size) : size;
+    const size_t wanted = from->options.alignment;
+    const size_t unit = kind == POOLBUF_KIND_DIRECT && wanted != 0 ? wanted : 1;
+    if (!is_pooled(from, kind)) {
+        return size;
+    }
+    if (size > from->options.chunk_size) {
+        return (size + unit - 1) / unit * unit;
+    }
+    size_t bytes = model_class_bytes(&from->options, size);
+    while (bytes % unit != 0) {
+        bytes = model_class_bytes(&from->options, bytes + 1);
+    }
+    return bytes;
 }
 
 /* A slot lies at a multiple of its class in a run that begins with a page; a run and a huge buffer begin with a page. */
 static size_t expected_alignment(const model_buffer *buffer) {
     const poolbuf_allocator_options *options = &buffer->from->options;
     if (!is_pooled(buffer->from, buffer->kind)) {
-        return alignment(options);
+        return buffer->kind == POOLBUF_KIND_DIRECT ? alignment(options) : 16;
     }
     size_t low_bit = buffer->usable & (~buffer->usable + 1);
+    /* A class is a run of its own from where all classes are whole pages. */
     bool has_pages =
         buffer->usable >= classes_per_doubling(options) * options->page_size || low_bit > options->page_size;
     return has_pages ? options->page_size : low_bit;
@@ -235,7 +248,7 @@ void model_capacity_changed(model *self, model_buffer *buffer, size_t capacity) 
     const uint8_t *memory = poolbuf_memory(buffer->handle);
     bool must = capacity > buffer->usable;
     bool moved = must || shrinks_by_moving(buffer, capacity);
-    if (model_may_fail(self) && !must && memory == buffer->memory) {
+    if (model_may_fail(self, buffer->from) && !must && memory == buffer->memory) {
         moved = false; /* where there is no memory to shrink into, it stays */
     }
     MODEL_EXPECT(moved == (memory != buffer->memory));
@@ -339,6 +352,7 @@ void model_check_metrics(const model *self, const model_allocator *from) {
     MODEL_EXPECT(m.chunk_bytes == m.chunk_count * options->chunk_size);
     MODEL_EXPECT(m.chunk_bytes >= m.pinned_bytes - m.huge_bytes);
     MODEL_EXPECT(m.chunk_maps - m.chunk_unmaps == m.chunk_count);
+    MODEL_EXPECT(options->memory_limit_bytes == 0 || m.chunk_bytes + m.huge_bytes <= options->memory_limit_bytes);
     MODEL_EXPECT(m.spare_chunks <= m.chunk_count);
     MODEL_EXPECT(m.spare_chunks == 0 || options->decay_ms != 0);
     MODEL_EXPECT(m.spare_chunks == 0 || !from->closed);

@@ -117,8 +117,8 @@ _Noreturn void model_differs(const char *file, int line, const char *condition);
 void model_init(model *self, choices *source, const model_limits *limits);
 void model_fini(model *self);
 
-/* A system failure is under way: calls may find no memory. */
-bool model_may_fail(const model *self);
+/* A system failure is under way: calls on the allocator may find no memory. */
+bool model_may_fail(const model *self, const model_allocator *from);
 
 /* The bytes of the class for a size, up to the chunk's. */
 size_t model_class_bytes(const poolbuf_allocator_options *options, size_t size);

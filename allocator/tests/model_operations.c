@@ -104,7 +104,7 @@ static void create_allocator(model *self) {
     poolbuf_status status = poolbuf_allocator_create(&place->options, &place->real);
     if (status != POOLBUF_OK) {
         MODEL_EXPECT(status == POOLBUF_ERROR_NO_MEMORY);
-        MODEL_EXPECT(model_may_fail(self));
+        MODEL_EXPECT(model_may_fail(self, place));
         MODEL_EXPECT(place->real == NULL);
     }
 }
@@ -214,7 +214,7 @@ static void allocate(model *self) {
     }
     poolbuf *handle = allocate_of(kind, from->real, size, max);
     if (handle == NULL) {
-        MODEL_EXPECT(model_may_fail(self));
+        MODEL_EXPECT(model_may_fail(self, from));
         return;
     }
     bool asked = kind == POOLBUF_KIND_DIRECT || kind == POOLBUF_KIND_HEAP;
@@ -234,7 +234,7 @@ static void allocate_many(model *self) {
     size = size <= most ? size : size % 2048;
     size_t max = some_max(self, size);
     size_t given = poolbuf_allocate_many(from->real, size, max, handles, count);
-    MODEL_EXPECT(given == count || (given < count && model_may_fail(self)));
+    MODEL_EXPECT(given == count || (given < count && model_may_fail(self, from)));
     for (size_t i = 0; i < given; i++) {
         (void)model_add(self, from, handles[i], preferred(from), size, max);
     }
@@ -310,7 +310,7 @@ static void slice(model *self) {
     made.handle = retained ? poolbuf_retained_slice(buffer->handle, offset, length)
                            : poolbuf_slice(buffer->handle, offset, length);
     if (made.handle == NULL) {
-        MODEL_EXPECT(model_may_fail(self));
+        MODEL_EXPECT(model_may_fail(self, buffer->from));
     } else {
         model_add_slice(self, buffer, place, &made);
     }
@@ -323,7 +323,7 @@ static void slice(model *self) {
 static bool capacity_call_done(model *self, model_buffer *buffer, poolbuf_status status, size_t capacity) {
     poolbuf_status expected = model_expect_capacity(self, buffer, capacity);
     if (status == POOLBUF_ERROR_NO_MEMORY && expected == POOLBUF_OK) {
-        MODEL_EXPECT(model_may_fail(self) && capacity > buffer->usable);
+        MODEL_EXPECT(model_may_fail(self, buffer->from) && capacity > buffer->usable);
     } else {
         MODEL_EXPECT(status == expected);
     }

@@ -34,6 +34,8 @@ static const option_row ROWS[] = {
     ROW(small_cache_size, 8, 256, 0, 1, 2, 3, 5, 16, 64),
     ROW(normal_cache_size, 6, 64, 0, 1, 2, 4, 9),
     ROW(cache_trim_interval, 6, 8192, 0, 1, 7, 64, 500),
+    ROW(alignment, 6, 0, 16, 64, 256, KIB(4), 0),
+    ROW(memory_limit_bytes, 6, 0, 0, 0, 1, 2, 5), /* chunks; see below */
     ROW(cache_trim_interval_ms, 4, 0, 0, 1, 100),
     ROW(classes_per_doubling, 2, 4, 8),
     ROW(decay_ms, 5, 10000, 0, 1, 100, 4294967295),
@@ -83,6 +85,7 @@ void random_options_draw(poolbuf_allocator_options *options, choices *source, si
         options->classes_per_doubling = 4;
     }
     options->chunk_size = options->page_size * pages;
+    options->memory_limit_bytes *= options->chunk_size;
 }
 
 void random_options_print(const poolbuf_allocator_options *options, FILE *stream) {

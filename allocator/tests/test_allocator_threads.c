@@ -270,6 +270,7 @@ static void resize(worker *self) {
 static void create(poolbuf_allocator **into, choices *source) {
     poolbuf_allocator_options options;
     random_options_draw(&options, source, LARGEST_CHUNK);
+    options.memory_limit_bytes = 0; /* nothing here may fail */
     EXPECT(poolbuf_allocator_create(&options, into) == POOLBUF_OK);
 }
 
