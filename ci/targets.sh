@@ -158,9 +158,9 @@ done
 
 # ---- Rows that are not ----
 
-# Prints PERCENT:DETAIL, or -:WHY.
+# Prints PERCENT:DETAIL, or -:WHY. The program says what is resident above what was before, in percent of what it freed.
 measure_give_back() {
-    local program bytes
+    local program percent
     program=$(find "$build" -type f -name give_back -perm -u+x -print -quit)
     if [ -z "$program" ]; then
         echo "-:this build has no program give_back"
@@ -171,13 +171,12 @@ measure_give_back() {
         echo "-:give_back failed"
         return
     fi
-    bytes=$(sed -n "s/^resident_after_${GIVE_BACK_SECONDS}s_bytes \([0-9]*\)$/\1/p" "$output/give-back.txt")
-    if [ -z "$bytes" ]; then
-        echo "-:give_back did not say resident_after_${GIVE_BACK_SECONDS}s_bytes"
+    percent=$(sed -nE 's/^resident_idle_percent ([0-9.]+)$/\1/p' "$output/give-back.txt")
+    if [ -z "$percent" ]; then
+        echo "-:give_back did not say resident_idle_percent"
         return
     fi
-    awk -v bytes="$bytes" -v mib="$GIVE_BACK_MIB" 'BEGIN {
-        printf "%.4f:%.1f of %d MiB\n", 100 * bytes / (mib * 1048576), bytes / 1048576, mib }'
+    echo "$percent:of $GIVE_BACK_MIB MiB; at once $(sed -nE 's/^resident_released_percent //p' "$output/give-back.txt") %"
 }
 
 # The most that any way through the fast paths has grown by; the test that guards it says how it counts.
@@ -185,7 +184,7 @@ measure_instructions() {
     echo "ci/targets.sh: instructions: counting under callgrind" >&2
     ctest --test-dir "$build" -R '^allocator\.fast_path_instructions$' -V >"$output/instructions.txt" 2>&1 || true
     # "50: 32 in bulk     1008 instructions, recorded 1008"; the lines of single functions have underscores.
-    sed -nE 's/^[0-9]+: ([a-z0-9 ]*[a-z]) +([0-9]+) instructions, recorded ([0-9]+)$/\1|\2|\3/p' \
+    sed -nE 's/^[0-9]+: ([a-z0-9 ,-]*[a-z]) +([0-9]+) instructions, recorded ([0-9]+)$/\1|\2|\3/p' \
         "$output/instructions.txt" | awk -F'|' '{
             grown = 100 * ($2 / $3 - 1)
             if (NR == 1 || grown > most) most = grown
@@ -214,6 +213,15 @@ for row in "${rows[@]}"; do
         ;;
     esac
 done
+# The machine and the build, as the first run tells them; then the table.
+show() {
+    if [ ${#runs[@]} -gt 0 ]; then
+        grep -E '^(host|build) ' "$output/${run_scenarios[${runs[0]}]}.txt" || true
+        echo
+    fi
+    "$judge" "${arguments[@]}"
+}
+
 status=0
-"$judge" "${arguments[@]}" | tee "$output/table.txt" || status=$?
+show | tee "$output/table.txt" || status=$?
 exit "$status"

@@ -7,10 +7,10 @@ judge=$POOLBUF_BUILD/bin/poolbuf-targets
 
 run "$targets" --build "$POOLBUF_BUILD" --output "$work/out" --quick --rounds 2 bulk-32 handoff-single
 expect_stdout_has "must be"
-for text in bulk-32 handoff-single "  256 B " "  2.00 KiB " "line round trip"; do
+for text in bulk-32 handoff-single "  256 B " "  2.00 KiB " "line round trip" "host  " "build  "; do
     expect_stdout_has "$text"
 done
-sed '1d; /^$/,$d' .stdout >rows.txt
+sed -n '/^target /,/^$/p' .stdout | sed '1d; $d' >rows.txt
 expect_equal "lines of the table: two rows, and two sizes" 4 "$(wc -l <rows.txt)"
 expect_equal "lines without a verdict" "" "$(grep -vE ' (met|MISSED by [0-9.]+ %|not separated|not measured) ' rows.txt)"
 said=$(grep -oE '^[0-9]+ of [0-9]+ targets met' .stdout)
