@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "exit_codes.h"
 #include "measure/provenance.h"
+#include "measure/run.h"
 #include "scenario/scenario.h"
 #include "subjects/subject.h"
 
@@ -21,7 +22,7 @@ typedef struct listing {
 } listing;
 
 static void print_entry(const char *name, const char *text) {
-    printf("%-12s %s\n", name, text);
+    printf("%-18s %s\n", name, text);
 }
 
 static bool complain(const char *error) {
@@ -51,7 +52,7 @@ static bool print_suite(const char *name) {
         return complain(error);
     }
     print_entry(name, loaded->asks);
-    printf("%-12s %s", "", "");
+    printf("%-18s %s", "", "");
     for (uint32_t i = 0; i < loaded->scenarios_count; i++) {
         printf("%s%s", i == 0 ? "" : ", ", loaded->scenarios[i]);
     }
@@ -88,8 +89,11 @@ static bool print_subjects(void) {
     for (size_t i = 0; (shown = subject_at(i)) != NULL; i++) {
         print_entry(shown->name, shown->about);
         if (shown->preload != NULL && !provenance_find_library(shown->preload, path, sizeof path)) {
-            printf("%-12s not available: %s is not installed; Debian has it in the package %s\n", "", shown->preload,
+            printf("%-18s not available: %s is not installed; Debian has it in the package %s\n", "", shown->preload,
                    shown->package);
+        }
+        if (!measure_has_worker(shown)) {
+            printf("%-18s not available: %s is not beside this program\n", "", shown->worker);
         }
     }
     return true;

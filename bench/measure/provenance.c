@@ -134,6 +134,11 @@ bool provenance_check(const provenance *facts, const subject *which, const char 
                        facts->poolbuf_path[0] != '\0' ? facts->poolbuf_path : "an unknown object");
         return false;
     }
+    if (which->provider == SUBJECT_PROVIDER_POOLBUF_STATIC && strcmp(facts->poolbuf_path, facts->program_path) != 0) {
+        (void)snprintf(message, message_size, "%s: poolbuf_allocate is served by %s, not by the program itself",
+                       which->name, facts->poolbuf_path[0] != '\0' ? facts->poolbuf_path : "an unknown object");
+        return false;
+    }
     if (preload != NULL) {
         if (strcmp(facts->malloc_path, preload) != 0) {
             return refuse(message, message_size, which->name, facts->malloc_path, facts->malloc_version, preload);
@@ -156,6 +161,7 @@ bool provenance_check(const provenance *facts, const subject *which, const char 
 const char *provenance_path(const provenance *facts, const subject *which) {
     switch (which->provider) {
     case SUBJECT_PROVIDER_POOLBUF:
+    case SUBJECT_PROVIDER_POOLBUF_STATIC:
         return facts->poolbuf_path;
     case SUBJECT_PROVIDER_PROGRAM:
         return facts->program_path;
@@ -165,7 +171,8 @@ const char *provenance_path(const provenance *facts, const subject *which) {
 }
 
 const char *provenance_version(const provenance *facts, const subject *which) {
-    if (which->provider == SUBJECT_PROVIDER_POOLBUF || which->provider == SUBJECT_PROVIDER_PROGRAM) {
+    if (which->provider == SUBJECT_PROVIDER_POOLBUF || which->provider == SUBJECT_PROVIDER_POOLBUF_STATIC ||
+        which->provider == SUBJECT_PROVIDER_PROGRAM) {
         return facts->poolbuf_version;
     }
     return facts->malloc_is_sanitizer ? "this build's sanitizer" : facts->malloc_version;

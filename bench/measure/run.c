@@ -46,17 +46,42 @@ static double now_seconds(void) {
 
 /* ---- Workers as processes ---- */
 
+/* The program that plays a subject: the one with the worker in it, or another in the same folder. */
+static const char *worker_path(const char *program, const subject *which, char path[PATH_MAX]) {
+    if (which->worker == NULL) {
+        return program;
+    }
+    const char *slash = strrchr(program, '/');
+    const int folder = slash != NULL ? (int)(slash + 1 - program) : 0;
+    (void)snprintf(path, PATH_MAX, "%.*s%s", folder, program, which->worker);
+    return path;
+}
+
+static void find_this_program(char path[PATH_MAX]) {
+    const ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 1);
+    path[length < 0 ? 0 : length] = '\0';
+}
+
+bool measure_has_worker(const subject *which) {
+    char program[PATH_MAX];
+    char path[PATH_MAX];
+    find_this_program(program);
+    return access(worker_path(program, which, path), X_OK) == 0;
+}
+
 static bool launch_process(const measure_plan *plan, const worker_job *job, worker_report *report, char *message,
                            size_t message_size) {
     char storage[WORKER_STORAGE_SIZE];
+    char path[PATH_MAX];
     const char *argv[WORKER_ARGUMENTS_MAX + 1];
-    worker_arguments(job, plan->program, storage, argv);
+    const char *program = worker_path(plan->program, job->subject, path);
+    worker_arguments(job, program, storage, argv);
     const char **environment = process_environment(job->preload);
     if (environment == NULL) {
         (void)snprintf(message, message_size, "%s", strerror(ENOMEM));
         return false;
     }
-    const process_command command = {.program = plan->program,
+    const process_command command = {.program = program,
                                      .argv = argv,
                                      .envp = environment,
                                      .inherited = job->stream_descriptor,
@@ -113,6 +138,12 @@ static void add_contender(run *self, contender *added, const subject *which) {
         added->record->available = false;
         added->record->note = model_text_format(
             self->model->arena, "%s is not installed; Debian has it in the package %s", which->preload, which->package);
+    }
+    char path[PATH_MAX];
+    if (which->worker != NULL && self->plan->launch == launch_process &&
+        access(worker_path(self->plan->program, which, path), X_OK) != 0) {
+        added->record->available = false;
+        added->record->note = model_text_format(self->model->arena, "%s is not there, or no program", path);
     }
 }
 
@@ -383,8 +414,7 @@ measure_outcome measure_run(const measure_plan *plan, results_model **model, cha
     run self = {.plan = &filled, .message = message, .message_size = message_size, .start = now_seconds()};
     message[0] = '\0';
     if (filled.program == NULL) {
-        const ssize_t length = readlink("/proc/self/exe", self.program, sizeof self.program - 1);
-        self.program[length < 0 ? 0 : length] = '\0';
+        find_this_program(self.program);
         filled.program = self.program;
     }
     if (filled.launch == NULL) {

@@ -27,11 +27,11 @@ enum {
 };
 
 /* What a timed part lasts, in seconds, and the rounds: defaults of a full and of a quick run. Processes differ from each
- * other more than the parts of one do, so time goes into rounds: 14 of them let each of seven subjects follow each other
- * one twice, and make intervals 38 % narrower than 7 do. */
+ * other more than the parts of one do, so time goes into rounds: 16 of them let each of eight subjects follow each other
+ * one twice, and make intervals 42 % narrower than 7 do. */
 #define MEASURE_SECONDS       0.15
 #define MEASURE_SECONDS_QUICK 0.03
-#define MEASURE_ROUNDS        14u
+#define MEASURE_ROUNDS        16u
 #define MEASURE_ROUNDS_QUICK  3u
 
 /* Where a run is; handed to plan.progress before each worker. */
@@ -53,10 +53,10 @@ typedef struct measure_plan {
     size_t command_count;
     uint32_t rounds; /* 1 to MEASURE_ROUNDS_MAX */
     uint64_t seed;
-    bool quick;                                             /* shorter streams */
-    double seconds;                                         /* of a timed part; above 0 */
-    unsigned timeout_ms;                                    /* of a worker */
-    const char *program;                                    /* that has the worker in it; NULL: this one */
+    bool quick;          /* shorter streams */
+    double seconds;      /* of a timed part; above 0 */
+    unsigned timeout_ms; /* of a worker */
+    const char *program; /* that has the worker in it, and beside it those that subjects name; NULL: this one */
     void (*progress)(const measure_step *step, void *user); /* NULL for silence */
     void *progress_user;
     /* How a worker is run; NULL: as a process. Tests put another one here. Returns false with a message when there was no
@@ -79,5 +79,8 @@ typedef enum measure_outcome {
  *   message  gets one line otherwise.
  *   threads  one run at a time. */
 measure_outcome measure_run(const measure_plan *plan, results_model **model, char *message, size_t message_size);
+
+/* measure_has_worker() tells whether the program that plays a subject is there, beside this one if it is another. */
+bool measure_has_worker(const subject *which);
 
 #endif

@@ -68,6 +68,7 @@ typedef struct subject_kernel {
 } subject_kernel;
 
 extern const subject_kernel subject_kernel_pooled;
+extern const subject_kernel subject_kernel_pooled_inline;
 extern const subject_kernel subject_kernel_malloc;
 extern const subject_kernel subject_kernel_fixed;
 extern const subject_kernel subject_kernel_null;
@@ -79,6 +80,7 @@ typedef enum subject_provider {
     SUBJECT_PROVIDER_MIMALLOC,
     SUBJECT_PROVIDER_TCMALLOC,
     SUBJECT_PROVIDER_POOLBUF,
+    SUBJECT_PROVIDER_POOLBUF_STATIC, /* libpoolbuf.a: the worker itself */
     SUBJECT_PROVIDER_PROGRAM, /* memory of our own; malloc must be the C library's all the same */
 } subject_provider;
 
@@ -89,6 +91,7 @@ typedef struct subject {
     subject_provider provider;
     const char *preload; /* the shared object's name, NULL for none */
     const char *package; /* Debian's package of it, NULL for none */
+    const char *worker;  /* the program, beside this one, that plays it; NULL: this one */
 } subject;
 
 /* The subject that all others are compared with. */

@@ -5,6 +5,10 @@
 #include <poolbuf/allocator.h>
 #include <poolbuf/buffer.h>
 
+#ifndef SUBJECT_POOLED_KERNEL
+#define SUBJECT_POOLED_KERNEL subject_kernel_pooled
+#endif
+
 #define KERNEL_STATE         poolbuf_allocator
 #define KERNEL_SHARES_MEMORY 0
 #define KERNEL_BUFFER        poolbuf
@@ -59,4 +63,4 @@ static bool finish(subject_run *run) {
     return is_empty;
 }
 
-KERNEL_DEFINE(subject_kernel_pooled, prepare, finish);
+KERNEL_DEFINE(SUBJECT_POOLED_KERNEL, prepare, finish);

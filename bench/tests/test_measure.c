@@ -306,6 +306,21 @@ static void a_preload_that_nobody_asked_for_is_refused(void **state) {
     facts = glibc_facts();
     facts.poolbuf_path[0] = '\0';
     assert_false(provenance_check(&facts, subject_find("pooled"), NULL, message, sizeof message));
+    assert_false(provenance_check(&facts, subject_find("pooled-inline"), NULL, message, sizeof message));
+}
+
+static void the_static_library_is_the_programs_own(void **state) {
+    (void)state;
+    char message[512] = "";
+    provenance facts = glibc_facts();
+    assert_false(provenance_check(&facts, subject_find("pooled-inline"), NULL, message, sizeof message));
+    assert_string_equal(message, "pooled-inline: poolbuf_allocate is served by /usr/lib/libpoolbuf.so.0.1.0, not by "
+                                 "the program itself");
+    (void)snprintf(facts.poolbuf_path, sizeof facts.poolbuf_path, "%s", facts.program_path);
+    assert_true(provenance_check(&facts, subject_find("pooled-inline"), NULL, message, sizeof message));
+    assert_string_equal(provenance_path(&facts, subject_find("pooled-inline")), "/usr/bin/poolbuf");
+    assert_string_equal(provenance_version(&facts, subject_find("pooled-inline")), "poolbuf 0.1.0");
+    assert_false(provenance_check(&facts, subject_find("pooled"), NULL, message, sizeof message));
 }
 
 static void this_process_is_served_by_what_it_was_started_with(void **state) {
@@ -442,6 +457,7 @@ int main(void) {
         cmocka_unit_test(the_library_that_should_serve_is_accepted),
         cmocka_unit_test(a_preload_that_did_not_happen_is_refused),
         cmocka_unit_test(another_allocator_under_the_right_path_is_refused),
+        cmocka_unit_test(the_static_library_is_the_programs_own),
         cmocka_unit_test(a_preload_that_nobody_asked_for_is_refused),
         cmocka_unit_test(this_process_is_served_by_what_it_was_started_with),
         cmocka_unit_test(a_report_comes_out_of_its_line_unchanged),

@@ -368,7 +368,7 @@ static size_t plain_subjects(const subject **out) {
     size_t count = 0;
     const subject *which = NULL;
     for (size_t i = 0; (which = subject_at(i)) != NULL; i++) {
-        if (which->preload == NULL) {
+        if (which->preload == NULL && which->worker == NULL) {
             out[count++] = which;
         }
     }
