@@ -14,8 +14,9 @@ static void add_active(const arena *self, poolbuf_arena_metrics *m) {
     const size_classes *classes = self->config.classes;
     for (uint32_t i = 0; i < classes->count; i++) {
         uint64_t carved = counter_get(&self->counters.carved[i]);
-        *(size_class_is_small(classes, i) ? &m->small_active : &m->normal_active) += carved;
-        m->active_bytes += carved * size_class_bytes(classes, i);
+        uint32_t serving = self->serving[i];
+        *(size_class_is_small(classes, serving) ? &m->small_active : &m->normal_active) += carved;
+        m->active_bytes += carved * size_class_bytes(classes, serving);
     }
 }
 

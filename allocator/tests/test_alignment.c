@@ -66,6 +66,13 @@ static void every_direct_buffer_is_aligned_whatever_its_size_and_history(void **
             }
             assert_int_equal(unit_metrics(allocator).live_buffers, buffers);
             assert_int_equal(unit_metrics(allocator).live_bytes, bytes);
+            if (pooling != 0) { /* what its arena has cut is what is alive and cached */
+                poolbuf_arena_metrics m = {.struct_size = sizeof m};
+                UNIT_OK(poolbuf_allocator_arena_metrics(allocator, POOLBUF_KIND_DIRECT, 0, &m));
+                assert_int_equal(m.active_bytes, unit_metrics(allocator).pinned_bytes);
+                assert_int_equal(m.small_active, m.small_allocations - m.small_releases);
+                assert_int_equal(m.normal_active, m.normal_allocations - m.normal_releases);
+            }
             for (unsigned i = 0; i < LIVE; i++) {
                 if (live[i] != NULL) {
                     (void)poolbuf_release(live[i]);

@@ -228,7 +228,8 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_allocator_write_openmetrics
 
 /* poolbuf_size_class_count() tells how many size classes there are: the smallest is class 0, the last one is a whole chunk.
  * poolbuf_small_size_class_count() tells how many of them are small: cut from a run of pages that several buffers share;
- * the others are runs of their own.
+ * the others are runs of their own. These and the calls below know classes alone: with POOLBUF_ALIGNMENT a direct buffer may
+ * have the memory of a larger one.
  *   allocator  NULL means the default one.
  *   returns    the number; 0 only if NULL was passed and the default allocator cannot be made.
  *   threads    any; an allocator's classes never change.

@@ -112,14 +112,14 @@ static int linux_purge(void *start, size_t size) {
 
 size_t os_resident_bytes(void *start, size_t size) {
     size_t page = os_page_size();
-    uintptr_t end = (uintptr_t)start + size;
-    uintptr_t at = (uintptr_t)start & ~(page - 1);
+    char *at = (char *)start - ((uintptr_t)start & (page - 1));
+    char *end = (char *)start + size;
     size_t bytes = 0;
     while (at < end) {
         unsigned char in_memory[PAGES_A_CALL];
-        size_t pages = (end - at + page - 1) / page;
+        size_t pages = ((size_t)(end - at) + page - 1) / page;
         pages = pages < PAGES_A_CALL ? pages : PAGES_A_CALL;
-        if (mincore((char *)start - ((uintptr_t)start - at), pages * page, in_memory) == 0) {
+        if (mincore(at, pages * page, in_memory) == 0) {
             for (size_t i = 0; i < pages; i++) {
                 bytes += (in_memory[i] & 1) != 0 ? page : 0;
             }
