@@ -55,7 +55,7 @@ POOLBUF_BEGIN_DECLS
 #if POOLBUF_INLINE
 #define POOLBUF_MAYBE_INLINE_ static inline
 #else
-#define POOLBUF_MAYBE_INLINE_ POOLBUF_API
+#define POOLBUF_MAYBE_INLINE_ POOLBUF_API POOLBUF_DIRECT_CALL
 #endif
 
 /* What makes a buffer leave the fast paths; the upper half of poolbuf.state. */
@@ -126,8 +126,10 @@ POOLBUF_MAYBE_INLINE_ bool poolbuf_release(poolbuf *buffer);
  *   errors    fewer than count, down to 0: as poolbuf_allocate() gives NULL. What was given stays the caller's.
  *   threads   any.
  *   cost      one look-up a run of buffers that the calling thread's cache has ready; a few stores a buffer. */
-POOLBUF_API POOLBUF_NODISCARD size_t poolbuf_allocate_many(poolbuf_allocator *allocator, size_t initial_capacity,
-                                                           size_t max_capacity, poolbuf **buffers, size_t count);
+POOLBUF_API POOLBUF_DIRECT_CALL POOLBUF_NODISCARD size_t poolbuf_allocate_many(poolbuf_allocator *allocator,
+                                                                               size_t initial_capacity,
+                                                                               size_t max_capacity, poolbuf **buffers,
+                                                                               size_t count);
 
 /* poolbuf_release_many() drops one reference of each buffer, in the order of the list. They may differ in size, kind,
  * allocator, thread and number of references; one that is listed twice loses two.
@@ -138,7 +140,7 @@ POOLBUF_API POOLBUF_NODISCARD size_t poolbuf_allocate_many(poolbuf_allocator *al
  *   threads   any, concurrently with other owners of the same buffers; not with changes of the list.
  *   cost      one look-up a run of neighbours of one size class that only the caller owns; a few stores each. Others: as
  *             poolbuf_release(). */
-POOLBUF_API size_t poolbuf_release_many(poolbuf **buffers, size_t count);
+POOLBUF_API POOLBUF_DIRECT_CALL size_t poolbuf_release_many(poolbuf **buffers, size_t count);
 
 /* poolbuf_retain() adds one reference.
  *   returns  buffer; the caller owns one reference more.

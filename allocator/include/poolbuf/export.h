@@ -12,6 +12,17 @@
 #define POOLBUF_NODISCARD
 #endif
 
+/* Calls that are made once a buffer: through the address that the loader has filled in, and not by way of a stub that jumps
+ * there. A static linker makes plain calls of them. */
+#if defined(__x86_64__) && defined(__has_attribute)
+#if __has_attribute(noplt)
+#define POOLBUF_DIRECT_CALL __attribute__((noplt))
+#endif
+#endif
+#ifndef POOLBUF_DIRECT_CALL
+#define POOLBUF_DIRECT_CALL
+#endif
+
 #ifdef __cplusplus
 #define POOLBUF_BEGIN_DECLS extern "C" {
 #define POOLBUF_END_DECLS   }
