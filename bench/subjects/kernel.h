@@ -309,8 +309,7 @@ KERNEL_INLINE bool kernel_bulk_contents(kernel_thread *self, KERNEL_BUFFER **buf
             memcpy(&value, memory, sizeof value);
         }
         self->sum += value;
-        const uint32_t expected = bytes == sizeof value ? turn + i : (uint8_t)(turn + i);
-        if (audit && !KERNEL_SHARES_MEMORY && value != expected) {
+        if (audit && !KERNEL_SHARES_MEMORY && value != (bytes == sizeof value ? turn + i : (uint8_t)(turn + i))) {
             good = subject_fail(self->run, SUBJECT_CONTENTS_LOST);
         }
     }
