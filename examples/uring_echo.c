@@ -99,7 +99,7 @@ static int open_endpoint(endpoint *self, const char *name) {
     options.prefer_direct = true;
     options.direct_arenas = 1;
     options.chunk_size = CHUNK_BYTES;
-    options.decay_ms = 0;
+    options.decay_ms = 0; /* a chunk goes in the call that empties it: each callback comes on this endpoint's thread */
     options.chunk_mapped = on_chunk_mapped;
     options.chunk_unmapped = on_chunk_unmapped;
     options.chunk_context = self;

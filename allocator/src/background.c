@@ -10,6 +10,7 @@
 #include "check.h"
 #include "counter.h"
 #include "os/os.h"
+#include "region.h"
 
 #define PASSES_A_DECAY 8u                /* passes in a decay time */
 #define DEPOTS_A_DECAY 4u                /* looks into a depot */
@@ -102,11 +103,15 @@ uint64_t background_pass(void) {
         if (member == NULL) {
             break;
         }
+        region_postpone(true);
         if (!step_locked(member, began_ms)) {
             member->pass = pass;
         }
-        /* Those who wait for the lock may come in between; and may take members away. */
+        region_postpone(false);
+        /* Those who wait for the lock may come in between; and may take members away. What a program hears of chunks that go,
+         * it hears here, as it may come in too. */
         (void)pthread_mutex_unlock(&work_lock);
+        region_settle();
         (void)pthread_mutex_lock(&work_lock);
     }
     uint64_t next_ms = until_next_locked();

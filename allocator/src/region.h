@@ -11,7 +11,7 @@
  * announced belongs to one region (G1).
  *
  * Nothing is locked while a hook runs. Regions may have to go where something is: a thread's exit empties its caches under
- * the registry's lock. There the caller postpones (region_postpone()), which puts regions on a list, and settles when it
+ * the registry's lock, and the background thread works under its own. There the caller postpones (region_postpone()), which puts regions on a list, and settles when it
  * has unlocked. The list is written into the regions themselves, which nobody uses any more.
  *
  * One lock for the process, a leaf, guards the numbers and that list; it is held for a few instructions, or for the growth

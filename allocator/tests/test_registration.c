@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "allocator.h"
+#include "background.h"
 #include "os/os.h"
 
 #define CHUNK ((size_t)262144)
@@ -402,6 +403,54 @@ static void at_a_threads_exit_callbacks_find_no_lock_held(void **state) {
     UNIT_OK(poolbuf_allocator_destroy(allocator));
 }
 
+static pthread_t passing; /* the thread that does the background thread's work in this test */
+static unsigned heard_passing;
+
+static void *make_and_destroy(void *returned) {
+    poolbuf_allocator_options options = options_of(0);
+    options.chunk_mapped = NULL;
+    options.chunk_unmapped = NULL;
+    options.background_thread = true;
+    poolbuf_allocator *other = NULL;
+    bool good =
+        poolbuf_allocator_create(&options, &other) == POOLBUF_OK && poolbuf_allocator_destroy(other) == POOLBUF_OK;
+    return good ? returned : NULL;
+}
+
+/* What a program's lock would do that is held by a thread which makes an allocator. */
+static void wait_for_a_maker(void *context, const poolbuf_chunk *told) {
+    on_unmapped(context, told);
+    if (pthread_equal(pthread_self(), passing)) {
+        pthread_t thread;
+        void *made = NULL;
+        heard_passing++;
+        if (pthread_create(&thread, NULL, make_and_destroy, context) != 0 || pthread_join(thread, &made) != 0) {
+            made = NULL;
+        }
+        table.wrong = table.wrong || made == NULL;
+    }
+}
+
+/* Its work has a lock, which an allocator that begins or ends takes for its place there. */
+static void the_background_work_calls_back_with_no_lock_held(void **state) {
+    (void)state;
+    poolbuf_allocator_options options = options_of(1000);
+    options.cache_limit_bytes = 0;
+    options.background_thread = true;
+    options.chunk_unmapped = wait_for_a_maker;
+    poolbuf_allocator *allocator = NULL;
+    passing = pthread_self();
+    heard_passing = 0;
+    UNIT_OK(poolbuf_allocator_create(&options, &allocator));
+    for (unsigned round = 0; round < 1000 && heard_passing == 0; round++) {
+        (void)poolbuf_release(poolbuf_allocate(allocator, CHUNK, CHUNK));
+        os_fault_pass_ms(2000);
+        (void)background_pass(); /* unless the thread itself has come first */
+    }
+    assert_true(heard_passing != 0);
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
 /* Dropping a page under a registration would leave I/O with the old page and the program with a new one. */
 static unsigned dropped;
 
@@ -568,6 +617,7 @@ int main(void) {
         REGISTRATION_TEST(callbacks_may_use_the_allocator),
         REGISTRATION_TEST(what_a_callback_releases_in_the_middle_of_a_refill_is_not_lost),
         REGISTRATION_TEST(at_a_threads_exit_callbacks_find_no_lock_held),
+        REGISTRATION_TEST(the_background_work_calls_back_with_no_lock_held),
         REGISTRATION_TEST(pages_of_registered_chunks_stay),
         REGISTRATION_TEST(every_index_is_registered_once_and_every_buffer_lies_in_a_registered_chunk),
         REGISTRATION_TEST(destroy_waits_for_the_callbacks_of_threads_that_exit),

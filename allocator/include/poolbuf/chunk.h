@@ -34,10 +34,11 @@ POOLBUF_BEGIN_DECLS
  *
  *   context  chunk_context of the options.
  *   chunk    lent for the call; the same values in both calls.
- *   threads  any thread that allocates, releases or exits; also several at once, for different chunks. Nothing is locked:
- *            a callback may allocate, release, trim, purge and look at metrics. What it must not do is destroy the
- *            allocator, or wait for another thread that is in a call on it. Memory is not mapped for a callback: an
- *            allocation of its that needs a new chunk fails. */
+ *   threads  any thread that allocates, releases or exits, and the background thread; also several at once, for different
+ *            chunks. Nothing is locked: a callback may allocate, release, trim, purge and look at metrics, and may wait for a
+ *            lock of the program's. What it must not do is create or destroy an allocator, or wait for another thread that
+ *            is in a call on this one. Memory is not mapped for a callback: an allocation of its that needs a new chunk
+ *            fails. */
 typedef struct poolbuf_chunk {
     uint32_t index; /* the smallest number that no other mapped chunk of the allocator has */
     void *base;     /* the first byte that a buffer may have */
