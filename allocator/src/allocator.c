@@ -113,6 +113,7 @@ static void chunk_unmapped(void *owner, uint32_t index, void *base, size_t bytes
 }
 
 _Static_assert((int)REGION_PAGES_ADVISED == (int)POOLBUF_HUGE_PAGES_MADVISE, "the option's values are the module's");
+_Static_assert((int)REGION_PAGES_GROWN == (int)POOLBUF_HUGE_PAGES_AUTO, "the option's values are the module's");
 _Static_assert((int)REGION_PAGES_RESERVED == (int)POOLBUF_HUGE_PAGES_EXPLICIT, "the option's values are the module's");
 _Static_assert((int)OS_NUMA_LOCAL == (int)POOLBUF_NUMA_LOCAL, "the option's values are the system's");
 _Static_assert((int)OS_NUMA_INTERLEAVE == (int)POOLBUF_NUMA_INTERLEAVE, "the option's values are the system's");

@@ -413,13 +413,13 @@ static bool within(option_id id, uint64_t value) {
 
 /* A chunk must hold a huge page to be made of any. */
 static bool check_huge_pages(const poolbuf_allocator_options *options) {
-    if ((unsigned)options->huge_pages > POOLBUF_HUGE_PAGES_EXPLICIT) {
+    if ((unsigned)options->huge_pages > POOLBUF_HUGE_PAGES_AUTO) {
         return refuse(OPTION_HUGE_PAGES, (unsigned)options->huge_pages);
     }
     bool direct = options->pooling && options->direct_arenas != 0;
-    size_t huge = direct && options->huge_pages != POOLBUF_HUGE_PAGES_OFF
-                      ? os_huge_page_size(options->huge_pages == POOLBUF_HUGE_PAGES_EXPLICIT)
-                      : 0;
+    bool wanted =
+        options->huge_pages == POOLBUF_HUGE_PAGES_MADVISE || options->huge_pages == POOLBUF_HUGE_PAGES_EXPLICIT;
+    size_t huge = direct && wanted ? os_huge_page_size(options->huge_pages == POOLBUF_HUGE_PAGES_EXPLICIT) : 0;
     if (options->chunk_size < huge) {
         (void)fprintf(
             stderr, "poolbuf: POOLBUF_CHUNK_SIZE=%zu is not legal with POOLBUF_HUGE_PAGES=%s; legal: at least %zu\n",

@@ -49,9 +49,9 @@ OPTION(MEMORY_LIMIT, "POOLBUF_MEMORY_LIMIT", BYTES, "0", "0 (none), or at least 
        "what the bytes of buffers may take from the system: chunks, spare ones too, huge and unpooled buffers")
 OPTION(ALIGNMENT, "POOLBUF_ALIGNMENT", BYTES, "0", "0 (off), or a power of two up to the page size", 0, 65536,
        "what the memory of each direct buffer is aligned to; its class is rounded up to a multiple")
-OPTION(HUGE_PAGES, "POOLBUF_HUGE_PAGES", CHOICE, "off", "off|madvise|explicit", 0, 0,
+OPTION(HUGE_PAGES, "POOLBUF_HUGE_PAGES", CHOICE, "auto", "off|madvise|explicit|auto", 0, 0,
        "direct chunks: madvise asks the kernel for huge pages, explicit takes reserved ones, or ordinary ones if too "
-       "few are left")
+       "few are left, auto asks the kernel from 32 MiB on")
 OPTION(NUMA, "POOLBUF_NUMA", CHOICE, "off", "off|local|interleave", 0, 0,
        "which memory node the pages of direct chunks come from; needs libnuma.so.1")
 OPTION(LEAK_LEVEL, "POOLBUF_LEAK_LEVEL", CHOICE, "simple", "disabled|simple|advanced|paranoid", 0, 0,

@@ -120,8 +120,8 @@ void region_source_choose(region_source *self, region_pages pages, os_numa numa)
     self->pages = pages;
     self->numa = numa;
     size_t huge = pages != REGION_PAGES_ORDINARY ? os_huge_page_size(pages == REGION_PAGES_RESERVED) : 0;
-    if (pages == REGION_PAGES_ADVISED) {
-        self->alignment = huge > self->alignment ? huge : self->alignment;
+    if (pages == REGION_PAGES_ADVISED || pages == REGION_PAGES_GROWN) {
+        self->huge = huge;
     } else if (pages == REGION_PAGES_RESERVED) {
         self->granule = huge > self->granule ? huge : self->granule;
         self->pages_stay = true;
@@ -170,7 +170,20 @@ static void return_region(const region_source *self, uint8_t *region, size_t byt
     (void)give_back(region, &terms);
 }
 
-/* The kind of pages that is wanted, or ordinary ones, which is counted. */
+/* Huge pages are worth most where many pages are in use at random: each miss of the address cache costs a walk through the
+ * page tables, and of two in a virtual machine. They cost most where little is: the first byte makes 2 MiB resident. So a pool
+ * that is left to choose asks for them when it has grown beyond what such caches cover. */
+#define GROWN_BYTES ((uint64_t)32 << 20)
+
+static bool wants_advice(const region_source *self, size_t whole) {
+    if (self->pages == REGION_PAGES_ADVISED) {
+        return true;
+    }
+    return self->pages == REGION_PAGES_GROWN && self->huge != 0 && whole >= self->huge &&
+           counter_get(&self->pool->used_bytes) > GROWN_BYTES;
+}
+
+/* The kind of pages that is wanted, or ordinary ones, which is counted where somebody has asked for others. */
 static int acquire_pages(const region_source *self, size_t whole, void **region) {
     if (self->pages == REGION_PAGES_RESERVED) {
         if (os->acquire(OS_HUGE, whole, self->granule, region) == 0) {
@@ -178,8 +191,10 @@ static int acquire_pages(const region_source *self, size_t whole, void **region)
         }
         counter_add_shared(&self->pool->fallbacks, 1);
     }
-    int error = os->acquire(self->source, whole, self->alignment, region);
-    if (error == 0 && self->pages == REGION_PAGES_ADVISED && os->advise_huge(*region, whole) != 0) {
+    bool advise = wants_advice(self, whole);
+    size_t alignment = advise && self->huge > self->alignment ? self->huge : self->alignment;
+    int error = os->acquire(self->source, whole, alignment, region);
+    if (error == 0 && advise && os->advise_huge(*region, whole) != 0 && self->pages == REGION_PAGES_ADVISED) {
         counter_add_shared(&self->pool->fallbacks, 1);
     }
     return error;

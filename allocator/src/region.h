@@ -53,8 +53,9 @@ typedef struct region_pool {
 /* What kind of pages a mapped region has. */
 typedef enum region_pages {
     REGION_PAGES_ORDINARY = 0,
-    REGION_PAGES_ADVISED = 1, /* aligned to huge pages, and the kernel is asked to use them */
-    REGION_PAGES_RESERVED = 2 /* of huge pages in reserve; ordinary ones where there are too few */
+    REGION_PAGES_ADVISED = 1,  /* aligned to huge pages, and the kernel is asked to use them */
+    REGION_PAGES_RESERVED = 2, /* of huge pages in reserve; ordinary ones where there are too few */
+    REGION_PAGES_GROWN = 3     /* ordinary at first, advised once the pool has grown: see region.c */
 } region_pages;
 
 /* Where an arena's regions come from, and what they are like. Constant once it is set up. */
@@ -68,6 +69,7 @@ typedef struct region_source {
     region_pages pages;
     os_numa numa;
     size_t alignment; /* bytes; of a region's start */
+    size_t huge;      /* bytes of a huge page, which advised regions are aligned to; 0: there are none */
     size_t granule;   /* bytes; the system gives whole ones of these */
     size_t lead;      /* bytes before the payload */
 } region_source;

@@ -86,6 +86,51 @@ static void chunks_and_huge_buffers_are_aligned_and_advised(void **state) {
     UNIT_OK(poolbuf_allocator_destroy(allocator));
 }
 
+static void a_small_allocator_keeps_ordinary_pages_and_one_that_grows_asks_for_huge_ones(void **state) {
+    (void)state;
+    size_t huge = huge_page_or_skip(false);
+    poolbuf_allocator_options options;
+    poolbuf_allocator_options_init(&options);
+    assert_int_equal(options.huge_pages, POOLBUF_HUGE_PAGES_AUTO); /* the default */
+    poolbuf_allocator *allocator = create(POOLBUF_HUGE_PAGES_AUTO);
+    poolbuf *b[12];
+    for (unsigned i = 0; i < 12; i++) {
+        b[i] = poolbuf_allocate(allocator, CHUNK, CHUNK);
+        bool grown = i >= 8; /* from the one on that passes 32 MiB */
+        assert_int_equal(is_advised(poolbuf_memory(b[i])), grown);
+        assert_true(!grown || ((uintptr_t)poolbuf_memory(b[i]) & (huge - 1)) == 0);
+    }
+    assert_int_equal(unit_metrics(allocator).huge_page_fallbacks, 0);
+    for (unsigned i = 0; i < 12; i++) {
+        (void)poolbuf_release(b[i]);
+    }
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
+/* Chunks below a huge page are not refused, and nothing is asked for them. */
+static void small_chunks_are_left_alone_by_default(void **state) {
+    (void)state;
+    poolbuf_allocator_options options = options_of(POOLBUF_HUGE_PAGES_AUTO);
+    options.chunk_size = (size_t)256 << 10;
+    poolbuf_allocator *allocator = NULL;
+    UNIT_OK(poolbuf_allocator_create(&options, &allocator));
+    enum {
+        COUNT = 160
+    };
+    poolbuf *b[COUNT];
+    os_fault_arm_kinds(OS_FAULT_ADVISE, 0, false); /* would count as a fallback, or fail the aligned acquire */
+    for (unsigned i = 0; i < COUNT; i++) {
+        b[i] = poolbuf_allocate(allocator, options.chunk_size, options.chunk_size);
+        assert_non_null(b[i]);
+    }
+    assert_int_equal(os_fault_calls(), 0);
+    os_fault_disarm();
+    for (unsigned i = 0; i < COUNT; i++) {
+        (void)poolbuf_release(b[i]);
+    }
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
 static void a_touched_chunk_has_huge_pages(void **state) {
     (void)state;
     (void)huge_page_or_skip(false);
@@ -212,6 +257,8 @@ static void chunks_below_a_huge_page_are_refused_where_there_are_direct_ones(voi
 int main(void) {
     const struct CMUnitTest tests[] = {
         HUGE_PAGES_TEST(chunks_and_huge_buffers_are_aligned_and_advised),
+        HUGE_PAGES_TEST(a_small_allocator_keeps_ordinary_pages_and_one_that_grows_asks_for_huge_ones),
+        HUGE_PAGES_TEST(small_chunks_are_left_alone_by_default),
         HUGE_PAGES_TEST(a_touched_chunk_has_huge_pages),
         HUGE_PAGES_TEST(ordinary_chunks_are_not_advised),
         HUGE_PAGES_TEST(advice_that_is_refused_is_counted_and_the_chunk_serves),

@@ -21,11 +21,11 @@ struct poolbuf_chunk; /* chunk.h */
 
 /* Pages of direct chunks and of huge direct buffers. */
 typedef enum poolbuf_huge_pages {
-    POOLBUF_HUGE_PAGES_OFF = 0,     /* as the system has it */
-    POOLBUF_HUGE_PAGES_MADVISE = 1, /* aligned to huge pages, and the kernel is asked to use them (MADV_HUGEPAGE) */
-    POOLBUF_HUGE_PAGES_EXPLICIT =
-        2 /* of huge pages that the system has in reserve (MAP_HUGETLB); ordinary ones where too few
-                                     * are left, which the metric huge_page_fallbacks counts */
+    POOLBUF_HUGE_PAGES_OFF = 0,      /* as the system has it */
+    POOLBUF_HUGE_PAGES_MADVISE = 1,  /* aligned to huge pages, and the kernel is asked to use them (MADV_HUGEPAGE) */
+    POOLBUF_HUGE_PAGES_EXPLICIT = 2, /* of huge pages that the system has in reserve (MAP_HUGETLB); ordinary ones where
+                                      * too few are left, which the metric huge_page_fallbacks counts */
+    POOLBUF_HUGE_PAGES_AUTO = 3      /* ordinary ones while the allocator is small, from 32 MiB on as with MADVISE */
 } poolbuf_huge_pages;
 
 /* Which memory node their pages come from. */
@@ -62,8 +62,9 @@ typedef struct poolbuf_allocator_options {
         alignment; /* bytes; the memory of each direct buffer starts at a multiple of it, and a pooled or huge one's usable
                        * bytes are a multiple, so that no two share such a unit; 0, or a power of two up to page_size;
                        * POOLBUF_ALIGNMENT, 0 */
-    poolbuf_huge_pages huge_pages; /* with one, chunk_size is at least a huge page; POOLBUF_HUGE_PAGES, off */
-    poolbuf_numa numa;             /* needs libnuma.so.1, which is loaded then; POOLBUF_NUMA, off */
+    poolbuf_huge_pages
+        huge_pages;    /* MADVISE and EXPLICIT want a chunk_size of at least a huge page; POOLBUF_HUGE_PAGES, AUTO */
+    poolbuf_numa numa; /* needs libnuma.so.1, which is loaded then; POOLBUF_NUMA, off */
     size_t memory_limit_bytes; /* bytes that payload may take from the system: chunks, spare ones too, huge and unpooled
                                 * buffers, not handles and tables; 0 = no limit, else at least chunk_size where anything is
                                 * pooled; POOLBUF_MEMORY_LIMIT, 0 */
