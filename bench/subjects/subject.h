@@ -121,7 +121,8 @@ void *subject_wait_full(subject_run *run, const subject_slot *slot);
 bool subject_wait_empty(subject_run *run, const subject_slot *slot);
 
 /* All threads of a run meet here. Zero-initialise it but for thread_count. The last one to come lets the others go; what
- * each did before is seen by all afterwards. Spins like the waits above. */
+ * each did before is seen by all afterwards. Spins like the waits above, or sleeps where there are more threads than
+ * processors: those who wait would take the time of those they wait for. */
 typedef struct subject_barrier {
     atomic_uint arrived;
     atomic_uint generation;

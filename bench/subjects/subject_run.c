@@ -1,9 +1,13 @@
 /* What the threads of one run share: the slots, the first failure, waiting for each other. */
 #include "subjects/subject.h"
 
+#include <limits.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* How often a wait looks before it gives the processor away. Some 100 looks last a few microseconds: longer than a
  * hand-over between two running threads takes, shorter than a scheduler's switch. */
@@ -85,6 +89,16 @@ bool subject_wait_empty(subject_run *run, const subject_slot *slot) {
     return true;
 }
 
+static bool is_crowded(const subject_barrier *barrier) {
+    static atomic_long processors; /* asked for once, or by each of several who ask at once */
+    long count = atomic_load_explicit(&processors, memory_order_relaxed);
+    if (count == 0) {
+        count = sysconf(_SC_NPROCESSORS_ONLN);
+        atomic_store_explicit(&processors, count, memory_order_relaxed);
+    }
+    return (long)barrier->thread_count > count;
+}
+
 /* The last to arrive resets the count before it opens the next generation, by a release that pairs with the acquire of
  * those who wait; nobody can arrive for the next meeting before that. */
 void subject_barrier_wait(subject_barrier *barrier) {
@@ -95,10 +109,17 @@ void subject_barrier_wait(subject_barrier *barrier) {
     if (atomic_fetch_add_explicit(&barrier->arrived, 1, memory_order_acq_rel) + 1 == barrier->thread_count) {
         atomic_store_explicit(&barrier->arrived, 0, memory_order_relaxed);
         atomic_store_explicit(&barrier->generation, generation + 1, memory_order_release);
+        if (is_crowded(barrier)) {
+            (void)syscall(SYS_futex, &barrier->generation, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+        }
         return;
     }
     unsigned turns = 0;
     while (atomic_load_explicit(&barrier->generation, memory_order_acquire) == generation) {
-        subject_pause(&turns);
+        if (is_crowded(barrier)) {
+            (void)syscall(SYS_futex, &barrier->generation, FUTEX_WAIT_PRIVATE, generation, NULL, NULL, 0);
+        } else {
+            subject_pause(&turns);
+        }
     }
 }
