@@ -81,7 +81,7 @@ typedef enum subject_provider {
     SUBJECT_PROVIDER_TCMALLOC,
     SUBJECT_PROVIDER_POOLBUF,
     SUBJECT_PROVIDER_POOLBUF_STATIC, /* libpoolbuf.a: the worker itself */
-    SUBJECT_PROVIDER_PROGRAM, /* memory of our own; malloc must be the C library's all the same */
+    SUBJECT_PROVIDER_PROGRAM,        /* memory of our own; malloc must be the C library's all the same */
 } subject_provider;
 
 typedef struct subject {
