@@ -4,9 +4,9 @@
  *      thread 1      cache             cache              each thread has an array of slots in thread-local storage;
  *      thread 2      cache             -                  an allocator's slot number is the same in all threads
  *
- * The fast path reads its thread's slot and finds a cache, or the one cache that is always empty, so
- * that it needs no test: an empty cache leads to the slow path, and the slow path comes here. Slot 0 is the default
- * allocator's. There are slots for 30 more; allocators beyond that share the last slot, which always holds the empty
+ * The fast path reads its thread's slot and finds a cache, or the one cache that is always empty, so that it needs no test:
+ * an empty cache leads to the slow path, and the slow path comes here. Slot 0 is the default allocator's. Beside the slot lies
+ * the countdown of that cache, which is the owner's; others read it, under the lock, while the thread lives. There are slots for 30 more; allocators beyond that share the last slot, which always holds the empty
  * cache: they work, but each call takes the slow path.
  *
  * A thread writes its own slots. Others write to them, under the lock, only to empty them: an allocator is destroyed, or

@@ -13,10 +13,9 @@
  * So either way costs one comparison, and the slow path alone knows why: the bin is empty or full, has not been given any
  * room yet (all four are equal), or its low-water mark has been reached, which tells a trim what nobody needed. A countdown
  * does the same for the rest: it runs down by one with each allocation, to the next one that is to be sampled, the next
- * trim, or the very next one where a checker is to be told of each. It lies in
- * thread-local storage and not in the cache, and the spacing of the classes is a constant, because the processor then knows
- * those addresses and counts early: with both behind the pointer to the cache a pair of inlined calls took half as long
- * again.
+ * trim, or the very next one where a checker is to be told of each. It lies in thread-local storage and not in the cache,
+ * and the spacing of the classes is a constant, because the processor then knows that address and that spacing early: with
+ * both behind the pointer to the cache a pair of inlined calls took half as long again.
  *
  * A thread without a cache has the one that is always empty in its place (all bins NULL), so that there is no test for it
  * either.
