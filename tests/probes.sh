@@ -115,13 +115,17 @@ if ! command -v bpftrace >/dev/null; then
 elif ! bpftrace -e "usdt:$library:poolbuf:grow { } BEGIN { exit(); }" >bpf.log 2>&1; then
     note "SKIPPED: bpftrace cannot trace here, so examples/poolbuf.bt was not run: $(grep -m 1 ERROR bpf.log)"
 else
-    # It says that it traces before it has attached to all: on a busy machine it may miss the program. So it gets longer.
+    # It says that it traces before it has attached to all: on a busy machine it may miss the program. So it gets time.
     missing="bpftrace could not run examples/poolbuf.bt"
     for settle in 0.2 2 8; do
         trace || break
         sleep "$settle"
         run env LD_LIBRARY_PATH="$work" "$probed"
         expect_status 0
+        for _ in $(seq 50); do # it may not have read yet what the kernel has for it, and drops that when it is told to end
+            grep -qF ": unmapped 4194304 bytes" traced && break
+            sleep 0.1
+        done
         kill -INT "$tracer"
         wait "$tracer"
         missing=
