@@ -115,8 +115,12 @@ run sh -c 'ln -s "$1" "$2.$$.partial" && POOLBUF_LEAK_REPORT="$2" exec "$3"' sh 
 expect_equal "a link in the partial file's place is not followed" precious "$(cat "$victim")"
 expect_equal "and the report is written" 100 "$(json "$work/pub/leaks.json" exact.live_buffers)"
 mkfifo "$work/fifo"
-timeout 20 cat "$work/fifo" >"$work/through" &
+# A pipe without a reader is refused, so both ends are open before the program starts: 3 lets 4 open without a writer.
+# shellcheck disable=SC2094 # both ends, on purpose
+exec 3<>"$work/fifo" 4<"$work/fifo"
+timeout 20 cat <&4 >"$work/through" 3>&- &
 run env POOLBUF_LEAK_REPORT="$work/fifo" timeout 20 "$leaky"
+exec 3>&- 4<&-
 wait
 checks=$((checks + 1))
 [ -p "$work/fifo" ] || fail "a pipe was replaced by a file"
