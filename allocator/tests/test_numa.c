@@ -7,6 +7,7 @@
 #include <linux/mempolicy.h>
 
 #include "allocator.h"
+#include "captured.h"
 #include "give_back.h"
 #include "os/os.h"
 #include "poison.h"
@@ -118,28 +119,6 @@ static void a_chunk_that_cannot_be_bound_is_no_chunk(void **state) {
     assert_true(allocator_audit(allocator));
     (void)poolbuf_release(b);
     UNIT_OK(poolbuf_allocator_destroy(allocator));
-}
-
-static FILE *captured;
-static int saved_stderr;
-
-static void capture(void) {
-    (void)fflush(stderr);
-    captured = tmpfile();
-    saved_stderr = dup(STDERR_FILENO);
-    assert_true(dup2(fileno(captured), STDERR_FILENO) >= 0);
-}
-
-static const char *captured_text(void) {
-    static char text[500];
-    (void)fflush(stderr);
-    assert_true(dup2(saved_stderr, STDERR_FILENO) >= 0);
-    (void)close(saved_stderr);
-    rewind(captured);
-    size_t length = fread(text, 1, sizeof text - 1, captured);
-    text[length] = '\0';
-    (void)fclose(captured);
-    return text;
 }
 
 static void without_the_library_creation_fails_and_names_the_option(void **state) {

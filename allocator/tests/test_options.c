@@ -4,30 +4,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "captured.h"
 #include "options.h"
-
-/* What a piece of code writes to stderr. */
-static FILE *captured;
-static int saved_stderr;
-
-static void capture(void) {
-    (void)fflush(stderr);
-    captured = tmpfile();
-    saved_stderr = dup(STDERR_FILENO);
-    assert_true(dup2(fileno(captured), STDERR_FILENO) >= 0);
-}
-
-static const char *captured_text(void) {
-    static char text[2000];
-    (void)fflush(stderr);
-    assert_true(dup2(saved_stderr, STDERR_FILENO) >= 0);
-    (void)close(saved_stderr);
-    rewind(captured);
-    size_t length = fread(text, 1, sizeof text - 1, captured);
-    text[length] = '\0';
-    (void)fclose(captured);
-    return text;
-}
 
 static int set_up(void **state) {
     (void)state;
