@@ -58,13 +58,12 @@ typedef struct poolbuf_allocator_options {
     bool prefer_direct;     /* which kind poolbuf_allocate() gives; POOLBUF_PREFER_DIRECT, on */
     bool pooling;           /* off: every buffer is two blocks of malloc, for Valgrind and ASan; POOLBUF_POOLING, on */
     bool background_thread; /* gives back what has waited while nobody calls in; POOLBUF_BACKGROUND_THREAD, off */
-    size_t
-        alignment; /* bytes; the memory of each direct buffer starts at a multiple of it, and a pooled or huge one's usable
-                       * bytes are a multiple, so that no two share such a unit; 0, or a power of two up to page_size;
-                       * POOLBUF_ALIGNMENT, 0 */
-    poolbuf_huge_pages
-        huge_pages;    /* MADVISE and EXPLICIT want a chunk_size of at least a huge page; POOLBUF_HUGE_PAGES, AUTO */
-    poolbuf_numa numa; /* needs libnuma.so.1, which is loaded then; POOLBUF_NUMA, off */
+    /* Bytes. The memory of each direct buffer starts at a multiple of it, and a pooled or huge one's usable bytes are a
+     * multiple, so that no two share such a unit. 0, or a power of two up to page_size; POOLBUF_ALIGNMENT, 0. */
+    size_t alignment;
+    /* MADVISE and EXPLICIT want a chunk_size of at least a huge page; POOLBUF_HUGE_PAGES, AUTO. */
+    poolbuf_huge_pages huge_pages;
+    poolbuf_numa numa;         /* needs libnuma.so.1, which is loaded then; POOLBUF_NUMA, off */
     size_t memory_limit_bytes; /* bytes that payload may take from the system: chunks, spare ones too, huge and unpooled
                                 * buffers, not handles and tables; 0 = no limit, else at least chunk_size where anything is
                                 * pooled; POOLBUF_MEMORY_LIMIT, 0 */

@@ -49,8 +49,7 @@ typedef struct poolbuf_metrics {
     uint64_t live_heap_bytes;
     uint64_t pinned_direct_bytes; /* pinned_bytes by kind */
     uint64_t pinned_heap_bytes;
-    uint64_t
-        used_direct_bytes; /* chunks, spare ones included, huge and unpooled buffers: all that buffers' bytes lie in */
+    uint64_t used_direct_bytes; /* all that buffers' bytes lie in: chunks, spare ones too, huge and unpooled buffers */
     uint64_t used_heap_bytes;
     uint64_t resident_bytes;           /* of chunks and huge buffers, as far as they are in memory at this moment */
     uint64_t arena_small_allocations;  /* arena_allocations by size: slots of a run that several buffers share ... */
@@ -156,12 +155,10 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_allocator_arena_metrics(poo
 
 /* One of an arena's six lists of chunks, which group them by how full they are. */
 typedef struct poolbuf_chunk_list_metrics {
-    const char *name; /* qInit, q000, q025, q050, q075, q100; static */
-    uint64_t
-        min_usage; /* a chunk that is used to fewer per cent moves to an emptier list; 1 also where there is none */
-    uint64_t
-        max_usage;   /* a chunk that is used to so many per cent moves to a fuller list; 100 also where there is none */
-    uint64_t chunks; /* that are in it now */
+    const char *name;   /* qInit, q000, q025, q050, q075, q100; static */
+    uint64_t min_usage; /* per cent: a chunk used to less moves to an emptier list; 1 also where there is none */
+    uint64_t max_usage; /* per cent: a chunk used to so much moves to a fuller list; 100 also where there is none */
+    uint64_t chunks;    /* that are in it now */
 } poolbuf_chunk_list_metrics;
 
 #define POOLBUF_CHUNK_LISTS 6u /* for poolbuf_chunk_metrics.list: in none of them, as the chunk is empty and spare */
