@@ -1,4 +1,4 @@
-/* Many buffers in one call: the fast paths of buffer.c, a run at a time.
+/* Many buffers in one call: the fast paths of poolbuf/fast_path.h, a run at a time.
  *
  * A run is what one look-up serves: so many allocations of one bin as it has handles above its floor and the countdown
  * allows; so many releases of one bin as it has room for, of buffers with one reference and no flag. The bin's top and the

@@ -1,4 +1,4 @@
-/* A thread's cache: everything but the few instructions of the fast path, which are in buffer.c. */
+/* A thread's cache: everything but the few instructions of the fast path, which are in poolbuf/fast_path.h. */
 #include "thread_cache.h"
 
 #include <string.h>
