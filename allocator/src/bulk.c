@@ -51,7 +51,7 @@ static inline size_t take_run(const poolbuf_allocator *allocator, uint32_t slot,
 size_t poolbuf_allocate_many(poolbuf_allocator *allocator, size_t initial_capacity, size_t max_capacity,
                              poolbuf **buffers, size_t count) {
     uint32_t slot = allocator != NULL ? allocator->group.slot : 0;
-    size_t most = max_capacity < POOLBUF_CAPACITY_LIMIT ? max_capacity : POOLBUF_CAPACITY_LIMIT;
+    size_t most = poolbuf_limited_(max_capacity);
     size_t given = 0;
     while (given < count) {
         /* Looked up again for each run: what ends one may have made a cache, or emptied the slot. */
