@@ -278,9 +278,11 @@ static void destroy_own(worker *self) {
     bool alive = self->own_tally.buffers != 0;
     EXPECT(poolbuf_allocator_destroy(self->own) == (alive ? POOLBUF_ERROR_LIVE_BUFFERS : POOLBUF_OK));
     self->own = NULL;
+    /* Those that are orphans already were somebody else's, who may be reading that. */
     for (uint32_t i = 0; i < HELD; i++) {
-        if (self->held[i].handle != NULL && self->held[i].parcel->from == PRIVATE) {
-            self->held[i].parcel->orphan = true;
+        parcel *of = self->held[i].handle != NULL ? self->held[i].parcel : NULL;
+        if (of != NULL && of->from == PRIVATE && !of->orphan) {
+            of->orphan = true;
         }
     }
     self->orphans.buffers += self->own_tally.buffers;
