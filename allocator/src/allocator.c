@@ -6,6 +6,7 @@
 #include <poolbuf/poolbuf.h>
 
 #include "check.h"
+#include "composite.h"
 #include "counter.h"
 #include "give_back.h"
 #include "options.h"
@@ -13,6 +14,7 @@
 #include "poison.h"
 #include "registry.h"
 #include "tracker.h"
+#include "wrapped.h"
 
 #define CACHE_REGION_BYTES    65536u
 #define CLASS_SHARE_OF_BUDGET 8u                /* one class may fill an eighth of a thread's cache ... */
@@ -304,6 +306,12 @@ poolbuf_allocator *allocator_of(const poolbuf *buffer) {
     if ((flags & POOLBUF_FLAG_UNPOOLED) != 0) {
         return buffer->origin;
     }
+    if ((flags & POOLBUF_FLAG_COMPOSITE) != 0) {
+        return ((const composite *)buffer->origin)->allocator;
+    }
+    if ((flags & POOLBUF_FLAG_WRAPPED) != 0) {
+        return allocator_resolve(wrapped_allocator(buffer));
+    }
     return ((const chunk *)buffer->origin)->arena->config.owner;
 }
 
@@ -436,6 +444,7 @@ void allocator_add_live(const poolbuf_allocator *self, const uint64_t idle[BIN_M
         }
         sum->buffers[kind] += counter_get(&self->unpooled_buffers[kind]);
         sum->bytes[kind] += counter_get(&self->unpooled_bytes[kind]);
+        sum->buffers[kind] += counter_get(&self->hollow_buffers[kind]);
     }
 }
 

@@ -34,6 +34,7 @@ struct poolbuf_allocator {
     uint64_t orphans;                       /* atomic; buffers alive of a destroyed allocator (A4) */
     uint64_t unpooled_buffers[CACHE_KINDS]; /* atomic; alive, by kind */
     uint64_t unpooled_bytes[CACHE_KINDS];   /* atomic; of those */
+    uint64_t hollow_buffers[CACHE_KINDS];   /* atomic; composites and wrapped memory alive, by kind */
 };
 
 /* The allocator that NULL stands for, made on first use; NULL without memory. */

@@ -15,16 +15,16 @@
 #include <string.h>
 
 #include "check.h"
+#include "composite.h"
 #include "counter.h"
 #include "handle.h"
 #include "os/os.h"
 #include "poison.h"
 #include "registry.h"
 #include "tracker.h"
+#include "wrapped.h"
 
-#define GROWTH_FIRST     ((size_t)64)
-#define GROWTH_THRESHOLD ((size_t)4 << 20) /* doubling below, steps of this size above */
-#define UNPOOLED_ALIGN   16u
+#define UNPOOLED_ALIGN 16u
 
 /* ---- Allocate ----------------------------------------------------------------------------------------------------- */
 
@@ -90,12 +90,10 @@ typedef struct request {
     size_t bytes; /* the others */
 } request;
 
-static poolbuf *take_unpooled(poolbuf_allocator *allocator, int kind, size_t bytes);
-
 static poolbuf *take_once(const request *wanted) {
     poolbuf_allocator *allocator = wanted->allocator;
     if (wanted->what == REQUEST_UNPOOLED) {
-        return take_unpooled(allocator, wanted->kind, wanted->bytes);
+        return buffer_take_unpooled(allocator, wanted->kind, wanted->bytes);
     }
     thread_cache *cache = registry_cache(&allocator->group);
     if (wanted->what == REQUEST_HUGE) {
@@ -202,7 +200,7 @@ void buffer_give_handle(poolbuf_allocator *allocator, uint32_t bin, poolbuf *han
 }
 
 /* A handle and its bytes as two blocks of the process heap, for checkers that know nothing but malloc. */
-static poolbuf *take_unpooled(poolbuf_allocator *allocator, int kind, size_t bytes) {
+poolbuf *buffer_take_unpooled(poolbuf_allocator *allocator, int kind, size_t bytes) {
     void *handle_block = NULL;
     void *bytes_block = NULL;
     if (!region_reserve(&allocator->region_pool, bytes)) {
@@ -242,7 +240,7 @@ static void give_unpooled(poolbuf_allocator *allocator, poolbuf *handle) {
 }
 
 /* A dead handle with at least so many bytes, from wherever that size comes from. */
-static poolbuf *take_memory(poolbuf_allocator *allocator, int kind, size_t bytes) {
+poolbuf *buffer_take_memory(poolbuf_allocator *allocator, int kind, size_t bytes) {
     if (allocator_is_closed(allocator)) {
         return NULL;
     }
@@ -258,7 +256,7 @@ static poolbuf *take_memory(poolbuf_allocator *allocator, int kind, size_t bytes
     return take(&wanted);
 }
 
-static void give_memory(poolbuf_allocator *allocator, poolbuf *handle) {
+void buffer_give_memory(poolbuf_allocator *allocator, poolbuf *handle) {
     uint32_t flags = handle_flags_of(handle_state_get(handle));
     if ((flags & POOLBUF_FLAG_UNPOOLED) != 0) {
         give_unpooled(allocator, handle);
@@ -269,11 +267,10 @@ static void give_memory(poolbuf_allocator *allocator, poolbuf *handle) {
     }
 }
 
-/* Counts the allocation; if it is a sampled one, the tracker may want the buffer. */
-static void count_and_sample(poolbuf_allocator *allocator, poolbuf *buffer) {
+void buffer_count_and_sample(poolbuf_allocator *allocator, poolbuf *buffer) {
     thread_cache *cache = registry_cache(&allocator->group);
     bool sampled = cache != NULL ? thread_cache_count(cache) : registry_count_uncached(&allocator->group);
-    if (sampled && tracker_allocated(buffer, allocator, buffer->capacity)) {
+    if (sampled && tracker_allocated(buffer, allocator, handle_capacity(buffer))) {
         uint64_t tracked = handle_state(POOLBUF_FLAG_TRACKED, 0);
         (void)__atomic_fetch_or(&buffer->state, tracked, __ATOMIC_RELAXED);
     }
@@ -290,6 +287,20 @@ static inline poolbuf *pop_of_eight(const poolbuf_allocator *allocator, int kind
     }
     poolbuf_bin_ *bin = &cache->bins[allocator->kind_bins[kind] + size_class_of(&allocator->classes, initial_capacity)];
     return poolbuf_pop_bin_(slot, bin, initial_capacity, max_capacity);
+}
+
+void buffer_begin(poolbuf_allocator *allocator, poolbuf *buffer, size_t capacity, size_t max_capacity) {
+    uint32_t flags = handle_flags_of(handle_state_get(buffer));
+    buffer->link = NULL;
+    buffer->capacity = (uint32_t)capacity;
+    buffer->max_capacity = (uint32_t)max_capacity;
+    handle_state_set(buffer, handle_state(flags, 1));
+    if ((flags & POOLBUF_FLAG_ANNOTATED) != 0) {
+        poison_handle_out(allocator_anchor(allocator), buffer);
+        poison_bytes_out(allocator_anchor(allocator), buffer->memory, capacity);
+    }
+    buffer_count_and_sample(allocator, buffer);
+    PROBE3(allocate, buffer, capacity, allocator->is_default ? NULL : allocator);
 }
 
 static __attribute__((noinline)) poolbuf *allocate_slow(poolbuf_allocator *allocator, int kind, size_t initial_capacity,
@@ -309,21 +320,11 @@ static __attribute__((noinline)) poolbuf *allocate_slow(poolbuf_allocator *alloc
         PROBE3(allocate, buffer, initial_capacity, allocator->is_default ? NULL : allocator);
         return buffer;
     }
-    buffer = take_memory(allocator, kind, initial_capacity);
+    buffer = buffer_take_memory(allocator, kind, initial_capacity);
     if (buffer == NULL) {
         return NULL;
     }
-    uint32_t flags = handle_flags_of(handle_state_get(buffer));
-    buffer->link = NULL;
-    buffer->capacity = (uint32_t)initial_capacity;
-    buffer->max_capacity = (uint32_t)max_capacity;
-    handle_state_set(buffer, handle_state(flags, 1));
-    if ((flags & POOLBUF_FLAG_ANNOTATED) != 0) {
-        poison_handle_out(allocator_anchor(allocator), buffer);
-        poison_bytes_out(allocator_anchor(allocator), buffer->memory, initial_capacity);
-    }
-    count_and_sample(allocator, buffer);
-    PROBE3(allocate, buffer, initial_capacity, allocator->is_default ? NULL : allocator);
+    buffer_begin(allocator, buffer, initial_capacity, max_capacity);
     return buffer;
 }
 
@@ -335,7 +336,7 @@ bool buffer_check_alive(const poolbuf *buffer) {
         return false;
     }
     uint64_t state = handle_state_get(buffer);
-    if (handle_flags_of(state) >= POOLBUF_FLAG_ANNOTATED << 1) {
+    if (handle_flags_of(state) >= POOLBUF_FLAG_END) {
         tracker_misuse(buffer, POOLBUF_MISUSE_FOREIGN_POINTER);
         return false;
     }
@@ -382,38 +383,54 @@ static void end_buffer(poolbuf *buffer, uint32_t flags) {
     if ((flags & POOLBUF_FLAG_HAS_SLICES) != 0) {
         derived_end_slices(allocator, buffer);
     }
+    if ((flags & POOLBUF_FLAG_COMPOSITE) != 0) {
+        composite_end(allocator, buffer);
+        return;
+    }
+    if ((flags & POOLBUF_FLAG_WRAPPED) != 0) {
+        wrapped_end(allocator, buffer);
+        return;
+    }
     handle_kill(buffer, flags & ~(uint32_t)(POOLBUF_FLAG_TRACKED | POOLBUF_FLAG_HAS_SLICES));
     if ((flags & POOLBUF_FLAG_ANNOTATED) != 0) {
         poison_bytes_back(allocator_anchor(allocator), buffer->memory, buffer->usable);
         poison_handle_back(allocator_anchor(allocator), buffer);
     }
     bool orphan = allocator_is_closed(allocator);
-    give_memory(allocator, buffer);
+    buffer_give_memory(allocator, buffer);
     if (orphan) {
         allocator_orphan_gone(allocator);
     }
 }
 
 bool poolbuf_release_slow_(poolbuf *buffer) {
+    return poolbuf_release_n(buffer, 1);
+}
+
+bool poolbuf_release_n(poolbuf *buffer, uint32_t count) {
     uint64_t state = __atomic_load_n(&buffer->state, __ATOMIC_ACQUIRE);
-    if (handle_count_of(state) == 0 && handle_flags_of(state) < POOLBUF_FLAG_ANNOTATED << 1) {
+    if (handle_count_of(state) == 0 && handle_flags_of(state) < POOLBUF_FLAG_END) {
         tracker_misuse(buffer, POOLBUF_MISUSE_OVER_RELEASE);
         return false;
     }
-    if (!buffer_check_alive(buffer)) {
+    if (!buffer_check_alive(buffer) || count == 0 || (handle_flags_of(state) & POOLBUF_FLAG_UNRELEASABLE) != 0) {
         return false;
     }
     if ((handle_flags_of(state) & POOLBUF_FLAG_SLICE) != 0) {
-        return poolbuf_release(buffer_counted(buffer));
+        return poolbuf_release_n(buffer_counted(buffer), count);
+    }
+    if (handle_count_of(state) < count) {
+        tracker_misuse(buffer, POOLBUF_MISUSE_OVER_RELEASE);
+        return false;
     }
     /* Note it first: afterwards the buffer may be somebody else's. */
-    bool last = handle_count_of(state) == 1;
+    bool last = handle_count_of(state) == count;
     if (!last) {
         buffer_note(buffer, POOLBUF_ACCESS_RELEASE, NULL);
-        state = __atomic_fetch_sub(&buffer->state, 1, __ATOMIC_ACQ_REL);
-        last = handle_count_of(state) == 1;
-        if (POOLBUF_UNLIKELY(handle_count_of(state) == 0)) {
-            /* Two owners of one reference were here at once: the count has wrapped into the flags. */
+        state = __atomic_fetch_sub(&buffer->state, count, __ATOMIC_ACQ_REL);
+        last = handle_count_of(state) == count;
+        if (POOLBUF_UNLIKELY(handle_count_of(state) < count)) {
+            /* Two owners of the same references were here at once: the count has wrapped into the flags. */
             handle_state_set(buffer, state);
             tracker_misuse(buffer, POOLBUF_MISUSE_OVER_RELEASE);
             return false;
@@ -436,15 +453,21 @@ bool poolbuf_release(poolbuf *buffer) {
 }
 
 poolbuf *poolbuf_retain_slow_(poolbuf *buffer) {
-    if (!buffer_check_alive(buffer)) {
+    return poolbuf_retain_n(buffer, 1);
+}
+
+poolbuf *poolbuf_retain_n(poolbuf *buffer, uint32_t count) {
+    if (!buffer_check_alive(buffer) || count == 0 ||
+        (handle_flags_of(handle_state_get(buffer)) & POOLBUF_FLAG_UNRELEASABLE) != 0) {
         return buffer;
     }
     poolbuf *counted = buffer_counted(buffer);
-    if (handle_count_of(handle_state_get(counted)) >= POOLBUF_RETAIN_LIMIT_) {
+    uint32_t references = handle_count_of(handle_state_get(counted));
+    if (references >= POOLBUF_RETAIN_LIMIT_ || count > POOLBUF_RETAIN_LIMIT_ - references) {
         tracker_misuse(buffer, POOLBUF_MISUSE_OVERFLOW);
         return buffer;
     }
-    (void)__atomic_fetch_add(&counted->state, 1, __ATOMIC_RELAXED);
+    (void)__atomic_fetch_add(&counted->state, count, __ATOMIC_RELAXED);
     buffer_note(buffer, POOLBUF_ACCESS_RETAIN, NULL);
     return buffer;
 }
@@ -459,160 +482,10 @@ void poolbuf_touch_slow_(poolbuf *buffer, const char *hint) {
     }
 }
 
-void poolbuf_record_access_(const poolbuf *buffer, bool write) {
-    buffer_note(buffer, write ? POOLBUF_ACCESS_WRITE : POOLBUF_ACCESS_READ, NULL);
-}
-
 void poolbuf_out_of_bounds_(const poolbuf *buffer) {
     (void)buffer_check_alive(buffer);
 }
 
 poolbuf_allocator *poolbuf_owner(const poolbuf *buffer) {
     return allocator_of(buffer_root(buffer));
-}
-
-/* ---- Capacity ----------------------------------------------------------------------------------------------------- */
-
-/* Netty's calculateNewCapacity. least <= max. */
-static size_t grown_capacity(size_t least, size_t max) {
-    size_t grown = GROWTH_FIRST;
-    if (least > GROWTH_THRESHOLD) {
-        grown = (least / GROWTH_THRESHOLD + 1) * GROWTH_THRESHOLD;
-    } else {
-        while (grown < least) {
-            grown <<= 1;
-        }
-    }
-    return grown < max ? grown : max;
-}
-
-static void swap_memory(poolbuf *a, poolbuf *b) {
-    const uint32_t of_memory = POOLBUF_FLAG_HUGE | POOLBUF_FLAG_UNPOOLED | POOLBUF_FLAG_ANNOTATED;
-    /* Field by field: other owners may be counting in a->state and a->shares meanwhile, so no copy of the whole handle. */
-    uint8_t *memory = a->memory;
-    void *origin = a->origin;
-    uint32_t usable = a->usable;
-    uint32_t position = a->position;
-    uint16_t bin = a->bin;
-    a->memory = b->memory;
-    a->origin = b->origin;
-    a->usable = b->usable;
-    a->position = b->position;
-    a->bin = b->bin;
-    b->memory = memory;
-    b->origin = origin;
-    b->usable = usable;
-    b->position = position;
-    b->bin = bin;
-    /* Other owners may be counting, so each bit is changed by itself; b is dead and ours. */
-    uint32_t a_flags = handle_flags_of(handle_state_get(a)) & of_memory;
-    uint32_t b_flags = handle_flags_of(handle_state_get(b)) & of_memory;
-    if (a_flags != b_flags) {
-        (void)__atomic_fetch_xor(&a->state, handle_state(a_flags ^ b_flags, 0), __ATOMIC_RELAXED);
-        handle_state_set(b, handle_state(a_flags, 0));
-    }
-}
-
-/* Brings the bytes to memory of another class: takes a second handle, copies, and swaps what is behind the two. */
-static poolbuf_status move_buffer(poolbuf *buffer, size_t capacity) {
-    poolbuf_allocator *allocator = allocator_of(buffer);
-    if (allocator_is_closed(allocator)) {
-        return POOLBUF_ERROR_LIVE_BUFFERS;
-    }
-    poolbuf *other = take_memory(allocator, buffer->kind, capacity);
-    if (other == NULL) {
-        return POOLBUF_ERROR_NO_MEMORY;
-    }
-    const void *anchor = allocator_anchor(allocator);
-    if ((handle_flags_of(handle_state_get(other)) & POOLBUF_FLAG_ANNOTATED) != 0) {
-        poison_bytes_out(anchor, other->memory, capacity);
-    }
-    memcpy(other->memory, buffer->memory, capacity < buffer->capacity ? capacity : buffer->capacity);
-    if ((handle_flags_of(handle_state_get(buffer)) & POOLBUF_FLAG_ANNOTATED) != 0) {
-        poison_bytes_back(anchor, buffer->memory, buffer->usable);
-    }
-    const uint8_t *old_memory = buffer->memory;
-    swap_memory(buffer, other);
-    derived_follow(buffer, old_memory);
-    buffer->capacity = (uint32_t)capacity;
-    give_memory(allocator, other);
-    return POOLBUF_OK;
-}
-
-static void resize_in_place(poolbuf *buffer, size_t capacity) {
-    size_t old_capacity = buffer->capacity;
-    buffer->capacity = (uint32_t)capacity;
-    if ((handle_flags_of(handle_state_get(buffer)) & POOLBUF_FLAG_ANNOTATED) != 0 && capacity != old_capacity) {
-        poison_bytes_resized(allocator_anchor(allocator_of(buffer)), buffer->memory, old_capacity, capacity,
-                             buffer->usable);
-    }
-}
-
-/* No retained slice is alive. The acquire pairs with the release in derived_end_retained(): what the owners of such slices
- * did to the bytes, and their look at where the buffer comes from, is over before the buffer moves. */
-static bool may_move(const poolbuf *buffer) {
-    return __atomic_load_n(&buffer->shares, __ATOMIC_ACQUIRE) == 0;
-}
-
-/* Whether shrinking is worth a move: Netty's rule. Slices keep a buffer where it is. */
-static bool shrink_moves(const poolbuf *buffer, size_t capacity) {
-    if ((handle_flags_of(handle_state_get(buffer)) & POOLBUF_FLAG_HAS_SLICES) != 0 || !may_move(buffer)) {
-        return false;
-    }
-    return capacity <= buffer->usable / 2 || (buffer->usable <= 512 && capacity + 16 <= buffer->usable);
-}
-
-static poolbuf_status change_capacity(poolbuf *buffer, size_t capacity) {
-    size_t old_capacity = buffer->capacity;
-    if (capacity > buffer->usable) {
-        if (!may_move(buffer)) {
-            return POOLBUF_ERROR_UNSUPPORTED;
-        }
-        poolbuf_status status = move_buffer(buffer, capacity);
-        if (status != POOLBUF_OK) {
-            return status;
-        }
-    } else if (capacity >= buffer->capacity || !shrink_moves(buffer, capacity) ||
-               move_buffer(buffer, capacity) != POOLBUF_OK) {
-        resize_in_place(buffer, capacity); /* also where there is no memory to shrink into */
-    }
-    buffer->writer_index = buffer->writer_index < capacity ? buffer->writer_index : (uint32_t)capacity;
-    buffer->reader_index = buffer->reader_index < capacity ? buffer->reader_index : (uint32_t)capacity;
-    PROBE3(grow, buffer, old_capacity, capacity);
-    buffer_note(buffer, POOLBUF_ACCESS_GROW, NULL);
-    return POOLBUF_OK;
-}
-
-static bool is_derived(const poolbuf *buffer) {
-    return (handle_flags_of(handle_state_get(buffer)) & (POOLBUF_FLAG_SLICE | POOLBUF_FLAG_RETAINED_SLICE)) != 0;
-}
-
-poolbuf_status poolbuf_set_capacity(poolbuf *buffer, size_t capacity) {
-    if (!buffer_check_alive(buffer)) {
-        return POOLBUF_ERROR_OUT_OF_BOUNDS;
-    }
-    if (is_derived(buffer)) {
-        return POOLBUF_ERROR_UNSUPPORTED;
-    }
-    if (capacity > buffer->max_capacity) {
-        return POOLBUF_ERROR_MAX_CAPACITY;
-    }
-    return capacity == buffer->capacity ? POOLBUF_OK : change_capacity(buffer, capacity);
-}
-
-poolbuf_status poolbuf_reserve_slow_(poolbuf *buffer, size_t length) {
-    if (!buffer_check_alive(buffer)) {
-        return POOLBUF_ERROR_OUT_OF_BOUNDS;
-    }
-    if (length > (size_t)buffer->max_capacity - buffer->writer_index) {
-        return POOLBUF_ERROR_MAX_CAPACITY;
-    }
-    size_t least = buffer->writer_index + length;
-    if (least <= buffer->capacity) {
-        return POOLBUF_OK;
-    }
-    /* The class's own slack first: it costs nothing. A slice has none, as its capacity is its maximum. */
-    size_t max = buffer->max_capacity;
-    size_t slack = buffer->usable < max ? buffer->usable : max;
-    return change_capacity(buffer, least <= slack ? slack : grown_capacity(least, max));
 }

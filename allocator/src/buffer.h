@@ -1,4 +1,4 @@
-/* Between buffer.c and derived.c: taking handles, and ending buffers. */
+/* Between the files of the buffer: taking handles and memory, beginning buffers and ending them. */
 #ifndef BUFFER_H
 #define BUFFER_H
 
@@ -28,10 +28,27 @@ poolbuf *buffer_root(const poolbuf *buffer);
 /* Tells the tracker about a use of the buffer or of a slice of it, if it is tracked. */
 void buffer_note(const poolbuf *buffer, poolbuf_access access, const char *hint);
 
-/* derived.c: ends the slices that hang on a dying buffer; ends a retained slice whose count has reached 0; and lets the
- * slices of a buffer follow its memory to a new place. */
+/* The empty buffer: one for all, which nothing may hang on. */
+bool buffer_is_empty_one(const poolbuf *buffer);
+
+/* A dead handle with at least so many bytes, from wherever that size comes from; one of malloc's; NULL without memory. */
+poolbuf *buffer_take_memory(poolbuf_allocator *allocator, int kind, size_t bytes);
+poolbuf *buffer_take_unpooled(poolbuf_allocator *allocator, int kind, size_t bytes);
+void buffer_give_memory(poolbuf_allocator *allocator, poolbuf *handle);
+
+/* Such a handle becomes a buffer; and of one that has, the part of it that counts the allocation and, if it is a sampled one, asks
+ * the tracker whether it wants the buffer. */
+void buffer_begin(poolbuf_allocator *allocator, poolbuf *buffer, size_t capacity, size_t max_capacity);
+void buffer_count_and_sample(poolbuf_allocator *allocator, poolbuf *buffer);
+
+/* derived.c: makes a retained slice of a checked range of a buffer with memory, with flags of its own; hangs a view, or marks, on
+ * a buffer that counts; ends those that hang on a dying one; ends a retained slice whose
+ * count has reached 0; and lets the views of a buffer follow its memory to a new place, and its duplicates its capacity. */
+poolbuf *derived_retained_slice(poolbuf *buffer, uint32_t flags, size_t index, size_t length);
+void derived_hang(poolbuf *counted, poolbuf *view);
 void derived_end_slices(poolbuf_allocator *allocator, poolbuf *buffer);
 void derived_end_retained(poolbuf *slice);
-void derived_follow(poolbuf *buffer, const uint8_t *old_memory);
+void derived_follow_memory(poolbuf *buffer, const uint8_t *old_memory);
+void derived_follow_capacity(poolbuf *buffer);
 
 #endif

@@ -1,4 +1,4 @@
-/* Slices: handles that show part of another buffer's memory.
+/* Derived buffers: handles that show another buffer's bytes.
  *
  *      buffer (counts) <-- origin -- slice            shares the count; hangs on the buffer's list; dies with it
  *             ^
@@ -7,97 +7,95 @@
  *
  * A slice of a slice is made of the buffer that counts, with the offset added, so chains are no longer than the counts
  * are deep. A retained slice of a retained slice holds its parent, as in Netty, and adds to the shares of the root.
+ * Duplicates, read-only and unreleasable views are slices too, with a flag that says what more they are. A slice of a composite
+ * has no memory but a position in it; a retained slice of one is made of retained slices of the components.
  *
  * The list of slices (poolbuf.link) only grows while the buffer lives, so two owners may add to it at once: pushing is a
  * compare-and-swap, and nobody takes single slices off. It is walked when the buffer moves, which its owners order, and
  * when it has died, which is the last owner's alone. */
 #include "buffer.h"
 
-#include "check.h"
+#include "composite.h"
 #include "handle.h"
-#include "os/os.h"
-#include "poison.h"
+#include "naked.h"
+#include "pieces.h"
 
-/* A handle without memory. Where nothing is pooled, it is a block of malloc like everything else. */
-static poolbuf *take_naked(poolbuf_allocator *allocator) {
-    if (allocator->pooled[0] || allocator->pooled[1]) {
-        return buffer_take_handle(allocator, allocator->group.naked_bin);
-    }
-    void *block = NULL;
-    if (os->acquire(OS_HEAP, sizeof(poolbuf), sizeof(poolbuf), &block) != 0) {
-        return NULL;
-    }
-    return block;
+/* What a view has from what it is made of. */
+static const uint32_t INHERITED = POOLBUF_FLAG_READ_ONLY | POOLBUF_FLAG_UNRELEASABLE | POOLBUF_FLAG_COMPOSITE;
+
+static uint32_t flags_of(const poolbuf *buffer) {
+    return handle_flags_of(handle_state_get(buffer));
 }
 
-static void give_naked(poolbuf_allocator *allocator, poolbuf *slice) {
-    slice->memory = NULL;
-    slice->origin = NULL;
-    slice->link = NULL;
-    handle_kill(slice, 0);
-    if (allocator->pooled[0] || allocator->pooled[1]) {
-        if (allocator->group.annotated) {
-            poison_handle_back(allocator_anchor(allocator), slice);
-        }
-        buffer_give_handle(allocator, allocator->group.naked_bin, slice);
-    } else {
-        (void)os->give_back(OS_HEAP, slice, sizeof *slice);
-    }
-}
-
-/* Makes a slice of a live buffer; the range has been checked against it. */
-static poolbuf *make_slice(const poolbuf *buffer, poolbuf *origin, poolbuf_flag flag, size_t index, size_t length) {
+/* Makes a view of a range of a live buffer, which has been checked against it. flags: those of its own. */
+static poolbuf *make_view(const poolbuf *buffer, poolbuf *origin, uint32_t flags, size_t index, size_t length) {
     poolbuf_allocator *allocator = poolbuf_owner(buffer);
-    poolbuf *slice = take_naked(allocator);
-    if (slice == NULL) {
+    poolbuf *view = naked_take(allocator);
+    if (view == NULL) {
         return NULL;
     }
-    if (allocator->group.annotated && (allocator->pooled[0] || allocator->pooled[1])) {
-        poison_handle_out(allocator_anchor(allocator), slice);
-    }
-    *slice = (poolbuf){
-        .memory = buffer->memory + index,
+    flags |= flags_of(buffer) & INHERITED;
+    bool in_pieces = (flags & POOLBUF_FLAG_COMPOSITE) != 0;
+    bool hidden = in_pieces || (flags & POOLBUF_FLAG_READ_ONLY) != 0;
+    bool of_slice = (flags_of(buffer) & POOLBUF_FLAG_SLICE) != 0;
+    *view = (poolbuf){
+        .memory = in_pieces ? NULL : buffer->memory + index,
         .writer_index = (uint32_t)length,
-        .capacity = (uint32_t)length,
+        .capacity = hidden ? 0 : (uint32_t)length,
         .max_capacity = (uint32_t)length,
         .origin = origin,
         .usable = (uint32_t)length,
+        .position = in_pieces ? (of_slice ? buffer->position : 0) + (uint32_t)index : 0,
         .bin = (uint16_t)allocator->group.naked_bin,
         .slot = buffer->slot,
         .kind = buffer->kind,
     };
-    handle_state_set(slice, handle_state(flag, 1));
-    return slice;
+    handle_state_set(view, handle_state(flags, 1));
+    return view;
+}
+
+void derived_hang(poolbuf *counted, poolbuf *view) {
+    poolbuf *first = __atomic_load_n(&counted->link, __ATOMIC_RELAXED);
+    do {
+        view->link = first;
+    } while (!__atomic_compare_exchange_n(&counted->link, &first, view, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+    (void)__atomic_fetch_or(&counted->state, handle_state(POOLBUF_FLAG_HAS_SLICES, 0), __ATOMIC_RELEASE);
+}
+
+/* A view that shares the count. */
+static poolbuf *make_shared(poolbuf *buffer, uint32_t flags, size_t index, size_t length) {
+    poolbuf *counted = buffer_counted(buffer);
+    poolbuf *view = make_view(buffer, counted, POOLBUF_FLAG_SLICE | flags, index, length);
+    if (view != NULL) {
+        derived_hang(counted, view);
+        buffer_note(buffer, POOLBUF_ACCESS_SLICE, NULL);
+    }
+    return view;
 }
 
 static bool range_good(const poolbuf *buffer, size_t index, size_t length) {
-    return buffer_check_alive(buffer) && index <= buffer->capacity && length <= buffer->capacity - index;
+    if (!buffer_check_alive(buffer)) {
+        return false;
+    }
+    size_t capacity = handle_capacity(buffer);
+    return index <= capacity && length <= capacity - index;
 }
+
+/* ---- Slices ------------------------------------------------------------------------------------------------------- */
 
 poolbuf *poolbuf_slice(poolbuf *buffer, size_t index, size_t length) {
     if (!range_good(buffer, index, length)) {
         return NULL;
     }
-    poolbuf *counted = buffer_counted(buffer);
-    poolbuf *slice = make_slice(buffer, counted, POOLBUF_FLAG_SLICE, index, length);
-    if (slice == NULL) {
-        return NULL;
-    }
-    poolbuf *first = __atomic_load_n(&counted->link, __ATOMIC_RELAXED);
-    do {
-        slice->link = first;
-    } while (!__atomic_compare_exchange_n(&counted->link, &first, slice, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
-    (void)__atomic_fetch_or(&counted->state, handle_state(POOLBUF_FLAG_HAS_SLICES, 0), __ATOMIC_RELEASE);
-    buffer_note(buffer, POOLBUF_ACCESS_SLICE, NULL);
-    return slice;
+    return buffer_is_empty_one(buffer) ? buffer : make_shared(buffer, 0, index, length);
 }
 
-poolbuf *poolbuf_retained_slice(poolbuf *buffer, size_t index, size_t length) {
-    if (!range_good(buffer, index, length)) {
-        return NULL;
+poolbuf *derived_retained_slice(poolbuf *buffer, uint32_t flags, size_t index, size_t length) {
+    if ((flags_of(buffer) & POOLBUF_FLAG_UNRELEASABLE) != 0) {
+        return buffer_is_empty_one(buffer) ? buffer : make_shared(buffer, flags, index, length);
     }
     poolbuf *counted = buffer_counted(buffer);
-    poolbuf *slice = make_slice(buffer, counted, POOLBUF_FLAG_RETAINED_SLICE, index, length);
+    poolbuf *slice = make_view(buffer, counted, POOLBUF_FLAG_RETAINED_SLICE | flags, index, length);
     if (slice == NULL) {
         return NULL;
     }
@@ -107,11 +105,127 @@ poolbuf *poolbuf_retained_slice(poolbuf *buffer, size_t index, size_t length) {
     return slice;
 }
 
+poolbuf *poolbuf_retained_slice(poolbuf *buffer, size_t index, size_t length) {
+    if (!range_good(buffer, index, length)) {
+        return NULL;
+    }
+    bool in_pieces =
+        (flags_of(buffer) & (POOLBUF_FLAG_COMPOSITE | POOLBUF_FLAG_UNRELEASABLE)) == POOLBUF_FLAG_COMPOSITE;
+    return in_pieces ? composite_retained_slice(buffer, index, length)
+                     : derived_retained_slice(buffer, 0, index, length);
+}
+
+static poolbuf *skip_if_made(poolbuf *buffer, poolbuf *slice, size_t length) {
+    if (slice != NULL) {
+        buffer->reader_index += (uint32_t)length;
+    }
+    return slice;
+}
+
+poolbuf *poolbuf_read_slice(poolbuf *buffer, size_t length) {
+    if (length > poolbuf_readable_bytes(buffer)) {
+        (void)buffer_check_alive(buffer);
+        return NULL;
+    }
+    return skip_if_made(buffer, poolbuf_slice(buffer, buffer->reader_index, length), length);
+}
+
+poolbuf *poolbuf_read_retained_slice(poolbuf *buffer, size_t length) {
+    if (length > poolbuf_readable_bytes(buffer)) {
+        (void)buffer_check_alive(buffer);
+        return NULL;
+    }
+    return skip_if_made(buffer, poolbuf_retained_slice(buffer, buffer->reader_index, length), length);
+}
+
+/* ---- Duplicates --------------------------------------------------------------------------------------------------- */
+
+/* A view of everything, with the indices of what it is made of. Unless that is a slice itself, it follows its capacity. */
+static poolbuf *make_duplicate(poolbuf *buffer, uint32_t flags) {
+    if (!buffer_check_alive(buffer)) {
+        return NULL;
+    }
+    if (buffer_is_empty_one(buffer)) {
+        return buffer;
+    }
+    uint32_t of = flags_of(buffer);
+    bool follows = (of & POOLBUF_FLAG_SLICE) == 0 || (of & POOLBUF_FLAG_DUPLICATE) != 0;
+    uint32_t reader_index = buffer->reader_index;
+    uint32_t writer_index = buffer->writer_index;
+    poolbuf *view = make_shared(buffer, flags | (follows ? POOLBUF_FLAG_DUPLICATE : 0), 0, handle_capacity(buffer));
+    if (view != NULL) {
+        view->reader_index = reader_index;
+        view->writer_index = writer_index;
+        view->max_capacity = buffer->max_capacity;
+    }
+    return view;
+}
+
+poolbuf *poolbuf_duplicate(poolbuf *buffer) {
+    return make_duplicate(buffer, 0);
+}
+
+poolbuf *poolbuf_as_read_only(poolbuf *buffer) {
+    return make_duplicate(buffer, POOLBUF_FLAG_READ_ONLY);
+}
+
+poolbuf *poolbuf_unreleasable(poolbuf *buffer) {
+    return make_duplicate(buffer, POOLBUF_FLAG_UNRELEASABLE);
+}
+
+poolbuf *poolbuf_retained_duplicate(poolbuf *buffer) {
+    if (!buffer_check_alive(buffer)) {
+        return NULL;
+    }
+    if ((flags_of(buffer) & POOLBUF_FLAG_UNRELEASABLE) != 0) {
+        return poolbuf_duplicate(buffer);
+    }
+    poolbuf *view = poolbuf_retained_slice(buffer, 0, handle_capacity(buffer));
+    if (view != NULL) {
+        view->reader_index = buffer->reader_index;
+        view->writer_index = buffer->writer_index;
+    }
+    return view;
+}
+
+/* ---- What a view keeps alive -------------------------------------------------------------------------------------- */
+
+poolbuf *poolbuf_unwrap(const poolbuf *buffer) {
+    uint32_t flags = flags_of(buffer);
+    if ((flags & POOLBUF_FLAG_SLICE) != 0) {
+        return buffer_counted(buffer);
+    }
+    return (flags & POOLBUF_FLAG_RETAINED_SLICE) != 0 ? buffer->origin : NULL;
+}
+
+size_t poolbuf_pinned_bytes(const poolbuf *buffer) {
+    const poolbuf *root = buffer_root(buffer);
+    return (flags_of(root) & POOLBUF_FLAG_COMPOSITE) != 0 ? composite_pinned_bytes(root->origin) : root->usable;
+}
+
+poolbuf *poolbuf_copy_if_small(poolbuf *buffer, size_t index, size_t length) {
+    if (length <= POOLBUF_COPY_BREAK_EVEN) {
+        return poolbuf_copy(buffer, index, length);
+    }
+    poolbuf *slice = poolbuf_retained_slice(buffer, index, length);
+    if (slice == NULL || poolbuf_pinned_bytes(slice) / POOLBUF_COPY_PINNED_FACTOR <= length) {
+        return slice;
+    }
+    poolbuf *copy = poolbuf_copy(slice, 0, length);
+    if (copy == NULL) {
+        return slice; /* it keeps more than it should, and that is better than nothing */
+    }
+    (void)poolbuf_release(slice);
+    return copy;
+}
+
+/* ---- With the buffer ---------------------------------------------------------------------------------------------- */
+
 void derived_end_slices(poolbuf_allocator *allocator, poolbuf *buffer) {
     poolbuf *slice = __atomic_exchange_n(&buffer->link, NULL, __ATOMIC_ACQUIRE);
     while (slice != NULL) {
         poolbuf *next = slice->link;
-        give_naked(allocator, slice);
+        naked_give(allocator, slice);
         slice = next;
     }
 }
@@ -121,15 +235,30 @@ void derived_end_retained(poolbuf *slice) {
     poolbuf *root = buffer_root(parent);
     poolbuf_allocator *allocator = allocator_of(root);
     derived_end_slices(allocator, slice);
-    give_naked(allocator, slice);
+    naked_give(allocator, slice);
     /* The reference to the parent goes last: with it the allocator itself may go. The release orders our last look at
      * the bytes before the move that the owner may make once it sees no shares. */
     (void)__atomic_fetch_sub(&root->shares, 1, __ATOMIC_RELEASE);
     (void)poolbuf_release(parent);
 }
 
-void derived_follow(poolbuf *buffer, const uint8_t *old_memory) {
-    for (poolbuf *slice = __atomic_load_n(&buffer->link, __ATOMIC_ACQUIRE); slice != NULL; slice = slice->link) {
-        slice->memory = buffer->memory + (slice->memory - old_memory);
+void derived_follow_memory(poolbuf *buffer, const uint8_t *old_memory) {
+    for (poolbuf *view = __atomic_load_n(&buffer->link, __ATOMIC_ACQUIRE); view != NULL; view = view->link) {
+        if (view->memory != NULL) { /* marks have none */
+            view->memory = buffer->memory + (view->memory - old_memory);
+        }
+    }
+}
+
+void derived_follow_capacity(poolbuf *buffer) {
+    uint32_t capacity = (uint32_t)handle_capacity(buffer);
+    for (poolbuf *view = __atomic_load_n(&buffer->link, __ATOMIC_ACQUIRE); view != NULL; view = view->link) {
+        if ((flags_of(view) & POOLBUF_FLAG_DUPLICATE) != 0) {
+            bool hidden = (flags_of(view) & (POOLBUF_FLAG_READ_ONLY | POOLBUF_FLAG_COMPOSITE)) != 0;
+            view->usable = capacity;
+            view->capacity = hidden ? 0 : capacity;
+            view->writer_index = (uint32_t)smaller(view->writer_index, capacity);
+            view->reader_index = (uint32_t)smaller(view->reader_index, capacity);
+        }
     }
 }

@@ -36,6 +36,13 @@ static inline void handle_state_set(poolbuf *handle, uint64_t state) {
     __atomic_store_n(&handle->state, state, __ATOMIC_RELAXED);
 }
 
+/* What poolbuf_capacity() says. It is hidden from the accessors where they are not to pass; 0 in a dead handle. */
+static inline size_t handle_capacity(const poolbuf *handle) {
+    const uint32_t hidden = POOLBUF_FLAG_READ_ONLY | POOLBUF_FLAG_COMPOSITE;
+    uint64_t state = handle_state_get(handle);
+    return (handle_flags_of(state) & hidden) != 0 && handle_count_of(state) != 0 ? handle->usable : handle->capacity;
+}
+
 /* Makes H1 true; the flags that belong to the memory stay. */
 static inline void handle_kill(poolbuf *handle, uint32_t flags) {
     handle_state_set(handle, handle_state(flags, 0));

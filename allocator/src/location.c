@@ -10,8 +10,8 @@ poolbuf_status poolbuf_chunk_location(const poolbuf *buffer, poolbuf_location *o
         return POOLBUF_ERROR_OUT_OF_BOUNDS;
     }
     const poolbuf *root = buffer_root(buffer);
-    bool unpooled = (handle_flags_of(handle_state_get(root)) & POOLBUF_FLAG_UNPOOLED) != 0;
-    if (unpooled || root->kind != POOLBUF_KIND_DIRECT) {
+    const uint32_t elsewhere = POOLBUF_FLAG_UNPOOLED | POOLBUF_FLAG_COMPOSITE | POOLBUF_FLAG_WRAPPED;
+    if ((handle_flags_of(handle_state_get(root)) & elsewhere) != 0 || root->kind != POOLBUF_KIND_DIRECT) {
         return POOLBUF_ERROR_UNSUPPORTED;
     }
     /* The chunk stays while the buffer lives, and what is read of it never changes meanwhile: no lock. */

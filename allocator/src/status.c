@@ -10,6 +10,10 @@ static const char *const TEXTS[] = {
     [POOLBUF_ERROR_BAD_ARGUMENT] = "illegal argument",
     [POOLBUF_ERROR_LIVE_BUFFERS] = "buffers are still alive",
     [POOLBUF_ERROR_UNSUPPORTED] = "not supported by this buffer",
+    [POOLBUF_ERROR_READ_ONLY] = "buffer is read-only",
+    [POOLBUF_ERROR_BAD_DATA] = "malformed data",
+    [POOLBUF_ERROR_SYSTEM] = "system call failed",
+    [POOLBUF_ERROR_WOULD_BLOCK] = "operation would block",
 };
 
 _Static_assert(sizeof TEXTS / sizeof TEXTS[0] == POOLBUF_STATUS_COUNT, "every status has a text");

@@ -1,4 +1,5 @@
-/* The buffer: a reference-counted handle with its memory, two indices and a capacity that can grow.
+/* The buffer: a reference-counted handle with its memory, two indices and a capacity that can grow. What is read from it
+ * and written to it is in access.h, views of it are in derived.h; this header includes both.
  *
  *      0 <= reader_index <= writer_index <= capacity <= max_capacity <= POOLBUF_CAPACITY_LIMIT
  *      [ read already  ][ readable bytes ][ writable ][ may grow to max_capacity ]
@@ -13,14 +14,17 @@
  *
  * A handle whose last reference is gone has no capacity and no readable bytes. So the one bounds check of each accessor
  * catches the use of a dead buffer as well; what it was is sorted out off the fast path. It is a programming error: the
- * leak detector says what it knows, then the process aborts, unless POOLBUF_MISUSE=count. */
+ * leak detector says what it knows, then the process aborts, unless POOLBUF_MISUSE=count.
+ *
+ * Buffers whose bytes nobody may write (read-only ones), or that lie in several pieces (composite.h), use the same trick: the
+ * field that the accessors check is 0, their real capacity is kept elsewhere, and the slow path knows what they are. So
+ * plain buffers pay nothing for the others. */
 #ifndef POOLBUF_BUFFER_H
 #define POOLBUF_BUFFER_H
 
 #include <stdbool.h> /* bool */
 #include <stddef.h>  /* size_t */
 #include <stdint.h>  /* uint8_t and its kind */
-#include <string.h>  /* memcpy */
 
 #include <poolbuf/allocator.h>
 #include <poolbuf/export.h>
@@ -30,17 +34,6 @@ POOLBUF_BEGIN_DECLS
 
 /* The largest capacity of a buffer, and what a larger max_capacity is cut to. */
 #define POOLBUF_CAPACITY_LIMIT ((size_t)0x7fffffff)
-
-/* POOLBUF_RECORD_ACCESS 1 makes the inline functions of the including file tell the leak detector about each read and
- * write of a tracked buffer, at the price of one more test each. It is on where assertions are on. Retain, release,
- * slice, growth and touch are reported in every build. */
-#ifndef POOLBUF_RECORD_ACCESS
-#ifdef NDEBUG
-#define POOLBUF_RECORD_ACCESS 0
-#else
-#define POOLBUF_RECORD_ACCESS 1
-#endif
-#endif
 
 /* POOLBUF_INLINE 1 puts the fast paths of poolbuf_allocate() and poolbuf_release() into the including file, as inline functions
  * of the same names: no call where the thread's cache serves, at the price of some 150 bytes of code for each. It is on for
@@ -66,7 +59,14 @@ typedef enum poolbuf_flag {
     POOLBUF_FLAG_HAS_SLICES = 1 << 3,     /* slices that die with it hang on it */
     POOLBUF_FLAG_HUGE = 1 << 4,           /* larger than a chunk: has a mapping of its own */
     POOLBUF_FLAG_UNPOOLED = 1 << 5,       /* handle and memory are blocks of malloc */
-    POOLBUF_FLAG_ANNOTATED = 1 << 6       /* Memcheck or AddressSanitizer is told about it */
+    POOLBUF_FLAG_ANNOTATED = 1 << 6,      /* Memcheck or AddressSanitizer is told about it */
+    POOLBUF_FLAG_READ_ONLY = 1 << 7,      /* no writes: the capacity is hidden, in usable */
+    POOLBUF_FLAG_COMPOSITE = 1 << 8,      /* a composite, or a slice of one: no memory, the capacity hidden likewise */
+    POOLBUF_FLAG_WRAPPED = 1 << 9,        /* the memory is not the allocator's */
+    POOLBUF_FLAG_UNRELEASABLE = 1 << 10,  /* a slice or the empty buffer: retain and release do nothing to it */
+    POOLBUF_FLAG_DUPLICATE = 1 << 11,     /* a slice that shows the whole buffer and follows its capacity */
+    POOLBUF_FLAG_MARKS = 1 << 12,         /* no buffer: keeps the marks of one, and hangs among its slices */
+    POOLBUF_FLAG_END = 1 << 13            /* above all of them; never set */
 } poolbuf_flag;
 
 typedef enum poolbuf_kind {
@@ -77,16 +77,16 @@ typedef enum poolbuf_kind {
 /* The handle. Who may write: the fields up to max_capacity, whoever may write the bytes; state, anybody, atomically; the
  * rest, the allocator alone. */
 typedef struct poolbuf {
-    uint8_t *memory;       /* the first byte; at usable bytes from here others' memory begins */
-    uint32_t reader_index; /* bytes from memory */
-    uint32_t writer_index; /* bytes from memory */
-    uint32_t capacity;     /* bytes; 0 in a dead handle */
+    uint8_t *memory; /* the first byte; at usable bytes from here others' memory begins; NULL: in several pieces */
+    uint32_t reader_index; /* bytes from the first one */
+    uint32_t writer_index; /* bytes from the first one */
+    uint32_t capacity; /* bytes that may be read and written at memory; 0 in a dead handle, and where it is hidden */
     uint32_t max_capacity; /* bytes */
     uint64_t state;        /* atomic; references in the lower half, poolbuf_flag in the upper */
     struct poolbuf *link;  /* in a free list the next handle; alive, the first slice; in a slice, the next one */
-    void *origin;          /* what the memory was cut from: a chunk, a parent buffer, or an allocator */
-    uint32_t usable;       /* bytes of the memory; what capacity can grow to without moving */
-    uint32_t position;     /* where in its chunk the memory lies */
+    void *origin;          /* what the memory was cut from: a chunk, a parent buffer, an allocator; or a record of it */
+    uint32_t usable;       /* bytes of the memory; what capacity can grow to without moving; or the hidden capacity */
+    uint32_t position;     /* where in its chunk the memory lies; of a composite's slice, where it begins */
     uint32_t shares;       /* atomic; retained slices alive of this buffer, which keep it from moving */
     uint16_t bin;          /* the free list it belongs to, by kind and size class */
     uint8_t slot;          /* which of a thread's caches serves it */
@@ -149,6 +149,14 @@ POOLBUF_API POOLBUF_DIRECT_CALL size_t poolbuf_release_many(poolbuf **buffers, s
  *   cost     one atomic addition. */
 static inline poolbuf *poolbuf_retain(poolbuf *buffer);
 
+/* poolbuf_retain_n() and poolbuf_release_n() add and drop so many references at once.
+ *   count    at least 1; 0 does nothing (release: false). The caller owns as many references as it drops.
+ *   returns  as poolbuf_retain() and poolbuf_release().
+ *   errors   none; passing 2^30 references, or dropping more than there are, is a programming error that changes nothing.
+ *   threads, cost  as there. */
+POOLBUF_API poolbuf *poolbuf_retain_n(poolbuf *buffer, uint32_t count);
+POOLBUF_API bool poolbuf_release_n(poolbuf *buffer, uint32_t count);
+
 /* poolbuf_ref_count() tells how many references there are; of a slice, those of the buffer whose count it shares.
  *   returns  0 for a dead buffer; with other owners about, a figure that may be old already.
  *   errors   none.
@@ -163,23 +171,32 @@ POOLBUF_API uint32_t poolbuf_ref_count(const poolbuf *buffer);
  *   cost     one load; of a tracked buffer, what the detector does. */
 static inline void poolbuf_touch(poolbuf *buffer, const char *hint);
 
-/* ---- Capacity and indices ----------------------------------------------------------------------------------------- */
+/* ---- Capacity ----------------------------------------------------------------------------------------------------- */
 
 /* poolbuf_capacity() and poolbuf_max_capacity() are in bytes; poolbuf_memory() lends the first byte.
  *   returns  the memory is valid until the capacity changes or the last reference goes; only bytes below the capacity
- *            may be touched. A buffer of capacity 0 has a memory too.
+ *            may be touched, and those of a read-only buffer only read. A buffer of capacity 0 has a memory too; one whose
+ *            bytes may lie in several pieces (a composite, or a slice of one) has none: NULL.
  *   errors   none.     threads  any owner, while none changes the buffer.     cost  one load. */
 static inline size_t poolbuf_capacity(const poolbuf *buffer);
 static inline size_t poolbuf_max_capacity(const poolbuf *buffer);
 static inline uint8_t *poolbuf_memory(const poolbuf *buffer);
 
+/* poolbuf_is_contiguous() tells whether all bytes lie at poolbuf_memory(). poolbuf_bytes_at() lends a range that does lie in
+ * one piece, of any buffer.
+ *   returns  the range's first byte, or NULL where it is out of bounds or crosses from one component into another. Valid
+ *            as poolbuf_memory() is; of a composite also only until components come and go.
+ *   errors   none.     threads  as poolbuf_memory().     cost  a comparison; of a composite, a search for the component. */
+static inline bool poolbuf_is_contiguous(const poolbuf *buffer);
+static inline uint8_t *poolbuf_bytes_at(const poolbuf *buffer, size_t index, size_t length);
+
 /* poolbuf_set_capacity() grows or shrinks a buffer; the bytes that remain keep their values, the indices are cut to the
  * new capacity.
  *   capacity  bytes.
  *   returns   POOLBUF_OK.
- *   errors    POOLBUF_ERROR_MAX_CAPACITY; POOLBUF_ERROR_NO_MEMORY; POOLBUF_ERROR_UNSUPPORTED for a slice, and where the
- *             memory would have to move while retained slices of it are alive; POOLBUF_ERROR_LIVE_BUFFERS where it would
- *             have to move and the allocator is destroyed.
+ *   errors    POOLBUF_ERROR_MAX_CAPACITY; POOLBUF_ERROR_NO_MEMORY; POOLBUF_ERROR_READ_ONLY; POOLBUF_ERROR_UNSUPPORTED for a
+ *             slice, for memory that the allocator does not own, and where the memory would have to move while retained
+ *             slices of it are alive; POOLBUF_ERROR_LIVE_BUFFERS where it would have to move and the allocator is destroyed.
  *   threads   the one owner that is using the bytes.
  *   cost      nothing within the size class; else an allocation, a copy and a release. The handle's address stays. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_set_capacity(poolbuf *buffer, size_t capacity);
@@ -192,63 +209,75 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_set_capacity(poolbuf *buffe
  *   cost     one comparison if the room is there. */
 POOLBUF_NODISCARD static inline poolbuf_status poolbuf_ensure_writable(poolbuf *buffer, size_t length);
 
-/* The indices, in bytes from the start of the memory. poolbuf_clear() sets both to 0.
+/* What poolbuf_ensure_writable_try() found; the values are those of Netty's ensureWritable(int, boolean). */
+typedef enum poolbuf_room {
+    POOLBUF_ROOM_ENOUGH = 0,      /* the room was there */
+    POOLBUF_ROOM_CANNOT = 1,      /* it is not there, and the capacity is unchanged */
+    POOLBUF_ROOM_GREW = 2,        /* it is there now */
+    POOLBUF_ROOM_GREW_TO_MAX = 3, /* the capacity has grown to its maximum, and that is less than was asked for */
+} poolbuf_room;
+
+/* poolbuf_ensure_writable_try() does the same and may get less.
+ *   force    whether to grow to the maximum where even that is too little.
+ *   returns  one of the above.
+ *   errors, threads, cost  as poolbuf_ensure_writable(), whose errors are all POOLBUF_ROOM_CANNOT here. */
+POOLBUF_API poolbuf_room poolbuf_ensure_writable_try(poolbuf *buffer, size_t length, bool force);
+
+/* poolbuf_writable_bytes() tells how many bytes fit below the capacity; _max_writable_bytes(), below the maximum;
+ * _max_fast_writable_bytes(), without moving: what the memory has to spare. All are 0 for a read-only buffer.
+ *   errors   none.     threads  any owner, while none changes the buffer.     cost  a few loads. */
+static inline size_t poolbuf_writable_bytes(const poolbuf *buffer);
+POOLBUF_API size_t poolbuf_max_writable_bytes(const poolbuf *buffer);
+POOLBUF_API size_t poolbuf_max_fast_writable_bytes(const poolbuf *buffer);
+
+/* poolbuf_discard_read_bytes() drops what has been read: the readable bytes move to the start, the reader index becomes 0,
+ * marks move along, those of bytes that are gone to 0. _discard_some_read_bytes() does so only where the reader index has
+ * reached half of the capacity. Composites drop whole components as well, and the capacity shrinks by them.
+ *   returns  POOLBUF_OK, also where there was nothing to do.
+ *   errors   POOLBUF_ERROR_READ_ONLY; POOLBUF_ERROR_UNSUPPORTED while retained slices look at the bytes.
+ *   threads  the one owner that is using the bytes.     cost  a copy of the readable bytes. */
+POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_discard_read_bytes(poolbuf *buffer);
+POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_discard_some_read_bytes(poolbuf *buffer);
+
+/* ---- Indices ------------------------------------------------------------------------------------------------------ */
+
+/* The indices, in bytes from the first one. poolbuf_clear() sets both to 0; poolbuf_set_indices() sets both at once.
  *   errors   POOLBUF_ERROR_OUT_OF_BOUNDS: reader above writer, or writer above the capacity; nothing has changed.
  *   threads  the one owner that is using the bytes.     cost  a load or a store. */
 static inline size_t poolbuf_reader_index(const poolbuf *buffer);
 static inline size_t poolbuf_writer_index(const poolbuf *buffer);
 POOLBUF_NODISCARD static inline poolbuf_status poolbuf_set_reader_index(poolbuf *buffer, size_t reader_index);
 POOLBUF_NODISCARD static inline poolbuf_status poolbuf_set_writer_index(poolbuf *buffer, size_t writer_index);
+POOLBUF_NODISCARD static inline poolbuf_status poolbuf_set_indices(poolbuf *buffer, size_t reader_index,
+                                                                   size_t writer_index);
 static inline size_t poolbuf_readable_bytes(const poolbuf *buffer);
-static inline size_t poolbuf_writable_bytes(const poolbuf *buffer);
+static inline bool poolbuf_is_readable(const poolbuf *buffer, size_t length); /* at least so many bytes */
+static inline bool poolbuf_is_writable(const poolbuf *buffer, size_t length);
 POOLBUF_NODISCARD static inline poolbuf_status poolbuf_skip_bytes(poolbuf *buffer, size_t length);
 static inline void poolbuf_clear(poolbuf *buffer);
 
-/* poolbuf_is_direct() tells the kind; poolbuf_owner() lends the allocator.
+/* Marks: an index to come back to, 0 until one is set. They are kept beside the buffer and die with it; a local variable
+ * costs less where it will do. _reset_ goes back to the mark.
+ *   returns  POOLBUF_OK.
+ *   errors   mark: POOLBUF_ERROR_NO_MEMORY. reset: POOLBUF_ERROR_OUT_OF_BOUNDS: the reader would pass the writer, or the
+ *            writer the capacity.
+ *   threads  the one owner that is using the bytes.
+ *   cost     the first mark of a buffer takes a handle from the thread's cache; then a walk over the buffer's slices. */
+POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_mark_reader_index(poolbuf *buffer);
+POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_mark_writer_index(poolbuf *buffer);
+POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_reset_reader_index(poolbuf *buffer);
+POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_reset_writer_index(poolbuf *buffer);
+
+/* ---- What a buffer is --------------------------------------------------------------------------------------------- */
+
+/* poolbuf_is_direct() tells the kind of the memory, of a composite the kind that it grows by; poolbuf_owner() lends the
+ * allocator.
  *   errors   none.     threads  any owner.     cost  a few loads. */
 static inline bool poolbuf_is_direct(const poolbuf *buffer);
+static inline bool poolbuf_is_read_only(const poolbuf *buffer);
 POOLBUF_API poolbuf_allocator *poolbuf_owner(const poolbuf *buffer);
 
-/* ---- Slices ------------------------------------------------------------------------------------------------------- */
-
-/* poolbuf_slice() gives a second view of a range: indices of its own, the same bytes, the same count.
- *   index, length  the range; it lies within the buffer's capacity.
- *   returns        a slice of fixed capacity, readable as a whole. It is not counted: it dies with the buffer's last
- *                  reference, and retaining or releasing it retains or releases the buffer. It follows the buffer's
- *                  memory when that moves. Cutting the buffer's capacity below its end leaves its bytes undefined.
- *   errors         NULL: the range is out of bounds, or no memory.
- *   threads        any owner.
- *   cost           a handle from the calling thread's cache; the buffer's last release then takes its slow path. */
-POOLBUF_API POOLBUF_NODISCARD poolbuf *poolbuf_slice(poolbuf *buffer, size_t index, size_t length);
-
-/* poolbuf_retained_slice() gives a slice that counts for itself, for handing to somebody else.
- *   returns  a slice with one reference of its own; it holds one reference to the buffer until its last one goes. While
- *            it lives the buffer's memory does not move, so growing past the size class fails.
- *   errors, threads, cost  as poolbuf_slice(), and one atomic addition. */
-POOLBUF_API POOLBUF_NODISCARD poolbuf *poolbuf_retained_slice(poolbuf *buffer, size_t index, size_t length);
-
-/* ---- Reading and writing ------------------------------------------------------------------------------------------ */
-
-/* Bytes. _write_ appends at the writer index and grows the buffer up to max_capacity; _read_ takes from the reader index;
- * _set_ and _get_ work at an index below the capacity, and leave both indices alone.
- *   source, destination  not NULL unless length is 0; must not overlap the range of the buffer.
- *   errors   write: as poolbuf_set_capacity(); others: POOLBUF_ERROR_OUT_OF_BOUNDS.
- *   threads  the one owner that is using the bytes.     cost  one check and a copy. */
-POOLBUF_NODISCARD static inline poolbuf_status poolbuf_write_bytes(poolbuf *buffer, const void *source, size_t length);
-POOLBUF_NODISCARD static inline poolbuf_status poolbuf_read_bytes(poolbuf *buffer, void *destination, size_t length);
-POOLBUF_NODISCARD static inline poolbuf_status poolbuf_set_bytes(poolbuf *buffer, size_t index, const void *source,
-                                                                 size_t length);
-POOLBUF_NODISCARD static inline poolbuf_status poolbuf_get_bytes(const poolbuf *buffer, size_t index, void *destination,
-                                                                 size_t length);
-
-/* Integers: for each type of u8 i8, and of u16 i16 u32 i32 u64 i64 in big (_be) and little (_le) endian order,
- *     poolbuf_status poolbuf_write_TYPE(poolbuf *buffer, T value);
- *     poolbuf_status poolbuf_read_TYPE(poolbuf *buffer, T *value);
- *     poolbuf_status poolbuf_set_TYPE(poolbuf *buffer, size_t index, T value);
- *     poolbuf_status poolbuf_get_TYPE(const poolbuf *buffer, size_t index, T *value);
- * such as poolbuf_write_u32_be(). They behave as the calls on bytes do; *value is set on success alone. */
-
-/* ---- What the inline functions above are made of; not for callers ------------------------------------------------ */
+/* ---- What the inline functions above are made of; not for callers ------------------------------------------------- */
 
 #define POOLBUF_LIKELY_(x)    __builtin_expect(!!(x), 1)
 #define POOLBUF_UNLIKELY_(x)  __builtin_expect(!!(x), 0)
@@ -258,21 +287,12 @@ POOLBUF_API poolbuf *poolbuf_retain_slow_(poolbuf *buffer);
 POOLBUF_API poolbuf_status poolbuf_reserve_slow_(poolbuf *buffer, size_t length);
 POOLBUF_API void poolbuf_out_of_bounds_(const poolbuf *buffer);
 POOLBUF_API void poolbuf_touch_slow_(poolbuf *buffer, const char *hint);
-POOLBUF_API void poolbuf_record_access_(const poolbuf *buffer, bool write);
+POOLBUF_API size_t poolbuf_capacity_slow_(const poolbuf *buffer);
+POOLBUF_API uint8_t *poolbuf_bytes_at_slow_(const poolbuf *buffer, size_t index, size_t length);
+POOLBUF_API poolbuf_status poolbuf_set_indices_slow_(poolbuf *buffer, size_t reader_index, size_t writer_index);
 
 static inline uint64_t poolbuf_state_(const poolbuf *buffer) {
     return __atomic_load_n(&buffer->state, __ATOMIC_RELAXED);
-}
-
-static inline void poolbuf_note_access_(const poolbuf *buffer, bool write) {
-#if POOLBUF_RECORD_ACCESS
-    if (POOLBUF_UNLIKELY_((poolbuf_state_(buffer) >> 32) != 0)) {
-        poolbuf_record_access_(buffer, write);
-    }
-#else
-    (void)buffer;
-    (void)write;
-#endif
 }
 
 static inline poolbuf *poolbuf_retain(poolbuf *buffer) {
@@ -293,7 +313,8 @@ static inline void poolbuf_touch(poolbuf *buffer, const char *hint) {
 }
 
 static inline size_t poolbuf_capacity(const poolbuf *buffer) {
-    return buffer->capacity;
+    size_t capacity = buffer->capacity;
+    return POOLBUF_LIKELY_(capacity != 0) ? capacity : poolbuf_capacity_slow_(buffer);
 }
 
 static inline size_t poolbuf_max_capacity(const poolbuf *buffer) {
@@ -316,8 +337,44 @@ static inline size_t poolbuf_readable_bytes(const poolbuf *buffer) {
     return (size_t)(buffer->writer_index - buffer->reader_index);
 }
 
+static inline bool poolbuf_is_readable(const poolbuf *buffer, size_t length) {
+    return poolbuf_readable_bytes(buffer) >= length;
+}
+
+static inline bool poolbuf_is_read_only(const poolbuf *buffer) {
+    return ((poolbuf_state_(buffer) >> 32) & POOLBUF_FLAG_READ_ONLY) != 0;
+}
+
 static inline size_t poolbuf_writable_bytes(const poolbuf *buffer) {
+    if (POOLBUF_UNLIKELY_(buffer->capacity == 0)) { /* empty, or hidden */
+        return poolbuf_is_read_only(buffer) ? 0 : poolbuf_capacity_slow_(buffer) - buffer->writer_index;
+    }
     return (size_t)(buffer->capacity - buffer->writer_index);
+}
+
+static inline bool poolbuf_is_writable(const poolbuf *buffer, size_t length) {
+    return !poolbuf_is_read_only(buffer) && poolbuf_writable_bytes(buffer) >= length;
+}
+
+static inline bool poolbuf_is_contiguous(const poolbuf *buffer) {
+    return buffer->memory != NULL;
+}
+
+/* Whether a range lies within the bytes that may be read and written at memory; no sum that could wrap. */
+static inline bool poolbuf_range_ok_(const poolbuf *buffer, size_t index, size_t length) {
+    return (index <= buffer->capacity) & (length <= buffer->capacity - index);
+}
+
+/* The same after the writer index, which may lie above a hidden capacity. */
+static inline bool poolbuf_room_ok_(const poolbuf *buffer, size_t length) {
+    int64_t room = (int64_t)buffer->capacity - (int64_t)buffer->writer_index;
+    return (length <= INT64_MAX) & ((int64_t)length <= room);
+}
+
+static inline uint8_t *poolbuf_bytes_at(const poolbuf *buffer, size_t index, size_t length) {
+    return POOLBUF_LIKELY_(poolbuf_range_ok_(buffer, index, length)) && buffer->capacity != 0
+               ? buffer->memory + index
+               : poolbuf_bytes_at_slow_(buffer, index, length);
 }
 
 static inline bool poolbuf_is_direct(const poolbuf *buffer) {
@@ -325,7 +382,7 @@ static inline bool poolbuf_is_direct(const poolbuf *buffer) {
 }
 
 static inline poolbuf_status poolbuf_ensure_writable(poolbuf *buffer, size_t length) {
-    if (POOLBUF_LIKELY_(poolbuf_writable_bytes(buffer) >= length && buffer->capacity != 0)) {
+    if (POOLBUF_LIKELY_(poolbuf_room_ok_(buffer, length) && buffer->capacity != 0)) {
         return POOLBUF_OK;
     }
     return poolbuf_reserve_slow_(buffer, length);
@@ -340,13 +397,17 @@ static inline poolbuf_status poolbuf_set_reader_index(poolbuf *buffer, size_t re
     return POOLBUF_OK;
 }
 
-static inline poolbuf_status poolbuf_set_writer_index(poolbuf *buffer, size_t writer_index) {
-    if (POOLBUF_UNLIKELY_(writer_index > buffer->capacity || writer_index < buffer->reader_index)) {
-        poolbuf_out_of_bounds_(buffer);
-        return POOLBUF_ERROR_OUT_OF_BOUNDS;
+static inline poolbuf_status poolbuf_set_indices(poolbuf *buffer, size_t reader_index, size_t writer_index) {
+    if (POOLBUF_UNLIKELY_(writer_index > buffer->capacity || writer_index < reader_index)) {
+        return poolbuf_set_indices_slow_(buffer, reader_index, writer_index);
     }
+    buffer->reader_index = (uint32_t)reader_index;
     buffer->writer_index = (uint32_t)writer_index;
     return POOLBUF_OK;
+}
+
+static inline poolbuf_status poolbuf_set_writer_index(poolbuf *buffer, size_t writer_index) {
+    return poolbuf_set_indices(buffer, buffer->reader_index, writer_index);
 }
 
 static inline poolbuf_status poolbuf_skip_bytes(poolbuf *buffer, size_t length) {
@@ -363,123 +424,10 @@ static inline void poolbuf_clear(poolbuf *buffer) {
     buffer->writer_index = 0;
 }
 
-/* Whether a range lies within the capacity; no sum that could wrap. */
-static inline bool poolbuf_range_ok_(const poolbuf *buffer, size_t index, size_t length) {
-    return (index <= buffer->capacity) & (length <= buffer->capacity - index);
-}
-
-static inline poolbuf_status poolbuf_write_bytes(poolbuf *buffer, const void *source, size_t length) {
-    if (POOLBUF_UNLIKELY_(poolbuf_writable_bytes(buffer) < length)) {
-        poolbuf_status status = poolbuf_reserve_slow_(buffer, length);
-        if (status != POOLBUF_OK) {
-            return status;
-        }
-    }
-    poolbuf_note_access_(buffer, true);
-    if (length != 0) {
-        memcpy(buffer->memory + buffer->writer_index, source, length);
-    }
-    buffer->writer_index += (uint32_t)length;
-    return POOLBUF_OK;
-}
-
-static inline poolbuf_status poolbuf_read_bytes(poolbuf *buffer, void *destination, size_t length) {
-    if (POOLBUF_UNLIKELY_(poolbuf_readable_bytes(buffer) < length)) {
-        poolbuf_out_of_bounds_(buffer);
-        return POOLBUF_ERROR_OUT_OF_BOUNDS;
-    }
-    poolbuf_note_access_(buffer, false);
-    if (length != 0) {
-        memcpy(destination, buffer->memory + buffer->reader_index, length);
-    }
-    buffer->reader_index += (uint32_t)length;
-    return POOLBUF_OK;
-}
-
-static inline poolbuf_status poolbuf_set_bytes(poolbuf *buffer, size_t index, const void *source, size_t length) {
-    if (POOLBUF_UNLIKELY_(!poolbuf_range_ok_(buffer, index, length))) {
-        poolbuf_out_of_bounds_(buffer);
-        return POOLBUF_ERROR_OUT_OF_BOUNDS;
-    }
-    poolbuf_note_access_(buffer, true);
-    if (length != 0) {
-        memcpy(buffer->memory + index, source, length);
-    }
-    return POOLBUF_OK;
-}
-
-static inline poolbuf_status poolbuf_get_bytes(const poolbuf *buffer, size_t index, void *destination, size_t length) {
-    if (POOLBUF_UNLIKELY_(!poolbuf_range_ok_(buffer, index, length))) {
-        poolbuf_out_of_bounds_(buffer);
-        return POOLBUF_ERROR_OUT_OF_BOUNDS;
-    }
-    poolbuf_note_access_(buffer, false);
-    if (length != 0) {
-        memcpy(destination, buffer->memory + index, length);
-    }
-    return POOLBUF_OK;
-}
-
-#define POOLBUF_SAME_(value) (value)
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#define POOLBUF_BE_(bits, value) (value)
-#define POOLBUF_LE_(bits, value) __builtin_bswap##bits(value)
-#else
-#define POOLBUF_BE_(bits, value) __builtin_bswap##bits(value)
-#define POOLBUF_LE_(bits, value) (value)
-#endif
-#define POOLBUF_BE16_(value) POOLBUF_BE_(16, value)
-#define POOLBUF_LE16_(value) POOLBUF_LE_(16, value)
-#define POOLBUF_BE32_(value) POOLBUF_BE_(32, value)
-#define POOLBUF_LE32_(value) POOLBUF_LE_(32, value)
-#define POOLBUF_BE64_(value) POOLBUF_BE_(64, value)
-#define POOLBUF_LE64_(value) POOLBUF_LE_(64, value)
-
-/* One integer type: T is what callers see, U the unsigned type of its width, order() the way to and from memory.
- * NOLINTBEGIN(bugprone-macro-parentheses): types take none */
-#define POOLBUF_INTEGER_(name, T, U, order)                                                                            \
-    POOLBUF_NODISCARD static inline poolbuf_status poolbuf_write_##name(poolbuf *buffer, T value) {                    \
-        U stored = (U)order((U)value);                                                                                 \
-        return poolbuf_write_bytes(buffer, &stored, sizeof stored);                                                    \
-    }                                                                                                                  \
-    POOLBUF_NODISCARD static inline poolbuf_status poolbuf_read_##name(poolbuf *buffer, T *value) {                    \
-        U stored = 0; /* callers' compilers cannot see that it is set where it counts */                               \
-        poolbuf_status status = poolbuf_read_bytes(buffer, &stored, sizeof stored);                                    \
-        if (POOLBUF_LIKELY_(status == POOLBUF_OK)) {                                                                   \
-            *value = (T)order(stored);                                                                                 \
-        }                                                                                                              \
-        return status;                                                                                                 \
-    }                                                                                                                  \
-    POOLBUF_NODISCARD static inline poolbuf_status poolbuf_set_##name(poolbuf *buffer, size_t index, T value) {        \
-        U stored = (U)order((U)value);                                                                                 \
-        return poolbuf_set_bytes(buffer, index, &stored, sizeof stored);                                               \
-    }                                                                                                                  \
-    POOLBUF_NODISCARD static inline poolbuf_status poolbuf_get_##name(const poolbuf *buffer, size_t index, T *value) { \
-        U stored = 0; /* callers' compilers cannot see that it is set where it counts */                               \
-        poolbuf_status status = poolbuf_get_bytes(buffer, index, &stored, sizeof stored);                              \
-        if (POOLBUF_LIKELY_(status == POOLBUF_OK)) {                                                                   \
-            *value = (T)order(stored);                                                                                 \
-        }                                                                                                              \
-        return status;                                                                                                 \
-    }
-/* NOLINTEND(bugprone-macro-parentheses) */
-
-POOLBUF_INTEGER_(u8, uint8_t, uint8_t, POOLBUF_SAME_)
-POOLBUF_INTEGER_(i8, int8_t, uint8_t, POOLBUF_SAME_)
-POOLBUF_INTEGER_(u16_be, uint16_t, uint16_t, POOLBUF_BE16_)
-POOLBUF_INTEGER_(u16_le, uint16_t, uint16_t, POOLBUF_LE16_)
-POOLBUF_INTEGER_(i16_be, int16_t, uint16_t, POOLBUF_BE16_)
-POOLBUF_INTEGER_(i16_le, int16_t, uint16_t, POOLBUF_LE16_)
-POOLBUF_INTEGER_(u32_be, uint32_t, uint32_t, POOLBUF_BE32_)
-POOLBUF_INTEGER_(u32_le, uint32_t, uint32_t, POOLBUF_LE32_)
-POOLBUF_INTEGER_(i32_be, int32_t, uint32_t, POOLBUF_BE32_)
-POOLBUF_INTEGER_(i32_le, int32_t, uint32_t, POOLBUF_LE32_)
-POOLBUF_INTEGER_(u64_be, uint64_t, uint64_t, POOLBUF_BE64_)
-POOLBUF_INTEGER_(u64_le, uint64_t, uint64_t, POOLBUF_LE64_)
-POOLBUF_INTEGER_(i64_be, int64_t, uint64_t, POOLBUF_BE64_)
-POOLBUF_INTEGER_(i64_le, int64_t, uint64_t, POOLBUF_LE64_)
-
 POOLBUF_END_DECLS
+
+#include <poolbuf/access.h>  /* reading and writing */
+#include <poolbuf/derived.h> /* slices and other views */
 
 #if POOLBUF_INLINE
 #include <poolbuf/fast_path.h> /* poolbuf_allocate, poolbuf_release */

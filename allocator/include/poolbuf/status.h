@@ -18,6 +18,10 @@ typedef enum poolbuf_status {
     POOLBUF_ERROR_BAD_ARGUMENT,  /* an argument contradicts its documentation */
     POOLBUF_ERROR_LIVE_BUFFERS,  /* an allocator was destroyed while buffers of it were alive */
     POOLBUF_ERROR_UNSUPPORTED,   /* this kind of buffer cannot do that */
+    POOLBUF_ERROR_READ_ONLY,     /* a write to a buffer that is read-only, or to a component that is */
+    POOLBUF_ERROR_BAD_DATA,      /* bytes that are not what was to be read: a number, a text, a hex dump */
+    POOLBUF_ERROR_SYSTEM,        /* the system refused; errno says why */
+    POOLBUF_ERROR_WOULD_BLOCK,   /* the system has nothing to give, or no room to take, at the moment */
     POOLBUF_STATUS_COUNT         /* how many there are; not a status */
 } poolbuf_status;
 

@@ -1,0 +1,176 @@
+/* What is made of a composite: retained slices, the parts that a range lies in, and one composite's components for another.
+ *
+ * A retained slice of a composite does not hold the composite. It is a composite of its own, of retained slices of the plain
+ * buffers that the range lies in (the leaves), or just one such slice where one leaf holds the range. So it is read without a
+ * look at what others may be changing, and keeps alive what it covers and nothing else. */
+#include "composite_parts.h"
+
+#include "buffer.h"
+#include "composite.h"
+#include "handle.h"
+#include "os/os.h"
+#include "pieces.h"
+
+static uint32_t flags_of(const poolbuf *buffer) {
+    return handle_flags_of(handle_state_get(buffer));
+}
+
+/* How many leaves a checked range lies in. */
+static size_t leaves_of(const poolbuf *buffer, size_t index, size_t length) {
+    size_t leaves = 0;
+    for (size_t run = 0; length != 0; index += run, length -= run, leaves++) {
+        (void)piece_at(buffer, index, &run);
+        run = smaller(run, length);
+    }
+    return leaves;
+}
+
+/* A retained slice of the leaf at an index, of at most *length bytes; *length is what it has. */
+static poolbuf *slice_leaf(const poolbuf *buffer, size_t index, size_t *length) {
+    size_t leaf_index = 0;
+    size_t run = 0;
+    uint32_t seen = 0;
+    poolbuf *leaf = piece_leaf(buffer, index, &leaf_index, &run, &seen);
+    *length = smaller(*length, run);
+    return derived_retained_slice(leaf, seen & POOLBUF_FLAG_READ_ONLY, leaf_index, *length);
+}
+
+/* Adds retained slices of all leaves of a range to a composite; false without memory, with some of them added. */
+static bool add_leaves(poolbuf *to, const poolbuf *from, size_t index, size_t length, bool increase_writer_index) {
+    while (length != 0) {
+        size_t run = length;
+        poolbuf *slice = slice_leaf(from, index, &run);
+        if (slice == NULL || poolbuf_composite_add_component(to, slice, increase_writer_index) != POOLBUF_OK) {
+            return false;
+        }
+        index += run;
+        length -= run;
+    }
+    return true;
+}
+
+poolbuf *composite_retained_slice(poolbuf *buffer, size_t index, size_t length) {
+    if (pieces_check(buffer, index, length, false) != POOLBUF_OK) {
+        return NULL;
+    }
+    size_t leaves = leaves_of(buffer, index, length);
+    if (leaves == 1) {
+        return slice_leaf(buffer, index, &length);
+    }
+    if (leaves > POOLBUF_COMPOSITE_COMPONENTS_LIMIT) {
+        return NULL;
+    }
+    uint32_t room = leaves != 0 ? (uint32_t)leaves : 1;
+    poolbuf *slice = composite_make(poolbuf_owner(buffer), room, room, buffer->kind);
+    if (slice == NULL) {
+        return NULL;
+    }
+    if (!add_leaves(slice, buffer, index, length, true)) {
+        (void)poolbuf_release(slice);
+        return NULL;
+    }
+    slice->max_capacity = (uint32_t)length;
+    if (poolbuf_is_read_only(buffer)) {
+        (void)__atomic_fetch_or(&slice->state, handle_state(POOLBUF_FLAG_READ_ONLY, 0), __ATOMIC_RELAXED);
+    }
+    buffer_note(buffer, POOLBUF_ACCESS_SLICE, NULL);
+    return slice;
+}
+
+size_t composite_pinned_bytes(const composite *self) {
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < self->count; i++) {
+        bytes += poolbuf_pinned_bytes(self->components[i].buffer);
+    }
+    return bytes;
+}
+
+poolbuf *poolbuf_composite_component_slice(poolbuf *composite_buffer, uint32_t index) {
+    if (index >= poolbuf_composite_component_count(composite_buffer)) {
+        return NULL;
+    }
+    const component *part = &((const composite *)composite_buffer->origin)->components[index];
+    return poolbuf_slice(part->buffer, part->offset, part->length);
+}
+
+/* Slices of all leaves of a checked range, as a list; NULL without memory. */
+static poolbuf **slice_leaves(const poolbuf *buffer, size_t index, size_t length, size_t leaves) {
+    void *block = NULL;
+    if (os->acquire(OS_HEAP, leaves * sizeof(poolbuf *), sizeof(poolbuf *), &block) != 0) {
+        return NULL;
+    }
+    poolbuf **slices = block;
+    for (size_t i = 0; i < leaves; i++) {
+        size_t run = length;
+        slices[i] = slice_leaf(buffer, index, &run);
+        if (slices[i] == NULL) {
+            while (i-- > 0) {
+                (void)poolbuf_release(slices[i]);
+            }
+            (void)os->give_back(OS_HEAP, block, leaves * sizeof(poolbuf *));
+            return NULL;
+        }
+        index += run;
+        length -= run;
+    }
+    return slices;
+}
+
+poolbuf_status poolbuf_composite_add_flattened(poolbuf *composite_buffer, poolbuf *buffer, bool increase_writer_index) {
+    if (!buffer_check_alive(buffer) || (flags_of(buffer) & POOLBUF_FLAG_COMPOSITE) == 0) {
+        return poolbuf_composite_add_component(composite_buffer, buffer, increase_writer_index);
+    }
+    size_t index = poolbuf_reader_index(buffer);
+    size_t length = poolbuf_readable_bytes(buffer);
+    poolbuf_status status = pieces_check(buffer, index, length, false);
+    size_t leaves = status == POOLBUF_OK ? leaves_of(buffer, index, length) : 0;
+    if (leaves != 0) {
+        poolbuf **slices = slice_leaves(buffer, index, length, leaves);
+        status = slices == NULL
+                     ? POOLBUF_ERROR_NO_MEMORY
+                     : poolbuf_composite_add_components(composite_buffer, slices, leaves, increase_writer_index);
+        if (slices != NULL) {
+            (void)os->give_back(OS_HEAP, slices, leaves * sizeof(poolbuf *));
+        }
+    } else if (status == POOLBUF_OK) {
+        status = poolbuf_composite_add_components(composite_buffer, NULL, 0, increase_writer_index);
+    }
+    (void)poolbuf_release(buffer);
+    return status;
+}
+
+poolbuf_status poolbuf_composite_decompose(poolbuf *composite_buffer, size_t offset, size_t length, poolbuf **slices,
+                                           size_t *count) {
+    uint32_t components = poolbuf_composite_component_count(composite_buffer);
+    if ((flags_of(composite_buffer) & (POOLBUF_FLAG_COMPOSITE | POOLBUF_FLAG_SLICE)) != POOLBUF_FLAG_COMPOSITE) {
+        return POOLBUF_ERROR_UNSUPPORTED;
+    }
+    poolbuf_status status = pieces_check(composite_buffer, offset, length, false);
+    size_t given = 0;
+    const composite *self = composite_buffer->origin;
+    for (uint32_t i = 0; i < components && length != 0 && status == POOLBUF_OK; i++) {
+        const component *part = &self->components[i];
+        if (offset >= (size_t)part->start + part->length) {
+            continue;
+        }
+        size_t into = offset - part->start;
+        size_t run = smaller(part->length - into, length);
+        if (given == *count) {
+            status = POOLBUF_ERROR_BAD_ARGUMENT;
+            break;
+        }
+        slices[given] = poolbuf_retained_slice(part->buffer, part->offset + into, run);
+        status = slices[given] != NULL ? POOLBUF_OK : POOLBUF_ERROR_NO_MEMORY;
+        given += status == POOLBUF_OK ? 1 : 0;
+        offset += run;
+        length -= run;
+    }
+    if (status != POOLBUF_OK) {
+        while (given > 0) {
+            (void)poolbuf_release(slices[--given]);
+        }
+        return status;
+    }
+    *count = given;
+    return POOLBUF_OK;
+}

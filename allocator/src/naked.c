@@ -1,0 +1,59 @@
+/* Handles without memory of their own. */
+#include "naked.h"
+
+#include "buffer.h"
+#include "counter.h"
+#include "handle.h"
+#include "os/os.h"
+#include "poison.h"
+#include "probe.h"
+
+static bool is_pooled(const poolbuf_allocator *allocator) {
+    return allocator->pooled[0] || allocator->pooled[1];
+}
+
+poolbuf *naked_take(poolbuf_allocator *allocator) {
+    if (is_pooled(allocator)) {
+        poolbuf *handle = buffer_take_handle(allocator, allocator->group.naked_bin);
+        if (handle != NULL && allocator->group.annotated) {
+            poison_handle_out(allocator_anchor(allocator), handle);
+        }
+        return handle;
+    }
+    void *block = NULL;
+    if (os->acquire(OS_HEAP, sizeof(poolbuf), sizeof(poolbuf), &block) != 0) {
+        return NULL;
+    }
+    return block;
+}
+
+void naked_give(poolbuf_allocator *allocator, poolbuf *handle) {
+    handle->memory = NULL;
+    handle->origin = NULL;
+    handle->link = NULL;
+    handle_kill(handle, 0);
+    if (is_pooled(allocator)) {
+        if (allocator->group.annotated) {
+            poison_handle_back(allocator_anchor(allocator), handle);
+        }
+        buffer_give_handle(allocator, allocator->group.naked_bin, handle);
+    } else {
+        (void)os->give_back(OS_HEAP, handle, sizeof *handle);
+    }
+}
+
+void naked_begin(poolbuf_allocator *allocator, poolbuf *buffer, uint32_t flags) {
+    handle_state_set(buffer, handle_state(flags, 1));
+    counter_add_shared(&allocator->hollow_buffers[buffer->kind], 1);
+    buffer_count_and_sample(allocator, buffer);
+    PROBE3(allocate, buffer, handle_capacity(buffer), allocator->is_default ? NULL : allocator);
+}
+
+void naked_end(poolbuf_allocator *allocator, poolbuf *buffer) {
+    bool orphan = allocator_is_closed(allocator);
+    (void)counter_sub_shared(&allocator->hollow_buffers[buffer->kind], 1);
+    naked_give(allocator, buffer);
+    if (orphan) {
+        allocator_orphan_gone(allocator);
+    }
+}

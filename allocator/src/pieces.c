@@ -1,0 +1,128 @@
+/* The pieces that a buffer's bytes lie in. */
+#include "pieces.h"
+
+#include <string.h>
+
+#include "buffer.h"
+#include "composite.h"
+#include "handle.h"
+
+poolbuf *piece_leaf(const poolbuf *buffer, size_t index, size_t *leaf_index, size_t *length, uint32_t *seen) {
+    size_t left = SIZE_MAX;
+    for (;;) {
+        uint32_t flags = handle_flags_of(handle_state_get(buffer));
+        size_t capacity = handle_capacity(buffer);
+        *seen |= flags;
+        if (index >= capacity) {
+            return NULL;
+        }
+        left = smaller(left, capacity - index);
+        if (buffer->memory != NULL) {
+            *length = left;
+            *leaf_index = index;
+            return (poolbuf *)(uintptr_t)buffer;
+        }
+        if ((flags & POOLBUF_FLAG_SLICE) != 0) {
+            index += buffer->position;
+            buffer = buffer->origin;
+            continue;
+        }
+        const component *part = composite_find(buffer->origin, index);
+        if (part == NULL) {
+            return NULL;
+        }
+        left = smaller(left, (size_t)part->start + part->length - index);
+        index = part->offset + (index - part->start);
+        buffer = part->buffer;
+    }
+}
+
+uint8_t *piece_at(const poolbuf *buffer, size_t index, size_t *length) {
+    size_t leaf_index = 0;
+    uint32_t seen = 0;
+    const poolbuf *leaf = piece_leaf(buffer, index, &leaf_index, length, &seen);
+    return leaf != NULL ? leaf->memory + leaf_index : NULL;
+}
+
+poolbuf_status pieces_check(const poolbuf *buffer, size_t index, size_t length, bool write) {
+    if (!buffer_check_alive(buffer)) {
+        return POOLBUF_ERROR_OUT_OF_BOUNDS;
+    }
+    size_t capacity = handle_capacity(buffer);
+    if (index > capacity || length > capacity - index) {
+        return POOLBUF_ERROR_OUT_OF_BOUNDS;
+    }
+    uint32_t seen = handle_flags_of(handle_state_get(buffer));
+    bool plain = buffer->memory != NULL;
+    for (size_t run = 0, leaf_index = 0; !plain && length != 0; index += run, length -= run) {
+        if (piece_leaf(buffer, index, &leaf_index, &run, &seen) == NULL) {
+            return POOLBUF_ERROR_OUT_OF_BOUNDS;
+        }
+        run = smaller(run, length);
+    }
+    return write && (seen & POOLBUF_FLAG_READ_ONLY) != 0 ? POOLBUF_ERROR_READ_ONLY : POOLBUF_OK;
+}
+
+void pieces_get(const poolbuf *buffer, size_t index, void *destination, size_t length) {
+    uint8_t *to = destination;
+    for (size_t run = 0; length != 0; index += run, length -= run, to += run) {
+        const uint8_t *bytes = piece_at(buffer, index, &run);
+        run = smaller(run, length);
+        memcpy(to, bytes, run);
+    }
+}
+
+void pieces_set(const poolbuf *buffer, size_t index, const void *source, size_t length) {
+    const uint8_t *from = source;
+    for (size_t run = 0; length != 0; index += run, length -= run, from += run) {
+        uint8_t *bytes = piece_at(buffer, index, &run);
+        run = smaller(run, length);
+        memcpy(bytes, from, run);
+    }
+}
+
+void pieces_set_zero(const poolbuf *buffer, size_t index, size_t length) {
+    for (size_t run = 0; length != 0; index += run, length -= run) {
+        uint8_t *bytes = piece_at(buffer, index, &run);
+        run = smaller(run, length);
+        memset(bytes, 0, run);
+    }
+}
+
+/* Whether some byte of one range is a byte of the other: each piece against each. */
+static bool overlap(const poolbuf *a, size_t a_index, const poolbuf *b, size_t b_index, size_t length) {
+    for (size_t i = 0, a_run = 0; i < length; i += a_run) {
+        uintptr_t first = (uintptr_t)piece_at(a, a_index + i, &a_run);
+        a_run = smaller(a_run, length - i);
+        for (size_t j = 0, b_run = 0; j < length; j += b_run) {
+            uintptr_t second = (uintptr_t)piece_at(b, b_index + j, &b_run);
+            b_run = smaller(b_run, length - j);
+            if (first < second + b_run && second < first + a_run) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool pieces_copy(const poolbuf *to, size_t to_index, const poolbuf *from, size_t from_index, size_t length) {
+    if (to->memory != NULL && from->memory != NULL) {
+        memmove(to->memory + to_index, from->memory + from_index, length);
+        return true;
+    }
+    if (overlap(to, to_index, from, from_index, length)) {
+        poolbuf *copy = poolbuf_copy(from, from_index, length);
+        if (copy == NULL) {
+            return false;
+        }
+        pieces_set(to, to_index, copy->memory, length);
+        (void)poolbuf_release(copy);
+        return true;
+    }
+    for (size_t done = 0, run = 0; done < length; done += run) {
+        const uint8_t *bytes = piece_at(from, from_index + done, &run);
+        run = smaller(run, length - done);
+        pieces_set(to, to_index + done, bytes, run);
+    }
+    return true;
+}

@@ -1,0 +1,44 @@
+/* The pieces that a buffer's bytes lie in: one for a plain buffer, a component's each for a composite and its slices.
+ *
+ * What works on all kinds of buffers is written over pieces: find the one at an index, work on it, go on behind it.
+ *
+ *     for (size_t done = 0, run; done < length; done += run) {
+ *         const uint8_t *bytes = piece_at(buffer, index + done, &run);
+ *         run = smaller(run, length - done); ...
+ *
+ * A check of the whole range comes first (pieces_check), so that a call that fails has changed nothing. */
+#ifndef PIECES_H
+#define PIECES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <poolbuf/buffer.h>
+#include <poolbuf/status.h>
+
+/* The bytes from an index on, and how many lie there in one piece, at least 1. NULL: the index is not below the capacity, or what
+ * a slice of a composite showed is gone. */
+uint8_t *piece_at(const poolbuf *buffer, size_t index, size_t *length);
+
+/* The plain buffer that the byte at an index lies in, and where in it; the others as piece_at(). seen collects the flags of all
+ * buffers on the way. NULL as there. */
+poolbuf *piece_leaf(const poolbuf *buffer, size_t index, size_t *leaf_index, size_t *length, uint32_t *seen);
+
+/* Whether the buffer is alive and a range can be read, or written: POOLBUF_OK, _OUT_OF_BOUNDS, _READ_ONLY. */
+poolbuf_status pieces_check(const poolbuf *buffer, size_t index, size_t length, bool write);
+
+/* Copy a range that was checked. */
+void pieces_get(const poolbuf *buffer, size_t index, void *destination, size_t length);
+void pieces_set(const poolbuf *buffer, size_t index, const void *source, size_t length);
+void pieces_set_zero(const poolbuf *buffer, size_t index, size_t length);
+
+/* Copies a range of one buffer to another, both checked; as if through a third place, unless nothing overlaps. False: that would
+ * have needed memory, and there is none. */
+bool pieces_copy(const poolbuf *to, size_t to_index, const poolbuf *from, size_t from_index, size_t length);
+
+static inline size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+#endif
