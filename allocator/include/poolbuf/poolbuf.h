@@ -12,6 +12,7 @@
  *   buffer.h     the handle: allocate, retain and release, indices, reading and writing, growth, slices
  *   allocator.h  more than one allocator, with options; trim, purge, dump
  *   chunk.h      callbacks and places, to register chunks for I/O
+ *   io.h         files and sockets, straight from and to the bytes; pieces for readv() and its kind
  *   status.h     what failed, as a code and as a text
  *   metrics.h    live buffers and bytes, chunks, caches: a snapshot; arenas, size classes; as JSON and OpenMetrics
  *   options.h    every environment variable that the library reads
@@ -32,6 +33,7 @@
 #include <poolbuf/buffer.h>
 #include <poolbuf/chunk.h>
 #include <poolbuf/export.h>
+#include <poolbuf/io.h>
 #include <poolbuf/metrics.h>
 #include <poolbuf/options.h>
 #include <poolbuf/status.h>
