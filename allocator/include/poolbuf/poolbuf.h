@@ -17,6 +17,7 @@
  *   metrics.h    live buffers and bytes, chunks, caches: a snapshot; arenas, size classes; as JSON and OpenMetrics
  *   options.h    every environment variable that the library reads
  *   tracker.h    the hook through which a leak detector sees sampled buffers
+ *   poolbuf.hpp  for C++17, and not included here: an owner for one reference, numbers by their type
  *
  * A buffer belongs to its references: allocate gives one, retain adds one, release takes one, and the last release
  * returns the memory. References may be counted from any thread; the bytes and the indices are plain memory, and two
