@@ -29,6 +29,22 @@ int main(void) {
 }
 END
 cp app.c app_cxx.cc
+cat >app_ref.cc <<'END'
+#include <poolbuf/poolbuf.hpp>
+#include <cstdio>
+int main() {
+    poolbuf_ref buffer = poolbuf_ref::allocate(nullptr, 64, 1024);
+    if (!buffer || buffer.write<std::uint32_t>(42) != POOLBUF_OK) {
+        return 1;
+    }
+    const auto number = buffer.read<std::uint32_t>();
+    if (!number) {
+        return 1;
+    }
+    std::printf("%u\n", static_cast<unsigned>(number.value));
+    return buffer.reset() ? 0 : 1;
+}
+END
 cat >CMakeLists.txt <<'END'
 cmake_minimum_required(VERSION 3.25)
 project(consumer C CXX)
@@ -41,6 +57,12 @@ add_executable(cxx app_cxx.cc)
 target_link_libraries(cxx PRIVATE poolbuf::poolbuf)
 add_executable(cxx_static app_cxx.cc)
 target_link_libraries(cxx_static PRIVATE poolbuf::static)
+add_executable(ref app_ref.cc)
+target_link_libraries(ref PRIVATE poolbuf::poolbuf)
+target_compile_features(ref PRIVATE cxx_std_17)
+add_executable(ref_static app_ref.cc)
+target_link_libraries(ref_static PRIVATE poolbuf::static)
+target_compile_features(ref_static PRIVATE cxx_std_20)
 END
 
 # Runs a program, which must print 42, and says what it loads.
@@ -59,6 +81,8 @@ expect_42 built/shared
 expect_42 built/static
 expect_42 built/cxx
 expect_42 built/cxx_static
+expect_42 built/ref
+expect_42 built/ref_static
 run ldd built/static
 expect_equal "references of the static program to libpoolbuf.so" 0 "$(grep -c libpoolbuf .stdout)"
 
