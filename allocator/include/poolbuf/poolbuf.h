@@ -13,6 +13,7 @@
  *   allocator.h  more than one allocator, with options; trim, purge, dump
  *   chunk.h      callbacks and places, to register chunks for I/O
  *   io.h         files and sockets, straight from and to the bytes; pieces for readv() and its kind
+ *   compare.h    equality, order and a hash of what buffers hold
  *   status.h     what failed, as a code and as a text
  *   metrics.h    live buffers and bytes, chunks, caches: a snapshot; arenas, size classes; as JSON and OpenMetrics
  *   options.h    every environment variable that the library reads
@@ -33,6 +34,7 @@
 #include <poolbuf/allocator.h>
 #include <poolbuf/buffer.h>
 #include <poolbuf/chunk.h>
+#include <poolbuf/compare.h>
 #include <poolbuf/export.h>
 #include <poolbuf/io.h>
 #include <poolbuf/metrics.h>
