@@ -13,6 +13,7 @@
  *   allocator.h  more than one allocator, with options; trim, purge, dump
  *   chunk.h      callbacks and places, to register chunks for I/O
  *   io.h         files and sockets, straight from and to the bytes; pieces for readv() and its kind
+ *   search.h     find bytes, sets and runs of bytes
  *   compare.h    equality, order and a hash of what buffers hold
  *   status.h     what failed, as a code and as a text
  *   metrics.h    live buffers and bytes, chunks, caches: a snapshot; arenas, size classes; as JSON and OpenMetrics
@@ -39,6 +40,7 @@
 #include <poolbuf/io.h>
 #include <poolbuf/metrics.h>
 #include <poolbuf/options.h>
+#include <poolbuf/search.h>
 #include <poolbuf/status.h>
 #include <poolbuf/tracker.h>
 
