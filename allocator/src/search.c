@@ -1,4 +1,4 @@
-/* Searching within a buffer: a byte, a set of bytes, a run of bytes.
+/* Searching within a buffer: a byte, a set of bytes, a run of bytes. Many needles at once are searcher.c's.
  *
  * A piece is searched by libc. A run of bytes may also begin in one piece and end in a later one. Where the needle does
  * not fit into what is left of a piece, the bytes from there on, across as many pieces as it takes, are copied into a

@@ -14,6 +14,7 @@
  *   chunk.h      callbacks and places, to register chunks for I/O
  *   io.h         files and sockets, straight from and to the bytes; pieces for readv() and its kind
  *   search.h     find bytes, sets and runs of bytes
+ *   search.h     find bytes, sets and runs of bytes; many needles at once in a stream
  *   compare.h    equality, order and a hash of what buffers hold
  *   status.h     what failed, as a code and as a text
  *   metrics.h    live buffers and bytes, chunks, caches: a snapshot; arenas, size classes; as JSON and OpenMetrics

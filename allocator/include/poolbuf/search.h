@@ -1,6 +1,7 @@
-/* Searching: bytes, sets of bytes and runs of bytes within a buffer.
+/* Searching: bytes, sets of bytes and runs of bytes within a buffer; and many needles at once in a stream of buffers.
  *
- * A range is an index and a length, and lies within the capacity. What is found is told as an index of the buffer; POOLBUF_NOT_FOUND says that it is not there. A range out of bounds holds nothing, so nothing is found
+ * A range is an index and a length, and lies within the capacity. What is found is told as an index of the buffer, or
+ * of the stream; POOLBUF_NOT_FOUND says that it is not there. A range out of bounds holds nothing, so nothing is found
  * in it either; who cannot know his range asks poolbuf_capacity() first. Neither index of a buffer moves. Components of
  * a composite make no difference: what is looked for may begin in one and end in another.
  *
@@ -20,6 +21,7 @@
 
 #include <poolbuf/buffer.h>
 #include <poolbuf/export.h>
+#include <poolbuf/status.h>
 
 POOLBUF_BEGIN_DECLS
 
@@ -95,6 +97,86 @@ POOLBUF_API size_t poolbuf_for_each_byte_desc(const poolbuf *buffer, size_t inde
 POOLBUF_API size_t poolbuf_index_of_bytes(const poolbuf *buffer, size_t index, size_t length, const void *needle,
                                           size_t needle_length);
 POOLBUF_API size_t poolbuf_index_of_buffer(const poolbuf *buffer, size_t index, size_t length, const poolbuf *needle);
+
+/* ---- Many needles in a stream ------------------------------------------------------------------------------------- */
+
+/* A searcher looks for all its needles at once, in one pass, whatever their number (Aho and Corasick's automaton). It
+ * is made once and never changes: any number of threads may use it. Where a stream has got to is kept apart, in a
+ * poolbuf_search, one a stream; the stream's bytes come a buffer at a time, and a needle may begin in one buffer and
+ * end in a later one.
+ *
+ *     poolbuf_search stream = poolbuf_search_begin(searcher);
+ *     ... for each buffer that arrives:
+ *     size_t at = poolbuf_reader_index(buffer), end = poolbuf_writer_index(buffer);
+ *     uint32_t needle;
+ *     while ((at = poolbuf_search_buffer(&stream, buffer, at, end - at, &needle)) != POOLBUF_NOT_FOUND) {
+ *         ... the needle's last byte is the one before at; it is the longest that ends there ...
+ *     }
+ *
+ * Matches may overlap. The needles that end where a longer one does are those that it ends with:
+ * poolbuf_searcher_suffix(). */
+typedef struct poolbuf_searcher poolbuf_searcher;
+
+/* What to look for: length bytes, at least 1. */
+typedef struct poolbuf_needle {
+    const void *bytes;
+    size_t length;
+} poolbuf_needle;
+
+/* The most bytes that the needles of a searcher may have together. */
+#define POOLBUF_SEARCHER_BYTES_LIMIT ((size_t)65536)
+
+/* Stands for no needle. */
+#define POOLBUF_NO_NEEDLE UINT32_MAX
+
+/* poolbuf_searcher_create() makes a searcher.
+ *   needles   count of them, at least 1; copied. A needle is named by its place in this list. Equal ones are all
+ *             reported.
+ *   searcher  set on success; the caller owns it.
+ *   returns   POOLBUF_OK.
+ *   errors    POOLBUF_ERROR_BAD_ARGUMENT: no needle, one without bytes, or more than POOLBUF_SEARCHER_BYTES_LIMIT
+ *             bytes; POOLBUF_ERROR_NO_MEMORY.
+ *   threads   any.
+ *   cost      from malloc(), and as many steps: 4 bytes for each byte of the needles times the different values that
+ *             occur in them plus one. Lower case words take some 110 bytes a letter, random bytes 1 KiB. */
+POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_searcher_create(const poolbuf_needle *needles, size_t count,
+                                                                     poolbuf_searcher **searcher);
+
+/* poolbuf_searcher_destroy() ends one; no search uses it any more.
+ *   searcher  NULL does nothing.
+ *   errors    none.     threads  any.     cost  one free(). */
+POOLBUF_API void poolbuf_searcher_destroy(poolbuf_searcher *searcher);
+
+/* poolbuf_searcher_suffix() gives the next of the needles that end where this one ends: the longest that it ends with,
+ * and of equal ones each in the list's order.
+ *   needle    one that a search has found, or that this call has given.
+ *   returns   a needle, or POOLBUF_NO_NEEDLE after the last, and for what is no needle.
+ *   errors    none.     threads  any.     cost  a load. */
+POOLBUF_API uint32_t poolbuf_searcher_suffix(const poolbuf_searcher *searcher, uint32_t needle);
+
+/* Where in its stream a search is. Copied, it goes on from there in two streams. */
+typedef struct poolbuf_search {
+    const poolbuf_searcher *searcher;
+    uint64_t taken; /* bytes of the stream so far; after a match, the place behind it: for callers to read */
+    uint32_t state; /* nobody's but the search's */
+} poolbuf_search;
+
+/* poolbuf_search_begin() gives a search that has seen nothing yet.
+ *   errors  none.     threads  any.     cost  a few stores. */
+POOLBUF_API poolbuf_search poolbuf_search_begin(const poolbuf_searcher *searcher);
+
+/* poolbuf_search_bytes() takes the next bytes of the stream, up to one that a needle ends with. poolbuf_search_buffer()
+ * takes them from a range of a buffer.
+ *   needle   set if one was found: the longest that ends here, the first in the list among equal ones.
+ *   returns  how many bytes were taken, the needle's last one included; of a buffer, the index behind that one. The
+ *            stream goes on there. POOLBUF_NOT_FOUND: all were taken, and no needle ends among them. A range out of
+ *            bounds: nothing was taken.
+ *   threads  one for each search.
+ *   cost     two loads a byte; while no needle has begun, and all begin with the same byte, memchr(). */
+POOLBUF_API POOLBUF_NODISCARD size_t poolbuf_search_bytes(poolbuf_search *search, const void *bytes, size_t length,
+                                                          uint32_t *needle);
+POOLBUF_API POOLBUF_NODISCARD size_t poolbuf_search_buffer(poolbuf_search *search, const poolbuf *buffer, size_t index,
+                                                           size_t length, uint32_t *needle);
 
 /* ---- What the inline functions are made of; not for callers ------------------------------------------------------- */
 
