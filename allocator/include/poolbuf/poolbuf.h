@@ -10,6 +10,7 @@
  *     poolbuf_release(buffer);                                 the bytes go back to the pool
  *
  *   buffer.h     the handle: allocate, retain and release, indices, reading and writing, growth, slices
+ *   varint.h     integers of variable length: LEB128 and zigzag
  *   allocator.h  more than one allocator, with options; trim, purge, dump
  *   chunk.h      callbacks and places, to register chunks for I/O
  *   io.h         files and sockets, straight from and to the bytes; pieces for readv() and its kind
@@ -44,6 +45,7 @@
 #include <poolbuf/search.h>
 #include <poolbuf/status.h>
 #include <poolbuf/tracker.h>
+#include <poolbuf/varint.h>
 
 POOLBUF_BEGIN_DECLS
 
