@@ -11,6 +11,7 @@
  *
  *   buffer.h     the handle: allocate, retain and release, indices, reading and writing, growth, slices
  *   varint.h     integers of variable length: LEB128 and zigzag
+ *   text.h       UTF-8, ASCII, ISO-8859-1 and UTF-16 in buffers; C strings, printf(), a line about a buffer
  *   allocator.h  more than one allocator, with options; trim, purge, dump
  *   chunk.h      callbacks and places, to register chunks for I/O
  *   io.h         files and sockets, straight from and to the bytes; pieces for readv() and its kind
@@ -44,6 +45,7 @@
 #include <poolbuf/options.h>
 #include <poolbuf/search.h>
 #include <poolbuf/status.h>
+#include <poolbuf/text.h>
 #include <poolbuf/tracker.h>
 #include <poolbuf/varint.h>
 
