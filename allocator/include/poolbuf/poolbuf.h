@@ -12,6 +12,7 @@
  *   buffer.h     the handle: allocate, retain and release, indices, reading and writing, growth, slices
  *   varint.h     integers of variable length: LEB128 and zigzag
  *   text.h       UTF-8, ASCII, ISO-8859-1 and UTF-16 in buffers; C strings, printf(), a line about a buffer
+ *   hexdump.h    hex dumps, plain and pretty, and back
  *   allocator.h  more than one allocator, with options; trim, purge, dump
  *   chunk.h      callbacks and places, to register chunks for I/O
  *   io.h         files and sockets, straight from and to the bytes; pieces for readv() and its kind
@@ -41,6 +42,7 @@
 #include <poolbuf/compare.h>
 #include <poolbuf/export.h>
 #include <poolbuf/io.h>
+#include <poolbuf/hexdump.h>
 #include <poolbuf/metrics.h>
 #include <poolbuf/options.h>
 #include <poolbuf/search.h>
