@@ -96,10 +96,27 @@ static void resize_in_place(poolbuf *buffer, size_t capacity) {
     }
 }
 
-/* No retained slice is alive. The acquire pairs with the release in derived_end_retained(): what the owners of such slices
- * did to the bytes, and their look at where the buffer comes from, is over before the buffer moves. */
+/* No retained slice is alive of a buffer with memory, or of what a composite's bytes lie in. The acquire pairs with the release
+ * in derived_end_retained(): what the owners of such slices did to the bytes, and their look at where the buffer comes from, is
+ * over before the buffer moves. */
 static bool may_move(const poolbuf *buffer) {
-    return __atomic_load_n(&buffer->shares, __ATOMIC_ACQUIRE) == 0;
+    if (buffer->memory != NULL) {
+        return __atomic_load_n(&buffer->shares, __ATOMIC_ACQUIRE) == 0;
+    }
+    size_t capacity = handle_capacity(buffer);
+    size_t run = 0;
+    for (size_t index = 0; index < capacity; index += run) {
+        size_t leaf_index = 0;
+        uint32_t seen = 0;
+        const poolbuf *leaf = piece_leaf(buffer, index, &leaf_index, &run, &seen);
+        if (leaf == NULL) {
+            return false; /* what was there is gone */
+        }
+        if (__atomic_load_n(&buffer_root(leaf)->shares, __ATOMIC_ACQUIRE) != 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Whether shrinking is worth a move: Netty's rule. Slices keep a buffer where it is. */

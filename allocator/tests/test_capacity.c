@@ -396,6 +396,31 @@ static void nothing_is_discarded_under_a_retained_slice(void **state) {
     assert_true(poolbuf_release(b));
 }
 
+/* Of views of a composite, which move bytes from component to component. */
+static void nothing_is_discarded_under_a_retained_slice_of_a_component(void **state) {
+    (void)state;
+    poolbuf *composite = poolbuf_allocate_composite(allocator, 0);
+    UNIT_OK(poolbuf_set_capacity(composite, 20));
+    UNIT_OK(poolbuf_set_capacity(composite, 40));
+    uint8_t model[40];
+    kinds_fill(composite, model, 40, 8);
+    poolbuf *looking = poolbuf_retained_slice(composite, 10, 20);
+    poolbuf *views[] = {poolbuf_slice(composite, 0, 40), poolbuf_duplicate(composite)};
+    for (size_t i = 0; i < 2; i++) {
+        UNIT_OK(poolbuf_set_indices(views[i], 25, 40));
+        assert_int_equal(poolbuf_discard_read_bytes(views[i]), POOLBUF_ERROR_UNSUPPORTED);
+        assert_int_equal(poolbuf_discard_some_read_bytes(views[i]), POOLBUF_ERROR_UNSUPPORTED);
+        assert_true(indices_are(views[i], 25, 40));
+    }
+    assert_true(kinds_holds(looking, model + 10, 20));
+    assert_true(poolbuf_release(looking));
+    UNIT_OK(poolbuf_discard_read_bytes(views[0]));
+    assert_true(kinds_holds(views[0], model + 25, 15));
+    assert_true(indices_are(views[0], 0, 15));
+    assert_int_equal(poolbuf_capacity(composite), 40);
+    assert_true(poolbuf_release(composite));
+}
+
 #define CAPACITY_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -414,6 +439,7 @@ int main(void) {
         CAPACITY_TEST(discarding_some_waits_for_half_of_the_capacity),
         CAPACITY_TEST(a_composite_discards_components_and_its_capacity_with_them),
         CAPACITY_TEST(nothing_is_discarded_under_a_retained_slice),
+        CAPACITY_TEST(nothing_is_discarded_under_a_retained_slice_of_a_component),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
