@@ -487,5 +487,8 @@ void poolbuf_out_of_bounds_(const poolbuf *buffer) {
 }
 
 poolbuf_allocator *poolbuf_owner(const poolbuf *buffer) {
-    return allocator_of(buffer_root(buffer));
+    const poolbuf *root = buffer_root(buffer);
+    bool naked =
+        root->origin == NULL && handle_count_of(handle_state_get(root)) == 0; /* a dead handle without memory */
+    return naked ? NULL : allocator_of(root);
 }

@@ -200,6 +200,9 @@ poolbuf *poolbuf_unwrap(const poolbuf *buffer) {
 
 size_t poolbuf_pinned_bytes(const poolbuf *buffer) {
     const poolbuf *root = buffer_root(buffer);
+    if (handle_count_of(handle_state_get(root)) == 0) { /* what it keeps of its memory is the pool's */
+        return 0;
+    }
     return (flags_of(root) & POOLBUF_FLAG_COMPOSITE) != 0 ? composite_pinned_bytes(root->origin) : root->usable;
 }
 
