@@ -212,7 +212,10 @@ poolbuf_status poolbuf_reserve_slow_(poolbuf *buffer, size_t length) {
 }
 
 poolbuf_room poolbuf_ensure_writable_try(poolbuf *buffer, size_t length, bool force) {
-    if (length <= poolbuf_writable_bytes(buffer) && buffer_check_alive(buffer)) {
+    if (!buffer_check_alive(buffer)) {
+        return POOLBUF_ROOM_CANNOT;
+    }
+    if (length <= poolbuf_writable_bytes(buffer)) {
         return poolbuf_is_read_only(buffer) ? POOLBUF_ROOM_CANNOT : POOLBUF_ROOM_ENOUGH;
     }
     poolbuf_status status = poolbuf_reserve_slow_(buffer, length);

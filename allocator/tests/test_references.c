@@ -178,6 +178,7 @@ static void the_last_of_several_threads_ends_the_buffer(void **state) {
     X(ensure_writable, poolbuf_ensure_writable(dead, 1) != POOLBUF_OK)                                                 \
     X(ensure_nothing_writable, poolbuf_ensure_writable(dead, 0) != POOLBUF_OK)                                         \
     X(ensure_writable_try, poolbuf_ensure_writable_try(dead, 1, true) == POOLBUF_ROOM_CANNOT)                          \
+    X(ensure_nothing_writable_try, poolbuf_ensure_writable_try(dead, 0, false) == POOLBUF_ROOM_CANNOT)                 \
     X(discard_read_bytes, poolbuf_discard_read_bytes(dead) != POOLBUF_OK)                                              \
     X(discard_some_read_bytes, poolbuf_discard_some_read_bytes(dead) != POOLBUF_OK)                                    \
     X(set_reader_index, poolbuf_set_reader_index(dead, 1) != POOLBUF_OK)                                               \
