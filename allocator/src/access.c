@@ -120,17 +120,28 @@ poolbuf_status poolbuf_get_buffer(const poolbuf *buffer, size_t index, poolbuf *
     return poolbuf_set_buffer(destination, destination_index, buffer, index, length);
 }
 
+/* A composite that grows may make its components one, and release one that the source is a view of: holds that for so long. */
+static poolbuf *hold_source(const poolbuf *buffer, const poolbuf *source, size_t length) {
+    bool grows = buffer->memory == NULL && length > handle_capacity(buffer) - buffer->writer_index;
+    return grows ? poolbuf_retain(buffer_counted(source)) : NULL;
+}
+
 poolbuf_status poolbuf_write_buffer(poolbuf *buffer, poolbuf *source, size_t length) {
     poolbuf_status status = check_read(source, length);
-    if (status == POOLBUF_OK) {
-        status = make_room(buffer, length);
+    if (status != POOLBUF_OK) {
+        return status;
     }
+    poolbuf *held = hold_source(buffer, source, length);
+    status = make_room(buffer, length);
     if (status == POOLBUF_OK) {
         status = copy_checked(buffer, buffer->writer_index, source, source->reader_index, length);
     }
     if (status == POOLBUF_OK) {
         source->reader_index += (uint32_t)length;
         buffer->writer_index += (uint32_t)length;
+    }
+    if (held != NULL) {
+        (void)poolbuf_release(held);
     }
     return status;
 }

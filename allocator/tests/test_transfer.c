@@ -329,6 +329,25 @@ static void a_composite_that_holds_the_same_bytes_twice_copies_them_as_they_were
     }
 }
 
+/* The composite grows, has too many components then, and makes them one: the source would go with the one that it is a slice of. */
+static void a_source_that_lies_in_a_component_outlives_its_consolidation(void **state) {
+    (void)state;
+    uint8_t model[40];
+    poolbuf *composite = poolbuf_allocate_composite(allocator, 1);
+    poolbuf *only = poolbuf_allocate(allocator, 20, 20);
+    kinds_fill(only, model, 20, 18);
+    UNIT_OK(poolbuf_set_writer_index(only, 20));
+    UNIT_OK(poolbuf_composite_add_component(composite, only, true));
+    poolbuf *source = poolbuf_composite_component_slice(composite, 0);
+    memcpy(model + 20, model + 3, 10);
+    UNIT_OK(poolbuf_skip_bytes(source, 3));
+    UNIT_OK(poolbuf_write_buffer(composite, source, 10));
+    assert_int_equal(poolbuf_composite_component_count(composite), 1);
+    assert_true(kinds_holds(composite, model, 30));
+    assert_int_equal(poolbuf_writer_index(composite), 30);
+    assert_true(poolbuf_release(composite));
+}
+
 /* ---- Memory in pieces ---------------------------------------------------------------------------------------------- */
 
 static void use_iovecs(const specimen *subject) {
@@ -495,6 +514,7 @@ int main(void) {
         TRANSFER_TEST(a_transfer_that_overlaps_copies_the_bytes_as_they_were),
         TRANSFER_TEST(a_buffer_is_written_to_itself_even_as_it_grows),
         TRANSFER_TEST(a_composite_that_holds_the_same_bytes_twice_copies_them_as_they_were),
+        TRANSFER_TEST(a_source_that_lies_in_a_component_outlives_its_consolidation),
         TRANSFER_TEST(iovecs_take_and_give_their_pieces_in_order),
         TRANSFER_TEST(iovecs_that_name_too_much_are_refused_as_a_whole),
         TRANSFER_TEST(a_read_only_buffer_refuses_every_transfer_into_it),
