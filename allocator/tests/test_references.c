@@ -366,6 +366,46 @@ static void calls_on_a_dead_view_leave_its_buffer_alone(void **state) {
     assert_true(poolbuf_release(b));
 }
 
+static poolbuf *slice_of_all(poolbuf *b) {
+    return poolbuf_slice(b, 0, poolbuf_capacity(b));
+}
+
+static poolbuf *retained_slice_of_all(poolbuf *b) {
+    return poolbuf_retained_slice(b, 0, poolbuf_capacity(b));
+}
+
+/* What is made of a dead view, by whatever way that came to be, is nothing. */
+static void nothing_can_be_made_of_a_dead_view(void **state) {
+    (void)state;
+    poolbuf *(*const makers[])(poolbuf *) = {poolbuf_duplicate,    poolbuf_retained_duplicate,
+                                             poolbuf_as_read_only, poolbuf_unreleasable,
+                                             slice_of_all,         retained_slice_of_all};
+    static const bool retained[] = {false, true, false, false, false, true};
+    for (size_t i = 0; i < 36; i++) {
+        poolbuf *b = poolbuf_allocate(allocator, 16, 16);
+        UNIT_OK(poolbuf_write_zero(b, 16));
+        poolbuf *first = makers[i / 6](b);
+        poolbuf *second = makers[i % 6](first);
+        assert_non_null(second);
+        bool unreleasable = i / 6 == 3; /* so is what is made of it */
+        if (retained[i % 6] && !unreleasable) {
+            assert_true(poolbuf_release(second));
+        }
+        if (retained[i / 6]) {
+            assert_true(poolbuf_release(first));
+        }
+        assert_true(poolbuf_release(b));
+        assert_int_equal(poolbuf_ref_count(second), 0);
+        uint64_t before = misuses();
+        for (size_t j = 0; j < 6; j++) {
+            assert_null(makers[j](first));
+            assert_null(makers[j](second));
+        }
+        assert_int_equal(misuses(), before + 12);
+        assert_int_equal(unit_metrics(allocator).live_buffers, 0);
+    }
+}
+
 #define REFERENCES_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -382,6 +422,7 @@ int main(void) {
         REFERENCES_TEST(a_dead_buffer_is_no_component_and_no_composite_takes_any),
         REFERENCES_TEST(a_dead_buffer_cannot_be_brought_back),
         REFERENCES_TEST(calls_on_a_dead_view_leave_its_buffer_alone),
+        REFERENCES_TEST(nothing_can_be_made_of_a_dead_view),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     if (RUNNING_ON_VALGRIND) {

@@ -4,6 +4,8 @@
 
 #include <pthread.h>
 
+#include <poolbuf/tracker.h>
+
 #include "allocator.h"
 #include "kinds.h"
 
@@ -353,6 +355,71 @@ static void what_is_small_or_pins_too_much_is_copied(void **state) {
     assert_true(poolbuf_release(b));
 }
 
+/* ---- The leak detector ----------------------------------------------------------------------------------------------- */
+
+static struct {
+    const poolbuf *buffer;
+    unsigned touches, slices, allocated, released;
+} told;
+
+static uint32_t each_one(void) {
+    return 1;
+}
+
+static bool tell_allocated(poolbuf *buffer, poolbuf_allocator *owner, size_t capacity) {
+    (void)buffer;
+    (void)owner;
+    (void)capacity;
+    told.allocated++;
+    return true;
+}
+
+static void tell_accessed(const poolbuf *buffer, poolbuf_access access, const char *hint) {
+    (void)hint;
+    told.buffer = buffer;
+    told.touches += access == POOLBUF_ACCESS_TOUCH;
+    told.slices += access == POOLBUF_ACCESS_SLICE;
+}
+
+static void tell_released(const poolbuf *buffer) {
+    (void)buffer;
+    told.released++;
+}
+
+static void every_view_is_told_of_as_the_buffer_that_it_is_cut_from(void **state) {
+    (void)state;
+    static const poolbuf_tracker tracker = {.struct_size = sizeof tracker,
+                                            .next_gap = each_one,
+                                            .allocated = tell_allocated,
+                                            .accessed = tell_accessed,
+                                            .released = tell_released};
+    memset(&told, 0, sizeof told);
+    UNIT_OK(poolbuf_tracker_register(&tracker));
+    uint8_t model[16];
+    poolbuf *b = counting(16, model);
+    poolbuf *views[] = {poolbuf_slice(b, 0, 8),        poolbuf_duplicate(b),
+                        poolbuf_as_read_only(b),       poolbuf_unreleasable(b),
+                        poolbuf_read_slice(b, 4),      poolbuf_retained_slice(b, 0, 8),
+                        poolbuf_retained_duplicate(b), poolbuf_read_retained_slice(b, 4)};
+    assert_int_equal(told.slices, 8);
+    for (unsigned i = 0; i < 8; i++) {
+        poolbuf_touch(poolbuf_duplicate(views[i]), "view");
+        assert_int_equal(told.touches, i + 1);
+        assert_ptr_equal(told.buffer, b);
+        assert_int_equal(told.released, 0);
+        (void)(i >= 5 && poolbuf_release(views[i]));
+    }
+    assert_int_equal(told.allocated, 1);                           /* views are not sampled */
+    poolbuf *composite = poolbuf_allocate_composite(allocator, 0); /* and a composite is a buffer as others are */
+    UNIT_OK(poolbuf_composite_add_component(composite, b, true));
+    assert_int_equal(told.allocated, 2);
+    poolbuf_touch(poolbuf_slice(composite, 0, 2), "composite");
+    assert_ptr_equal(told.buffer, composite);
+    assert_true(poolbuf_release(composite));
+    assert_int_equal(told.released, 2);
+    UNIT_OK(poolbuf_tracker_register(NULL));
+}
+
 /* ---- Threads ------------------------------------------------------------------------------------------------------- */
 
 typedef struct reader {
@@ -443,6 +510,7 @@ int main(void) {
         COUNTS_TEST(unwrapping_gives_the_buffer_that_counts_or_that_is_held),
         COUNTS_TEST(a_view_pins_the_whole_buffer_and_of_a_composite_its_components),
         COUNTS_TEST(what_is_small_or_pins_too_much_is_copied),
+        COUNTS_TEST(every_view_is_told_of_as_the_buffer_that_it_is_cut_from),
         COUNTS_TEST(threads_that_share_a_buffer_read_it_through_views_of_their_own),
         COUNTS_TEST(retained_views_are_read_and_released_by_other_threads),
     };
