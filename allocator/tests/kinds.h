@@ -43,10 +43,10 @@ void kinds_fill(poolbuf *buffer, uint8_t *model, size_t length, uint32_t seed);
 /* Whether a buffer's first bytes are those of the model; with fetches of several lengths. */
 bool kinds_holds(const poolbuf *buffer, const uint8_t *model, size_t length);
 
-/* Ends the test, with the name of the kind that is being tested, unless it holds. */
-void kinds_expect(bool holds, const char *condition, const char *file, int line);
+/* Ends the test, with the name of the kind that is being tested. */
+_Noreturn void kinds_failed(const char *condition, const char *file, int line);
 
-#define EXPECT(condition)          kinds_expect(condition, #condition, __FILE__, __LINE__)
+#define EXPECT(condition)          ((condition) ? (void)0 : kinds_failed(#condition, __FILE__, __LINE__))
 #define EXPECT_OK(call)            EXPECT((call) == POOLBUF_OK)
 #define EXPECT_STATUS(call, which) EXPECT((call) == POOLBUF_ERROR_##which)
 

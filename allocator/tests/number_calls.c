@@ -133,6 +133,7 @@ uint64_t number_value(const number_calls *number, const uint8_t *bytes) {
     if (number->is_bool) {
         return bits != 0;
     }
-    bool negative = number->is_signed && (bits >> (8 * number->width - 1) & 1) != 0;
+    uint8_t highest = number->big ? bytes[0] : bytes[number->width - 1];
+    bool negative = number->is_signed && highest >= 0x80;
     return negative && number->width < 8 ? bits | UINT64_MAX << (8 * number->width) : bits;
 }
