@@ -345,6 +345,36 @@ static void a_dead_buffer_cannot_be_brought_back(void **state) {
     assert_true(poolbuf_release(second));
 }
 
+static void views_that_share_a_count_die_with_it(void **state) {
+    (void)state;
+    uint8_t model[32];
+    poolbuf *b = poolbuf_allocate(allocator, 32, 32);
+    kinds_fill(b, model, 32, 5);
+    poolbuf *retained = poolbuf_retained_slice(b, 4, 20);
+    poolbuf *of_buffer[] = {poolbuf_slice(b, 0, 4), poolbuf_duplicate(b), poolbuf_as_read_only(b)};
+    poolbuf *of_retained[] = {poolbuf_slice(retained, 0, 4), poolbuf_duplicate(retained),
+                              poolbuf_unreleasable(retained)};
+    assert_false(poolbuf_release(b)); /* the retained one holds it, and with it its views */
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(poolbuf_ref_count(of_buffer[i]), 1);
+        assert_int_equal(poolbuf_ref_count(of_retained[i]), 1);
+    }
+    assert_true(kinds_holds(of_buffer[1], model, 32));
+    (void)poolbuf_retain(b);
+    assert_true(poolbuf_release(retained));
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(poolbuf_ref_count(of_retained[i]), 0);
+        assert_int_equal(poolbuf_capacity(of_retained[i]), 0);
+        assert_int_equal(poolbuf_readable_bytes(of_retained[i]), 0);
+        assert_int_equal(poolbuf_ref_count(of_buffer[i]), 1);
+    }
+    assert_true(poolbuf_release(b));
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(poolbuf_ref_count(of_buffer[i]), 0);
+        assert_int_equal(poolbuf_capacity(of_buffer[i]), 0);
+    }
+}
+
 /* Its buffer is dead: so is whatever shared its count, and what held it lives. */
 static void calls_on_a_dead_view_leave_its_buffer_alone(void **state) {
     (void)state;
@@ -421,6 +451,7 @@ int main(void) {
         REFERENCES_TEST(a_dead_buffer_has_nothing_and_stays_as_it_is),
         REFERENCES_TEST(a_dead_buffer_is_no_component_and_no_composite_takes_any),
         REFERENCES_TEST(a_dead_buffer_cannot_be_brought_back),
+        REFERENCES_TEST(views_that_share_a_count_die_with_it),
         REFERENCES_TEST(calls_on_a_dead_view_leave_its_buffer_alone),
         REFERENCES_TEST(nothing_can_be_made_of_a_dead_view),
     };

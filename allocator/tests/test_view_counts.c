@@ -1,5 +1,5 @@
-/* Unit tests of whose references views are: who shares a count, who keeps whom alive, who dies with whom; and of views that several
- * threads read and release. */
+/* Unit tests of whose references views are: who shares a count, who keeps whom alive; and of views that several threads read
+ * and release. Dead views are in test_references.c. */
 #include "unit.h"
 
 #include <pthread.h>
@@ -173,35 +173,6 @@ static void many_retained_views_of_one_buffer_end_before_and_after_it(void **sta
             assert_true(poolbuf_release(b));
         }
         assert_int_equal(unit_metrics(allocator).live_buffers, 0);
-    }
-}
-
-static void views_that_share_a_count_die_with_it(void **state) {
-    (void)state;
-    uint8_t model[32];
-    poolbuf *b = counting(32, model);
-    poolbuf *retained = poolbuf_retained_slice(b, 4, 20);
-    poolbuf *of_buffer[] = {poolbuf_slice(b, 0, 4), poolbuf_duplicate(b), poolbuf_as_read_only(b)};
-    poolbuf *of_retained[] = {poolbuf_slice(retained, 0, 4), poolbuf_duplicate(retained),
-                              poolbuf_unreleasable(retained)};
-    assert_false(poolbuf_release(b)); /* the retained one holds it, and with it its views */
-    for (size_t i = 0; i < 3; i++) {
-        assert_int_equal(poolbuf_ref_count(of_buffer[i]), 1);
-        assert_int_equal(poolbuf_ref_count(of_retained[i]), 1);
-    }
-    assert_true(kinds_holds(of_buffer[1], model, 32));
-    (void)poolbuf_retain(b);
-    assert_true(poolbuf_release(retained));
-    for (size_t i = 0; i < 3; i++) {
-        assert_int_equal(poolbuf_ref_count(of_retained[i]), 0);
-        assert_int_equal(poolbuf_capacity(of_retained[i]), 0);
-        assert_int_equal(poolbuf_readable_bytes(of_retained[i]), 0);
-        assert_int_equal(poolbuf_ref_count(of_buffer[i]), 1);
-    }
-    assert_true(poolbuf_release(b));
-    for (size_t i = 0; i < 3; i++) {
-        assert_int_equal(poolbuf_ref_count(of_buffer[i]), 0);
-        assert_int_equal(poolbuf_capacity(of_buffer[i]), 0);
     }
 }
 
@@ -504,7 +475,6 @@ int main(void) {
         COUNTS_TEST(a_retained_view_counts_for_itself_and_holds_one_reference),
         COUNTS_TEST(a_chain_of_retained_views_ends_in_any_order),
         COUNTS_TEST(many_retained_views_of_one_buffer_end_before_and_after_it),
-        COUNTS_TEST(views_that_share_a_count_die_with_it),
         COUNTS_TEST(a_component_goes_when_neither_composite_nor_view_needs_it),
         COUNTS_TEST(no_release_of_an_unreleasable_view_or_of_a_view_of_it_counts),
         COUNTS_TEST(unwrapping_gives_the_buffer_that_counts_or_that_is_held),
