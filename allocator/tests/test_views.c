@@ -349,6 +349,152 @@ static void a_retained_view_keeps_the_capacity_that_it_was_made_with(void **stat
     assert_true(poolbuf_release(b));
 }
 
+/* ---- At random ------------------------------------------------------------------------------------------------------ */
+
+/* A view and what it should be: a range of the model, and its indices and marks. */
+typedef struct shown {
+    poolbuf *buffer;
+    size_t offset, length;
+    size_t reader, writer, reader_mark, writer_mark;
+    bool writable;
+    size_t form; /* FORM_COUNT: the buffer itself */
+} shown;
+
+static unit_random numbers;
+
+static size_t below(size_t limit) {
+    return unit_random_below(&numbers, (uint32_t)limit);
+}
+
+static shown new_view(shown *of) {
+    size_t form = below(FORM_COUNT);
+    size_t index = below(of->length + 1);
+    size_t length = below(of->length - index + 1);
+    if (form == 2 || form == 3) { /* those that read: from where they are told to, as far as that is readable */
+        index = below(of->writer + 1);
+        length = below(of->writer - index + 1);
+        of->reader = index + length;
+    }
+    shown made = {.buffer = forms[form].make(of->buffer, index, length),
+                  .offset = of->offset + index,
+                  .length = length,
+                  .writer = length,
+                  .writable = of->writable && forms[form].writable,
+                  .form = form};
+    EXPECT(made.buffer != NULL);
+    return made;
+}
+
+static void change_bytes(const shown *view, uint8_t *model) {
+    size_t index = below(view->length + 1);
+    size_t length = below(view->length - index + 1);
+    uint8_t bytes[CAPACITY];
+    for (size_t i = 0; i < length; i++) {
+        bytes[i] = (uint8_t)unit_random_next(&numbers);
+    }
+    bool zero = below(4) == 0;
+    poolbuf_status status =
+        zero ? poolbuf_set_zero(view->buffer, index, length) : poolbuf_set_bytes(view->buffer, index, bytes, length);
+    if (view->writable) {
+        EXPECT(status == POOLBUF_OK);
+        memcpy(model + view->offset + index, bytes, zero ? 0 : length);
+        memset(model + view->offset + index, 0, zero ? length : 0);
+    } else {
+        EXPECT(status == POOLBUF_ERROR_READ_ONLY || length == 0);
+    }
+}
+
+static void transfer(shown *to, shown *from, uint8_t *model) {
+    size_t length = below(from->writer - from->reader + 1);
+    bool fits = length <= to->length - to->writer;
+    if (!fits || !to->writable) { /* some would grow, and then have another capacity than the model */
+        return;
+    }
+    EXPECT_OK(poolbuf_write_buffer(to->buffer, from->buffer, length));
+    memmove(model + to->offset + to->writer, model + from->offset + from->reader, length);
+    from->reader += length;
+    to->writer += length;
+}
+
+static void change_indices(shown *view) {
+    size_t writer = below(view->length + 1);
+    size_t reader = below(writer + 1);
+    switch (below(4)) {
+    case 0:
+        EXPECT_OK(poolbuf_mark_reader_index(view->buffer));
+        EXPECT_OK(poolbuf_mark_writer_index(view->buffer));
+        view->reader_mark = view->reader;
+        view->writer_mark = view->writer;
+        break;
+    case 1:
+        if (poolbuf_reset_reader_index(view->buffer) == POOLBUF_OK) {
+            view->reader = view->reader_mark;
+        } else {
+            EXPECT(view->reader_mark > view->writer);
+        }
+        break;
+    case 2:
+        if (poolbuf_reset_writer_index(view->buffer) == POOLBUF_OK) {
+            view->writer = view->writer_mark;
+        } else {
+            EXPECT(view->writer_mark < view->reader);
+        }
+        break;
+    default:
+        EXPECT_OK(poolbuf_set_indices(view->buffer, reader, writer));
+        view->reader = reader;
+        view->writer = writer;
+    }
+}
+
+static shown *one_of(shown *views, size_t count) {
+    shown *view = &views[below(count)];
+    EXPECT(view->buffer != NULL);
+    return view;
+}
+
+static void call_at_random(const specimen *subject) {
+    uint8_t model[CAPACITY];
+    shown views[24] = {{.buffer = subject->buffer, .length = CAPACITY, .writable = true, .form = FORM_COUNT}};
+    size_t count = 1;
+    kinds_fill(subject->buffer, model, CAPACITY, 9);
+    for (int step = 0; step < 400; step++) {
+        shown *view = one_of(views, count);
+        switch (below(5)) {
+        case 0:
+            if (count < sizeof views / sizeof views[0]) {
+                views[count] = new_view(view);
+                count++;
+            }
+            break;
+        case 1:
+            change_bytes(view, model);
+            break;
+        case 2:
+            transfer(view, one_of(views, count), model);
+            break;
+        default:
+            change_indices(view);
+        }
+        for (size_t i = 0; i < count; i++) {
+            EXPECT(poolbuf_capacity(views[i].buffer) == views[i].length);
+            EXPECT(indices_are(views[i].buffer, views[i].reader, views[i].writer));
+            EXPECT(kinds_holds(views[i].buffer, model + views[i].offset, views[i].length));
+        }
+    }
+    for (size_t i = count; i-- > 1;) {
+        end_view(views[i].form, views[i].buffer);
+    }
+}
+
+static void random_calls_through_views_agree_with_a_plain_array(void **state) {
+    (void)state;
+    numbers = unit_random_start("views", 21);
+    for (int round = 0; round < 3; round++) {
+        kinds_each(allocator, CAPACITY, call_at_random);
+    }
+}
+
 /* ---- Of composites ------------------------------------------------------------------------------------------------- */
 
 static poolbuf *three_components(uint8_t *model) {
@@ -469,6 +615,7 @@ int main(void) {
         VIEWS_TEST(a_duplicate_follows_the_capacity_and_changes_it_for_all),
         VIEWS_TEST(a_write_to_a_duplicate_grows_its_buffer),
         VIEWS_TEST(a_retained_view_keeps_the_capacity_that_it_was_made_with),
+        VIEWS_TEST(random_calls_through_views_agree_with_a_plain_array),
         VIEWS_TEST(a_slice_of_a_composite_shows_what_lies_at_its_place_and_no_more),
         VIEWS_TEST(a_retained_view_of_a_composite_stays_as_it_was),
         VIEWS_TEST(a_duplicate_of_a_composite_follows_its_components),
