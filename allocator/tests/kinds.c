@@ -18,7 +18,7 @@ static poolbuf *some(poolbuf *buffer) {
     return buffer;
 }
 
-/* ---- In one piece ------------------------------------------------------------------------------------------------- */
+/* ---- In one piece ----------------------------------------------------------------------------------------------- */
 
 static poolbuf *direct(poolbuf_allocator *allocator, size_t capacity) {
     return some(poolbuf_allocate_direct(allocator, capacity, SIZE_MAX));
@@ -104,7 +104,7 @@ static poolbuf *retained_duplicate(poolbuf_allocator *allocator, size_t capacity
     return only_owner(poolbuf_retained_duplicate(root), root);
 }
 
-/* ---- In several pieces -------------------------------------------------------------------------------------------- */
+/* ---- In several pieces ------------------------------------------------------------------------------------------ */
 
 /* A buffer that shows length bytes; not from its beginning, and not up to its end. */
 static poolbuf *part(poolbuf_allocator *allocator, size_t length, unsigned which) {
@@ -184,7 +184,7 @@ static poolbuf *retained_duplicate_of_composite(poolbuf_allocator *allocator, si
     return made;
 }
 
-/* ---- The table ---------------------------------------------------------------------------------------------------- */
+/* ---- The table -------------------------------------------------------------------------------------------------- */
 
 enum {
     GROWS = 1,
@@ -262,7 +262,7 @@ void kinds_each(poolbuf_allocator *allocator, size_t capacity, void (*check)(con
     current = "no kind";
 }
 
-/* ---- Bytes -------------------------------------------------------------------------------------------------------- */
+/* ---- Bytes ------------------------------------------------------------------------------------------------------ */
 
 void kinds_fill(poolbuf *buffer, uint8_t *model, size_t length, uint32_t seed) {
     for (size_t i = 0; i < length; i++) {

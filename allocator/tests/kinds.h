@@ -1,7 +1,8 @@
 /* Buffers of every kind, so that one test says of all of them what it says of one.
  *
- * A specimen has a capacity that was asked for, both indices 0, and bytes that may be written. How it came to be is the kind's:
- * plain, wrapped, a view, several pieces cut at odd places, views of those. A failed EXPECT() names the kind. */
+ * A specimen has a capacity that was asked for, both indices 0, and bytes that may be written. How it came to be is
+ * the kind's: plain, wrapped, a view, several pieces cut at odd places, views of those. A failed EXPECT() names the
+ * kind. */
 #ifndef KINDS_H
 #define KINDS_H
 

@@ -1,4 +1,5 @@
-/* The accessors of every number type, as a table: what they take and give is bits, so that one test does for all of them. */
+/* The accessors of every number type, as a table: what they take and give is bits, so that one test does for all of
+ * them. */
 #ifndef NUMBER_CALLS_H
 #define NUMBER_CALLS_H
 

@@ -35,7 +35,7 @@ static int tear_down(void **state) {
         }                                                                                                              \
     } while (0)
 
-/* ---- At an index -------------------------------------------------------------------------------------------------- */
+/* ---- At an index ------------------------------------------------------------------------------------------------ */
 
 static void set_and_get_at_every_index(const specimen *subject) {
     uint8_t model[CAPACITY];
@@ -86,7 +86,7 @@ static void numbers_outside_the_capacity_are_refused_and_change_nothing(void **s
     kinds_each(allocator, CAPACITY, get_and_set_outside);
 }
 
-/* ---- In sequence -------------------------------------------------------------------------------------------------- */
+/* ---- In sequence ------------------------------------------------------------------------------------------------ */
 
 /* Fills the capacity with numbers of one type from a start on, and reads them back. */
 static void write_and_read(const specimen *subject, const number_calls *number, size_t start) {
@@ -180,7 +180,7 @@ static void a_number_past_the_capacity_grows_the_buffer_or_changes_nothing(void 
     }
 }
 
-/* ---- Values that are special --------------------------------------------------------------------------------------- */
+/* ---- Values that are special ------------------------------------------------------------------------------------ */
 
 static void signs_are_carried_and_bits_above_24_ignored(void **state) {
     (void)state;
@@ -254,7 +254,7 @@ static void floats_keep_every_bit(void **state) {
     assert_true(poolbuf_release(b));
 }
 
-/* ---- Read-only ----------------------------------------------------------------------------------------------------- */
+/* ---- Read-only -------------------------------------------------------------------------------------------------- */
 
 static void write_to_read_only(const specimen *subject) {
     uint8_t model[CAPACITY];

@@ -1,5 +1,5 @@
-/* Unit tests of capacity.c on every kind of buffer: growing, shrinking, making room, dropping what has been read. What plain buffers
- * do by size class is in test_buffer.c. */
+/* Unit tests of capacity.c on every kind of buffer: growing, shrinking, making room, dropping what has been read.
+ * What plain buffers do by size class is in test_buffer.c. */
 #include "unit.h"
 
 #include "allocator.h"
@@ -26,7 +26,7 @@ static bool indices_are(const poolbuf *buffer, size_t reader, size_t writer) {
     return poolbuf_reader_index(buffer) == reader && poolbuf_writer_index(buffer) == writer;
 }
 
-/* ---- Growing and shrinking ----------------------------------------------------------------------------------------- */
+/* ---- Growing and shrinking -------------------------------------------------------------------------------------- */
 
 static void resize_each_way(const specimen *subject) {
     static const size_t capacities[] = {62, 64, 100, 400, 399, 5000, 4999, 2000, 300, 62, 40, 39, 10, 1, 0, 1, 200};
@@ -154,7 +154,7 @@ static void growing_without_memory_changes_nothing(void **state) {
     UNIT_OK(poolbuf_allocator_destroy(small));
 }
 
-/* ---- Making room --------------------------------------------------------------------------------------------------- */
+/* ---- Making room ------------------------------------------------------------------------------------------------ */
 
 static void make_room(const specimen *subject) {
     poolbuf *b = subject->buffer;
@@ -292,7 +292,7 @@ static void a_composite_grows_by_the_same_rule_and_by_a_component(void **state) 
     assert_true(poolbuf_release(composite));
 }
 
-/* ---- Dropping what has been read ----------------------------------------------------------------------------------- */
+/* ---- Dropping what has been read -------------------------------------------------------------------------------- */
 
 /* A retained slice is looked at by itself, so nothing moves under it. */
 static bool is_retained(const specimen *subject) {

@@ -26,7 +26,7 @@ static bool indices_are(const poolbuf *buffer, size_t reader, size_t writer) {
            poolbuf_readable_bytes(buffer) == writer - reader;
 }
 
-/* ---- Bounds -------------------------------------------------------------------------------------------------------- */
+/* ---- Bounds ----------------------------------------------------------------------------------------------------- */
 
 static void set_each_index(const specimen *subject) {
     poolbuf *b = subject->buffer;
@@ -116,7 +116,7 @@ static void what_is_readable_and_writable_follows_from_the_indices(void **state)
     kinds_each(allocator, CAPACITY, ask_and_skip);
 }
 
-/* ---- Marks --------------------------------------------------------------------------------------------------------- */
+/* ---- Marks ------------------------------------------------------------------------------------------------------ */
 
 static void mark_and_reset(const specimen *subject) {
     poolbuf *b = subject->buffer;
@@ -280,7 +280,7 @@ static void marks_move_down_with_the_bytes_and_stop_at_0(void **state) {
     discard_with_marks(10, 10, 10);
 }
 
-/* ---- The empty buffer ---------------------------------------------------------------------------------------------- */
+/* ---- The empty buffer ------------------------------------------------------------------------------------------- */
 
 static void the_empty_buffer_has_indices_that_are_0_and_stay_so(void **state) {
     (void)state;

@@ -1,5 +1,6 @@
-/* Unit tests of counting: many references at once, too many, too few; and of every call on a buffer that is dead, which POOLBUF_MISUSE=
- * count, set for this program, lets us see from the inside. What the tracker is told is in test_hooks.c.
+/* Unit tests of counting: many references at once, too many, too few; and of every call on a buffer that is dead,
+ * which POOLBUF_MISUSE=count, set for this program, lets us see from the inside. What the tracker is told is in
+ * test_hooks.c.
  *
  * That a sole owner's release is no atomic operation is said in buffer.h and cannot be seen from here. */
 #include "unit.h"
@@ -39,7 +40,7 @@ static uint64_t misuses(void) {
     return unit_metrics(allocator).misuses;
 }
 
-/* ---- Live buffers -------------------------------------------------------------------------------------------------- */
+/* ---- Live buffers ----------------------------------------------------------------------------------------------- */
 
 static void count_many(const specimen *subject) {
     poolbuf *b = subject->owner;
@@ -136,7 +137,7 @@ static void the_last_of_several_threads_ends_the_buffer(void **state) {
     }
 }
 
-/* ---- Dead buffers --------------------------------------------------------------------------------------------------- */
+/* ---- Dead buffers ----------------------------------------------------------------------------------------------- */
 
 /* Whether a call on a dead buffer was refused; live is another buffer, in which nothing may change. */
 #define CALLS(X)                                                                                                       \

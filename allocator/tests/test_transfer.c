@@ -45,7 +45,7 @@ static const struct {
 
 #define OUTSIDE_COUNT (sizeof outside / sizeof outside[0])
 
-/* ---- Bytes --------------------------------------------------------------------------------------------------------- */
+/* ---- Bytes ------------------------------------------------------------------------------------------------------ */
 
 static void set_and_get_each_range(const specimen *subject) {
     uint8_t model[SMALL];
@@ -179,7 +179,7 @@ static void writes_past_the_capacity_grow_the_buffer_or_change_nothing(void **st
     kinds_each(allocator, CAPACITY, write_past_the_end);
 }
 
-/* ---- From buffer to buffer ----------------------------------------------------------------------------------------- */
+/* ---- From buffer to buffer -------------------------------------------------------------------------------------- */
 
 static void transfer_at_random(const specimen *to, const specimen *from) {
     uint8_t to_model[CAPACITY];
@@ -329,7 +329,8 @@ static void a_composite_that_holds_the_same_bytes_twice_copies_them_as_they_were
     }
 }
 
-/* The composite grows, has too many components then, and makes them one: the source would go with the one that it is a slice of. */
+/* The composite grows, has too many components then, and makes them one: the source would go with the one that it is
+ * a slice of. */
 static void a_source_that_lies_in_a_component_outlives_its_consolidation(void **state) {
     (void)state;
     uint8_t model[40];
@@ -348,7 +349,7 @@ static void a_source_that_lies_in_a_component_outlives_its_consolidation(void **
     assert_true(poolbuf_release(composite));
 }
 
-/* ---- Memory in pieces ---------------------------------------------------------------------------------------------- */
+/* ---- Memory in pieces ------------------------------------------------------------------------------------------- */
 
 static void use_iovecs(const specimen *subject) {
     uint8_t model[CAPACITY];
@@ -416,7 +417,7 @@ static void iovecs_that_name_too_much_are_refused_as_a_whole(void **state) {
     kinds_each(allocator, CAPACITY, misuse_iovecs);
 }
 
-/* ---- Read-only ----------------------------------------------------------------------------------------------------- */
+/* ---- Read-only -------------------------------------------------------------------------------------------------- */
 
 static void write_to_read_only(const specimen *subject) {
     uint8_t model[CAPACITY];
@@ -457,7 +458,7 @@ static void a_read_only_buffer_refuses_every_transfer_into_it(void **state) {
     kinds_each(allocator, CAPACITY, write_to_read_only);
 }
 
-/* ---- Copies -------------------------------------------------------------------------------------------------------- */
+/* ---- Copies ----------------------------------------------------------------------------------------------------- */
 
 static void check_copy(const specimen *subject, poolbuf *copy, const uint8_t *bytes, size_t length) {
     EXPECT(copy != NULL);

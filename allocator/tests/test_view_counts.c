@@ -1,5 +1,5 @@
-/* Unit tests of whose references views are: who shares a count, who keeps whom alive; and of views that several threads read
- * and release. Dead views are in test_references.c. */
+/* Unit tests of whose references views are: who shares a count, who keeps whom alive; and of views that several
+ * threads read and release. Dead views are in test_references.c. */
 #include "unit.h"
 
 #include <pthread.h>
@@ -37,7 +37,7 @@ static poolbuf *counting(size_t length, uint8_t *model) {
     return b;
 }
 
-/* ---- Counts -------------------------------------------------------------------------------------------------------- */
+/* ---- Counts ----------------------------------------------------------------------------------------------------- */
 
 /* Views that share a count: whatever is done to one is done to the buffer. */
 static void share_the_count(const specimen *subject) {
@@ -95,7 +95,7 @@ static void a_retained_view_counts_for_itself_and_holds_one_reference(void **sta
     kinds_each(allocator, CAPACITY, count_for_itself);
 }
 
-/* ---- Who keeps whom ------------------------------------------------------------------------------------------------ */
+/* ---- Who keeps whom --------------------------------------------------------------------------------------------- */
 
 typedef struct link {
     poolbuf *buffer;
@@ -199,7 +199,7 @@ static void a_component_goes_when_neither_composite_nor_view_needs_it(void **sta
     }
 }
 
-/* ---- Unreleasable -------------------------------------------------------------------------------------------------- */
+/* ---- Unreleasable ----------------------------------------------------------------------------------------------- */
 
 static void ignore_releases(const specimen *subject) {
     uint8_t model[CAPACITY];
@@ -233,7 +233,7 @@ static void no_release_of_an_unreleasable_view_or_of_a_view_of_it_counts(void **
     kinds_each(allocator, CAPACITY, ignore_releases);
 }
 
-/* ---- What a view looks at, and pins --------------------------------------------------------------------------------- */
+/* ---- What a view looks at, and pins ----------------------------------------------------------------------------- */
 
 static void unwrapping_gives_the_buffer_that_counts_or_that_is_held(void **state) {
     (void)state;
@@ -327,7 +327,7 @@ static void what_is_small_or_pins_too_much_is_copied(void **state) {
     assert_true(poolbuf_release(b));
 }
 
-/* ---- The leak detector ----------------------------------------------------------------------------------------------- */
+/* ---- The leak detector ------------------------------------------------------------------------------------------ */
 
 static struct {
     const poolbuf *buffer;
@@ -392,7 +392,7 @@ static void every_view_is_told_of_as_the_buffer_that_it_is_cut_from(void **state
     UNIT_OK(poolbuf_tracker_register(NULL));
 }
 
-/* ---- Threads ------------------------------------------------------------------------------------------------------- */
+/* ---- Threads ---------------------------------------------------------------------------------------------------- */
 
 typedef struct reader {
     pthread_t thread;

@@ -1,5 +1,5 @@
-/* Unit tests of views on every kind of buffer: what they show, what bounds them, what they follow. Whose references they are is in
- * test_view_counts.c; slices of plain buffers are in test_derived.c as well. */
+/* Unit tests of views on every kind of buffer: what they show, what bounds them, what they follow. Whose references
+ * they are is in test_view_counts.c; slices of plain buffers are in test_derived.c as well. */
 #include "unit.h"
 
 #include "allocator.h"
@@ -28,7 +28,7 @@ static bool indices_are(const poolbuf *buffer, size_t reader, size_t writer) {
     return poolbuf_reader_index(buffer) == reader && poolbuf_writer_index(buffer) == writer;
 }
 
-/* ---- The forms that there are -------------------------------------------------------------------------------------- */
+/* ---- The forms that there are ----------------------------------------------------------------------------------- */
 
 static poolbuf *read_slice(poolbuf *b, size_t index, size_t length) {
     return poolbuf_set_reader_index(b, index) == POOLBUF_OK ? poolbuf_read_slice(b, length) : NULL;
@@ -79,7 +79,7 @@ static void end_view(size_t form, poolbuf *view) {
     }
 }
 
-/* ---- What they show ------------------------------------------------------------------------------------------------ */
+/* ---- What they show --------------------------------------------------------------------------------------------- */
 
 static void show_a_range(const specimen *subject) {
     uint8_t model[CAPACITY];
@@ -185,7 +185,7 @@ static void a_duplicate_has_everything_and_the_indices_as_they_were(void **state
     kinds_each(allocator, CAPACITY, duplicate_all);
 }
 
-/* ---- Bounds -------------------------------------------------------------------------------------------------------- */
+/* ---- Bounds ----------------------------------------------------------------------------------------------------- */
 
 static void slice_outside(const specimen *subject) {
     static const struct {
@@ -269,7 +269,7 @@ static void bytes_are_lent_in_place_where_they_lie_in_one_piece(void **state) {
     kinds_each(allocator, CAPACITY, look_in_place);
 }
 
-/* ---- What they follow ---------------------------------------------------------------------------------------------- */
+/* ---- What they follow ------------------------------------------------------------------------------------------- */
 
 static void follow(const specimen *subject) {
     uint8_t model[CAPACITY];
@@ -349,7 +349,7 @@ static void a_retained_view_keeps_the_capacity_that_it_was_made_with(void **stat
     assert_true(poolbuf_release(b));
 }
 
-/* ---- At random ------------------------------------------------------------------------------------------------------ */
+/* ---- At random -------------------------------------------------------------------------------------------------- */
 
 /* A view and what it should be: a range of the model, and its indices and marks. */
 typedef struct shown {
@@ -495,7 +495,7 @@ static void random_calls_through_views_agree_with_a_plain_array(void **state) {
     }
 }
 
-/* ---- Of composites ------------------------------------------------------------------------------------------------- */
+/* ---- Of composites ---------------------------------------------------------------------------------------------- */
 
 static poolbuf *three_components(uint8_t *model) {
     poolbuf *composite = poolbuf_allocate_composite(allocator, 0);
@@ -572,7 +572,7 @@ static void a_duplicate_of_a_composite_follows_its_components(void **state) {
     assert_true(poolbuf_release(composite));
 }
 
-/* ---- The empty buffer ---------------------------------------------------------------------------------------------- */
+/* ---- The empty buffer ------------------------------------------------------------------------------------------- */
 
 static void every_view_of_the_empty_buffer_is_the_empty_buffer(void **state) {
     (void)state;
