@@ -96,9 +96,9 @@ static void resize_in_place(poolbuf *buffer, size_t capacity) {
     }
 }
 
-/* No retained slice is alive of a buffer with memory, or of what a composite's bytes lie in. The acquire pairs with the release
- * in derived_end_retained(): what the owners of such slices did to the bytes, and their look at where the buffer comes from, is
- * over before the buffer moves. */
+/* No retained slice is alive of a buffer with memory, or of what a composite's bytes lie in. The acquire pairs with the
+ * release in derived_end_retained(): what the owners of such slices did to the bytes, and their look at where the
+ * buffer comes from, is over before the buffer moves. */
 static bool may_move(const poolbuf *buffer) {
     if (buffer->memory != NULL) {
         return __atomic_load_n(&buffer->shares, __ATOMIC_ACQUIRE) == 0;
