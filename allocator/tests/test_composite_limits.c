@@ -1,0 +1,157 @@
+/* Unit tests of composite.c: what a composite refuses. A refused buffer has been released once, and nothing has changed. */
+#include "composite_fixture.h"
+
+#include <sys/mman.h>
+
+#define HALF ((size_t)1 << 30)
+
+static unsigned told; /* how often wrapped memory came back */
+
+static void tell(void *memory, size_t length, void *context) {
+    (void)memory;
+    (void)length;
+    (void)context;
+    told++;
+}
+
+/* Address space that nobody touches, to be shown by buffers that are nearly too long. */
+static void *gigabyte(void) {
+    void *space = mmap(NULL, HALF, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_ptr_not_equal(space, MAP_FAILED);
+    return space;
+}
+
+static poolbuf *told_text(const char *bytes) {
+    return poolbuf_wrap(allocator, (void *)(uintptr_t)bytes, strlen(bytes), tell, NULL);
+}
+
+typedef poolbuf_status add_one(poolbuf *composite_buffer, poolbuf *buffer);
+
+static poolbuf_status append(poolbuf *c, poolbuf *b) {
+    return poolbuf_composite_add_component(c, b, true);
+}
+
+static poolbuf_status put_first(poolbuf *c, poolbuf *b) {
+    return poolbuf_composite_insert_component(c, 0, b, false);
+}
+
+static poolbuf_status append_as_list(poolbuf *c, poolbuf *b) {
+    return poolbuf_composite_add_components(c, &b, 1, true);
+}
+
+static poolbuf_status append_flattened(poolbuf *c, poolbuf *b) {
+    return poolbuf_composite_add_flattened(c, b, true);
+}
+
+static add_one *const WAYS[] = {append, put_first, append_as_list, append_flattened};
+enum {
+    WAY_COUNT = 4
+};
+
+static void no_more_bytes_than_the_maximum_are_taken(void **state) {
+    (void)state;
+    void *space = gigabyte();
+    poolbuf *huge = poolbuf_wrap(allocator, space, HALF, NULL, NULL);
+    for (unsigned way = 0; way < WAY_COUNT; way++) {
+        poolbuf *c = composed("abc");
+        UNIT_OK(WAYS[way](c, poolbuf_retain(huge)));
+        size_t capacity = poolbuf_capacity(c);
+        assert_int_equal(capacity, HALF + 3);
+        size_t writer_index = poolbuf_writer_index(c);
+        assert_int_equal(WAYS[way](c, poolbuf_retain(huge)), POOLBUF_ERROR_MAX_CAPACITY);
+        poolbuf *fits = poolbuf_slice(huge, 0, HALF - 4); /* the limit is a byte less than twice that */
+        poolbuf *not = poolbuf_slice(huge, 0, HALF - 3);
+        assert_int_equal(WAYS[way](c, poolbuf_retain(not )), POOLBUF_ERROR_MAX_CAPACITY);
+        assert_int_equal(poolbuf_ref_count(huge), 2);
+        assert_int_equal(poolbuf_composite_component_count(c), 2);
+        assert_int_equal(poolbuf_capacity(c), capacity);
+        assert_int_equal(poolbuf_writer_index(c), writer_index);
+        assert_true(composite_audit(c));
+        UNIT_OK(WAYS[way](c, poolbuf_retain(fits)));
+        assert_int_equal(poolbuf_capacity(c), POOLBUF_CAPACITY_LIMIT);
+        assert_int_equal(WAYS[way](c, text("x")), POOLBUF_ERROR_MAX_CAPACITY);
+        UNIT_OK(WAYS[way](c, text("")));
+        UNIT_OK(poolbuf_set_writer_index(c, POOLBUF_CAPACITY_LIMIT));
+        assert_int_equal(poolbuf_write_u8(c, 1), POOLBUF_ERROR_MAX_CAPACITY);
+        assert_true(composite_audit(c));
+        assert_true(poolbuf_release(c));
+        assert_int_equal(poolbuf_ref_count(huge), 1);
+    }
+    assert_true(poolbuf_release(huge));
+    assert_int_equal(munmap(space, HALF), 0);
+}
+
+static void of_a_list_that_is_too_long_nothing_is_added(void **state) {
+    (void)state;
+    told = 0;
+    void *space = gigabyte();
+    poolbuf *huge = poolbuf_wrap(allocator, space, HALF, tell, NULL);
+    poolbuf *list[] = {told_text("a"), poolbuf_retain(huge), told_text("b"), huge, told_text("c")};
+    poolbuf *c = composed("abc|d");
+    assert_int_equal(poolbuf_composite_add_components(c, list, 5, true), POOLBUF_ERROR_MAX_CAPACITY);
+    assert_int_equal(told, 4); /* the huge one is listed twice */
+    expect_layout(c, "abc|d");
+    expect_text(c, "abcd");
+    assert_true(poolbuf_release(c));
+    assert_int_equal(munmap(space, HALF), 0);
+}
+
+static void a_refused_buffer_is_released_once(void **state) {
+    (void)state;
+    poolbuf *c = composed("abc|def");
+    poolbuf *plain = text("abc");
+    poolbuf *refusing[] = {
+        plain,          poolbuf_slice(c, 0, 6), poolbuf_duplicate(c), poolbuf_as_read_only(c), poolbuf_unreleasable(c),
+        poolbuf_empty()};
+    for (unsigned i = 0; i < 6; i++) {
+        for (unsigned way = 0; way < WAY_COUNT; way++) {
+            told = 0;
+            assert_int_equal(WAYS[way](refusing[i], told_text("xyz")), POOLBUF_ERROR_UNSUPPORTED);
+            assert_int_equal(told, 1);
+            assert_int_equal(WAYS[way](refusing[i], composed("xy|z")), POOLBUF_ERROR_UNSUPPORTED);
+            poolbuf *shared = poolbuf_retain(told_text("xyz"));
+            assert_int_equal(WAYS[way](refusing[i], shared), POOLBUF_ERROR_UNSUPPORTED);
+            assert_int_equal(poolbuf_ref_count(shared), 1);
+            assert_true(poolbuf_release(shared));
+        }
+    }
+    told = 0;
+    assert_int_equal(poolbuf_composite_insert_component(c, 3, told_text("xyz"), true), POOLBUF_ERROR_OUT_OF_BOUNDS);
+    assert_int_equal(poolbuf_composite_insert_component(c, UINT32_MAX, told_text("xyz"), true),
+                     POOLBUF_ERROR_OUT_OF_BOUNDS);
+    assert_int_equal(told, 2);
+    expect_layout(c, "abc|def");
+    expect_text(plain, "abc");
+    assert_int_equal(live(), 4); /* c, its two, plain */
+    assert_true(poolbuf_release(plain));
+    assert_true(poolbuf_release(c));
+}
+
+static void a_composite_takes_neither_itself_nor_a_view_of_itself(void **state) {
+    (void)state;
+    poolbuf *c = composed("abc|def");
+    poolbuf *views[] = {c, poolbuf_slice(c, 0, 5), poolbuf_duplicate(c), poolbuf_as_read_only(c)};
+    for (unsigned way = 0; way < 3; way++) {
+        for (unsigned i = 0; i < 4; i++) {
+            assert_int_equal(WAYS[way](c, poolbuf_retain(views[i])), POOLBUF_ERROR_BAD_ARGUMENT);
+            expect_layout(c, "abc|def");
+            assert_int_equal(poolbuf_ref_count(c), 1);
+        }
+        assert_int_equal(WAYS[way](c, poolbuf_unreleasable(c)), POOLBUF_ERROR_BAD_ARGUMENT);
+    }
+    /* A retained slice holds the components, and not the composite. */
+    UNIT_OK(poolbuf_composite_add_component(c, poolbuf_retained_slice(c, 1, 4), true));
+    UNIT_OK(poolbuf_composite_add_component(c, poolbuf_retained_slice(c, 0, 2), true));
+    expect_layout(c, "abc|def|bcde|ab");
+    assert_true(poolbuf_release(c));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        COMPOSITE_TEST(no_more_bytes_than_the_maximum_are_taken),
+        COMPOSITE_TEST(of_a_list_that_is_too_long_nothing_is_added),
+        COMPOSITE_TEST(a_refused_buffer_is_released_once),
+        COMPOSITE_TEST(a_composite_takes_neither_itself_nor_a_view_of_itself),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
