@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <poolbuf/composite.h>
 #include <poolbuf/poolbuf.h>
+#include <poolbuf/wrapped.h>
 
 #define CALLED __attribute__((noinline))
 
@@ -23,6 +25,17 @@ static CALLED poolbuf *make(size_t capacity) {
 static CALLED void lose_buffers(unsigned count, size_t capacity) {
     for (unsigned i = 0; i < count; i++) {
         (void)make(capacity);
+    }
+}
+
+/* Each with two buffers, which it alone refers to. */
+static CALLED void lose_composites(void) {
+    for (unsigned i = 0; i < 50; i++) {
+        poolbuf *composite = poolbuf_allocate_composite(NULL, 0);
+        if (composite == NULL || poolbuf_composite_add_component(composite, make(100), true) != POOLBUF_OK ||
+            poolbuf_composite_add_component(composite, make(100), true) != POOLBUF_OK) {
+            abort();
+        }
     }
 }
 
@@ -83,6 +96,31 @@ static CALLED void branch_on_what_was_never_written(void) {
     (void)poolbuf_release(buffer);
 }
 
+/* Composites, and buffers of other memory, by every way that takes and gives back handles. */
+static CALLED void join_without_mistake(void) {
+    static uint8_t bytes[100];
+    poolbuf *composite = poolbuf_allocate_composite(NULL, 4);
+    poolbuf *unpooled = poolbuf_allocate_unpooled(NULL, 10, 1000);
+    if (composite == NULL || unpooled == NULL || poolbuf_set_capacity(unpooled, 1000) != POOLBUF_OK) {
+        abort();
+    }
+    for (unsigned i = 0; i < 10; i++) {
+        poolbuf *part = i % 2 == 0 ? make(100) : poolbuf_wrap(NULL, bytes, sizeof bytes, NULL, NULL);
+        if (part == NULL || poolbuf_composite_add_component(composite, part, true) != POOLBUF_OK) {
+            abort();
+        }
+    }
+    size_t readable = poolbuf_readable_bytes(composite);
+    poolbuf *retained = poolbuf_retained_slice(composite, 2, readable - 4);
+    if (retained == NULL || poolbuf_write_zero(composite, 1000) != POOLBUF_OK ||
+        poolbuf_skip_bytes(composite, 10) != POOLBUF_OK || poolbuf_discard_read_bytes(composite) != POOLBUF_OK) {
+        abort();
+    }
+    (void)poolbuf_release(composite);
+    (void)poolbuf_release(retained);
+    (void)poolbuf_release(unpooled);
+}
+
 /* Every path that tells a checker something, without a mistake. */
 static CALLED void make_no_mistake(void) {
     static const size_t sizes[] = {0, 1, 100, 5000, 32768, 1000000, (size_t)5 << 20};
@@ -113,6 +151,7 @@ static CALLED void make_no_mistake(void) {
         if (poolbuf_release_many(many, 40) != 40) {
             abort();
         }
+        join_without_mistake();
         poolbuf_trim_thread_cache(NULL);
         (void)poolbuf_allocator_purge(NULL);
     }
@@ -149,6 +188,7 @@ int main(int argc, char **argv) {
     } mistakes[] = {
         {"keep_a_heap_chunk", keep_a_heap_chunk},
         {"lose_buffers_in_bulk", lose_buffers_in_bulk},
+        {"lose_composites", lose_composites},
         {"read_after_release", read_after_release},
         {"write_past_capacity", write_past_capacity},
         {"read_the_slack_after_shrinking", read_the_slack_after_shrinking},
