@@ -68,7 +68,7 @@ poolbuf *composite_make(poolbuf_allocator *allocator, uint32_t max_count, uint32
         give_block(self);
         return NULL;
     }
-    *self = (composite){.allocator = allocator, .room = room, .max_count = max_count, .depth = 1};
+    *self = (composite){.allocator = allocator, .room = room, .max_count = max_count};
     *buffer = (poolbuf){
         .max_capacity = POOLBUF_CAPACITY_LIMIT,
         .origin = self,
@@ -234,9 +234,28 @@ static bool make_room(poolbuf *buffer, size_t more) {
     return true;
 }
 
-static uint32_t depth_of(const poolbuf *buffer) {
+static bool is_composite(const poolbuf *buffer) {
+    return (flags_of(buffer_root(buffer)) & POOLBUF_FLAG_COMPOSITE) != 0;
+}
+
+/* How many composites lie in each other there: 0 for a buffer that is none, POOLBUF_COMPOSITE_DEPTH_LIMIT for that many and more,
+ * and where one of them is the composite that is to take the buffer. Others may have added to the inner ones since they were
+ * added here, so it is looked up and not remembered. */
+static uint32_t depth_of(const poolbuf *buffer, const poolbuf *taker, uint32_t limit) {
     const poolbuf *root = buffer_root(buffer);
-    return (flags_of(root) & POOLBUF_FLAG_COMPOSITE) != 0 ? ((const composite *)root->origin)->depth : 0;
+    if (!is_composite(root)) {
+        return 0;
+    }
+    if (root == taker || limit <= 1) {
+        return limit;
+    }
+    const composite *self = root->origin;
+    uint32_t inside_it = 0;
+    for (uint32_t i = 0; self->nested && i < self->count && inside_it < limit - 1; i++) {
+        uint32_t depth = depth_of(self->components[i].buffer, taker, limit - 1);
+        inside_it = depth > inside_it ? depth : inside_it;
+    }
+    return inside_it + 1;
 }
 
 /* Whether buffers may be components; makes room for them. */
@@ -248,8 +267,8 @@ static poolbuf_status admit(poolbuf *buffer, poolbuf **added, size_t count) {
     }
     size_t total = buffer->usable;
     for (size_t i = 0; i < count; i++) {
-        if (!buffer_check_alive(added[i]) || buffer_counted(added[i]) == buffer ||
-            depth_of(added[i]) >= POOLBUF_COMPOSITE_DEPTH_LIMIT) {
+        if (!buffer_check_alive(added[i]) ||
+            depth_of(added[i], buffer, POOLBUF_COMPOSITE_DEPTH_LIMIT) >= POOLBUF_COMPOSITE_DEPTH_LIMIT) {
             return POOLBUF_ERROR_BAD_ARGUMENT;
         }
         if (poolbuf_readable_bytes(added[i]) > buffer->max_capacity - total) {
@@ -268,9 +287,8 @@ static void insert(poolbuf *buffer, uint32_t index, poolbuf **added, size_t coun
     size_t bytes = 0;
     for (size_t i = 0; i < count; i++) {
         uint32_t length = (uint32_t)poolbuf_readable_bytes(added[i]);
-        uint32_t depth = depth_of(added[i]) + 1;
         first[i] = (component){.buffer = added[i], .offset = added[i]->reader_index, .length = length};
-        self->depth = depth > self->depth ? depth : self->depth;
+        self->nested = self->nested || is_composite(added[i]);
         bytes += length;
     }
     self->count += (uint32_t)count;

@@ -29,7 +29,7 @@ typedef struct composite {
     uint32_t count;
     uint32_t room; /* components that fit */
     uint32_t max_count;
-    uint32_t depth;   /* 1, or one more than that of the deepest composite inside */
+    bool nested;      /* a composite is, or was, among the components */
     uint32_t changes; /* how often components have come or gone; may wrap */
     uint32_t last;    /* atomic; the component that was found last: a hint, which readers at once may all set */
     component components[];

@@ -146,12 +146,60 @@ static void a_composite_takes_neither_itself_nor_a_view_of_itself(void **state) 
     assert_true(poolbuf_release(c));
 }
 
+static void a_composite_takes_none_that_holds_it(void **state) {
+    (void)state;
+    poolbuf *inner = composed("abc|def");
+    poolbuf *middle = composed("12");
+    poolbuf *outer = composed("34");
+    UNIT_OK(poolbuf_composite_add_component(middle, poolbuf_retain(inner), true));
+    UNIT_OK(poolbuf_composite_add_component(outer, poolbuf_retained_duplicate(inner), true));
+    UNIT_OK(poolbuf_composite_add_component(outer, poolbuf_slice(poolbuf_retain(middle), 1, 5), true));
+    expect_layout(outer, "34|abcdef|2abcd");
+    poolbuf *holders[] = {middle, outer, poolbuf_duplicate(outer), poolbuf_slice(middle, 2, 1)};
+    for (unsigned way = 0; way < 3; way++) {
+        for (unsigned i = 0; i < 4; i++) {
+            uint32_t references = poolbuf_ref_count(holders[i]);
+            assert_int_equal(WAYS[way](inner, poolbuf_retain(holders[i])), POOLBUF_ERROR_BAD_ARGUMENT);
+            assert_int_equal(poolbuf_ref_count(holders[i]), references);
+            expect_layout(inner, "abc|def");
+        }
+    }
+    UNIT_OK(poolbuf_composite_add_component(inner, poolbuf_retained_slice(middle, 0, 8), true)); /* leaves only */
+    expect_layout(inner, "abc|def|12abcdef");
+    UNIT_OK(poolbuf_composite_add_component(inner, composed("x|y"), true)); /* one that does not */
+    assert_true(poolbuf_release(outer));
+    assert_false(poolbuf_release(inner)); /* middle has it */
+    assert_true(poolbuf_release(middle));
+}
+
+static void what_was_added_to_inner_composites_counts_for_the_depth(void **state) {
+    (void)state;
+    poolbuf *chain[POOLBUF_COMPOSITE_DEPTH_LIMIT];
+    for (unsigned i = 0; i < POOLBUF_COMPOSITE_DEPTH_LIMIT; i++) {
+        chain[i] = composed("x");
+        if (i != 0) { /* from the outside in, so that none knew how deep it would be */
+            UNIT_OK(poolbuf_composite_add_component(chain[i - 1], poolbuf_retain(chain[i]), true));
+        }
+    }
+    poolbuf *c = composed("y");
+    assert_int_equal(poolbuf_composite_add_component(c, poolbuf_retain(chain[0]), true), POOLBUF_ERROR_BAD_ARGUMENT);
+    UNIT_OK(poolbuf_composite_add_component(c, poolbuf_retain(chain[1]), true));
+    UNIT_OK(poolbuf_composite_remove_components(c, 1, 1));
+    UNIT_OK(poolbuf_composite_add_component(c, poolbuf_retain(chain[1]), true)); /* and what is gone does not */
+    assert_true(poolbuf_release(c));
+    for (unsigned i = 0; i < POOLBUF_COMPOSITE_DEPTH_LIMIT; i++) {
+        assert_true(poolbuf_release(chain[i])); /* the one around it is gone */
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         COMPOSITE_TEST(no_more_bytes_than_the_maximum_are_taken),
         COMPOSITE_TEST(of_a_list_that_is_too_long_nothing_is_added),
         COMPOSITE_TEST(a_refused_buffer_is_released_once),
         COMPOSITE_TEST(a_composite_takes_neither_itself_nor_a_view_of_itself),
+        COMPOSITE_TEST(a_composite_takes_none_that_holds_it),
+        COMPOSITE_TEST(what_was_added_to_inner_composites_counts_for_the_depth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,7 +54,9 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf *poolbuf_allocate_composite(poolbuf_alloca
  *   returns                POOLBUF_OK. If there are now more than max_components, they are one.
  *   errors                 POOLBUF_ERROR_MAX_CAPACITY: together more than the maximum; POOLBUF_ERROR_OUT_OF_BOUNDS: index above the
  *                          number of components; POOLBUF_ERROR_NO_MEMORY; POOLBUF_ERROR_BAD_ARGUMENT: the buffer is the
- *                          composite or a view of it, or composites would lie too deep. The buffer has been released. */
+ *                          composite or a view of it, or holds it, or composites would lie too deep. The buffer has been
+ *                          released.
+ *   cost                   a component's place; a composite that holds composites is also searched for this one. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_composite_add_component(poolbuf *composite, poolbuf *buffer,
                                                                              bool increase_writer_index);
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_composite_insert_component(poolbuf *composite, uint32_t index,
