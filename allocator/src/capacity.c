@@ -163,7 +163,7 @@ static poolbuf *resizable(poolbuf *buffer, poolbuf_status *status) {
         flags = handle_flags_of(handle_state_get(buffer));
     }
     const uint32_t fixed = POOLBUF_FLAG_SLICE | POOLBUF_FLAG_RETAINED_SLICE | POOLBUF_FLAG_WRAPPED;
-    return (flags & fixed) != 0 ? NULL : buffer;
+    return (flags & fixed) != 0 || composite_is_fixed(buffer) ? NULL : buffer;
 }
 
 static poolbuf_status resize(poolbuf *buffer, size_t capacity) {
@@ -248,12 +248,17 @@ size_t poolbuf_capacity_slow_(const poolbuf *buffer) {
 
 /* ---- Dropping what has been read ---------------------------------------------------------------------------------- */
 
+/* A composite lets go of components, and copies nothing. */
+static bool drops_components(const poolbuf *buffer) {
+    uint32_t flags = handle_flags_of(handle_state_get(buffer));
+    return (flags & POOLBUF_FLAG_COMPOSITE) != 0 && (flags & POOLBUF_FLAG_SLICE) == 0 && !composite_is_fixed(buffer);
+}
+
 poolbuf_status poolbuf_discard_read_bytes(poolbuf *buffer) {
     if (!buffer_check_alive(buffer)) {
         return POOLBUF_ERROR_OUT_OF_BOUNDS;
     }
-    uint32_t flags = handle_flags_of(handle_state_get(buffer));
-    if ((flags & POOLBUF_FLAG_READ_ONLY) != 0) {
+    if (poolbuf_is_read_only(buffer)) {
         return POOLBUF_ERROR_READ_ONLY;
     }
     size_t read = buffer->reader_index;
@@ -261,11 +266,12 @@ poolbuf_status poolbuf_discard_read_bytes(poolbuf *buffer) {
     if (read == 0) {
         return POOLBUF_OK;
     }
-    if ((flags & POOLBUF_FLAG_COMPOSITE) != 0 && (flags & POOLBUF_FLAG_SLICE) == 0) {
+    if (drops_components(buffer)) {
         composite_discard(buffer, true);
         return POOLBUF_OK;
     }
-    if (!may_move(buffer_root(buffer))) {
+    const poolbuf *root = buffer_root(buffer);
+    if (!may_move(root) || composite_is_fixed(root)) {
         return POOLBUF_ERROR_UNSUPPORTED;
     }
     poolbuf_status status = poolbuf_set_buffer(buffer, 0, buffer, read, readable);
@@ -281,11 +287,10 @@ poolbuf_status poolbuf_discard_some_read_bytes(poolbuf *buffer) {
     if (!buffer_check_alive(buffer)) {
         return POOLBUF_ERROR_OUT_OF_BOUNDS;
     }
-    uint32_t flags = handle_flags_of(handle_state_get(buffer));
-    if ((flags & POOLBUF_FLAG_READ_ONLY) != 0) {
+    if (poolbuf_is_read_only(buffer)) {
         return POOLBUF_ERROR_READ_ONLY;
     }
-    if ((flags & POOLBUF_FLAG_COMPOSITE) != 0 && (flags & POOLBUF_FLAG_SLICE) == 0) {
+    if (drops_components(buffer)) {
         composite_discard(buffer, false);
         return POOLBUF_OK;
     }

@@ -38,10 +38,17 @@ static uint32_t flags_of(const poolbuf *buffer) {
     return handle_flags_of(handle_state_get(buffer));
 }
 
-/* What a composite keeps; NULL, with the reason, for what is none, or may not be changed. */
+static bool is_one_itself(const poolbuf *buffer) {
+    return (flags_of(buffer) & (POOLBUF_FLAG_COMPOSITE | POOLBUF_FLAG_SLICE)) == POOLBUF_FLAG_COMPOSITE;
+}
+
+bool composite_is_fixed(const poolbuf *buffer) {
+    return is_one_itself(buffer) && ((const composite *)buffer->origin)->fixed;
+}
+
+/* What a composite keeps; NULL, with the reason, for what is none or a view of one, or may not be changed. */
 static composite *inside(const poolbuf *buffer) {
-    bool one = buffer_check_alive(buffer) &&
-               (flags_of(buffer) & (POOLBUF_FLAG_COMPOSITE | POOLBUF_FLAG_SLICE)) == POOLBUF_FLAG_COMPOSITE;
+    bool one = buffer_check_alive(buffer) && is_one_itself(buffer) && !composite_is_fixed(buffer);
     return one ? buffer->origin : NULL;
 }
 

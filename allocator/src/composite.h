@@ -30,6 +30,7 @@ typedef struct composite {
     uint32_t room; /* components that fit */
     uint32_t max_count;
     bool nested;      /* a composite is, or was, among the components */
+    bool fixed;       /* a retained slice: its components stay as they are */
     uint32_t changes; /* how often components have come or gone; may wrap */
     uint32_t last;    /* atomic; the component that was found last: a hint, which readers at once may all set */
     component components[];
@@ -43,6 +44,9 @@ poolbuf_status composite_set_capacity(poolbuf *buffer, size_t capacity);
 
 /* Drops whole components below the reader index; with the rest of what was read, where that is wanted. */
 void composite_discard(poolbuf *buffer, bool partly);
+
+/* Whether it is one that may not change: a retained slice of another. Of any other buffer, false. */
+bool composite_is_fixed(const poolbuf *buffer);
 
 /* poolbuf_retained_slice() of a composite, or of a slice of one; the range is checked. */
 poolbuf *composite_retained_slice(poolbuf *buffer, size_t index, size_t length);

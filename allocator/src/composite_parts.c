@@ -70,6 +70,7 @@ poolbuf *composite_retained_slice(poolbuf *buffer, size_t index, size_t length) 
         return NULL;
     }
     slice->max_capacity = (uint32_t)length;
+    ((composite *)slice->origin)->fixed = true;
     if (poolbuf_is_read_only(buffer)) {
         (void)__atomic_fetch_or(&slice->state, handle_state(POOLBUF_FLAG_READ_ONLY, 0), __ATOMIC_RELAXED);
     }
@@ -142,7 +143,8 @@ poolbuf_status poolbuf_composite_add_flattened(poolbuf *composite_buffer, poolbu
 poolbuf_status poolbuf_composite_decompose(poolbuf *composite_buffer, size_t offset, size_t length, poolbuf **slices,
                                            size_t *count) {
     uint32_t components = poolbuf_composite_component_count(composite_buffer);
-    if ((flags_of(composite_buffer) & (POOLBUF_FLAG_COMPOSITE | POOLBUF_FLAG_SLICE)) != POOLBUF_FLAG_COMPOSITE) {
+    const uint32_t kinds = POOLBUF_FLAG_COMPOSITE | POOLBUF_FLAG_SLICE;
+    if ((flags_of(composite_buffer) & kinds) != POOLBUF_FLAG_COMPOSITE || composite_is_fixed(composite_buffer)) {
         return POOLBUF_ERROR_UNSUPPORTED;
     }
     poolbuf_status status = pieces_check(composite_buffer, offset, length, false);

@@ -288,6 +288,35 @@ static void a_retained_slice_stays_as_it_is_whatever_the_composite_does(void **s
     assert_int_equal(poolbuf_release_many(all, 3), 3);
 }
 
+static void a_retained_slice_is_of_fixed_capacity(void **state) {
+    (void)state;
+    poolbuf *c = composed("abc|def|ghi");
+    poolbuf *fixed[] = {poolbuf_retained_slice(c, 1, 7), poolbuf_retained_duplicate(c),
+                        poolbuf_retained_slice(c, 3, 3)};
+    for (unsigned i = 0; i < 3; i++) {
+        poolbuf *r = fixed[i];
+        size_t capacity = poolbuf_capacity(r);
+        poolbuf *views[] = {r, poolbuf_duplicate(r)};
+        for (unsigned j = 0; j < 2; j++) {
+            assert_int_equal(poolbuf_set_capacity(views[j], 2), POOLBUF_ERROR_UNSUPPORTED);
+            assert_int_not_equal(poolbuf_set_capacity(views[j], capacity + 1), POOLBUF_OK);
+            assert_int_not_equal(poolbuf_write_u8(views[j], 1), POOLBUF_OK);
+            UNIT_OK(poolbuf_set_reader_index(views[j], capacity - 1));
+            assert_int_equal(poolbuf_discard_read_bytes(views[j]), POOLBUF_ERROR_UNSUPPORTED);
+            assert_int_equal(poolbuf_discard_some_read_bytes(views[j]), POOLBUF_ERROR_UNSUPPORTED);
+        }
+        assert_int_equal(poolbuf_composite_component_count(r), 0); /* it is a view, and no composite to be changed */
+        assert_int_equal(poolbuf_composite_remove_components(r, 0, 1), POOLBUF_ERROR_UNSUPPORTED);
+        assert_int_equal(poolbuf_composite_consolidate(r, 0, UINT32_MAX), POOLBUF_ERROR_UNSUPPORTED);
+        assert_int_equal(poolbuf_composite_discard_read_components(r), POOLBUF_ERROR_UNSUPPORTED);
+        assert_int_equal(poolbuf_composite_add_component(r, text(""), true), POOLBUF_ERROR_UNSUPPORTED);
+        assert_int_equal(poolbuf_capacity(r), capacity);
+    }
+    expect_bytes_at(fixed[0], 0, "bcdefgh", 7);
+    assert_int_equal(poolbuf_release_many(fixed, 3), 3);
+    assert_true(poolbuf_release(c));
+}
+
 static void a_retained_duplicate_has_the_indices_of_the_composite(void **state) {
     (void)state;
     poolbuf *c = composed("abc|def");
@@ -540,6 +569,7 @@ int main(void) {
         COMPOSITE_TEST(a_retained_slice_within_a_component_is_in_one_piece),
         COMPOSITE_TEST(a_retained_slice_outlives_the_composite),
         COMPOSITE_TEST(a_retained_slice_stays_as_it_is_whatever_the_composite_does),
+        COMPOSITE_TEST(a_retained_slice_is_of_fixed_capacity),
         COMPOSITE_TEST(a_retained_duplicate_has_the_indices_of_the_composite),
         COMPOSITE_TEST(views_of_unreleasable_composites_take_no_reference),
         COMPOSITE_TEST(a_composite_tells_what_it_keeps_alive),
