@@ -121,6 +121,10 @@ poolbuf_status poolbuf_composite_add_flattened(poolbuf *composite_buffer, poolbu
     if (!buffer_check_alive(buffer) || (flags_of(buffer) & POOLBUF_FLAG_COMPOSITE) == 0) {
         return poolbuf_composite_add_component(composite_buffer, buffer, increase_writer_index);
     }
+    if (buffer_root(buffer) == composite_buffer) {
+        (void)poolbuf_release(buffer);
+        return POOLBUF_ERROR_BAD_ARGUMENT;
+    }
     size_t index = poolbuf_reader_index(buffer);
     size_t length = poolbuf_readable_bytes(buffer);
     poolbuf_status status = pieces_check(buffer, index, length, false);
