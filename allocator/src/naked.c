@@ -45,6 +45,9 @@ void naked_give(poolbuf_allocator *allocator, poolbuf *handle) {
 void naked_begin(poolbuf_allocator *allocator, poolbuf *buffer, uint32_t flags) {
     handle_state_set(buffer, handle_state(flags, 1));
     counter_add_shared(&allocator->hollow_buffers[buffer->kind], 1);
+    if (allocator_is_closed(allocator)) { /* a retained slice of an orphan, which keeps the allocator meanwhile */
+        counter_add_shared(&allocator->orphans, 1);
+    }
     buffer_count_and_sample(allocator, buffer);
     PROBE3(allocate, buffer, handle_capacity(buffer), allocator->is_default ? NULL : allocator);
 }

@@ -580,6 +580,26 @@ static void buffers_without_the_pools_memory_outlive_their_allocator(void **stat
     }
 }
 
+static void retained_slices_of_orphaned_composites_are_orphans_too(void **state) {
+    (void)state;
+    for (unsigned order = 0; order < 2; order++) {
+        poolbuf_allocator *other = NULL;
+        UNIT_OK(poolbuf_allocator_create(NULL, &other));
+        poolbuf *c = poolbuf_allocate_composite(other, 0);
+        UNIT_OK(poolbuf_composite_add_component(c, text("abc"), true)); /* from elsewhere */
+        UNIT_OK(poolbuf_composite_add_component(c, text("def"), true));
+        assert_int_equal(poolbuf_allocator_destroy(other), POOLBUF_ERROR_LIVE_BUFFERS);
+        assert_int_equal(orphans(), 1);
+        poolbuf *r = poolbuf_retained_slice(c, 1, 4);
+        assert_int_equal(orphans(), 2);
+        assert_true(poolbuf_release(order == 0 ? c : r));
+        assert_int_equal(orphans(), 1);
+        expect_bytes_at(order == 0 ? r : c, 0, order == 0 ? "bcde" : "abcdef", 4);
+        assert_true(poolbuf_release(order == 0 ? r : c));
+        assert_int_equal(orphans(), 0);
+    }
+}
+
 /* ---- The leak detector -------------------------------------------------------------------------------------------- */
 
 static struct {
@@ -678,6 +698,7 @@ int main(void) {
         COMPOSITE_TEST(the_empty_buffer_has_nothing_to_give_and_no_room),
         COMPOSITE_TEST(views_of_the_empty_buffer_are_the_empty_buffer),
         COMPOSITE_TEST(buffers_without_the_pools_memory_outlive_their_allocator),
+        COMPOSITE_TEST(retained_slices_of_orphaned_composites_are_orphans_too),
         COMPOSITE_TEST(the_leak_detector_sees_composites_and_wrapped_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
