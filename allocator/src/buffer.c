@@ -77,6 +77,38 @@ static poolbuf *take_uncached(poolbuf_allocator *allocator, uint32_t bin) {
 
 /* ---- Memory for a buffer ------------------------------------------------------------------------------------------ */
 
+/* A handle and its bytes as two blocks of the process heap, for checkers that know nothing but malloc. */
+static poolbuf *take_unpooled(poolbuf_allocator *allocator, int kind, size_t bytes) {
+    void *handle_block = NULL;
+    void *bytes_block = NULL;
+    if (!region_reserve(&allocator->region_pool, bytes)) {
+        return NULL;
+    }
+    if (os->acquire(OS_HEAP, sizeof(poolbuf), sizeof(poolbuf), &handle_block) != 0) {
+        region_unreserve(&allocator->region_pool, bytes);
+        return NULL;
+    }
+    size_t alignment = kind == POOLBUF_KIND_DIRECT ? allocator->options.alignment : 0;
+    alignment = alignment > UNPOOLED_ALIGN ? alignment : UNPOOLED_ALIGN;
+    if (os->acquire(OS_HEAP, bytes != 0 ? bytes : 1, alignment, &bytes_block) != 0) {
+        (void)os->give_back(OS_HEAP, handle_block, sizeof(poolbuf));
+        region_unreserve(&allocator->region_pool, bytes);
+        return NULL;
+    }
+    poolbuf *handle = handle_block;
+    *handle = (poolbuf){
+        .memory = bytes_block,
+        .origin = allocator,
+        .usable = (uint32_t)bytes,
+        .slot = allocator->group.slot,
+        .kind = (uint8_t)kind,
+    };
+    handle_kill(handle, POOLBUF_FLAG_UNPOOLED);
+    counter_add_shared(&allocator->unpooled_buffers[kind], 1);
+    counter_add_shared(&allocator->unpooled_bytes[kind], bytes);
+    return handle;
+}
+
 /* What is wanted, so that it can be tried again: of a bin, or of a size that has none. */
 typedef struct request {
     poolbuf_allocator *allocator;
@@ -93,7 +125,7 @@ typedef struct request {
 static poolbuf *take_once(const request *wanted) {
     poolbuf_allocator *allocator = wanted->allocator;
     if (wanted->what == REQUEST_UNPOOLED) {
-        return buffer_take_unpooled(allocator, wanted->kind, wanted->bytes);
+        return take_unpooled(allocator, wanted->kind, wanted->bytes);
     }
     thread_cache *cache = registry_cache(&allocator->group);
     if (wanted->what == REQUEST_HUGE) {
@@ -199,36 +231,9 @@ void buffer_give_handle(poolbuf_allocator *allocator, uint32_t bin, poolbuf *han
     }
 }
 
-/* A handle and its bytes as two blocks of the process heap, for checkers that know nothing but malloc. */
 poolbuf *buffer_take_unpooled(poolbuf_allocator *allocator, int kind, size_t bytes) {
-    void *handle_block = NULL;
-    void *bytes_block = NULL;
-    if (!region_reserve(&allocator->region_pool, bytes)) {
-        return NULL;
-    }
-    if (os->acquire(OS_HEAP, sizeof(poolbuf), sizeof(poolbuf), &handle_block) != 0) {
-        region_unreserve(&allocator->region_pool, bytes);
-        return NULL;
-    }
-    size_t alignment = kind == POOLBUF_KIND_DIRECT ? allocator->options.alignment : 0;
-    alignment = alignment > UNPOOLED_ALIGN ? alignment : UNPOOLED_ALIGN;
-    if (os->acquire(OS_HEAP, bytes != 0 ? bytes : 1, alignment, &bytes_block) != 0) {
-        (void)os->give_back(OS_HEAP, handle_block, sizeof(poolbuf));
-        region_unreserve(&allocator->region_pool, bytes);
-        return NULL;
-    }
-    poolbuf *handle = handle_block;
-    *handle = (poolbuf){
-        .memory = bytes_block,
-        .origin = allocator,
-        .usable = (uint32_t)bytes,
-        .slot = allocator->group.slot,
-        .kind = (uint8_t)kind,
-    };
-    handle_kill(handle, POOLBUF_FLAG_UNPOOLED);
-    counter_add_shared(&allocator->unpooled_buffers[kind], 1);
-    counter_add_shared(&allocator->unpooled_bytes[kind], bytes);
-    return handle;
+    const request wanted = {.allocator = allocator, .what = REQUEST_UNPOOLED, .kind = kind, .bytes = bytes};
+    return take(&wanted);
 }
 
 static void give_unpooled(poolbuf_allocator *allocator, poolbuf *handle) {

@@ -449,6 +449,44 @@ static void an_unpooled_buffer_stays_so_when_it_grows(void **state) {
     assert_true(poolbuf_release(b));
 }
 
+static poolbuf *ballast;
+
+static bool drop_ballast(void *context, poolbuf_allocator *limited, size_t wanted_bytes, size_t used_bytes) {
+    (void)context;
+    (void)limited;
+    (void)wanted_bytes;
+    (void)used_bytes;
+    bool again = ballast != NULL;
+    if (again) {
+        (void)poolbuf_release(ballast);
+    }
+    ballast = NULL;
+    return again;
+}
+
+static void at_the_memory_limit_unpooled_buffers_ask_too(void **state) {
+    (void)state;
+    poolbuf_allocator_options options;
+    poolbuf_allocator_options_init(&options);
+    options.chunk_size = 262144;
+    options.memory_limit_bytes = 262144;
+    options.memory_limit_reached = drop_ballast;
+    poolbuf_allocator *limited = NULL;
+    UNIT_OK(poolbuf_allocator_create(&options, &limited));
+    ballast = poolbuf_allocate_unpooled(limited, 160000, 160000);
+    poolbuf *b = poolbuf_allocate_unpooled(limited, 160000, 262144);
+    assert_non_null(b);
+    assert_null(ballast);
+    assert_null(poolbuf_allocate_unpooled(limited, 160000, 160000));
+    ballast = poolbuf_allocate_unpooled(limited, 80000, 80000);
+    assert_true(poolbuf_release(b));
+    b = poolbuf_allocate_unpooled(limited, 1000, 262144);
+    UNIT_OK(poolbuf_set_capacity(b, 200000)); /* growing as well */
+    assert_null(ballast);
+    assert_true(poolbuf_release(b));
+    UNIT_OK(poolbuf_allocator_destroy(limited));
+}
+
 static void a_copy_is_of_what_was_given(void **state) {
     (void)state;
     char bytes[] = "abcdef";
@@ -693,6 +731,7 @@ int main(void) {
         COMPOSITE_TEST(only_shared_writes_reach_the_file),
         COMPOSITE_TEST(what_cannot_be_mapped_is_refused_with_the_reason),
         COMPOSITE_TEST(an_unpooled_buffer_stays_so_when_it_grows),
+        COMPOSITE_TEST(at_the_memory_limit_unpooled_buffers_ask_too),
         COMPOSITE_TEST(a_copy_is_of_what_was_given),
         COMPOSITE_TEST(the_empty_buffer_never_dies),
         COMPOSITE_TEST(the_empty_buffer_has_nothing_to_give_and_no_room),
