@@ -125,7 +125,7 @@ poolbuf *poolbuf_wrap_buffers(poolbuf_allocator *allocator, poolbuf **buffers, s
         }
         return only != NULL ? only : poolbuf_empty();
     }
-    uint32_t most = readable < POOLBUF_COMPOSITE_COMPONENTS_LIMIT ? (uint32_t)readable : 0;
+    uint32_t most = (uint32_t)smaller(readable, POOLBUF_COMPOSITE_COMPONENTS_LIMIT);
     poolbuf *whole = poolbuf_allocate_composite(allocator, most);
     poolbuf_status status = whole != NULL ? POOLBUF_OK : POOLBUF_ERROR_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
