@@ -226,7 +226,8 @@ static bool make_room(poolbuf *buffer, size_t more) {
     if (more <= self->room - self->count) {
         return true;
     }
-    size_t room = self->room * 2 > self->count + more ? self->room * 2 : self->count + more;
+    size_t doubled = 2 * (size_t)self->room;
+    size_t room = doubled > self->count + more ? doubled : self->count + more;
     if (room > 2 * (size_t)POOLBUF_COMPOSITE_COMPONENTS_LIMIT) {
         return false;
     }
