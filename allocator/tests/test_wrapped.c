@@ -208,6 +208,28 @@ static void wrapped_buffers_and_composites_are_alive_without_bytes(void **state)
     assert_int_equal(unit_metrics(allocator).releases, before.releases + 3);
 }
 
+static void one_kind_of_arena_is_enough_for_handles(void **state) {
+    (void)state;
+    for (unsigned kinds = 0; kinds < 4; kinds++) {
+        poolbuf_allocator_options options;
+        poolbuf_allocator_options_init(&options);
+        options.direct_arenas = kinds & 1;
+        options.heap_arenas = kinds / 2;
+        poolbuf_allocator *other = NULL;
+        UNIT_OK(poolbuf_allocator_create(&options, &other));
+        poolbuf *c = poolbuf_allocate_composite(other, 0);
+        UNIT_OK(poolbuf_composite_add_component(c, poolbuf_wrap_read_only(other, "abc", 3, NULL, NULL), true));
+        UNIT_OK(poolbuf_write_u8(c, 'd')); /* with arenas of its kind or without */
+        poolbuf *r = poolbuf_retained_slice(c, 1, 3);
+        expect_text(r, "bcd");
+        assert_int_equal(unit_metrics(other).thread_caches, 1); /* of however many kinds */
+        assert_true(poolbuf_release(c));
+        assert_true(poolbuf_release(r));
+        assert_int_equal(unit_metrics(other).live_buffers, 0);
+        UNIT_OK(poolbuf_allocator_destroy(other));
+    }
+}
+
 static void handles_of_wrapped_memory_are_used_again(void **state) {
     (void)state;
     char bytes[] = "abc";
@@ -722,6 +744,7 @@ int main(void) {
         COMPOSITE_TEST(literals_are_read_only),
         COMPOSITE_TEST(memory_that_is_too_long_stays_the_callers),
         COMPOSITE_TEST(wrapped_buffers_and_composites_are_alive_without_bytes),
+        COMPOSITE_TEST(one_kind_of_arena_is_enough_for_handles),
         COMPOSITE_TEST(handles_of_wrapped_memory_are_used_again),
         COMPOSITE_TEST(several_buffers_read_as_one),
         COMPOSITE_TEST(of_one_readable_buffer_it_is_that),

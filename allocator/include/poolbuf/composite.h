@@ -8,6 +8,9 @@
  * bytes that were readable in its buffer when it was added; what others do to that buffer's indices afterwards does not
  * matter. poolbuf_memory() is NULL; poolbuf_bytes_at() and the iovecs of io.h reach the bytes in place.
  *
+ * It counts as alive (poolbuf_metrics.live_buffers) with 0 bytes; the bytes are its components'. So does a retained slice of one that
+ * lies in several components: it is made of retained slices of them.
+ *
  * Writing past the end adds a component. A composite may be a component of another, 16 deep at most.
  *
  * Ownership: adding a buffer takes over one reference to it, in any case: if the call fails, it has been released. The last
