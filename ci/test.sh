@@ -31,7 +31,7 @@ configure_and_build() {
 
 check_format() {
     stage "formatting of C, C++ and shell"
-    git ls-files -z '*.c' '*.h' '*.cc' | xargs -0 clang-format --dry-run -Werror
+    git ls-files -z '*.c' '*.h' '*.cc' '*.hpp' | xargs -0 clang-format --dry-run -Werror
     git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck -x
 }
 

@@ -31,25 +31,8 @@ poolbuf_status poolbuf_set_slow_(poolbuf *buffer, size_t index, const void *sour
     return POOLBUF_OK;
 }
 
-/* Whether the next bytes are readable; and room for the next ones, of which no part is read-only. */
-static poolbuf_status check_read(const poolbuf *buffer, size_t length) {
-    if (!buffer_check_alive(buffer) || length > poolbuf_readable_bytes(buffer)) {
-        return POOLBUF_ERROR_OUT_OF_BOUNDS;
-    }
-    return pieces_check(buffer, buffer->reader_index, length, false);
-}
-
-static poolbuf_status make_room(poolbuf *buffer, size_t length) {
-    if (!buffer_check_alive(buffer)) {
-        return POOLBUF_ERROR_OUT_OF_BOUNDS;
-    }
-    size_t there = handle_capacity(buffer) - buffer->writer_index;
-    poolbuf_status status = pieces_check(buffer, buffer->writer_index, smaller(length, there), true);
-    return status != POOLBUF_OK || length <= there ? status : poolbuf_reserve_slow_(buffer, length);
-}
-
 poolbuf_status poolbuf_read_slow_(poolbuf *buffer, void *destination, size_t length) {
-    poolbuf_status status = check_read(buffer, length);
+    poolbuf_status status = pieces_check_read(buffer, length);
     if (status != POOLBUF_OK) {
         return status;
     }
@@ -60,14 +43,40 @@ poolbuf_status poolbuf_read_slow_(poolbuf *buffer, void *destination, size_t len
 }
 
 poolbuf_status poolbuf_write_slow_(poolbuf *buffer, const void *source, size_t length) {
-    poolbuf_status status = make_room(buffer, length);
+    poolbuf_status status = pieces_make_room(buffer, length);
     if (status != POOLBUF_OK) {
         return status;
     }
     poolbuf_note_access_(buffer, true);
-    pieces_set(buffer, buffer->writer_index, source, length);
-    buffer->writer_index += (uint32_t)length;
+    pieces_set(buffer, poolbuf_writer_index(buffer), source, length);
+    handle_wrote(buffer, length);
     return POOLBUF_OK;
+}
+
+poolbuf_number_ poolbuf_get_number_(const poolbuf *buffer, size_t index, size_t length) {
+    poolbuf_number_ number = {.status = pieces_check(buffer, index, length, false)};
+    if (number.status == POOLBUF_OK) {
+        poolbuf_note_access_(buffer, false);
+        pieces_get(buffer, index, &number.bits, length);
+    }
+    return number;
+}
+
+poolbuf_number_ poolbuf_peek_number_(const poolbuf *buffer, size_t length) {
+    poolbuf_number_ number = {.status = pieces_check_read(buffer, length)};
+    if (number.status == POOLBUF_OK) {
+        poolbuf_note_access_(buffer, false);
+        pieces_get(buffer, buffer->reader_index, &number.bits, length);
+    }
+    return number;
+}
+
+poolbuf_status poolbuf_set_number_(poolbuf *buffer, size_t index, uint64_t bits, size_t length) {
+    return poolbuf_set_slow_(buffer, index, &bits, length);
+}
+
+poolbuf_status poolbuf_write_number_(poolbuf *buffer, uint64_t bits, size_t length) {
+    return poolbuf_write_slow_(buffer, &bits, length);
 }
 
 void poolbuf_record_access_(const poolbuf *buffer, bool write) {
@@ -87,13 +96,13 @@ poolbuf_status poolbuf_set_zero(poolbuf *buffer, size_t index, size_t length) {
 }
 
 poolbuf_status poolbuf_write_zero(poolbuf *buffer, size_t length) {
-    poolbuf_status status = make_room(buffer, length);
+    poolbuf_status status = pieces_make_room(buffer, length);
     if (status != POOLBUF_OK) {
         return status;
     }
     poolbuf_note_access_(buffer, true);
-    pieces_set_zero(buffer, buffer->writer_index, length);
-    buffer->writer_index += (uint32_t)length;
+    pieces_set_zero(buffer, poolbuf_writer_index(buffer), length);
+    handle_wrote(buffer, length);
     return POOLBUF_OK;
 }
 
@@ -122,23 +131,23 @@ poolbuf_status poolbuf_get_buffer(const poolbuf *buffer, size_t index, poolbuf *
 
 /* A composite that grows may make its components one, and release one that the source is a view of: holds that for so long. */
 static poolbuf *hold_source(const poolbuf *buffer, const poolbuf *source, size_t length) {
-    bool grows = buffer->memory == NULL && length > handle_capacity(buffer) - buffer->writer_index;
+    bool grows = buffer->memory == NULL && length > handle_capacity(buffer) - poolbuf_writer_index(buffer);
     return grows ? poolbuf_retain(buffer_counted(source)) : NULL;
 }
 
 poolbuf_status poolbuf_write_buffer(poolbuf *buffer, poolbuf *source, size_t length) {
-    poolbuf_status status = check_read(source, length);
+    poolbuf_status status = pieces_check_read(source, length);
     if (status != POOLBUF_OK) {
         return status;
     }
     poolbuf *held = hold_source(buffer, source, length);
-    status = make_room(buffer, length);
+    status = pieces_make_room(buffer, length);
     if (status == POOLBUF_OK) {
-        status = copy_checked(buffer, buffer->writer_index, source, source->reader_index, length);
+        status = copy_checked(buffer, poolbuf_writer_index(buffer), source, source->reader_index, length);
     }
     if (status == POOLBUF_OK) {
         source->reader_index += (uint32_t)length;
-        buffer->writer_index += (uint32_t)length;
+        handle_wrote(buffer, length);
     }
     if (held != NULL) {
         (void)poolbuf_release(held);
@@ -200,7 +209,7 @@ poolbuf_status poolbuf_set_iovec(poolbuf *buffer, size_t index, const struct iov
 
 poolbuf_status poolbuf_read_iovec(poolbuf *buffer, const struct iovec *pieces, size_t count) {
     size_t total = total_of(pieces, count);
-    poolbuf_status status = total == SIZE_MAX ? POOLBUF_ERROR_BAD_ARGUMENT : check_read(buffer, total);
+    poolbuf_status status = total == SIZE_MAX ? POOLBUF_ERROR_BAD_ARGUMENT : pieces_check_read(buffer, total);
     if (status == POOLBUF_OK) {
         scatter(buffer, buffer->reader_index, pieces, count);
         buffer->reader_index += (uint32_t)total;
@@ -210,10 +219,10 @@ poolbuf_status poolbuf_read_iovec(poolbuf *buffer, const struct iovec *pieces, s
 
 poolbuf_status poolbuf_write_iovec(poolbuf *buffer, const struct iovec *pieces, size_t count) {
     size_t total = total_of(pieces, count);
-    poolbuf_status status = total == SIZE_MAX ? POOLBUF_ERROR_BAD_ARGUMENT : make_room(buffer, total);
+    poolbuf_status status = total == SIZE_MAX ? POOLBUF_ERROR_BAD_ARGUMENT : pieces_make_room(buffer, total);
     if (status == POOLBUF_OK) {
-        gather(buffer, buffer->writer_index, pieces, count);
-        buffer->writer_index += (uint32_t)total;
+        gather(buffer, poolbuf_writer_index(buffer), pieces, count);
+        handle_wrote(buffer, total);
     }
     return status;
 }
@@ -238,7 +247,7 @@ poolbuf *poolbuf_copy(const poolbuf *buffer, size_t index, size_t length) {
 }
 
 poolbuf *poolbuf_read_copy(poolbuf *buffer, size_t length) {
-    if (check_read(buffer, length) != POOLBUF_OK) {
+    if (pieces_check_read(buffer, length) != POOLBUF_OK) {
         return NULL;
     }
     poolbuf *copy = poolbuf_copy(buffer, buffer->reader_index, length);

@@ -9,6 +9,7 @@
 #include "composite.h"
 #include "counter.h"
 #include "give_back.h"
+#include "handle.h"
 #include "options.h"
 #include "os/os.h"
 #include "poison.h"
@@ -179,6 +180,7 @@ static void set_up(poolbuf_allocator *self, const poolbuf_allocator_options *opt
     self->pooled[POOLBUF_KIND_DIRECT] = group->arena_counts[POOLBUF_KIND_DIRECT] != 0;
     self->pooled[POOLBUF_KIND_HEAP] = group->arena_counts[POOLBUF_KIND_HEAP] != 0;
     set_up_regions(self);
+    group->plain_naked = !group->annotated && (self->pooled[0] || self->pooled[1]);
     self->has_member = options->background_thread && (self->pooled[0] || self->pooled[1]);
     group->wake = self->has_member ? background_wake_for_depot : NULL;
     size_t places = set_up_bins(self);
@@ -302,7 +304,7 @@ poolbuf_allocator *allocator_resolve(poolbuf_allocator *allocator) {
 }
 
 poolbuf_allocator *allocator_of(const poolbuf *buffer) {
-    uint32_t flags = (uint32_t)(__atomic_load_n(&buffer->state, __ATOMIC_RELAXED) >> 32);
+    uint32_t flags = handle_flags_of(handle_state_get(buffer));
     if ((flags & POOLBUF_FLAG_UNPOOLED) != 0) {
         return buffer->origin;
     }

@@ -341,7 +341,7 @@ bool buffer_check_alive(const poolbuf *buffer) {
         return false;
     }
     uint64_t state = handle_state_get(buffer);
-    if (handle_flags_of(state) >= POOLBUF_FLAG_END) {
+    if (!handle_state_possible(state)) {
         tracker_misuse(buffer, POOLBUF_MISUSE_FOREIGN_POINTER);
         return false;
     }
@@ -409,12 +409,26 @@ static void end_buffer(poolbuf *buffer, uint32_t flags) {
 }
 
 bool poolbuf_release_slow_(poolbuf *buffer) {
+    /* The last reference of a retained slice, which is what most of these are. */
+    if (__atomic_load_n(&buffer->state, __ATOMIC_ACQUIRE) == handle_state(POOLBUF_FLAG_RETAINED_SLICE, 1)) {
+        derived_end_retained(buffer);
+        return true;
+    }
     return poolbuf_release_n(buffer, 1);
+}
+
+void buffer_end_share(poolbuf *root, uint64_t state) {
+    if (POOLBUF_UNLIKELY(handle_count_of(state) == 0)) {
+        handle_state_set(root, state); /* somebody has released our reference */
+        tracker_misuse(root, POOLBUF_MISUSE_OVER_RELEASE);
+    } else if (handle_count_of(state) == 1) {
+        end_buffer(root, handle_flags_of(state));
+    }
 }
 
 bool poolbuf_release_n(poolbuf *buffer, uint32_t count) {
     uint64_t state = __atomic_load_n(&buffer->state, __ATOMIC_ACQUIRE);
-    if (handle_count_of(state) == 0 && handle_flags_of(state) < POOLBUF_FLAG_END) {
+    if (handle_count_of(state) == 0 && handle_state_possible(state)) {
         tracker_misuse(buffer, POOLBUF_MISUSE_OVER_RELEASE);
         return false;
     }

@@ -41,6 +41,10 @@ void buffer_give_memory(poolbuf_allocator *allocator, poolbuf *handle);
 void buffer_begin(poolbuf_allocator *allocator, poolbuf *buffer, size_t capacity, size_t max_capacity);
 void buffer_count_and_sample(poolbuf_allocator *allocator, poolbuf *buffer);
 
+/* A retained slice has given up its share of a root and its reference to it, in one subtraction; state: as it was before. Ends the
+ * root where that was the last one. */
+void buffer_end_share(poolbuf *root, uint64_t state);
+
 /* derived.c: makes a retained slice of a checked range of a buffer with memory, with flags of its own; hangs a view, or marks, on
  * a buffer that counts; ends those that hang on a dying one; ends a retained slice whose
  * count has reached 0; and lets the views of a buffer follow its memory to a new place, and its duplicates its capacity. */

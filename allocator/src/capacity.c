@@ -34,7 +34,7 @@ size_t capacity_grown(size_t least, size_t max) {
 
 static void swap_memory(poolbuf *a, poolbuf *b) {
     const uint32_t of_memory = POOLBUF_FLAG_HUGE | POOLBUF_FLAG_UNPOOLED | POOLBUF_FLAG_ANNOTATED;
-    /* Field by field: other owners may be counting in a->state and a->shares meanwhile, so no copy of the whole handle. */
+    /* Field by field: other owners may be counting in a->state meanwhile, so no copy of the whole handle. */
     uint8_t *memory = a->memory;
     void *origin = a->origin;
     uint32_t usable = a->usable;
@@ -101,7 +101,7 @@ static void resize_in_place(poolbuf *buffer, size_t capacity) {
  * buffer comes from, is over before the buffer moves. */
 static bool may_move(const poolbuf *buffer) {
     if (buffer->memory != NULL) {
-        return __atomic_load_n(&buffer->shares, __ATOMIC_ACQUIRE) == 0;
+        return handle_shares_of(__atomic_load_n(&buffer->state, __ATOMIC_ACQUIRE)) == 0;
     }
     size_t capacity = handle_capacity(buffer);
     size_t run = 0;
@@ -112,7 +112,7 @@ static bool may_move(const poolbuf *buffer) {
         if (leaf == NULL) {
             return false; /* what was there is gone */
         }
-        if (__atomic_load_n(&buffer_root(leaf)->shares, __ATOMIC_ACQUIRE) != 0) {
+        if (handle_shares_of(__atomic_load_n(&buffer_root(leaf)->state, __ATOMIC_ACQUIRE)) != 0) {
             return false;
         }
     }
@@ -193,10 +193,10 @@ poolbuf_status poolbuf_reserve_slow_(poolbuf *buffer, size_t length) {
     if (poolbuf_is_read_only(buffer)) {
         return POOLBUF_ERROR_READ_ONLY;
     }
-    if (length > (size_t)buffer->max_capacity - buffer->writer_index) {
+    if (length > buffer->max_capacity - poolbuf_writer_index(buffer)) {
         return POOLBUF_ERROR_MAX_CAPACITY;
     }
-    size_t least = buffer->writer_index + length;
+    size_t least = poolbuf_writer_index(buffer) + length;
     if (least <= handle_capacity(buffer)) {
         return POOLBUF_OK;
     }
@@ -230,7 +230,7 @@ poolbuf_room poolbuf_ensure_writable_try(poolbuf *buffer, size_t length, bool fo
 }
 
 size_t poolbuf_max_writable_bytes(const poolbuf *buffer) {
-    return poolbuf_is_read_only(buffer) ? 0 : (size_t)(buffer->max_capacity - buffer->writer_index);
+    return poolbuf_is_read_only(buffer) ? 0 : buffer->max_capacity - poolbuf_writer_index(buffer);
 }
 
 size_t poolbuf_max_fast_writable_bytes(const poolbuf *buffer) {
@@ -239,7 +239,7 @@ size_t poolbuf_max_fast_writable_bytes(const poolbuf *buffer) {
     size_t writable = poolbuf_writable_bytes(buffer);
     size_t fast = smaller(memory->usable, buffer->max_capacity);
     bool grows = (flags & (POOLBUF_FLAG_READ_ONLY | POOLBUF_FLAG_COMPOSITE)) == 0 && poolbuf_ref_count(buffer) != 0;
-    return grows && fast - buffer->writer_index > writable ? fast - buffer->writer_index : writable;
+    return grows && fast - poolbuf_writer_index(buffer) > writable ? fast - poolbuf_writer_index(buffer) : writable;
 }
 
 size_t poolbuf_capacity_slow_(const poolbuf *buffer) {
@@ -276,8 +276,7 @@ poolbuf_status poolbuf_discard_read_bytes(poolbuf *buffer) {
     }
     poolbuf_status status = poolbuf_set_buffer(buffer, 0, buffer, read, readable);
     if (status == POOLBUF_OK) {
-        buffer->reader_index = 0;
-        buffer->writer_index = (uint32_t)readable;
+        handle_set_indices(buffer, 0, readable);
         marks_move_down(buffer, read);
     }
     return status;
@@ -294,5 +293,6 @@ poolbuf_status poolbuf_discard_some_read_bytes(poolbuf *buffer) {
         composite_discard(buffer, false);
         return POOLBUF_OK;
     }
-    return buffer->reader_index >= handle_capacity(buffer) / 2 ? poolbuf_discard_read_bytes(buffer) : POOLBUF_OK;
+    bool worth_it = buffer->reader_index >= handle_capacity(buffer) / 2 || poolbuf_readable_bytes(buffer) == 0;
+    return worth_it ? poolbuf_discard_read_bytes(buffer) : POOLBUF_OK;
 }

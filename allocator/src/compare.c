@@ -77,7 +77,7 @@ bool poolbuf_starts_with(const poolbuf *buffer, const void *bytes, size_t length
 bool poolbuf_ends_with(const poolbuf *buffer, const void *bytes, size_t length) {
     size_t readable = poolbuf_readable_bytes(buffer);
     return begin(buffer, buffer->reader_index, readable) && length <= readable &&
-           holds(buffer, buffer->writer_index - length, bytes, length);
+           holds(buffer, poolbuf_writer_index(buffer) - length, bytes, length);
 }
 
 /* ---- XXH64 -------------------------------------------------------------------------------------------------------- */

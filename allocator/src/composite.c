@@ -87,15 +87,28 @@ poolbuf *composite_make(poolbuf_allocator *allocator, uint32_t max_count, uint32
     return buffer;
 }
 
-poolbuf *poolbuf_allocate_composite(poolbuf_allocator *allocator, uint32_t max_components) {
+/* kind: negative for the preferred one. */
+static poolbuf *allocate(poolbuf_allocator *allocator, int kind, uint32_t max_components) {
     allocator = allocator_resolve(allocator);
     if (allocator == NULL || allocator_is_closed(allocator)) {
         return NULL;
     }
     uint32_t most = max_components != 0 ? max_components : POOLBUF_COMPOSITE_DEFAULT_COMPONENTS;
     most = most < POOLBUF_COMPOSITE_COMPONENTS_LIMIT ? most : POOLBUF_COMPOSITE_COMPONENTS_LIMIT;
-    poolbuf_kind kind = allocator->options.prefer_direct ? POOLBUF_KIND_DIRECT : POOLBUF_KIND_HEAP;
-    return composite_make(allocator, most, FIRST_ROOM, kind);
+    poolbuf_kind preferred = allocator->options.prefer_direct ? POOLBUF_KIND_DIRECT : POOLBUF_KIND_HEAP;
+    return composite_make(allocator, most, FIRST_ROOM, kind < 0 ? preferred : (poolbuf_kind)kind);
+}
+
+poolbuf *poolbuf_allocate_composite(poolbuf_allocator *allocator, uint32_t max_components) {
+    return allocate(allocator, -1, max_components);
+}
+
+poolbuf *poolbuf_allocate_composite_direct(poolbuf_allocator *allocator, uint32_t max_components) {
+    return allocate(allocator, POOLBUF_KIND_DIRECT, max_components);
+}
+
+poolbuf *poolbuf_allocate_composite_heap(poolbuf_allocator *allocator, uint32_t max_components) {
+    return allocate(allocator, POOLBUF_KIND_HEAP, max_components);
 }
 
 void composite_end(poolbuf_allocator *allocator, poolbuf *buffer) {
@@ -114,9 +127,15 @@ static size_t end_of(const component *part) {
 }
 
 const component *composite_find(composite *self, size_t offset) {
+    /* The one that was found last, or the next, as in a walk; only then a search. */
     uint32_t last = __atomic_load_n(&self->last, __ATOMIC_RELAXED);
-    if (last < self->count && offset >= self->components[last].start && offset < end_of(&self->components[last])) {
-        return &self->components[last];
+    for (uint32_t i = last; i < self->count && i - last < 2 && offset >= self->components[i].start; i++) {
+        if (offset < end_of(&self->components[i])) {
+            if (i != last) {
+                __atomic_store_n(&self->last, i, __ATOMIC_RELAXED);
+            }
+            return &self->components[i];
+        }
     }
     uint32_t low = 0; /* the first that ends above the offset: it lies in [low, high] */
     uint32_t high = self->count;
@@ -212,8 +231,7 @@ static void settle(poolbuf *buffer, uint32_t index) {
     }
     self->changes++;
     buffer->usable = (uint32_t)start;
-    buffer->writer_index = (uint32_t)smaller(buffer->writer_index, start);
-    buffer->reader_index = (uint32_t)smaller(buffer->reader_index, start);
+    handle_set_indices(buffer, smaller(buffer->reader_index, start), smaller(poolbuf_writer_index(buffer), start));
     if ((flags_of(buffer) & POOLBUF_FLAG_HAS_SLICES) != 0) {
         derived_follow_capacity(buffer);
     }
@@ -301,7 +319,7 @@ static void insert(poolbuf *buffer, uint32_t index, poolbuf **added, size_t coun
     }
     self->count += (uint32_t)count;
     settle(buffer, index);
-    buffer->writer_index += increase_writer_index ? (uint32_t)bytes : 0;
+    handle_wrote(buffer, increase_writer_index ? bytes : 0);
 }
 
 /* Takes count components from index on out, and releases them; what is made true afterwards is the caller's. */
@@ -446,7 +464,7 @@ poolbuf_status composite_set_capacity(poolbuf *buffer, size_t capacity) {
 void composite_discard(poolbuf *buffer, bool partly) {
     composite *self = buffer->origin;
     uint32_t reader_index = buffer->reader_index;
-    uint32_t writer_index = buffer->writer_index;
+    size_t writer_index = poolbuf_writer_index(buffer);
     uint32_t gone = 0; /* components */
     while (gone < self->count && end_of(&self->components[gone]) <= reader_index) {
         gone++;
@@ -463,8 +481,7 @@ void composite_discard(poolbuf *buffer, bool partly) {
         shift = reader_index;
     }
     take_out(self, 0, gone);
-    buffer->reader_index = reader_index - shift;
-    buffer->writer_index = writer_index - shift;
+    handle_set_indices(buffer, reader_index - shift, writer_index - shift);
     settle(buffer, 0);
     marks_move_down(buffer, shift);
 }
@@ -490,6 +507,6 @@ bool composite_audit(const poolbuf *buffer) {
         }
         start += part->length;
     }
-    return start == buffer->usable && buffer->writer_index <= start && buffer->memory == NULL &&
+    return start == buffer->usable && poolbuf_writer_index(buffer) <= start && buffer->memory == NULL &&
            buffer->capacity == 0 && self->count <= self->room;
 }

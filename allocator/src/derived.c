@@ -15,6 +15,7 @@
  * when it has died, which is the last owner's alone. */
 #include "buffer.h"
 
+#include "check.h"
 #include "composite.h"
 #include "handle.h"
 #include "naked.h"
@@ -29,8 +30,16 @@ static uint32_t flags_of(const poolbuf *buffer) {
 
 /* Makes a view of a range of a live buffer, which has been checked against it. flags: those of its own. */
 static poolbuf *make_view(const poolbuf *buffer, poolbuf *origin, uint32_t flags, size_t index, size_t length) {
-    poolbuf_allocator *allocator = poolbuf_owner(buffer);
-    poolbuf *view = naked_take(allocator);
+    uint32_t bin = 0;
+    thread_cache *cache = naked_plain_cache(buffer->slot);
+    poolbuf *view = NULL;
+    if (POOLBUF_LIKELY(cache != NULL)) {
+        bin = cache->group->naked_bin;
+        view = naked_pop(cache, bin);
+    }
+    if (POOLBUF_UNLIKELY(view == NULL)) {
+        view = naked_take_for(buffer, &bin);
+    }
     if (view == NULL) {
         return NULL;
     }
@@ -40,16 +49,41 @@ static poolbuf *make_view(const poolbuf *buffer, poolbuf *origin, uint32_t flags
     bool of_slice = (flags_of(buffer) & POOLBUF_FLAG_SLICE) != 0;
     *view = (poolbuf){
         .memory = in_pieces ? NULL : buffer->memory + index,
-        .writer_index = (uint32_t)length,
+        .writer_index = in_pieces ? 0 : (uint32_t)length,
+        .hidden_writer_index = in_pieces ? (uint32_t)length : 0,
         .capacity = hidden ? 0 : (uint32_t)length,
         .max_capacity = (uint32_t)length,
         .origin = origin,
         .usable = (uint32_t)length,
         .position = in_pieces ? (of_slice ? buffer->position : 0) + (uint32_t)index : 0,
-        .bin = (uint16_t)allocator->group.naked_bin,
+        .bin = (uint16_t)bin,
         .slot = buffer->slot,
         .kind = buffer->kind,
     };
+    handle_state_set(view, handle_state(flags, 1));
+    return view;
+}
+
+/* The same of a live buffer with nothing special about it, by a thread whose cache has a handle ready; NULL: the slow path has to. */
+static inline poolbuf *make_plain(poolbuf *buffer, uint32_t flags, size_t index, size_t length) {
+    thread_cache *cache = poolbuf_range_ok_(buffer, index, length) ? naked_plain_cache(buffer->slot) : NULL;
+    if (POOLBUF_UNLIKELY(cache == NULL)) {
+        return NULL;
+    }
+    uint32_t bin = cache->group->naked_bin;
+    poolbuf *view = naked_pop(cache, bin);
+    if (POOLBUF_UNLIKELY(view == NULL)) {
+        return NULL;
+    }
+    view->memory = buffer->memory + index;
+    view->writer_index = (uint32_t)length; /* what is not set is as a dead handle has it */
+    view->capacity = (uint32_t)length;
+    view->max_capacity = (uint32_t)length;
+    view->origin = buffer;
+    view->usable = (uint32_t)length;
+    view->bin = (uint16_t)bin;
+    view->slot = buffer->slot;
+    view->kind = buffer->kind;
     handle_state_set(view, handle_state(flags, 1));
     return view;
 }
@@ -59,7 +93,9 @@ void derived_hang(poolbuf *counted, poolbuf *view) {
     do {
         view->link = first;
     } while (!__atomic_compare_exchange_n(&counted->link, &first, view, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
-    (void)__atomic_fetch_or(&counted->state, handle_state(POOLBUF_FLAG_HAS_SLICES, 0), __ATOMIC_RELEASE);
+    if ((flags_of(counted) & POOLBUF_FLAG_HAS_SLICES) == 0) {
+        (void)__atomic_fetch_or(&counted->state, handle_state(POOLBUF_FLAG_HAS_SLICES, 0), __ATOMIC_RELEASE);
+    }
 }
 
 /* A view that shares the count. */
@@ -73,6 +109,12 @@ static poolbuf *make_shared(poolbuf *buffer, uint32_t flags, size_t index, size_
     return view;
 }
 
+static void note_slice(const poolbuf *root) {
+    if (POOLBUF_UNLIKELY((flags_of(root) & POOLBUF_FLAG_TRACKED) != 0)) {
+        buffer_note(root, POOLBUF_ACCESS_SLICE, NULL);
+    }
+}
+
 static bool range_good(const poolbuf *buffer, size_t index, size_t length) {
     if (!buffer_check_alive(buffer)) {
         return false;
@@ -84,6 +126,13 @@ static bool range_good(const poolbuf *buffer, size_t index, size_t length) {
 /* ---- Slices ------------------------------------------------------------------------------------------------------- */
 
 poolbuf *poolbuf_slice(poolbuf *buffer, size_t index, size_t length) {
+    uint64_t state = handle_state_get(buffer);
+    bool plain = (handle_flags_of(state) & ~(uint32_t)POOLBUF_FLAG_HAS_SLICES) == 0 && handle_count_of(state) != 0;
+    poolbuf *fast = plain ? make_plain(buffer, POOLBUF_FLAG_SLICE, index, length) : NULL;
+    if (POOLBUF_LIKELY(fast != NULL)) {
+        derived_hang(buffer, fast);
+        return fast;
+    }
     if (!range_good(buffer, index, length)) {
         return NULL;
     }
@@ -95,17 +144,33 @@ poolbuf *derived_retained_slice(poolbuf *buffer, uint32_t flags, size_t index, s
         return buffer_is_empty_one(buffer) ? buffer : make_shared(buffer, flags, index, length);
     }
     poolbuf *counted = buffer_counted(buffer);
+    poolbuf *root = buffer_root(counted);
+    if (handle_shares_of(handle_state_get(root)) >= HANDLE_SHARES_LIMIT) {
+        return NULL;
+    }
     poolbuf *slice = make_view(buffer, counted, POOLBUF_FLAG_RETAINED_SLICE | flags, index, length);
     if (slice == NULL) {
         return NULL;
     }
-    (void)__atomic_fetch_add(&buffer_root(buffer)->shares, 1, __ATOMIC_RELAXED);
-    buffer_note(buffer, POOLBUF_ACCESS_SLICE, NULL);
-    (void)poolbuf_retain(counted);
+    note_slice(root);
+    if (POOLBUF_LIKELY(counted == root && handle_count_of(handle_state_get(root)) < POOLBUF_RETAIN_LIMIT_)) {
+        (void)__atomic_fetch_add(&root->state, HANDLE_ONE_SHARE + 1, __ATOMIC_RELAXED);
+    } else {
+        (void)__atomic_fetch_add(&root->state, HANDLE_ONE_SHARE, __ATOMIC_RELAXED);
+        (void)poolbuf_retain(counted);
+    }
     return slice;
 }
 
 poolbuf *poolbuf_retained_slice(poolbuf *buffer, size_t index, size_t length) {
+    uint64_t state = handle_state_get(buffer);
+    bool plain = handle_flags_of(state) == 0 && handle_shares_of(state) < HANDLE_SHARES_LIMIT &&
+                 handle_count_of(state) - 1 < POOLBUF_RETAIN_LIMIT_ - 1;
+    poolbuf *fast = plain ? make_plain(buffer, POOLBUF_FLAG_RETAINED_SLICE, index, length) : NULL;
+    if (POOLBUF_LIKELY(fast != NULL)) {
+        (void)__atomic_fetch_add(&buffer->state, HANDLE_ONE_SHARE + 1, __ATOMIC_RELAXED);
+        return fast;
+    }
     if (!range_good(buffer, index, length)) {
         return NULL;
     }
@@ -150,12 +215,11 @@ static poolbuf *make_duplicate(poolbuf *buffer, uint32_t flags) {
     }
     uint32_t of = flags_of(buffer);
     bool follows = (of & POOLBUF_FLAG_SLICE) == 0 || (of & POOLBUF_FLAG_DUPLICATE) != 0;
-    uint32_t reader_index = buffer->reader_index;
-    uint32_t writer_index = buffer->writer_index;
+    size_t reader_index = buffer->reader_index;
+    size_t writer_index = poolbuf_writer_index(buffer);
     poolbuf *view = make_shared(buffer, flags | (follows ? POOLBUF_FLAG_DUPLICATE : 0), 0, handle_capacity(buffer));
     if (view != NULL) {
-        view->reader_index = reader_index;
-        view->writer_index = writer_index;
+        handle_set_indices(view, reader_index, writer_index);
         view->max_capacity = buffer->max_capacity;
     }
     return view;
@@ -182,8 +246,7 @@ poolbuf *poolbuf_retained_duplicate(poolbuf *buffer) {
     }
     poolbuf *view = poolbuf_retained_slice(buffer, 0, handle_capacity(buffer));
     if (view != NULL) {
-        view->reader_index = buffer->reader_index;
-        view->writer_index = buffer->writer_index;
+        handle_set_indices(view, buffer->reader_index, poolbuf_writer_index(buffer));
     }
     return view;
 }
@@ -225,24 +288,51 @@ poolbuf *poolbuf_copy_if_small(poolbuf *buffer, size_t index, size_t length) {
 /* ---- With the buffer ---------------------------------------------------------------------------------------------- */
 
 void derived_end_slices(poolbuf_allocator *allocator, poolbuf *buffer) {
-    poolbuf *slice = __atomic_exchange_n(&buffer->link, NULL, __ATOMIC_ACQUIRE);
+    /* Nobody else is left to add one, so no exchange; the acquire pairs with the pushes. */
+    poolbuf *slice = __atomic_load_n(&buffer->link, __ATOMIC_ACQUIRE);
+    buffer->link = NULL;
+    thread_cache *cache = naked_plain_cache(buffer->slot);
     while (slice != NULL) {
         poolbuf *next = slice->link;
-        naked_give(allocator, slice);
+        if (POOLBUF_UNLIKELY(!naked_push(cache, slice))) {
+            naked_give(allocator, slice);
+        }
         slice = next;
     }
 }
 
+/* The slice is gone but for the share of the root and the reference to the parent, which go last: with them the allocator itself may
+ * go. The release orders our last look at the bytes before the move that the owner may make once it sees no shares. */
+static void end_hold(poolbuf *parent) {
+    poolbuf *root = buffer_root(parent);
+    if (parent != root) {
+        (void)__atomic_fetch_sub(&root->state, HANDLE_ONE_SHARE, __ATOMIC_RELEASE);
+        (void)poolbuf_release(parent);
+        return;
+    }
+    if ((flags_of(root) & POOLBUF_FLAG_TRACKED) != 0) {
+        buffer_note(root, POOLBUF_ACCESS_RELEASE, NULL);
+    }
+    buffer_end_share(root, __atomic_fetch_sub(&root->state, HANDLE_ONE_SHARE + 1, __ATOMIC_ACQ_REL));
+}
+
 void derived_end_retained(poolbuf *slice) {
     poolbuf *parent = slice->origin;
-    poolbuf *root = buffer_root(parent);
-    poolbuf_allocator *allocator = allocator_of(root);
-    derived_end_slices(allocator, slice);
-    naked_give(allocator, slice);
-    /* The reference to the parent goes last: with it the allocator itself may go. The release orders our last look at
-     * the bytes before the move that the owner may make once it sees no shares. */
-    (void)__atomic_fetch_sub(&root->shares, 1, __ATOMIC_RELEASE);
-    (void)poolbuf_release(parent);
+    if (slice->link != NULL) {
+        derived_end_slices(poolbuf_owner(parent), slice);
+    }
+    if (POOLBUF_UNLIKELY(!naked_push(naked_plain_cache(slice->slot), slice))) {
+        naked_give(poolbuf_owner(parent), slice);
+    }
+    /* What end_hold() does, for a parent with nothing special about it. */
+    if (POOLBUF_UNLIKELY(flags_of(parent) != 0)) {
+        end_hold(parent);
+        return;
+    }
+    uint64_t state = __atomic_fetch_sub(&parent->state, HANDLE_ONE_SHARE + 1, __ATOMIC_ACQ_REL);
+    if (POOLBUF_UNLIKELY(handle_count_of(state) <= 1)) {
+        buffer_end_share(parent, state);
+    }
 }
 
 void derived_follow_memory(poolbuf *buffer, const uint8_t *old_memory) {
@@ -260,8 +350,8 @@ void derived_follow_capacity(poolbuf *buffer) {
             bool hidden = (flags_of(view) & (POOLBUF_FLAG_READ_ONLY | POOLBUF_FLAG_COMPOSITE)) != 0;
             view->usable = capacity;
             view->capacity = hidden ? 0 : capacity;
-            view->writer_index = (uint32_t)smaller(view->writer_index, capacity);
-            view->reader_index = (uint32_t)smaller(view->reader_index, capacity);
+            handle_set_indices(view, smaller(view->reader_index, capacity),
+                               smaller(poolbuf_writer_index(view), capacity));
         }
     }
 }

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "ends.h"
+#include "buffer.h"
+#include "handle.h"
+#include "pieces.h"
 
 /* ---- Into a buffer ----------------------------------------------------------------------------------------------- */
 
@@ -27,7 +29,7 @@ static uint8_t *place_for(const poolbuf *buffer, size_t length) {
         POOLBUF_FLAG_SLICE | POOLBUF_FLAG_RETAINED_SLICE | POOLBUF_FLAG_COMPOSITE | POOLBUF_FLAG_WRAPPED;
     uint64_t state = handle_state_get(buffer);
     return handle_count_of(state) == 1 && (handle_flags_of(state) & shared) == 0
-               ? poolbuf_bytes_at(buffer, buffer->writer_index, length + 1)
+               ? poolbuf_bytes_at(buffer, poolbuf_writer_index(buffer), length + 1)
                : NULL;
 }
 
@@ -41,7 +43,7 @@ static poolbuf_status format_aside(const poolbuf *buffer, size_t length, const c
     text[length] = 0;
     bool same = format_in_place(text, length, format, arguments);
     if (same) {
-        pieces_set(buffer, buffer->writer_index, text, length);
+        pieces_set(buffer, poolbuf_writer_index(buffer), text, length);
     }
     free(text);
     return same ? POOLBUF_OK : POOLBUF_ERROR_BAD_DATA;
@@ -49,7 +51,7 @@ static poolbuf_status format_aside(const poolbuf *buffer, size_t length, const c
 
 POOLBUF_PRINTF_(3, 0)
 static poolbuf_status write_long(poolbuf *buffer, size_t length, const char *format, va_list arguments) {
-    poolbuf_status status = ends_make_room(buffer, length);
+    poolbuf_status status = pieces_make_room(buffer, length);
     if (status != POOLBUF_OK) {
         return status;
     }
@@ -61,7 +63,7 @@ static poolbuf_status write_long(poolbuf *buffer, size_t length, const char *for
     }
     if (status == POOLBUF_OK) {
         poolbuf_note_access_(buffer, true);
-        buffer->writer_index += (uint32_t)length;
+        handle_wrote(buffer, length);
     }
     return status;
 }
@@ -110,11 +112,11 @@ size_t poolbuf_to_string(const poolbuf *buffer, char *text, size_t room) {
     if (buffer->max_capacity != POOLBUF_CAPACITY_LIMIT) {
         (void)snprintf(max, sizeof max, "/%u", buffer->max_capacity);
     }
-    return (size_t)snprintf(text, room, "poolbuf(%s%s%s%s%s%s, ridx: %u, widx: %u, cap: %zu%s)",
+    return (size_t)snprintf(text, room, "poolbuf(%s%s%s%s%s%s, ridx: %u, widx: %zu, cap: %zu%s)",
                             poolbuf_is_direct(buffer) ? "direct" : "heap",
                             (flags & POOLBUF_FLAG_COMPOSITE) != 0 ? " composite" : "", shape_of(flags),
                             (flags & POOLBUF_FLAG_READ_ONLY) != 0 ? ", read-only" : "",
                             (flags & POOLBUF_FLAG_UNRELEASABLE) != 0 ? ", unreleasable" : "",
                             (flags & POOLBUF_FLAG_HUGE) != 0 ? ", huge" : "", buffer->reader_index,
-                            buffer->writer_index, poolbuf_capacity(buffer), max);
+                            poolbuf_writer_index(buffer), poolbuf_capacity(buffer), max);
 }

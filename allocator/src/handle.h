@@ -24,8 +24,30 @@ static inline uint32_t handle_count_of(uint64_t state) {
     return (uint32_t)state;
 }
 
+#define HANDLE_FLAG_BITS    13u
+#define HANDLE_FLAG_MASK    ((1u << HANDLE_FLAG_BITS) - 1)
+#define HANDLE_SHARES_SHIFT (32u + HANDLE_FLAG_BITS)
+
+_Static_assert((POOLBUF_FLAG_MARKS << 1) - 1 == HANDLE_FLAG_MASK, "the flags have the bits that they need");
+
+/* One retained slice of a buffer. There may be so many at once; the bits above that take the threads which pass the check at the
+ * same moment. */
+#define HANDLE_ONE_SHARE    ((uint64_t)1 << HANDLE_SHARES_SHIFT)
+#define HANDLE_SHARES_LIMIT (1u << 18)
+
 static inline uint32_t handle_flags_of(uint64_t state) {
-    return (uint32_t)(state >> 32);
+    return (uint32_t)(state >> 32) & HANDLE_FLAG_MASK;
+}
+
+static inline uint32_t handle_shares_of(uint64_t state) {
+    return (uint32_t)(state >> HANDLE_SHARES_SHIFT);
+}
+
+/* Whether it can be the state of a handle at all. Of what has been overwritten most cannot: the slack above the limit of references
+ * is small, and a dead handle has no shares. */
+static inline bool handle_state_possible(uint64_t state) {
+    uint32_t count = handle_count_of(state);
+    return count != 0 ? count < POOLBUF_RETAIN_LIMIT_ + (1u << 20) : handle_shares_of(state) == 0;
 }
 
 static inline uint64_t handle_state_get(const poolbuf *handle) {
@@ -41,6 +63,25 @@ static inline size_t handle_capacity(const poolbuf *handle) {
     const uint32_t hidden = POOLBUF_FLAG_READ_ONLY | POOLBUF_FLAG_COMPOSITE;
     uint64_t state = handle_state_get(handle);
     return (handle_flags_of(state) & hidden) != 0 && handle_count_of(state) != 0 ? handle->usable : handle->capacity;
+}
+
+/* Indices, where those of a buffer in pieces are. */
+static inline void handle_set_writer_index(poolbuf *handle, size_t writer_index) {
+    if (handle->memory != NULL) {
+        handle->writer_index = (uint32_t)writer_index;
+    } else {
+        handle->hidden_writer_index = (uint32_t)writer_index;
+    }
+}
+
+static inline void handle_set_indices(poolbuf *handle, size_t reader_index, size_t writer_index) {
+    handle->reader_index = (uint32_t)reader_index;
+    handle_set_writer_index(handle, writer_index);
+}
+
+/* So many bytes have been written after the writer index. */
+static inline void handle_wrote(poolbuf *handle, size_t length) {
+    handle_set_writer_index(handle, poolbuf_writer_index(handle) + length);
 }
 
 /* Makes H1 true; the flags that belong to the memory stay. */

@@ -7,7 +7,9 @@
 
 #include <string.h>
 
-#include "ends.h"
+#include "buffer.h"
+#include "handle.h"
+#include "pieces.h"
 
 #define ROW_BYTES     ((size_t)16)
 #define OFFSET_DIGITS 8
@@ -128,15 +130,15 @@ static poolbuf_status dump_to_buffer(poolbuf *to, const poolbuf *buffer, size_t 
     poolbuf_status status = pieces_check(buffer, index, length, false);
     size_t size = size_of(length, pretty);
     if (status == POOLBUF_OK) {
-        status = ends_make_room(to, size);
+        status = pieces_make_room(to, size);
     }
     if (status != POOLBUF_OK) {
         return status;
     }
-    sink end = {.to = to, .index = to->writer_index};
+    sink end = {.to = to, .index = poolbuf_writer_index(to)};
     dump(buffer, index, length, pretty, &end);
     poolbuf_note_access_(to, true);
-    to->writer_index += (uint32_t)size;
+    handle_wrote(to, size);
     return POOLBUF_OK;
 }
 
@@ -201,7 +203,7 @@ poolbuf_status poolbuf_decode_hex(poolbuf *to, const char *text, size_t length) 
         return POOLBUF_ERROR_BAD_DATA;
     }
     size_t size = length / 2;
-    poolbuf_status status = ends_make_room(to, size);
+    poolbuf_status status = pieces_make_room(to, size);
     if (status != POOLBUF_OK) {
         return status;
     }
@@ -210,10 +212,10 @@ poolbuf_status poolbuf_decode_hex(poolbuf *to, const char *text, size_t length) 
         for (size_t i = 0; i < count; i++) {
             (void)decode_byte(text + 2 * (done + i), &bytes[i]); /* benign: they have been looked at */
         }
-        pieces_set(to, to->writer_index + done, bytes, count);
+        pieces_set(to, poolbuf_writer_index(to) + done, bytes, count);
     }
     poolbuf_note_access_(to, true);
-    to->writer_index += (uint32_t)size;
+    handle_wrote(to, size);
     return POOLBUF_OK;
 }
 
@@ -263,15 +265,15 @@ poolbuf_status poolbuf_decode_pretty_hex(poolbuf *to, const char *text, size_t l
         }
         size += found;
     }
-    poolbuf_status status = ends_make_room(to, size);
+    poolbuf_status status = pieces_make_room(to, size);
     if (status != POOLBUF_OK) {
         return status;
     }
     for (size_t i = 0; i < count; i++) {
         size_t found = decode_row(rows + i * ROW_SIZE, i * ROW_BYTES, bytes);
-        pieces_set(to, to->writer_index + i * ROW_BYTES, bytes, found);
+        pieces_set(to, poolbuf_writer_index(to) + i * ROW_BYTES, bytes, found);
     }
     poolbuf_note_access_(to, true);
-    to->writer_index += (uint32_t)size;
+    handle_wrote(to, size);
     return POOLBUF_OK;
 }

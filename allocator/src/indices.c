@@ -13,8 +13,7 @@ poolbuf_status poolbuf_set_indices_slow_(poolbuf *buffer, size_t reader_index, s
     if (!buffer_check_alive(buffer) || writer_index > handle_capacity(buffer) || reader_index > writer_index) {
         return POOLBUF_ERROR_OUT_OF_BOUNDS;
     }
-    buffer->reader_index = (uint32_t)reader_index;
-    buffer->writer_index = (uint32_t)writer_index;
+    handle_set_indices(buffer, reader_index, writer_index);
     return POOLBUF_OK;
 }
 
@@ -89,7 +88,7 @@ poolbuf_status poolbuf_mark_writer_index(poolbuf *buffer) {
     if (marks == NULL) {
         return POOLBUF_ERROR_NO_MEMORY;
     }
-    marks->writer_index = buffer->writer_index;
+    marks->writer_index = (uint32_t)poolbuf_writer_index(buffer);
     return POOLBUF_OK;
 }
 
@@ -98,7 +97,7 @@ poolbuf_status poolbuf_reset_reader_index(poolbuf *buffer) {
         return POOLBUF_ERROR_OUT_OF_BOUNDS;
     }
     const poolbuf *marks = marks_of(buffer);
-    return poolbuf_set_indices(buffer, marks != NULL ? marks->reader_index : 0, buffer->writer_index);
+    return poolbuf_set_indices(buffer, marks != NULL ? marks->reader_index : 0, poolbuf_writer_index(buffer));
 }
 
 poolbuf_status poolbuf_reset_writer_index(poolbuf *buffer) {

@@ -1,6 +1,6 @@
 /* Files and sockets, straight from and to the pieces that buffers lie in.
  *
- *      the range is checked, or made          check_read, make_room, pieces_check
+ *      the range is checked, or made          pieces_check and its kin
  *      as many pieces as a call takes         list_pieces
  *      one system call on them                transfer.call
  *      and again behind what it moved         go_on
@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "buffer.h"
 #include "handle.h"
@@ -19,25 +21,9 @@
 
 _Static_assert(POOLBUF_IOVEC_LIMIT == IOV_MAX, "what the header says is what the system takes");
 _Static_assert(EAGAIN == EWOULDBLOCK, "one comparison will do");
+_Static_assert(sizeof(socklen_t) == sizeof(uint32_t), "lengths of addresses are what the header says");
 
 /* ---- Ranges ------------------------------------------------------------------------------------------------------ */
-
-static poolbuf_status check_read(const poolbuf *buffer, size_t length) {
-    if (!buffer_check_alive(buffer) || length > poolbuf_readable_bytes(buffer)) {
-        return POOLBUF_ERROR_OUT_OF_BOUNDS;
-    }
-    return pieces_check(buffer, buffer->reader_index, length, false);
-}
-
-/* Room for the next bytes, of which no part is read-only; that is known before anything grows. */
-static poolbuf_status make_room(poolbuf *buffer, size_t length) {
-    if (!buffer_check_alive(buffer)) {
-        return POOLBUF_ERROR_OUT_OF_BOUNDS;
-    }
-    size_t there = handle_capacity(buffer) - buffer->writer_index;
-    poolbuf_status status = pieces_check(buffer, buffer->writer_index, smaller(length, there), true);
-    return status == POOLBUF_OK ? poolbuf_ensure_writable(buffer, length) : status;
-}
 
 /* The first pieces of a checked range, as many as there is room for; gives back their bytes. */
 static size_t list_pieces(const poolbuf *buffer, size_t index, size_t length, struct iovec *pieces, size_t *count) {
@@ -80,11 +66,11 @@ poolbuf_status poolbuf_writable_iovec(poolbuf *buffer, struct iovec *pieces, siz
     if (!buffer_check_alive(buffer)) {
         return POOLBUF_ERROR_OUT_OF_BOUNDS;
     }
-    size_t length = handle_capacity(buffer) - buffer->writer_index;
-    poolbuf_status status = pieces_check(buffer, buffer->writer_index, length, true);
+    size_t length = handle_capacity(buffer) - poolbuf_writer_index(buffer);
+    poolbuf_status status = pieces_check(buffer, poolbuf_writer_index(buffer), length, true);
     if (status == POOLBUF_OK) {
         poolbuf_note_access_(buffer, true);
-        *covered = list_pieces(buffer, buffer->writer_index, length, pieces, count);
+        *covered = list_pieces(buffer, poolbuf_writer_index(buffer), length, pieces, count);
     }
     return status;
 }
@@ -190,13 +176,13 @@ static poolbuf_status go_on(const transfer *self, const poolbuf *buffer, size_t 
 /* ---- Into buffers and out of them -------------------------------------------------------------------------------- */
 
 static poolbuf_status write_from(const transfer *self, poolbuf *buffer, size_t length, size_t *transferred) {
-    poolbuf_status status = make_room(buffer, length);
+    poolbuf_status status = pieces_make_room(buffer, length);
     if (status == POOLBUF_OK) {
         poolbuf_note_access_(buffer, true);
-        status = go_on(self, buffer, buffer->writer_index, length, transferred);
+        status = go_on(self, buffer, poolbuf_writer_index(buffer), length, transferred);
     }
     if (status == POOLBUF_OK) {
-        buffer->writer_index += (uint32_t)*transferred;
+        handle_wrote(buffer, *transferred);
     }
     return status;
 }
@@ -212,7 +198,7 @@ static poolbuf_status set_from(const transfer *self, poolbuf *buffer, size_t ind
 }
 
 static poolbuf_status read_to(const transfer *self, poolbuf *buffer, size_t length, size_t *transferred) {
-    poolbuf_status status = check_read(buffer, length);
+    poolbuf_status status = pieces_check_read(buffer, length);
     if (status == POOLBUF_OK) {
         poolbuf_note_access_(buffer, false);
         status = go_on(self, buffer, buffer->reader_index, length, transferred);
@@ -318,8 +304,8 @@ static poolbuf_status pass_message(const transfer *self, const poolbuf *buffer, 
 }
 
 poolbuf_status poolbuf_send_to(poolbuf *buffer, int descriptor, size_t length, int flags,
-                               const struct sockaddr *address, socklen_t address_length, size_t *transferred) {
-    poolbuf_status status = check_read(buffer, length);
+                               const struct sockaddr *address, uint32_t address_length, size_t *transferred) {
+    poolbuf_status status = pieces_check_read(buffer, length);
     if (status != POOLBUF_OK) {
         return status;
     }
@@ -335,11 +321,11 @@ poolbuf_status poolbuf_send_to(poolbuf *buffer, int descriptor, size_t length, i
 }
 
 poolbuf_status poolbuf_receive_from(poolbuf *buffer, int descriptor, size_t length, int *flags,
-                                    struct sockaddr *address, socklen_t *address_length, size_t *transferred) {
+                                    struct sockaddr *address, uint32_t *address_length, size_t *transferred) {
     if (flags != NULL && (*flags & NOT_OUR_BYTES) != 0) {
         return POOLBUF_ERROR_BAD_ARGUMENT;
     }
-    poolbuf_status status = make_room(buffer, length);
+    poolbuf_status status = pieces_make_room(buffer, length);
     if (status != POOLBUF_OK) {
         return status;
     }
@@ -347,11 +333,11 @@ poolbuf_status poolbuf_receive_from(poolbuf *buffer, int descriptor, size_t leng
     const transfer self = {
         .call = call_recvmsg, .descriptor = descriptor, .flags = flags != NULL ? *flags : 0, .message = &message};
     poolbuf_note_access_(buffer, true);
-    status = pass_message(&self, buffer, buffer->writer_index, length, transferred);
+    status = pass_message(&self, buffer, poolbuf_writer_index(buffer), length, transferred);
     if (status != POOLBUF_OK) {
         return status;
     }
-    buffer->writer_index += (uint32_t)*transferred;
+    handle_wrote(buffer, *transferred);
     if (address != NULL) {
         *address_length = message.msg_namelen;
     }

@@ -28,10 +28,7 @@ poolbuf *naked_take(poolbuf_allocator *allocator) {
 }
 
 void naked_give(poolbuf_allocator *allocator, poolbuf *handle) {
-    handle->memory = NULL;
-    handle->origin = NULL;
-    handle->link = NULL;
-    handle_kill(handle, 0);
+    naked_clear(handle);
     if (is_pooled(allocator)) {
         if (allocator->group.annotated) {
             poison_handle_back(allocator_anchor(allocator), handle);
@@ -40,6 +37,12 @@ void naked_give(poolbuf_allocator *allocator, poolbuf *handle) {
     } else {
         (void)os->give_back(OS_HEAP, handle, sizeof *handle);
     }
+}
+
+poolbuf *naked_take_for(const poolbuf *buffer, uint32_t *bin) {
+    poolbuf_allocator *allocator = poolbuf_owner(buffer);
+    *bin = allocator->group.naked_bin;
+    return naked_take(allocator);
 }
 
 void naked_begin(poolbuf_allocator *allocator, poolbuf *buffer, uint32_t flags) {

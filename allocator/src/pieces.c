@@ -63,6 +63,22 @@ poolbuf_status pieces_check(const poolbuf *buffer, size_t index, size_t length, 
     return write && (seen & POOLBUF_FLAG_READ_ONLY) != 0 ? POOLBUF_ERROR_READ_ONLY : POOLBUF_OK;
 }
 
+poolbuf_status pieces_check_read(const poolbuf *buffer, size_t length) {
+    if (!buffer_check_alive(buffer) || length > poolbuf_readable_bytes(buffer)) {
+        return POOLBUF_ERROR_OUT_OF_BOUNDS;
+    }
+    return pieces_check(buffer, buffer->reader_index, length, false);
+}
+
+poolbuf_status pieces_make_room(poolbuf *buffer, size_t length) {
+    if (!buffer_check_alive(buffer)) {
+        return POOLBUF_ERROR_OUT_OF_BOUNDS;
+    }
+    size_t there = handle_capacity(buffer) - poolbuf_writer_index(buffer);
+    poolbuf_status status = pieces_check(buffer, poolbuf_writer_index(buffer), smaller(length, there), true);
+    return status != POOLBUF_OK || length <= there ? status : poolbuf_reserve_slow_(buffer, length);
+}
+
 void pieces_get(const poolbuf *buffer, size_t index, void *destination, size_t length) {
     uint8_t *to = destination;
     for (size_t run = 0; length != 0; index += run, length -= run, to += run) {

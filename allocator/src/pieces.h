@@ -28,6 +28,11 @@ poolbuf *piece_leaf(const poolbuf *buffer, size_t index, size_t *leaf_index, siz
 /* Whether the buffer is alive and a range can be read, or written: POOLBUF_OK, _OUT_OF_BOUNDS, _READ_ONLY. */
 poolbuf_status pieces_check(const poolbuf *buffer, size_t index, size_t length, bool write);
 
+/* The same of the next readable bytes. And room for so many after the writer index, of which no part is read-only: that is known
+ * before anything grows, so that a call that fails has not grown the buffer. */
+poolbuf_status pieces_check_read(const poolbuf *buffer, size_t length);
+poolbuf_status pieces_make_room(poolbuf *buffer, size_t length);
+
 /* Copy a range that was checked. */
 void pieces_get(const poolbuf *buffer, size_t index, void *destination, size_t length);
 void pieces_set(const poolbuf *buffer, size_t index, const void *source, size_t length);

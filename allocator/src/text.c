@@ -5,7 +5,9 @@
 
 #include <string.h>
 
-#include "ends.h"
+#include "buffer.h"
+#include "handle.h"
+#include "pieces.h"
 #include "transcode.h"
 
 static poolbuf_status check_choices(poolbuf_text encoding, poolbuf_text_policy policy) {
@@ -44,11 +46,11 @@ static poolbuf_status write_source(poolbuf *buffer, transcode_source source, poo
     size_t size = 0;
     poolbuf_status status = count_bytes(source, encoding, policy, &size);
     if (status == POOLBUF_OK) {
-        status = ends_make_room(buffer, size);
+        status = pieces_make_room(buffer, size);
     }
     if (status == POOLBUF_OK) {
-        put(buffer, buffer->writer_index, size, source, encoding, policy);
-        buffer->writer_index += (uint32_t)size;
+        put(buffer, poolbuf_writer_index(buffer), size, source, encoding, policy);
+        handle_wrote(buffer, size);
     }
     return status;
 }
@@ -152,7 +154,7 @@ poolbuf_status poolbuf_get_text(const poolbuf *buffer, size_t index, size_t leng
 
 poolbuf_status poolbuf_read_text(poolbuf *buffer, size_t length, poolbuf_text encoding, poolbuf_text_policy policy,
                                  char *text, size_t room, size_t *text_length) {
-    poolbuf_status status = ends_check_read(buffer, length);
+    poolbuf_status status = pieces_check_read(buffer, length);
     if (status == POOLBUF_OK) {
         status = take_text(buffer, buffer->reader_index, length, encoding, policy, text, room, text_length);
     }
@@ -182,7 +184,7 @@ poolbuf_status poolbuf_get_utf8_as_utf16(const poolbuf *buffer, size_t index, si
 
 poolbuf_status poolbuf_read_utf8_as_utf16(poolbuf *buffer, size_t length, poolbuf_text_policy policy, char16_t *units,
                                           size_t room, size_t *count) {
-    poolbuf_status status = ends_check_read(buffer, length);
+    poolbuf_status status = pieces_check_read(buffer, length);
     if (status == POOLBUF_OK) {
         status = take_units(buffer, buffer->reader_index, length, policy, units, room, count);
     }
@@ -223,7 +225,7 @@ poolbuf_status poolbuf_get_string(const poolbuf *buffer, size_t index, size_t le
 }
 
 poolbuf_status poolbuf_read_string(poolbuf *buffer, size_t length, char *text, size_t room) {
-    poolbuf_status status = ends_check_read(buffer, length);
+    poolbuf_status status = pieces_check_read(buffer, length);
     if (status == POOLBUF_OK) {
         status = poolbuf_get_string(buffer, buffer->reader_index, length, text, room);
     }

@@ -107,7 +107,8 @@ typedef struct cache_group {
     struct cache_group *next_sharing; /* among groups of the shared slot; guarded by the registry lock */
     uint32_t bin_count;
     uint32_t naked_bin;
-    uint32_t largest;           /* bytes; the chunk's size */
+    bool plain_naked; /* handles of that bin may be popped and pushed as they are: pooled, and no checker is told */
+    uint32_t largest; /* bytes; the chunk's size */
     uint32_t trim_interval;     /* allocations; 0: never */
     uint32_t trim_interval_ms;  /* 0: never */
     size_t budget;              /* bytes that one cache may hold */

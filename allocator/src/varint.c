@@ -80,7 +80,7 @@ poolbuf_status poolbuf_read_varint_slow_(poolbuf *buffer, unsigned width, uint64
         return POOLBUF_ERROR_OUT_OF_BOUNDS;
     }
     size_t length = 0;
-    poolbuf_status status = decode(buffer, buffer->reader_index, buffer->writer_index, width, value, &length);
+    poolbuf_status status = decode(buffer, buffer->reader_index, poolbuf_writer_index(buffer), width, value, &length);
     if (status == POOLBUF_OK) {
         poolbuf_note_access_(buffer, false);
         buffer->reader_index += (uint32_t)length;

@@ -334,7 +334,7 @@ static void discarding_moves_the_readable_bytes_to_the_start(void **state) {
     }
 }
 
-static void discarding_some_waits_for_half_of_the_capacity(void **state) {
+static void discarding_some_waits_for_half_of_the_capacity_or_the_last_byte(void **state) {
     (void)state;
     poolbuf *b = poolbuf_allocate(allocator, 64, 64);
     poolbuf *views[] = {b, poolbuf_slice(b, 0, 64), poolbuf_duplicate(b)};
@@ -348,6 +348,9 @@ static void discarding_some_waits_for_half_of_the_capacity(void **state) {
         UNIT_OK(poolbuf_discard_some_read_bytes(views[i]));
         assert_true(indices_are(views[i], 0, 28));
         assert_memory_equal(poolbuf_memory(b), model + 32, 28);
+        UNIT_OK(poolbuf_set_indices(views[i], 5, 5));
+        UNIT_OK(poolbuf_discard_some_read_bytes(views[i]));
+        assert_true(indices_are(views[i], 0, 0));
     }
     assert_true(poolbuf_release(b));
 }
@@ -436,7 +439,7 @@ int main(void) {
         CAPACITY_TEST(fast_room_is_cut_by_the_maximum_and_is_that_of_the_capacity_where_it_is_fixed),
         CAPACITY_TEST(a_composite_grows_by_the_same_rule_and_by_a_component),
         CAPACITY_TEST(discarding_moves_the_readable_bytes_to_the_start),
-        CAPACITY_TEST(discarding_some_waits_for_half_of_the_capacity),
+        CAPACITY_TEST(discarding_some_waits_for_half_of_the_capacity_or_the_last_byte),
         CAPACITY_TEST(a_composite_discards_components_and_its_capacity_with_them),
         CAPACITY_TEST(nothing_is_discarded_under_a_retained_slice),
         CAPACITY_TEST(nothing_is_discarded_under_a_retained_slice_of_a_component),

@@ -56,6 +56,19 @@ static void a_composite_is_of_the_kind_that_its_allocator_prefers(void **state) 
     }
 }
 
+static void a_composite_grows_by_the_kind_that_was_asked_for(void **state) {
+    (void)state;
+    poolbuf *made[] = {poolbuf_allocate_composite_heap(allocator, 0), poolbuf_allocate_composite_direct(allocator, 3)};
+    for (int direct = 0; direct < 2; direct++) {
+        assert_int_equal(poolbuf_is_direct(made[direct]), direct);
+        UNIT_OK(poolbuf_write_u8(made[direct], 1));
+        assert_int_equal(poolbuf_is_direct(poolbuf_composite_component(made[direct], 0)), direct);
+        assert_int_equal(poolbuf_composite_max_components(made[direct]),
+                         direct == 1 ? 3 : POOLBUF_COMPOSITE_DEFAULT_COMPONENTS);
+        assert_true(poolbuf_release(made[direct]));
+    }
+}
+
 static void an_empty_composite_can_be_copied_and_duplicated(void **state) {
     (void)state;
     poolbuf *c = poolbuf_allocate_composite(allocator, 0);
@@ -720,6 +733,7 @@ int main(void) {
         COMPOSITE_TEST(a_new_composite_has_no_bytes_and_may_grow_to_the_limit),
         COMPOSITE_TEST(the_number_of_components_is_limited_as_asked),
         COMPOSITE_TEST(a_composite_is_of_the_kind_that_its_allocator_prefers),
+        COMPOSITE_TEST(a_composite_grows_by_the_kind_that_was_asked_for),
         COMPOSITE_TEST(an_empty_composite_can_be_copied_and_duplicated),
         COMPOSITE_TEST(calls_for_composites_refuse_other_buffers),
         COMPOSITE_TEST(added_bytes_are_readable_if_that_is_asked_for),

@@ -1,6 +1,8 @@
 /* Unit tests of the pieces that io.c lends, and of the lists of memory that access.c takes: iovecs, from either side. */
 #include "io_shapes.h"
 
+#include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <poolbuf/io.h>

@@ -1,4 +1,4 @@
-// gbench over Google Benchmark: the only C++ of the project.
+// gbench over Google Benchmark: the only C++ outside of the header for C++ programs and its tests.
 //
 // Owns the suites and the translation of states and results. Google Benchmark keeps one registry a process; a suite is
 // entered there for the length of a run and cleared afterwards, under `running`, so nothing of one suite shows in another.

@@ -8,6 +8,8 @@
  *   POOLBUF_ERROR_OUT_OF_BOUNDS  get, set, read: the range does not lie within the capacity, or the readable bytes.
  *   POOLBUF_ERROR_READ_ONLY      set, write: the buffer, or a component that the range lies in, is read-only.
  *   what poolbuf_set_capacity() fails for  write: there is no room, and none can be made.
+ * A call for no bytes does nothing, and may succeed where one for some would be refused.
+ *
  * Threads: the one owner that is using the bytes; any number may get from a buffer that nobody changes.
  * Cost: one comparison and a copy. Read-only buffers and composites take a call into the library where the text says inline, but
  * for reading from a read-only buffer that is contiguous. */
@@ -100,10 +102,28 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf *poolbuf_read_copy(poolbuf *buffer, size_t
 
 /* ---- What the inline functions are made of; not for callers ------------------------------------------------------- */
 
+#if defined(__GNUC__)
+#define POOLBUF_PURE_ __attribute__((pure))
+#else
+#define POOLBUF_PURE_
+#endif
+
 POOLBUF_API poolbuf_status poolbuf_write_slow_(poolbuf *buffer, const void *source, size_t length);
 POOLBUF_API poolbuf_status poolbuf_read_slow_(poolbuf *buffer, void *destination, size_t length);
 POOLBUF_API poolbuf_status poolbuf_set_slow_(poolbuf *buffer, size_t index, const void *source, size_t length);
 POOLBUF_API poolbuf_status poolbuf_get_slow_(const poolbuf *buffer, size_t index, void *destination, size_t length);
+/* The same for numbers, whose bytes lie at the start of `bits`. Handing them over in a register keeps the loops of callers free of
+ * stores that are only there for the slow path. Reading ones change nothing that a caller could see, and say so (pure), so that
+ * a compiler keeps what it knows of the handle across them; the reader index is then moved on by the caller. */
+typedef struct poolbuf_number_ {
+    uint64_t bits;
+    poolbuf_status status;
+} poolbuf_number_;
+
+POOLBUF_API POOLBUF_PURE_ poolbuf_number_ poolbuf_get_number_(const poolbuf *buffer, size_t index, size_t length);
+POOLBUF_API POOLBUF_PURE_ poolbuf_number_ poolbuf_peek_number_(const poolbuf *buffer, size_t length);
+POOLBUF_API poolbuf_status poolbuf_set_number_(poolbuf *buffer, size_t index, uint64_t bits, size_t length);
+POOLBUF_API poolbuf_status poolbuf_write_number_(poolbuf *buffer, uint64_t bits, size_t length);
 POOLBUF_API void poolbuf_record_access_(const poolbuf *buffer, bool write);
 
 static inline void poolbuf_note_access_(const poolbuf *buffer, bool write) {
@@ -130,13 +150,12 @@ static inline poolbuf_status poolbuf_write_bytes(poolbuf *buffer, const void *so
 }
 
 static inline poolbuf_status poolbuf_read_bytes(poolbuf *buffer, void *destination, size_t length) {
-    const uint8_t *memory = buffer->memory;
-    if (POOLBUF_UNLIKELY_(poolbuf_readable_bytes(buffer) < length || memory == NULL)) {
+    if (POOLBUF_UNLIKELY_(!poolbuf_readable_ok_(buffer, length))) {
         return poolbuf_read_slow_(buffer, destination, length);
     }
     poolbuf_note_access_(buffer, false);
     if (length != 0) {
-        memcpy(destination, memory + buffer->reader_index, length);
+        memcpy(destination, buffer->memory + buffer->reader_index, length);
     }
     buffer->reader_index += (uint32_t)length;
     return POOLBUF_OK;
@@ -179,32 +198,70 @@ static inline poolbuf_status poolbuf_get_bytes(const poolbuf *buffer, size_t ind
 #define POOLBUF_BE64_(value) POOLBUF_BE_(64, value)
 #define POOLBUF_LE64_(value) POOLBUF_LE_(64, value)
 
+/* The check of a number is one comparison, in the form that compilers make least of: widths are small constants, so nothing but
+ * the index could wrap, and as a signed number it cannot. */
+static inline bool poolbuf_number_range_ok_(const poolbuf *buffer, size_t index, size_t length) {
+    return ((int64_t)index >= 0) & ((int64_t)index <= (int64_t)buffer->capacity - (int64_t)length);
+}
+
 /* One integer type: T is what callers see, U the unsigned type of its width, order() the way to and from memory.
  * NOLINTBEGIN(bugprone-macro-parentheses): types take none */
 #define POOLBUF_INTEGER_(name, T, U, order)                                                                            \
     POOLBUF_NODISCARD static inline poolbuf_status poolbuf_write_##name(poolbuf *buffer, T value) {                    \
         U stored = (U)order((U)value);                                                                                 \
-        return poolbuf_write_bytes(buffer, &stored, sizeof stored);                                                    \
+        uint32_t writer_index = buffer->writer_index;                                                                  \
+        if (POOLBUF_UNLIKELY_((int64_t)writer_index > (int64_t)buffer->capacity - (int64_t)sizeof stored)) {           \
+            uint64_t bits = 0;                                                                                         \
+            memcpy(&bits, &stored, sizeof stored);                                                                     \
+            return poolbuf_write_number_(buffer, bits, sizeof stored);                                                 \
+        }                                                                                                              \
+        poolbuf_note_access_(buffer, true);                                                                            \
+        memcpy(buffer->memory + writer_index, &stored, sizeof stored);                                                 \
+        buffer->writer_index = writer_index + (uint32_t)sizeof stored;                                                 \
+        return POOLBUF_OK;                                                                                             \
     }                                                                                                                  \
     POOLBUF_NODISCARD static inline poolbuf_status poolbuf_read_##name(poolbuf *buffer, T *value) {                    \
-        U stored = 0; /* callers' compilers cannot see that it is set where it counts */                               \
-        poolbuf_status status = poolbuf_read_bytes(buffer, &stored, sizeof stored);                                    \
-        if (POOLBUF_LIKELY_(status == POOLBUF_OK)) {                                                                   \
-            *value = (T)order(stored);                                                                                 \
+        U stored = 0;                                                                                                  \
+        uint32_t reader_index = buffer->reader_index;                                                                  \
+        if (POOLBUF_UNLIKELY_((int64_t)reader_index > (int64_t)buffer->writer_index - (int64_t)sizeof stored)) {       \
+            poolbuf_number_ number = poolbuf_peek_number_(buffer, sizeof stored);                                      \
+            if (number.status != POOLBUF_OK) {                                                                         \
+                return number.status;                                                                                  \
+            }                                                                                                          \
+            memcpy(&stored, &number.bits, sizeof stored);                                                              \
+        } else {                                                                                                       \
+            poolbuf_note_access_(buffer, false);                                                                       \
+            memcpy(&stored, buffer->memory + reader_index, sizeof stored);                                             \
         }                                                                                                              \
-        return status;                                                                                                 \
+        buffer->reader_index = reader_index + (uint32_t)sizeof stored;                                                 \
+        *value = (T)order(stored);                                                                                     \
+        return POOLBUF_OK;                                                                                             \
     }                                                                                                                  \
     POOLBUF_NODISCARD static inline poolbuf_status poolbuf_set_##name(poolbuf *buffer, size_t index, T value) {        \
         U stored = (U)order((U)value);                                                                                 \
-        return poolbuf_set_bytes(buffer, index, &stored, sizeof stored);                                               \
+        if (POOLBUF_UNLIKELY_(!poolbuf_number_range_ok_(buffer, index, sizeof stored))) {                              \
+            uint64_t bits = 0;                                                                                         \
+            memcpy(&bits, &stored, sizeof stored);                                                                     \
+            return poolbuf_set_number_(buffer, index, bits, sizeof stored);                                            \
+        }                                                                                                              \
+        poolbuf_note_access_(buffer, true);                                                                            \
+        memcpy(buffer->memory + index, &stored, sizeof stored);                                                        \
+        return POOLBUF_OK;                                                                                             \
     }                                                                                                                  \
     POOLBUF_NODISCARD static inline poolbuf_status poolbuf_get_##name(const poolbuf *buffer, size_t index, T *value) { \
-        U stored = 0; /* callers' compilers cannot see that it is set where it counts */                               \
-        poolbuf_status status = poolbuf_get_bytes(buffer, index, &stored, sizeof stored);                              \
-        if (POOLBUF_LIKELY_(status == POOLBUF_OK)) {                                                                   \
-            *value = (T)order(stored);                                                                                 \
+        U stored = 0;                                                                                                  \
+        if (POOLBUF_UNLIKELY_(!poolbuf_number_range_ok_(buffer, index, sizeof stored))) {                              \
+            poolbuf_number_ number = poolbuf_get_number_(buffer, index, sizeof stored);                                \
+            if (number.status != POOLBUF_OK) {                                                                         \
+                return number.status;                                                                                  \
+            }                                                                                                          \
+            memcpy(&stored, &number.bits, sizeof stored);                                                              \
+        } else {                                                                                                       \
+            poolbuf_note_access_(buffer, false);                                                                       \
+            memcpy(&stored, buffer->memory + index, sizeof stored);                                                    \
         }                                                                                                              \
-        return status;                                                                                                 \
+        *value = (T)order(stored);                                                                                     \
+        return POOLBUF_OK;                                                                                             \
     }
 
 POOLBUF_INTEGER_(u8, uint8_t, uint8_t, POOLBUF_SAME_)

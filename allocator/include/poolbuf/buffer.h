@@ -51,7 +51,7 @@ POOLBUF_BEGIN_DECLS
 #define POOLBUF_MAYBE_INLINE_ POOLBUF_API POOLBUF_DIRECT_CALL
 #endif
 
-/* What makes a buffer leave the fast paths; the upper half of poolbuf.state. */
+/* What makes a buffer leave the fast paths: 13 bits of poolbuf.state, above the count. */
 typedef enum poolbuf_flag {
     POOLBUF_FLAG_TRACKED = 1 << 0,        /* the leak detector watches it */
     POOLBUF_FLAG_SLICE = 1 << 1,          /* shares the count of its parent */
@@ -65,8 +65,7 @@ typedef enum poolbuf_flag {
     POOLBUF_FLAG_WRAPPED = 1 << 9,        /* the memory is not the allocator's */
     POOLBUF_FLAG_UNRELEASABLE = 1 << 10,  /* a slice or the empty buffer: retain and release do nothing to it */
     POOLBUF_FLAG_DUPLICATE = 1 << 11,     /* a slice that shows the whole buffer and follows its capacity */
-    POOLBUF_FLAG_MARKS = 1 << 12,         /* no buffer: keeps the marks of one, and hangs among its slices */
-    POOLBUF_FLAG_END = 1 << 13            /* above all of them; never set */
+    POOLBUF_FLAG_MARKS = 1 << 12          /* no buffer: keeps the marks of one, and hangs among its slices */
 } poolbuf_flag;
 
 typedef enum poolbuf_kind {
@@ -79,18 +78,21 @@ typedef enum poolbuf_kind {
 typedef struct poolbuf {
     uint8_t *memory; /* the first byte; at usable bytes from here others' memory begins; NULL: in several pieces */
     uint32_t reader_index; /* bytes from the first one */
-    uint32_t writer_index; /* bytes from the first one */
+    uint32_t writer_index; /* bytes from the first one; 0 where it is hidden */
     uint32_t capacity; /* bytes that may be read and written at memory; 0 in a dead handle, and where it is hidden */
     uint32_t max_capacity; /* bytes */
-    uint64_t state;        /* atomic; references in the lower half, poolbuf_flag in the upper */
-    struct poolbuf *link;  /* in a free list the next handle; alive, the first slice; in a slice, the next one */
-    void *origin;          /* what the memory was cut from: a chunk, a parent buffer, an allocator; or a record of it */
-    uint32_t usable;       /* bytes of the memory; what capacity can grow to without moving; or the hidden capacity */
-    uint32_t position;     /* where in its chunk the memory lies; of a composite's slice, where it begins */
-    uint32_t shares;       /* atomic; retained slices alive of this buffer, which keep it from moving */
-    uint16_t bin;          /* the free list it belongs to, by kind and size class */
-    uint8_t slot;          /* which of a thread's caches serves it */
-    uint8_t kind;          /* a poolbuf_kind */
+    uint64_t
+        state; /* atomic; from the lowest bit: 32 bits of references, 13 of poolbuf_flag, 19 of retained slices alive of
+                            * this buffer, which keep it from moving */
+    struct poolbuf *link; /* in a free list the next handle; alive, the first slice; in a slice, the next one */
+    void *origin;         /* what the memory was cut from: a chunk, a parent buffer, an allocator; or a record of it */
+    uint32_t usable;      /* bytes of the memory; what capacity can grow to without moving; or the hidden capacity */
+    uint32_t position;    /* where in its chunk the memory lies; of a composite's slice, where it begins */
+    uint32_t
+        hidden_writer_index; /* of a buffer in pieces, whose writer_index is 0: so a read fails the one check as well */
+    uint16_t bin;            /* the free list it belongs to, by kind and size class */
+    uint8_t slot;            /* which of a thread's caches serves it */
+    uint8_t kind;            /* a poolbuf_kind */
 } poolbuf;
 
 /* ---- Allocation and references ------------------------------------------------------------------------------------ */
@@ -146,7 +148,7 @@ POOLBUF_API POOLBUF_DIRECT_CALL size_t poolbuf_release_many(poolbuf **buffers, s
  *   returns  buffer; the caller owns one reference more.
  *   errors   none; retaining a dead buffer, or more than 2^30 times, is a programming error.
  *   threads  any owner, concurrently with others.
- *   cost     one atomic addition. */
+ *   cost     the sole owner: a comparison and a store; others: one atomic addition. */
 static inline poolbuf *poolbuf_retain(poolbuf *buffer);
 
 /* poolbuf_retain_n() and poolbuf_release_n() add and drop so many references at once.
@@ -232,7 +234,7 @@ POOLBUF_API size_t poolbuf_max_fast_writable_bytes(const poolbuf *buffer);
 
 /* poolbuf_discard_read_bytes() drops what has been read: the readable bytes move to the start, the reader index becomes 0,
  * marks move along, those of bytes that are gone to 0. _discard_some_read_bytes() does so only where the reader index has
- * reached half of the capacity. Composites drop whole components as well, and the capacity shrinks by them.
+ * reached half of the capacity, or all has been read. Composites drop whole components as well, and the capacity shrinks by them.
  *   returns  POOLBUF_OK, also where there was nothing to do.
  *   errors   POOLBUF_ERROR_READ_ONLY; POOLBUF_ERROR_UNSUPPORTED while retained slices look at the bytes.
  *   threads  the one owner that is using the bytes.     cost  a copy of the readable bytes. */
@@ -296,6 +298,11 @@ static inline uint64_t poolbuf_state_(const poolbuf *buffer) {
 }
 
 static inline poolbuf *poolbuf_retain(poolbuf *buffer) {
+    /* The only reference is the caller's, so nobody else can be counting: a store will do. */
+    if (poolbuf_state_(buffer) == 1) {
+        __atomic_store_n(&buffer->state, (uint64_t)2, __ATOMIC_RELAXED);
+        return buffer;
+    }
     /* No flag set, and between 1 and 2^30 references: one comparison. The slack above 2^30 takes the threads that pass
      * this check at the same moment. */
     if (POOLBUF_UNLIKELY_(poolbuf_state_(buffer) - 1 >= POOLBUF_RETAIN_LIMIT_ - 1)) {
@@ -330,11 +337,11 @@ static inline size_t poolbuf_reader_index(const poolbuf *buffer) {
 }
 
 static inline size_t poolbuf_writer_index(const poolbuf *buffer) {
-    return buffer->writer_index;
+    return POOLBUF_LIKELY_(buffer->memory != NULL) ? buffer->writer_index : buffer->hidden_writer_index;
 }
 
 static inline size_t poolbuf_readable_bytes(const poolbuf *buffer) {
-    return (size_t)(buffer->writer_index - buffer->reader_index);
+    return poolbuf_writer_index(buffer) - buffer->reader_index;
 }
 
 static inline bool poolbuf_is_readable(const poolbuf *buffer, size_t length) {
@@ -347,7 +354,7 @@ static inline bool poolbuf_is_read_only(const poolbuf *buffer) {
 
 static inline size_t poolbuf_writable_bytes(const poolbuf *buffer) {
     if (POOLBUF_UNLIKELY_(buffer->capacity == 0)) { /* empty, or hidden */
-        return poolbuf_is_read_only(buffer) ? 0 : poolbuf_capacity_slow_(buffer) - buffer->writer_index;
+        return poolbuf_is_read_only(buffer) ? 0 : poolbuf_capacity_slow_(buffer) - poolbuf_writer_index(buffer);
     }
     return (size_t)(buffer->capacity - buffer->writer_index);
 }
@@ -365,10 +372,16 @@ static inline bool poolbuf_range_ok_(const poolbuf *buffer, size_t index, size_t
     return (index <= buffer->capacity) & (length <= buffer->capacity - index);
 }
 
-/* The same after the writer index, which may lie above a hidden capacity. */
+/* The same after the writer index, which may lie above a hidden capacity; and after the reader index, which may lie above a
+ * hidden writer index. */
 static inline bool poolbuf_room_ok_(const poolbuf *buffer, size_t length) {
     int64_t room = (int64_t)buffer->capacity - (int64_t)buffer->writer_index;
     return (length <= INT64_MAX) & ((int64_t)length <= room);
+}
+
+static inline bool poolbuf_readable_ok_(const poolbuf *buffer, size_t length) {
+    int64_t readable = (int64_t)buffer->writer_index - (int64_t)buffer->reader_index;
+    return (length <= INT64_MAX) & ((int64_t)length <= readable);
 }
 
 static inline uint8_t *poolbuf_bytes_at(const poolbuf *buffer, size_t index, size_t length) {
@@ -389,7 +402,7 @@ static inline poolbuf_status poolbuf_ensure_writable(poolbuf *buffer, size_t len
 }
 
 static inline poolbuf_status poolbuf_set_reader_index(poolbuf *buffer, size_t reader_index) {
-    if (POOLBUF_UNLIKELY_(reader_index > buffer->writer_index)) {
+    if (POOLBUF_UNLIKELY_(reader_index > poolbuf_writer_index(buffer))) {
         poolbuf_out_of_bounds_(buffer);
         return POOLBUF_ERROR_OUT_OF_BOUNDS;
     }
@@ -398,7 +411,7 @@ static inline poolbuf_status poolbuf_set_reader_index(poolbuf *buffer, size_t re
 }
 
 static inline poolbuf_status poolbuf_set_indices(poolbuf *buffer, size_t reader_index, size_t writer_index) {
-    if (POOLBUF_UNLIKELY_(writer_index > buffer->capacity || writer_index < reader_index)) {
+    if (POOLBUF_UNLIKELY_(writer_index > buffer->capacity || writer_index < reader_index || buffer->memory == NULL)) {
         return poolbuf_set_indices_slow_(buffer, reader_index, writer_index);
     }
     buffer->reader_index = (uint32_t)reader_index;
@@ -422,6 +435,9 @@ static inline poolbuf_status poolbuf_skip_bytes(poolbuf *buffer, size_t length) 
 static inline void poolbuf_clear(poolbuf *buffer) {
     buffer->reader_index = 0;
     buffer->writer_index = 0;
+    if (POOLBUF_UNLIKELY_(buffer->memory == NULL)) {
+        buffer->hidden_writer_index = 0;
+    }
 }
 
 POOLBUF_END_DECLS

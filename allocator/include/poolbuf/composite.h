@@ -13,6 +13,8 @@
  *
  * Writing past the end adds a component. A composite may be a component of another, 16 deep at most.
  *
+ * A release callback of wrapped.h that runs because a component is gone must not use the composite that it was in.
+ *
  * Ownership: adding a buffer takes over one reference to it, in any case: if the call fails, it has been released. The last
  * release of the composite releases all of them.
  *
@@ -41,13 +43,17 @@ POOLBUF_BEGIN_DECLS
 #define POOLBUF_COMPOSITE_COMPONENTS_LIMIT (1u << 24)
 #define POOLBUF_COMPOSITE_DEPTH_LIMIT      16u
 
-/* poolbuf_allocate_composite() gives an empty one.
- *   allocator       NULL means the default one. What it grows by, and is consolidated into, comes from here.
+/* poolbuf_allocate_composite() gives an empty one, of the allocator's preferred kind; _direct and _heap give that kind.
+ *   allocator       NULL means the default one. What it grows by, and is consolidated into, comes from here, and is of its kind.
  *   max_components  one more than these, and they are all copied into one; 0 means the default, more than the limit the limit.
  *   returns         a composite with one reference, capacity 0 and maximum capacity POOLBUF_CAPACITY_LIMIT.
  *   errors          NULL: no memory.     threads  any.     cost  a handle from the thread's cache, and one malloc(). */
 POOLBUF_API POOLBUF_NODISCARD poolbuf *poolbuf_allocate_composite(poolbuf_allocator *allocator,
                                                                   uint32_t max_components);
+POOLBUF_API POOLBUF_NODISCARD poolbuf *poolbuf_allocate_composite_direct(poolbuf_allocator *allocator,
+                                                                         uint32_t max_components);
+POOLBUF_API POOLBUF_NODISCARD poolbuf *poolbuf_allocate_composite_heap(poolbuf_allocator *allocator,
+                                                                       uint32_t max_components);
 
 /* poolbuf_composite_add_component() appends a buffer; _insert_component() puts it before component index.
  *   buffer                 one reference to it becomes the composite's, in any case. Its readable bytes are shown; if it has none,

@@ -30,14 +30,17 @@
 #ifndef POOLBUF_IO_H
 #define POOLBUF_IO_H
 
-#include <stddef.h>     /* size_t */
-#include <stdint.h>     /* uint64_t */
-#include <sys/socket.h> /* struct sockaddr, socklen_t */
-#include <sys/uio.h>    /* struct iovec */
+#include <stddef.h> /* size_t */
+#include <stdint.h> /* uint32_t, uint64_t */
 
 #include <poolbuf/buffer.h>
 #include <poolbuf/export.h>
 #include <poolbuf/status.h>
+
+/* <sys/uio.h> and <sys/socket.h> have them; a program that includes neither does not get their many names from here. Lengths of
+ * addresses are Linux' socklen_t by its real name. */
+struct iovec;
+struct sockaddr;
 
 POOLBUF_BEGIN_DECLS
 
@@ -138,7 +141,7 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_send(poolbuf *buffer, int d
  *   errors          as at the top; errno is EMSGSIZE for a message that is too long. POOLBUF_ERROR_UNSUPPORTED: the
  *                   bytes lie in more than POOLBUF_IOVEC_LIMIT pieces; poolbuf_composite_consolidate() helps. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_send_to(poolbuf *buffer, int descriptor, size_t length, int flags,
-                                                             const struct sockaddr *address, socklen_t address_length,
+                                                             const struct sockaddr *address, uint32_t address_length,
                                                              size_t *transferred);
 
 /* poolbuf_receive_from() appends one message.
@@ -155,7 +158,7 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_send_to(poolbuf *buffer, in
  *                   more than POOLBUF_IOVEC_LIMIT pieces. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_receive_from(poolbuf *buffer, int descriptor, size_t length,
                                                                   int *flags, struct sockaddr *address,
-                                                                  socklen_t *address_length, size_t *transferred);
+                                                                  uint32_t *address_length, size_t *transferred);
 
 POOLBUF_END_DECLS
 

@@ -18,7 +18,8 @@
 
 POOLBUF_BEGIN_DECLS
 
-/* Derived buffers (slices) are not counted: they hold no bytes of their own. Bytes of a pooled buffer are those of its
+/* Views that share a count, and retained slices of one buffer, are not counted: they hold no bytes of their own. Composites (and
+ * retained slices across their components, which are composites) and buffers of wrapped memory are, with 0 bytes. Bytes of a pooled buffer are those of its
  * size class, which is what it keeps from others; a huge or unpooled one counts what was asked for. */
 typedef struct poolbuf_metrics {
     size_t struct_size;         /* bytes of this struct in the caller's header; set it before the call */

@@ -9,6 +9,11 @@
  *     if (poolbuf_read_u32_be(buffer, &value) == POOLBUF_OK) { ... }
  *     poolbuf_release(buffer);                                 the bytes go back to the pool
  *
+ *   buffer.h     the handle: allocate, retain and release, capacity, indices; with
+ *     access.h     reading and writing: bytes, numbers, other buffers, copies
+ *     derived.h    views: slices, duplicates, read-only and unreleasable ones
+ *   composite.h  several buffers as one
+ *   wrapped.h    memory of the caller's, files, malloc's, none
  *   buffer.h     the handle: allocate, retain and release, indices, reading and writing, growth, slices
  *   varint.h     integers of variable length: LEB128 and zigzag
  *   text.h       UTF-8, ASCII, ISO-8859-1 and UTF-16 in buffers; C strings, printf(), a line about a buffer
@@ -40,9 +45,10 @@
 #include <poolbuf/buffer.h>
 #include <poolbuf/chunk.h>
 #include <poolbuf/compare.h>
+#include <poolbuf/composite.h>
 #include <poolbuf/export.h>
-#include <poolbuf/io.h>
 #include <poolbuf/hexdump.h>
+#include <poolbuf/io.h>
 #include <poolbuf/metrics.h>
 #include <poolbuf/options.h>
 #include <poolbuf/search.h>
@@ -50,6 +56,7 @@
 #include <poolbuf/text.h>
 #include <poolbuf/tracker.h>
 #include <poolbuf/varint.h>
+#include <poolbuf/wrapped.h>
 
 POOLBUF_BEGIN_DECLS
 

@@ -76,7 +76,7 @@ template <class T> struct [[nodiscard]] poolbuf_result {
 template <class T> struct poolbuf_named_ { using type = T; };
 
 /* A number on its way to and from the unsigned number of its width whose bytes lie in memory in the wanted order. */
-template <class T> struct poolbuf_number_ {
+template <class T> struct poolbuf_number_traits_ {
     static_assert(std::is_arithmetic_v<T> && !std::is_const_v<T> && !std::is_volatile_v<T>, "T is a number");
     static_assert(sizeof(T) == 1 || sizeof(T) == 2 || sizeof(T) == 4 || sizeof(T) == 8, "of 1, 2, 4 or 8 bytes");
     static_assert(sizeof(bool) == 1, "a bool takes one byte, as in access.h");
@@ -126,7 +126,7 @@ template <class T> struct poolbuf_number_ {
 template <class T>
 [[nodiscard]] inline poolbuf_status poolbuf_write_as(poolbuf *buffer, typename poolbuf_named_<T>::type value,
                                                      poolbuf_order order = poolbuf_order::big) noexcept {
-    const auto stored = poolbuf_number_<T>::store(value, order);
+    const auto stored = poolbuf_number_traits_<T>::store(value, order);
     return poolbuf_write_bytes(buffer, &stored, sizeof stored);
 }
 
@@ -134,23 +134,23 @@ template <class T>
 [[nodiscard]] inline poolbuf_status poolbuf_set_as(poolbuf *buffer, std::size_t index,
                                                    typename poolbuf_named_<T>::type value,
                                                    poolbuf_order order = poolbuf_order::big) noexcept {
-    const auto stored = poolbuf_number_<T>::store(value, order);
+    const auto stored = poolbuf_number_traits_<T>::store(value, order);
     return poolbuf_set_bytes(buffer, index, &stored, sizeof stored);
 }
 
 template <class T>
 inline poolbuf_result<T> poolbuf_read_as(poolbuf *buffer, poolbuf_order order = poolbuf_order::big) noexcept {
-    typename poolbuf_number_<T>::stored stored = 0;
+    typename poolbuf_number_traits_<T>::stored stored = 0;
     const poolbuf_status status = poolbuf_read_bytes(buffer, &stored, sizeof stored);
-    return {status, status == POOLBUF_OK ? poolbuf_number_<T>::load(stored, order) : T{}};
+    return {status, status == POOLBUF_OK ? poolbuf_number_traits_<T>::load(stored, order) : T{}};
 }
 
 template <class T>
 inline poolbuf_result<T> poolbuf_get_as(const poolbuf *buffer, std::size_t index,
                                         poolbuf_order order = poolbuf_order::big) noexcept {
-    typename poolbuf_number_<T>::stored stored = 0;
+    typename poolbuf_number_traits_<T>::stored stored = 0;
     const poolbuf_status status = poolbuf_get_bytes(buffer, index, &stored, sizeof stored);
-    return {status, status == POOLBUF_OK ? poolbuf_number_<T>::load(stored, order) : T{}};
+    return {status, status == POOLBUF_OK ? poolbuf_number_traits_<T>::load(stored, order) : T{}};
 }
 
 /* poolbuf_readable_view() lends the readable bytes where they lie.

@@ -75,7 +75,8 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf *poolbuf_allocate_unpooled(poolbuf_allocat
 POOLBUF_API POOLBUF_NODISCARD poolbuf *poolbuf_allocate_copy(poolbuf_allocator *allocator, const void *bytes,
                                                              size_t length);
 
-/* poolbuf_empty() lends the empty buffer: one for the whole process, of capacity 0, read-only and unreleasable.
+/* poolbuf_empty() lends the empty buffer: one for the whole process, of capacity 0, read-only and unreleasable. Views of it are the
+ * buffer itself.
  *   errors  none.     cost  none. */
 POOLBUF_API poolbuf *poolbuf_empty(void);
 
