@@ -297,7 +297,8 @@ static void a_dead_buffer_has_nothing_and_stays_as_it_is(void **state) {
         EXPECT(poolbuf_owner(dead) == NULL || poolbuf_owner(dead) == allocator);
         poolbuf_clear(dead);
         EXPECT_OK(poolbuf_skip_bytes(dead, 0));
-        EXPECT((poolbuf_set_indices(dead, 0, 0) == POOLBUF_OK) == (dead->memory != NULL)); /* the others have a slow path */
+        EXPECT((poolbuf_set_indices(dead, 0, 0) == POOLBUF_OK) ==
+               (dead->memory != NULL)); /* the others have a slow path */
         EXPECT_OK(poolbuf_write_bytes(dead, NULL, 0));
         EXPECT_OK(poolbuf_set_bytes(dead, 0, NULL, 0));
         EXPECT(memcmp(&as_it_was, dead, sizeof as_it_was) == 0);
