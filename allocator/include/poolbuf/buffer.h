@@ -76,23 +76,24 @@ typedef enum poolbuf_kind {
 /* The handle. Who may write: the fields up to max_capacity, whoever may write the bytes; state, anybody, atomically; the
  * rest, the allocator alone. */
 typedef struct poolbuf {
-    uint8_t *memory; /* the first byte; at usable bytes from here others' memory begins; NULL: in several pieces */
+    /* The first byte; at usable bytes from here others' memory begins. NULL: the bytes lie in several pieces. */
+    uint8_t *memory;
     uint32_t reader_index; /* bytes from the first one */
     uint32_t writer_index; /* bytes from the first one; 0 where it is hidden */
-    uint32_t capacity; /* bytes that may be read and written at memory; 0 in a dead handle, and where it is hidden */
+    uint32_t capacity;     /* bytes that may be accessed at memory; 0 in a dead handle, and where it is hidden */
     uint32_t max_capacity; /* bytes */
-    uint64_t
-        state; /* atomic; from the lowest bit: 32 bits of references, 13 of poolbuf_flag, 19 of retained slices alive of
-                            * this buffer, which keep it from moving */
+    /* Atomic; from the lowest bit: 32 bits of references, 13 of poolbuf_flag, 19 of retained slices alive of this buffer, which
+     * keep it from moving. */
+    uint64_t state;
     struct poolbuf *link; /* in a free list the next handle; alive, the first slice; in a slice, the next one */
     void *origin;         /* what the memory was cut from: a chunk, a parent buffer, an allocator; or a record of it */
     uint32_t usable;      /* bytes of the memory; what capacity can grow to without moving; or the hidden capacity */
     uint32_t position;    /* where in its chunk the memory lies; of a composite's slice, where it begins */
-    uint32_t
-        hidden_writer_index; /* of a buffer in pieces, whose writer_index is 0: so a read fails the one check as well */
-    uint16_t bin;            /* the free list it belongs to, by kind and size class */
-    uint8_t slot;            /* which of a thread's caches serves it */
-    uint8_t kind;            /* a poolbuf_kind */
+    /* Of a buffer in pieces, whose writer_index is 0: so that a read of it fails the one check as well. */
+    uint32_t hidden_writer_index;
+    uint16_t bin; /* the free list it belongs to, by kind and size class */
+    uint8_t slot; /* which of a thread's caches serves it */
+    uint8_t kind; /* a poolbuf_kind */
 } poolbuf;
 
 /* ---- Allocation and references ------------------------------------------------------------------------------------ */
