@@ -32,7 +32,8 @@ enum {
     ROUNDS_MAX = 999,
     LARGE = 65536,  /* bytes, of the rows on bytes */
     SLICES = 20000, /* a turn */
-    SHARED = 32     /* of one buffer */
+    SHARED = 32,    /* of one buffer */
+    COPIES = 1000   /* a turn */
 };
 
 typedef struct array {
@@ -228,7 +229,7 @@ LOOP memchr_alone(void) {
 static volatile size_t kept; /* bytes */
 
 LOOP copies(void) {
-    for (size_t i = 0; i < SLICES / 20; i++) {
+    for (size_t i = 0; i < COPIES; i++) {
         poolbuf *copy = poolbuf_copy(large, 16, kept);
         if (copy == NULL || !poolbuf_release(copy)) {
             fail();
@@ -262,7 +263,7 @@ typedef struct row {
 #define SEARCH_OF(function, bytes)                                                                                     \
     { function, &searched, bytes, 1, 20000, 1 }
 #define COPIES_OF(bytes, threads)                                                                                      \
-    { copies, &kept, bytes, SLICES / 20, 4, threads }
+    { copies, &kept, bytes, COPIES, 4, threads }
 #define SLICES_OF(function, threads)                                                                                   \
     { function, NULL, 0, SLICES, 4, threads }
 #define COPY_ROW(name, bytes, threads)                                                                                 \
