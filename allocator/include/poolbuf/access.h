@@ -210,20 +210,22 @@ static inline bool poolbuf_number_range_ok_(const poolbuf *buffer, size_t index,
     POOLBUF_NODISCARD static inline poolbuf_status poolbuf_write_##name(poolbuf *buffer, T value) {                    \
         U stored = (U)order((U)value);                                                                                 \
         uint32_t writer_index = buffer->writer_index;                                                                  \
-        if (POOLBUF_UNLIKELY_((int64_t)writer_index > (int64_t)buffer->capacity - (int64_t)sizeof stored)) {           \
+        uint32_t end = writer_index + (uint32_t)sizeof stored; /* at most 2^31 + 7 */                                  \
+        if (POOLBUF_UNLIKELY_(end > buffer->capacity)) {                                                               \
             uint64_t bits = 0;                                                                                         \
             memcpy(&bits, &stored, sizeof stored);                                                                     \
             return poolbuf_write_number_(buffer, bits, sizeof stored);                                                 \
         }                                                                                                              \
         poolbuf_note_access_(buffer, true);                                                                            \
         memcpy(buffer->memory + writer_index, &stored, sizeof stored);                                                 \
-        buffer->writer_index = writer_index + (uint32_t)sizeof stored;                                                 \
+        buffer->writer_index = end;                                                                                    \
         return POOLBUF_OK;                                                                                             \
     }                                                                                                                  \
     POOLBUF_NODISCARD static inline poolbuf_status poolbuf_read_##name(poolbuf *buffer, T *value) {                    \
         U stored = 0;                                                                                                  \
         uint32_t reader_index = buffer->reader_index;                                                                  \
-        if (POOLBUF_UNLIKELY_((int64_t)reader_index > (int64_t)buffer->writer_index - (int64_t)sizeof stored)) {       \
+        uint32_t end = reader_index + (uint32_t)sizeof stored;                                                         \
+        if (POOLBUF_UNLIKELY_(end > buffer->writer_index)) {                                                           \
             poolbuf_number_ number = poolbuf_peek_number_(buffer, sizeof stored);                                      \
             if (number.status != POOLBUF_OK) {                                                                         \
                 return number.status;                                                                                  \
@@ -233,7 +235,7 @@ static inline bool poolbuf_number_range_ok_(const poolbuf *buffer, size_t index,
             poolbuf_note_access_(buffer, false);                                                                       \
             memcpy(&stored, buffer->memory + reader_index, sizeof stored);                                             \
         }                                                                                                              \
-        buffer->reader_index = reader_index + (uint32_t)sizeof stored;                                                 \
+        buffer->reader_index = end;                                                                                    \
         *value = (T)order(stored);                                                                                     \
         return POOLBUF_OK;                                                                                             \
     }                                                                                                                  \

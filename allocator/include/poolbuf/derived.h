@@ -77,7 +77,9 @@ POOLBUF_API poolbuf *poolbuf_unwrap(const poolbuf *buffer);
  *   errors   none.     threads  any owner, while none changes the buffer.     cost  a few loads a component. */
 POOLBUF_API size_t poolbuf_pinned_bytes(const poolbuf *buffer);
 
-/* Up to so many bytes a copy costs no more than a retained slice and its release; docs/performance.md has the measurement. */
+/* Up to so many bytes a copy is the better bargain: it pins nothing, and where two threads share the buffer it costs a third of a
+ * retained slice and its release, since they pass the buffer's count to and fro (26 ns to 88 at 512 B; even at about 6 KiB). For
+ * one thread alone it costs three times as much (26 ns to 9). Measured by ci/buffers.sh; docs/performance.md has the table. */
 #define POOLBUF_COPY_BREAK_EVEN ((size_t)512)
 
 /* So many bytes kept alive for each byte that is wanted are too many. */
