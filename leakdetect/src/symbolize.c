@@ -162,23 +162,25 @@ static const char *keep_text(symbolizer *self, const char *text) {
 
 /* --- names and lines --------------------------------------------------------------------------------------------- */
 
-static const char *readable_name(symbolizer *self, const char *name) {
+/* Names a frame's function, readably where it can; Valgrind's suppressions name it as it was. */
+static void set_name(symbolizer *self, symbol_frame *frame, const char *name) {
+    frame->function = keep_text(self, name);
     if (name != NULL && name[0] == '_' && name[1] == 'Z' && demangle != NULL) {
         int status = -1;
         char *plain = keep(self, demangle(name, NULL, NULL, &status));
         if (status == 0 && plain != NULL) {
-            return plain;
+            frame->symbol = frame->function;
+            frame->function = plain;
         }
     }
-    return keep_text(self, name);
 }
 
 /* A C++ function's own name says too little; its linkage name, where there is one, has namespace and types. */
-static const char *function_name(symbolizer *self, Dwarf_Die *die) {
+static const char *function_name(Dwarf_Die *die) {
     Dwarf_Attribute memory;
     Dwarf_Attribute *linkage = dw.dwarf_attr_integrate(die, DW_AT_linkage_name, &memory);
     const char *name = linkage == NULL ? NULL : dw.dwarf_formstring(linkage);
-    return readable_name(self, name != NULL ? name : dw.dwarf_diename(die));
+    return name != NULL ? name : dw.dwarf_diename(die);
 }
 
 static void set_call_site(symbolizer *self, symbol_frame *frame, Dwarf_Die *unit, Dwarf_Die *inlined) {
@@ -215,9 +217,9 @@ static size_t expand_inlined(symbolizer *self, Dwarf_Die *unit, Dwarf_Addr addre
     for (int i = 0; i < parent_count && count < INLINE_DEPTH_MAX; i++) {
         int tag = dw.dwarf_tag(&parents[i]);
         const char *name =
-            tag == DW_TAG_inlined_subroutine || tag == DW_TAG_subprogram ? function_name(self, &parents[i]) : NULL;
+            tag == DW_TAG_inlined_subroutine || tag == DW_TAG_subprogram ? function_name(&parents[i]) : NULL;
         if (name != NULL) {
-            frames[count - 1].function = name;
+            set_name(self, &frames[count - 1], name);
         }
         if (tag == DW_TAG_subprogram) {
             break;
@@ -225,6 +227,7 @@ static size_t expand_inlined(symbolizer *self, Dwarf_Die *unit, Dwarf_Addr addre
         if (tag == DW_TAG_inlined_subroutine) {
             frames[count] = frames[0];
             frames[count].function = NULL;
+            frames[count].symbol = NULL;
             frames[count].inlined = false;
             frames[count - 1].inlined = true;
             set_call_site(self, &frames[count], unit, &parents[i]);
@@ -261,7 +264,7 @@ static size_t look_up(symbolizer *self, uintptr_t address, symbol_frame *frames)
     if (module == NULL) {
         Dl_info info;
         if (mapped != NULL && dladdr((void *)call, &info) != 0) {
-            frames[0].function = readable_name(self, info.dli_sname);
+            set_name(self, &frames[0], info.dli_sname);
         }
         return 1;
     }
@@ -276,7 +279,7 @@ static size_t look_up(symbolizer *self, uintptr_t address, symbol_frame *frames)
         count = expand_inlined(self, unit, call - bias, frames);
     }
     if (frames[count - 1].function == NULL) {
-        frames[count - 1].function = readable_name(self, dw.dwfl_module_addrname(module, call));
+        set_name(self, &frames[count - 1], dw.dwfl_module_addrname(module, call));
     }
     return count;
 }
