@@ -75,5 +75,8 @@ OPTION(LEAK_NOTICE, "POOLBUF_LEAK_NOTICE", FLAG, "on", "on|off", 0, 0,
        "one line on stderr when the report in POOLBUF_LEAK_REPORT names leaks")
 OPTION(LEAK_EXIT_CODE, "POOLBUF_LEAK_EXIT_CODE", COUNT, "0", "0 (leave it) to 255", 0, 255,
        "exit code of a process that ends with leaks")
+OPTION(LEAK_SUPPRESSIONS, "POOLBUF_LEAK_SUPPRESSIONS", PATH, "",
+       "a file of rules, as LeakSanitizer and Valgrind have them", 0, 0,
+       "leaks that are known, and counted rather than reported")
 OPTION(SCENARIOS, "POOLBUF_SCENARIOS", PATH, "", "a folder", 0, 0,
        "where the command `poolbuf` finds scenarios and suites by name")

@@ -9,6 +9,7 @@
 
 #include "detector.h"
 #include "stack_table.h"
+#include "suppress.h"
 
 static uint32_t buffer_type; /* the interned name of the type */
 
@@ -71,6 +72,7 @@ __attribute__((constructor(101))) static void start(void) {
     detector_settings settings = detector_read_options();
     buffer_type = name_put("poolbuf");
     detector_set_exact(poolbuf_live_totals, poolbuf_orphan_totals);
+    suppress_start();
     detector_start(&settings);
     (void)poolbuf_tracker_register(&TRACKER);
 }

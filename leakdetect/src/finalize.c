@@ -18,6 +18,7 @@
 #include "message.h"
 #include "report.h"
 #include "stack_table.h"
+#include "suppress.h"
 
 static pthread_mutex_t report_lock = PTHREAD_MUTEX_INITIALIZER;
 static detector_exact_counter *exact_counter; /* set at start-up */
@@ -130,8 +131,18 @@ static size_t look_up(void *context, uintptr_t address, const symbol_frame **fra
     return symbolize_address(context, address, frames);
 }
 
-static void write_report(report *self, symbolizer *symbols, FILE *out, leakdetect_format format) {
+/* Names, then suppressions; once a report, whoever asks first. */
+static void resolve(report *self, symbolizer *symbols) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
     report_resolve(self, look_up, symbols);
+    if (suppress_current() != NULL) {
+        suppress_apply(suppress_current(), self, now.tv_sec / 86400);
+    }
+}
+
+static void write_report(report *self, symbolizer *symbols, FILE *out, leakdetect_format format) {
+    resolve(self, symbols);
     if (format == LEAKDETECT_JSON) {
         report_write_json(self, out);
     } else {
@@ -154,11 +165,19 @@ static void write_report_to_stderr(report *self, symbolizer *symbols) {
     free(text);
 }
 
+/* The same, if there is something to say. */
+static void write_news_to_stderr(report *self, symbolizer *symbols) {
+    resolve(self, symbols);
+    if (report_leaked(self) > 0 || self->suppressed_groups > 0) {
+        write_report_to_stderr(self, symbols);
+    }
+}
+
 /* Writes to POOLBUF_LEAK_REPORT, or where the caller of leakdetect_write_report() said; if it is about leaks, one line on
  * stderr says where to read. */
 static bool write_report_to_path(report *self, symbolizer *symbols, const char *pattern) {
     char path[REPORT_PATH_BYTES];
-    report_resolve(self, look_up, symbols);
+    resolve(self, symbols);
     if (!report_write_file(self, pattern, path)) {
         return false;
     }
@@ -209,10 +228,10 @@ void finalize_owner(const void *owner, uint64_t live, uint64_t live_bytes) {
     report_collect(&all, &scope);
     if (path != NULL) {
         write_report_to_path(&all, symbols, path);
-    } else if (report_leaked(&all) > 0) {
+    } else {
         announced += live;
         announced_bytes += live_bytes;
-        write_report_to_stderr(&all, symbols);
+        write_news_to_stderr(&all, symbols);
     }
     report_fini(&all);
     report_end(self, symbols);
@@ -225,9 +244,27 @@ static void write_exit_text(report *all, symbolizer *symbols, orphans said) {
         all->exact.live_buffers -= smaller(said.buffers, all->exact.live_buffers);
         all->exact.live_bytes -= smaller(said.bytes, all->exact.live_bytes);
     }
-    if (report_leaked(all) > 0) {
-        write_report_to_stderr(all, symbols);
+    write_news_to_stderr(all, symbols);
+}
+
+/* What the exit code answers for: all leaks but the suppressed ones, whoever has named them before. Rules match names, so
+ * where there are rules a text's report, which leaves out what others have said, is made once more without that. */
+static uint64_t count_for_exit_code(report *all, symbolizer *symbols) {
+    if (suppress_current() == NULL) {
+        return report_leaked(all);
     }
+    if (detector_get_settings()->report_path != NULL) {
+        resolve(all, symbols);
+        return report_leaked(all);
+    }
+    report whole = {.exact = all->exact};
+    report_scope scope = {.generation = tracker_generation()};
+    fill_circumstances(&whole, "process exit");
+    report_collect(&whole, &scope);
+    resolve(&whole, symbols);
+    uint64_t leaked = report_leaked(&whole);
+    report_fini(&whole);
+    return leaked;
 }
 
 void finalize_process(void) {
@@ -245,7 +282,7 @@ void finalize_process(void) {
     report_scope scope = {.unreported_only = settings->report_path == NULL, .generation = tracker_generation()};
     fill_circumstances(&all, "process exit");
     report_collect(&all, &scope);
-    uint64_t leaked = report_leaked(&all);
+    uint64_t leaked = count_for_exit_code(&all, symbols);
     if (settings->report_path == NULL) {
         write_exit_text(&all, symbols, said);
     } else {

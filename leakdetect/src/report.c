@@ -334,9 +334,10 @@ static void finish_group(const report *self, report_group *group, report_lookup 
 
 void report_resolve(report *self, report_lookup *lookup, void *context) {
     report_group *groups = self->groups.items;
-    if (groups == NULL) {
+    if (groups == NULL || self->resolved) {
         return;
     }
+    self->resolved = true;
     for (size_t i = 0; i < self->groups.count; i++) {
         report_frames_resolve(&groups[i].frames, groups[i].stack, lookup, context);
         groups[i].fingerprint = fingerprint_of(&groups[i]);
@@ -350,10 +351,11 @@ void report_resolve(report *self, report_lookup *lookup, void *context) {
 
 void report_fini(report *self) {
     report_group *groups = self->groups.items;
-    for (size_t i = 0; i < self->groups.count; i++) {
+    for (size_t i = 0; i < self->groups.count + self->suppressed_groups; i++) {
         group_fini(&groups[i]);
     }
     memory_array_fini(&self->groups);
+    memory_array_fini(&self->suppressions);
 }
 
 const char *report_access_name(access_kind kind) {
@@ -372,5 +374,23 @@ uint64_t report_leaked(const report *self) {
     for (size_t i = 0; i < self->groups.count; i++) {
         listed += groups[i].count;
     }
-    return self->exact.known && self->exact.live_buffers > listed ? self->exact.live_buffers : listed;
+    return report_live_buffers(self) > listed ? report_live_buffers(self) : listed;
+}
+
+static uint64_t less(uint64_t all, uint64_t part) {
+    return all > part ? all - part : 0;
+}
+
+uint64_t report_live_buffers(const report *self) {
+    return self->exact.known ? less(self->exact.live_buffers, self->suppressed_buffers) : 0;
+}
+
+uint64_t report_live_bytes(const report *self) {
+    return self->exact.known ? less(self->exact.live_bytes, self->suppressed_bytes) : 0;
+}
+
+const char *report_suppression_name(report_suppression_state state) {
+    static const char *const NAMES[] = {"unused", "used", "limit passed", "expired"};
+    _Static_assert(sizeof NAMES / sizeof NAMES[0] == SUPPRESSION_STATE_COUNT, "every state has a name");
+    return (unsigned)state < SUPPRESSION_STATE_COUNT ? NAMES[state] : "unknown";
 }

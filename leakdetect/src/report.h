@@ -38,6 +38,25 @@ typedef struct report_access {
     report_frames frames;
 } report_access;
 
+/* What one suppression rule did in this report; suppress.c fills these in. */
+typedef enum report_suppression_state {
+    SUPPRESSION_UNUSED,       /* it matched nothing, in no report of this process */
+    SUPPRESSION_USED,         /* what it matched is suppressed */
+    SUPPRESSION_LIMIT_PASSED, /* it matched more than its limit allows, so all of that is reported */
+    SUPPRESSION_EXPIRED,      /* its day is over, so what it matched is reported */
+    SUPPRESSION_STATE_COUNT
+} report_suppression_state;
+
+typedef struct report_suppression {
+    report_suppression_state state;
+    bool matched;                      /* something, in this report or an earlier one of this process */
+    unsigned line;                     /* in report.suppressions_path */
+    const char *rule;                  /* "leak:PATTERN", or the name of Valgrind's block */
+    const char *until, *reason;        /* NULL: none */
+    uint64_t limit_count, limit_bytes; /* UINT64_MAX: none */
+    uint64_t groups, count, bytes;     /* what it matched */
+} report_suppression;
+
 typedef struct report_group {
     uint32_t stack, type_name;
     uint32_t thread_name, thread_id; /* of the oldest */
@@ -55,6 +74,7 @@ typedef struct report_group {
     const char *type;
     char thread[96];
     report_frames frames;
+    const report_suppression *lifted; /* a rule that matches, but no longer suppresses; NULL: none */
 } report_group;
 
 typedef struct report_exact {
@@ -77,6 +97,13 @@ typedef struct report {
     uint64_t now_ns;
     memory_array groups; /* of report_group, largest first after resolving */
     uint64_t not_listed; /* records beyond REPORT_GROUPS_MAX, or for which there was no memory */
+    bool resolved;
+    /* Filled by suppress_apply(); suppressed groups stand behind the others in `groups`, beyond its count. */
+    size_t suppressed_groups;
+    uint64_t suppressed_buffers, suppressed_bytes; /* what they take from the exact counts; estimates if sampled */
+    const char *suppressions_path;                 /* NULL: no rules were asked for */
+    memory_array suppressions;                     /* of report_suppression, in the file's order */
+    uint64_t suppressions_passed_over;             /* rules of other tools */
 } report;
 
 /* What to collect. */
@@ -100,8 +127,14 @@ void report_frames_fini(report_frames *frames);
 
 const char *report_access_name(access_kind kind);
 
-/* What leaked, in all: the exact count where it is known, the tracked one otherwise. */
+/* What leaked, in all: the exact count where it is known, the tracked one otherwise; without what is suppressed. */
 uint64_t report_leaked(const report *self);
+
+/* The exact counts without what is suppressed; 0 where they are unknown. */
+uint64_t report_live_buffers(const report *self);
+uint64_t report_live_bytes(const report *self);
+
+const char *report_suppression_name(report_suppression_state state);
 
 /* The writers. report_write_text() is for people, report_write_json() is schema poolbuf.leaks/1 (leaks.schema.json). */
 bool report_is_sampled(const report *self); /* not everything was tracked */

@@ -103,6 +103,36 @@ static void write_exact(FILE *out, const report_exact *exact) {
             exact->live_buffers, exact->live_bytes, exact->allocated);
 }
 
+static void write_limit(FILE *out, const char *name, uint64_t limit) {
+    if (limit == UINT64_MAX) {
+        fprintf(out, ", \"%s\": null", name);
+    } else {
+        fprintf(out, ", \"%s\": %" PRIu64, name, limit);
+    }
+}
+
+static void write_suppressions(FILE *out, const report *self) {
+    const report_suppression *rules = self->suppressions.items;
+    fprintf(out, "  \"suppressed\": {\"groups\": %zu, \"live_buffers\": %" PRIu64 ", \"live_bytes\": %" PRIu64 "},\n",
+            self->suppressed_groups, self->suppressed_buffers, self->suppressed_bytes);
+    fputs("  \"suppressions\": [", out);
+    for (size_t i = 0; i < self->suppressions.count; i++) {
+        const report_suppression *rule = &rules[i];
+        write_member(out, i == 0 ? "\n    {\"file\": " : ",\n    {\"file\": ", self->suppressions_path);
+        fprintf(out, ", \"line\": %u", rule->line);
+        write_member(out, ", \"rule\": ", rule->rule);
+        fprintf(out, ", \"state\": \"%s\",\n", report_suppression_name(rule->state));
+        fprintf(out, "     \"groups\": %" PRIu64 ", \"count\": %" PRIu64 ", \"bytes\": %" PRIu64, rule->groups,
+                rule->count, rule->bytes);
+        write_limit(out, "limit_count", rule->limit_count);
+        write_limit(out, "limit_bytes", rule->limit_bytes);
+        write_member(out, ", \"until\": ", rule->until);
+        write_member(out, ", \"reason\": ", rule->reason);
+        fputs("}", out);
+    }
+    fputs(self->suppressions.count == 0 ? "],\n" : "\n  ],\n", out);
+}
+
 void report_write_json(const report *self, FILE *out) {
     const report_group *groups = self->groups.items;
     fprintf(out, "{\n  \"schema\": \"poolbuf.leaks/1\",\n  \"pid\": %ld,\n", self->pid);
@@ -117,6 +147,7 @@ void report_write_json(const report *self, FILE *out) {
             "  \"tracked\": {\"seen\": %" PRIu64 ", \"live\": %" PRIu64 ", \"untracked\": %" PRIu64
             ", \"inherited\": %" PRIu64 ", \"not_listed\": %" PRIu64 "},\n",
             self->tracked.seen, self->tracked.live, self->tracked.refused, self->inherited, self->not_listed);
+    write_suppressions(out, self);
     fputs("  \"groups\": [", out);
     for (size_t i = 0; i < self->groups.count; i++) {
         fputs(i == 0 ? "\n" : ",\n", out);

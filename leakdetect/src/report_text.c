@@ -96,6 +96,37 @@ static void write_accesses(const report_group *group, FILE *out) {
     }
 }
 
+/* line 3, "leak:cache_*" */
+static void write_rule(const report_suppression *rule, FILE *out) {
+    fprintf(out, "line %u, \"", rule->line);
+    write_name(out, rule->rule);
+    fputc('"', out);
+}
+
+static void write_lifted_how(const report_suppression *rule, FILE *out) {
+    if (rule->state == SUPPRESSION_EXPIRED) {
+        fputs("has expired: until=", out);
+        write_name(out, rule->until);
+        return;
+    }
+    bool by_count = rule->count > rule->limit_count;
+    fprintf(out, "has passed its limit: %s=%s, ", by_count ? "limit" : "bytes",
+            grouped(by_count ? rule->limit_count : rule->limit_bytes));
+    fprintf(out, "found %s%s", grouped(by_count ? rule->count : rule->bytes), by_count ? "" : " bytes");
+}
+
+static void write_lifted(const report *self, const report_suppression *rule, FILE *out) {
+    if (rule != NULL) {
+        fputs("  not suppressed: ", out);
+        write_name(out, self->suppressions_path);
+        fputs(", ", out);
+        write_rule(rule, out);
+        fputs(", ", out);
+        write_lifted_how(rule, out);
+        fputs("\n", out);
+    }
+}
+
 static void write_group(const report *self, const report_group *group, size_t number, FILE *out) {
     fprintf(out, "\n#%zu  %s %s%s", number, grouped(group->count), noun(group), plural(group->count));
     if (group->bytes > 0) {
@@ -116,6 +147,7 @@ static void write_group(const report *self, const report_group *group, size_t nu
     fprintf(out, "; fingerprint %016" PRIx64 "\n  allocated at\n", group->fingerprint);
     report_write_frames(&group->frames, "      ", out);
     write_accesses(group, out);
+    write_lifted(self, group->lifted, out);
 }
 
 static void write_heading(const report *self, FILE *out) {
@@ -124,9 +156,9 @@ static void write_heading(const report *self, FILE *out) {
         fprintf(out, "poolbuf: %s tracked and alive", grouped(leaked));
     } else if (leaked == 0) {
         fputs("poolbuf: no leaks", out);
-    } else if (self->exact.known && self->exact.live_buffers > 0) {
-        fprintf(out, "poolbuf: LEAK: %s buffer%s never released, holding %s bytes", grouped(self->exact.live_buffers),
-                plural(self->exact.live_buffers), grouped(self->exact.live_bytes));
+    } else if (report_live_buffers(self) > 0) {
+        fprintf(out, "poolbuf: LEAK: %s buffer%s never released, holding %s bytes", grouped(report_live_buffers(self)),
+                plural(report_live_buffers(self)), grouped(report_live_bytes(self)));
     } else {
         fprintf(out, "poolbuf: LEAK: %s resource%s never released", grouped(leaked), plural(leaked));
     }
@@ -135,6 +167,63 @@ static void write_heading(const report *self, FILE *out) {
         fprintf(out, ", 1 in %s", grouped(self->sampling_interval));
     }
     fputs("\n", out);
+}
+
+static void write_used(const report *self, FILE *out) {
+    const report_suppression *rules = self->suppressions.items;
+    for (size_t i = 0; i < self->suppressions.count; i++) {
+        if (rules[i].groups == 0) {
+            continue;
+        }
+        fputs("  ", out);
+        write_rule(&rules[i], out);
+        fprintf(out, ": %s call stack%s, %s tracked, %s bytes", grouped(rules[i].groups), plural(rules[i].groups),
+                grouped(rules[i].count), grouped(rules[i].bytes));
+        if (rules[i].reason != NULL) {
+            fputs("; ", out);
+            write_name(out, rules[i].reason);
+        }
+        if (rules[i].state != SUPPRESSION_USED) {
+            fputs("; reported, because the rule ", out);
+            write_lifted_how(&rules[i], out);
+        }
+        fputs("\n", out);
+    }
+}
+
+/* Before the end of the process, a rule that has matched nothing may do so yet. */
+static void write_unused(const report *self, FILE *out) {
+    const report_suppression *rules = self->suppressions.items;
+    size_t unused = 0;
+    for (size_t i = 0; i < self->suppressions.count && strcmp(self->reason, "process exit") == 0; i++) {
+        bool never =
+            rules[i].state == SUPPRESSION_UNUSED || (rules[i].state == SUPPRESSION_EXPIRED && !rules[i].matched);
+        if (never && ++unused <= REPORT_TEXT_GROUPS) {
+            fputs(unused == 1 ? "  matched nothing: " : "; ", out);
+            write_rule(&rules[i], out);
+            fputs(rules[i].state == SUPPRESSION_EXPIRED ? " (expired)" : "", out);
+        }
+    }
+    if (unused > REPORT_TEXT_GROUPS) {
+        fprintf(out, "; and %zu more", unused - REPORT_TEXT_GROUPS);
+    }
+    fputs(unused > 0 ? "\n" : "", out);
+}
+
+static void write_suppressions(const report *self, FILE *out) {
+    if (self->suppressions_path == NULL) {
+        return;
+    }
+    fputs("\nSuppressions of ", out);
+    write_name(out, self->suppressions_path);
+    fprintf(out, ": %s call stack%s suppressed", grouped(self->suppressed_groups), plural(self->suppressed_groups));
+    if (self->suppressions_passed_over > 0) {
+        fprintf(out, "; %s rule%s not about leaks passed over", grouped(self->suppressions_passed_over),
+                plural(self->suppressions_passed_over));
+    }
+    fputs("\n", out);
+    write_used(self, out);
+    write_unused(self, out);
 }
 
 void report_write_text(const report *self, FILE *out) {
@@ -157,7 +246,7 @@ void report_write_text(const report *self, FILE *out) {
     if (self->inherited > 0 && self->groups.count > 0) {
         fprintf(out, "%s inherited from the parent process by fork are not listed\n", grouped(self->inherited));
     }
-    if (self->groups.count == 0 && self->exact.known && self->exact.live_buffers > 0) {
+    if (self->groups.count == 0 && report_live_buffers(self) > 0) {
         if (report_is_sampled(self)) {
             fprintf(out, "None of them is in the sample. To see where they were allocated:\n");
         } else {
@@ -166,4 +255,5 @@ void report_write_text(const report *self, FILE *out) {
         fprintf(out, "    POOLBUF_LEAK_LEVEL=paranoid %s\n    poolbuf leaks --level paranoid -- %s\n", self->command,
                 self->command);
     }
+    write_suppressions(self, out);
 }

@@ -15,6 +15,7 @@
 #include "fake_symbols.h"
 #include "report.h"
 #include "stack_table.h"
+#include "suppress.h"
 
 static char resources[100];
 
@@ -149,6 +150,40 @@ static void nothing_leaked(void **state) {
     assert_both_golden(&self, "clean");
 }
 
+static void no_complaint(void *context, const char *line) {
+    (void)context;
+    fail_msg("%s", line);
+}
+
+static void suppressed_limited_expired_and_unused(void **state) {
+    (void)state;
+    char rules[] = "leak:^read_request$  # limit=100 reason=cache of the \033[1mfirst\033[0m request\n"
+                   "#: bytes=1k\n"
+                   "{\n  plugin that keeps its state\n  Memcheck:Leak\n  obj:*/plug*in.so\n  fun:loop\n}\n"
+                   "leak:nowhere\n"
+                   "race:nowhere\n"
+                   "leak:nobody  # until=2020-02-29\n"
+                   "leak:src/serve.c  # until=2020-02-29\n";
+    suppress_file file = {.path = "known.supp", .text = rules};
+    suppress_parse(&file, strlen(rules), no_complaint, NULL);
+    for (size_t i = 0; i < 7; i++) {
+        track(i, AT_READ, "poolbuf", 1000, 1, 7);
+    }
+    for (size_t i = 10; i < 13; i++) {
+        track(i, AT_STRIPPED, "poolbuf", 400, 1, 7);
+    }
+    track(20, AT_SERVE, "poolbuf", 64, 1, 7);
+    report self = made("paranoid");
+    self.sampling_interval = 1;
+    self.exact = (report_exact){true, 11, 8264, 1234567};
+    finish(&self);
+    suppress_apply(&file, &self, 20000); /* in October 2024 */
+    assert_int_equal(report_leaked(&self), 4);
+    assert_both_golden(&self, "suppressed");
+    file.text = NULL; /* ours */
+    suppress_fini(&file);
+}
+
 /* A thread's name and a hint come from the program, which may have them from a peer. */
 static void names_cannot_write_control_bytes_to_a_terminal(void **state) {
     (void)state;
@@ -214,6 +249,7 @@ int main(void) {
         cmocka_unit_test_setup(simple_with_estimates, start_empty),
         cmocka_unit_test_setup(exact_counters_see_what_no_sample_saw, start_empty),
         cmocka_unit_test_setup(nothing_leaked, start_empty),
+        cmocka_unit_test_setup(suppressed_limited_expired_and_unused, start_empty),
         cmocka_unit_test_setup(names_cannot_write_control_bytes_to_a_terminal, start_empty),
         cmocka_unit_test_setup(a_file_appears_whole_with_the_process_id_in_its_name, start_empty),
         cmocka_unit_test_setup(an_unwritable_path_is_one_line_and_no_file, start_empty),

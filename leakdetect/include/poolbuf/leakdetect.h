@@ -97,7 +97,8 @@ POOLBUF_API void leakdetect_touch(const void *resource, const char *hint);
  *   returns  POOLBUF_OK, or POOLBUF_ERROR_BAD_ARGUMENT for a NULL or a struct_size that is too small to be one. */
 POOLBUF_API poolbuf_status leakdetect_count(leakdetect_counts *counts);
 
-/* leakdetect_report() writes a report of everything tracked and alive now, whatever its age; it changes nothing.
+/* leakdetect_report() writes a report of everything tracked and alive now, whatever its age; it changes nothing. What the
+ * rules of POOLBUF_LEAK_SUPPRESSIONS cover is counted in it, and not listed.
  *   out      an open stream; the report is complete when this returns, but the stream is not flushed.
  *   returns  POOLBUF_OK; POOLBUF_ERROR_NO_MEMORY; POOLBUF_ERROR_BAD_ARGUMENT for a NULL or an unknown format.
  *   cost     symbols are looked up for every distinct stack: milliseconds, and more the first time. */
