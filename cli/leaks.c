@@ -2,12 +2,15 @@
  * with an exit status that a build can rely on: a leak fails, and so does a check that checked nothing.
  *
  * The program's own stdin, stdout and stderr are untouched; the text report follows on stderr when it has ended. */
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <poolbuf/leakdetect.h>
 
@@ -17,9 +20,12 @@
 #include "formats.h"
 #include "output.h"
 #include "record/child.h"
+#include "reports/leaks_suppressions.h"
 #include "reports/report.h"
+#include "reports/table.h"
 #include "reports/valgrind_xml.h"
 #include "scratch.h"
+#include "suppressions.h"
 
 /* What a shell, and Valgrind, say of a program that does not exist. */
 #define COMMAND_NOT_FOUND 127
@@ -27,8 +33,11 @@
 typedef struct request {
     const char *level, *tool, *fail_on, *format, *output;
     report_format output_format;
+    const char *suppressions;
+    char suppressions_path[PATH_MAX]; /* the same, wherever the program goes */
     leakdetect_level level_number;
     bool by_valgrind;
+    bool generates;
     char **program; /* its command line, ends with NULL */
     size_t word_count;
 } request;
@@ -36,7 +45,7 @@ typedef struct request {
 /* What came out of all processes together. */
 typedef struct findings {
     leaks_model *model;
-    leaks_exact exact; /* summed over the built-in detector's reports */
+    leaks_exact exact; /* summed over the built-in detector's reports, without what is suppressed */
     leaks_tracked tracked;
     size_t reports;    /* of the built-in detector: proof that libpoolbuf was there */
     size_t unfinished; /* of Memcheck's reports, those that break off before its search for leaks */
@@ -44,6 +53,21 @@ typedef struct findings {
 
 static const char *const TOOLS[] = {"builtin", "valgrind", NULL};
 static const char *const FAIL_ON[] = {"any", "none", NULL};
+
+static const char EXAMPLES[] =
+    "  poolbuf leaks -- ./test_server                 every buffer is tracked; status 4 on a leak\n"
+    "  poolbuf leaks --level simple -- ./server       1 buffer in 128, as in production\n"
+    "  poolbuf leaks -o leaks.json -- make test       the processes that it starts count too\n"
+    "  poolbuf leaks --suppressions known.supp -- ./test_server\n"
+    "  poolbuf leaks --tool valgrind -- ./test_server the same question to Memcheck\n";
+
+static const char ABOUT[] =
+    "Runs a program with leak detection on. Its stdin, stdout and stderr stay its own; the report comes on\n"
+    "stderr at the end, from all of its processes together, grouped by the stack that allocated.\n"
+    "\n"
+    "Exit status: 0 no leak; 4 a leak, however the program ended; 1 no leak, but the program failed;\n"
+    "2 usage, or the program could not be started; 6 nothing was checked: no process that ended normally\n"
+    "had libpoolbuf loaded and allocated a buffer.\n";
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -58,6 +82,25 @@ static void say(const char *format, ...) {
 
 /* ---- the command line ---- */
 
+/* A file that is not there would suppress nothing, in every process anew: it is refused before the program runs. */
+static int check_suppressions(const command_line *line, request *wanted) {
+    struct stat facts;
+    if (wanted->suppressions == NULL) {
+        return ARGUMENTS_PROCEED;
+    }
+    if (wanted->by_valgrind) {
+        return usage_error(line, "--suppressions belongs to --tool builtin; Memcheck reads VALGRIND_OPTS");
+    }
+    if (realpath(wanted->suppressions, wanted->suppressions_path) == NULL ||
+        access(wanted->suppressions_path, R_OK) != 0) {
+        return input_error("%s: %s", wanted->suppressions, strerror(errno));
+    }
+    if (stat(wanted->suppressions_path, &facts) == 0 && !S_ISREG(facts.st_mode)) {
+        return input_error("%s: is no file; --suppressions needs one with rules", wanted->suppressions);
+    }
+    return ARGUMENTS_PROCEED;
+}
+
 static int check_request(const command_line *line, request *wanted) {
     wanted->by_valgrind = wanted->tool == TOOLS[1];
     if (wanted->level != NULL && wanted->by_valgrind) {
@@ -70,6 +113,16 @@ static int check_request(const command_line *line, request *wanted) {
     if (wanted->level_number == LEAKDETECT_DISABLED) {
         say("nothing can be checked at level disabled; the program was not run");
         return EXIT_UNCHECKED;
+    }
+    if (wanted->generates && wanted->by_valgrind) {
+        return usage_error(line, "--gen-suppressions belongs to --tool builtin; Memcheck has one of its own");
+    }
+    if (wanted->generates && wanted->output != NULL && strcmp(wanted->output, "-") == 0) {
+        return usage_error(line, "--gen-suppressions writes to stdout, and so does -o -; give -o a file");
+    }
+    const int checked = check_suppressions(line, wanted);
+    if (checked != ARGUMENTS_PROCEED) {
+        return checked;
     }
     if (wanted->format != NULL && wanted->output == NULL) {
         return usage_error(line, "--format needs -o FILE (or -o - for stdout): the text report goes to stderr");
@@ -94,6 +147,15 @@ static int parse(int argc, char **argv, request *wanted) {
          .value = &wanted->fail_on,
          .choices = FAIL_ON,
          .help = "which findings end with status 4"},
+        {.name = "suppressions",
+         .kind = ARGUMENT_TEXT,
+         .value = &wanted->suppressions,
+         .meaning = "FILE",
+         .help = "rules for known leaks, which do not fail; as POOLBUF_LEAK_SUPPRESSIONS"},
+        {.name = "gen-suppressions",
+         .kind = ARGUMENT_FLAG,
+         .value = &wanted->generates,
+         .help = "print a rule for each leak on stdout, when the program has ended"},
         {.name = "output",
          .letter = 'o',
          .kind = ARGUMENT_TEXT,
@@ -109,17 +171,8 @@ static int parse(int argc, char **argv, request *wanted) {
     const command_line line = {
         .name = "leaks",
         .synopsis = "[OPTIONS] -- PROGRAM [ARGUMENTS]",
-        .examples = "  poolbuf leaks -- ./test_server                 every buffer is tracked; status 4 on a leak\n"
-                    "  poolbuf leaks --level simple -- ./server       1 buffer in 128, as in production\n"
-                    "  poolbuf leaks -o leaks.json -- make test       the processes that it starts count too\n"
-                    "  poolbuf leaks --tool valgrind -- ./test_server the same question to Memcheck\n",
-        .about =
-            "Runs a program with leak detection on. Its stdin, stdout and stderr stay its own; the report comes on\n"
-            "stderr at the end, from all of its processes together, grouped by the stack that allocated.\n"
-            "\n"
-            "Exit status: 0 no leak; 4 a leak, however the program ended; 1 no leak, but the program failed;\n"
-            "2 usage, or the program could not be started; 6 nothing was checked: no process that ended normally\n"
-            "had libpoolbuf loaded and allocated a buffer.\n",
+        .examples = EXAMPLES,
+        .about = ABOUT,
         .arguments = arguments,
         .argument_count = sizeof arguments / sizeof arguments[0],
         .operands_least = 1,
@@ -168,9 +221,12 @@ static bool run_program(const request *wanted, const scratch *folder, child_end 
         {"POOLBUF_LEAK_REPORT", report},
         {"POOLBUF_LEAK_NOTICE", "off"},
         {"POOLBUF_LEAK_EXIT_CODE", NULL}, /* the program's status is its own here */
+        {"POOLBUF_LEAK_SUPPRESSIONS", wanted->suppressions == NULL ? NULL : wanted->suppressions_path},
         {"POOLBUF_LEAK_UNWINDER", "callsite"},
     };
-    const size_t variable_count = sizeof variables / sizeof variables[0] - (wanted->by_valgrind ? 0 : 1);
+    /* A user's own suppressions stay, but for a run of Memcheck: there the detector counts, without call stacks. */
+    const size_t unset = wanted->by_valgrind ? 0 : wanted->suppressions != NULL ? 1 : 2;
+    const size_t variable_count = sizeof variables / sizeof variables[0] - unset;
     char **command = wanted->by_valgrind ? valgrind_command(wanted, xml_option) : wanted->program;
     if (command == NULL) {
         say("out of memory");
@@ -202,7 +258,7 @@ static bool gather_builtin(const scratch *folder, findings *found, bool keep_gro
             say("%s", error);
             break;
         }
-        const leaks_exact exact = leaks_model_exact(one);
+        const leaks_exact exact = leaks_model_unsuppressed(one);
         const leaks_tracked tracked = leaks_model_tracked(one);
         add(&found->exact.allocated, exact.allocated);
         add(&found->exact.live_buffers, exact.live_buffers);
@@ -249,6 +305,15 @@ static bool show(const findings *found, const request *wanted, output *out) {
     if (found->model->group_count > 0) {
         const report_options options = {.colour = report_colour_wanted(stderr)};
         (void)report_write_leaks(found->model, REPORT_TEXT, &options, stderr, error, sizeof error);
+    }
+    const char *line = found->model->group_count > 0 ? NULL : leaks_suppressions_facts(found->model, 0);
+    for (size_t i = 1; line != NULL; line = leaks_suppressions_facts(found->model, i++)) {
+        fputs("poolbuf leaks: ", stderr);
+        text_print_safe(stderr, line);
+        fputc('\n', stderr);
+    }
+    if (wanted->generates) {
+        suppressions_print(found->model, stdout);
     }
     if (out != NULL) {
         fine = report_write_leaks(found->model, wanted->output_format, NULL, out->stream, error, sizeof error);
@@ -305,8 +370,9 @@ static int verdict(const request *wanted, const findings *found, const child_end
     if (checked == 0) {
         return unchecked(wanted, found);
     }
-    say("no leak: %" PRIu64 " buffer%s allocated, and released; %zu process%s", checked, checked == 1 ? "" : "s",
-        found->reports, found->reports == 1 ? "" : "es");
+    const bool suppressed = leaks_model_suppressed(found->model).groups > 0;
+    say("no leak: %" PRIu64 " buffer%s allocated, and released%s; %zu process%s", checked, checked == 1 ? "" : "s",
+        suppressed ? ", but for those that are suppressed" : "", found->reports, found->reports == 1 ? "" : "es");
     return EXIT_FINE;
 }
 

@@ -246,7 +246,8 @@ const char *answer_leaks(const leaks_model *model) {
         count += model->groups[i]->count;
         bytes += model->groups[i]->bytes == MODEL_UNKNOWN ? 0 : model->groups[i]->bytes;
     }
-    leaks_exact exact = leaks_model_exact(model);
+    leaks_exact exact = leaks_model_unsuppressed(model);
+    uint64_t suppressed = leaks_model_suppressed(model).groups;
     bool exact_live = exact.live_buffers != MODEL_UNKNOWN && exact.live_buffers != 0;
     sentence out;
     sentence_init(&out);
@@ -265,6 +266,9 @@ const char *answer_leaks(const leaks_model *model) {
                          unit_byte_count(exact.live_bytes).text);
         }
         sentence_add(&out, "%s (%s)", unit_count(count).text, unit_byte_count(bytes).text);
+    }
+    if (suppressed > 0) {
+        sentence_add(&out, "; %s suppressed call stack%s", unit_count(suppressed).text, sentence_plural(suppressed));
     }
     return sentence_keep(&out, model->arena);
 }

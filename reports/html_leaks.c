@@ -7,6 +7,7 @@
 #include "reports/facts.h"
 #include "reports/html.h"
 #include "reports/leaks_order.h"
+#include "reports/leaks_suppressions.h"
 
 enum {
     OPEN_AT_FIRST = 3
@@ -108,6 +109,10 @@ static void write_processes(const leaks_model *model, FILE *to) {
         const leaks_process *process = model->processes[i];
         html_fact(to, "Process", leaks_process_facts(model, process));
         html_fact(to, "", leaks_exact_facts(model, process->exact, process->tracked));
+    }
+    const char *line = leaks_suppressions_facts(model, 0);
+    for (size_t i = 1; line != NULL; line = leaks_suppressions_facts(model, i++)) {
+        html_fact(to, i == 1 ? "Suppressions" : "", line);
     }
     fputs("</dl></section>\n", to);
 }

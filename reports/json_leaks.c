@@ -21,6 +21,28 @@ static const json_field TRACKED_FIELDS[] = {
 };
 static const json_shape TRACKED = JSON_SHAPE(leaks_tracked, TRACKED_FIELDS);
 
+static const json_field SUPPRESSED_FIELDS[] = {
+    JSON_COUNT(leaks_suppressed, groups, JSON_NULLABLE),
+    JSON_COUNT(leaks_suppressed, live_buffers, JSON_NULLABLE),
+    JSON_COUNT(leaks_suppressed, live_bytes, JSON_NULLABLE),
+};
+static const json_shape SUPPRESSED = JSON_SHAPE(leaks_suppressed, SUPPRESSED_FIELDS);
+
+static const json_field SUPPRESSION_FIELDS[] = {
+    JSON_TEXT(leaks_suppression, file, JSON_NULLABLE),
+    JSON_COUNT(leaks_suppression, line, JSON_NULLABLE),
+    JSON_TEXT(leaks_suppression, rule, JSON_NULLABLE),
+    JSON_TEXT(leaks_suppression, state, JSON_REQUIRED),
+    JSON_COUNT(leaks_suppression, groups, JSON_NULLABLE),
+    JSON_COUNT(leaks_suppression, count, JSON_NULLABLE),
+    JSON_COUNT(leaks_suppression, bytes, JSON_NULLABLE),
+    JSON_COUNT(leaks_suppression, limit_count, JSON_NULLABLE),
+    JSON_COUNT(leaks_suppression, limit_bytes, JSON_NULLABLE),
+    JSON_TEXT(leaks_suppression, until, JSON_NULLABLE),
+    JSON_TEXT(leaks_suppression, reason, JSON_NULLABLE),
+};
+static const json_shape SUPPRESSION = JSON_SHAPE(leaks_suppression, SUPPRESSION_FIELDS);
+
 static const json_field PROCESS_FIELDS[] = {
     JSON_COUNT(leaks_process, pid, JSON_NULLABLE),
     JSON_TEXT(leaks_process, program, JSON_NULLABLE),
@@ -31,6 +53,7 @@ static const json_field PROCESS_FIELDS[] = {
     JSON_COUNT(leaks_process, uptime_ms, JSON_NULLABLE),
     JSON_INNER(leaks_process, exact, JSON_NULLABLE, &EXACT),
     JSON_INNER(leaks_process, tracked, JSON_NULLABLE, &TRACKED),
+    JSON_INNER(leaks_process, suppressed, JSON_OPTIONAL, &SUPPRESSED),
 };
 static const json_shape PROCESS = JSON_SHAPE(leaks_process, PROCESS_FIELDS);
 
@@ -81,6 +104,7 @@ static const json_field GROUP_FIELDS[] = {
 static const json_shape GROUP = JSON_SHAPE(leaks_group, GROUP_FIELDS);
 
 static const json_field GROUPS_FIELDS[] = {
+    JSON_NODES(leaks_model, suppressions, suppression_count, JSON_OPTIONAL, &SUPPRESSION),
     JSON_NODES(leaks_model, groups, group_count, JSON_REQUIRED, &GROUP),
 };
 static const json_shape GROUPS = JSON_SHAPE(leaks_model, GROUPS_FIELDS);
@@ -99,6 +123,7 @@ json_t *leaks_to_json(const leaks_model *model) {
     }
     top.exact = leaks_model_exact(model);
     top.tracked = leaks_model_tracked(model);
+    top.suppressed = leaks_model_suppressed(model);
     json_shape_write_into(&PROCESS, &top, root);
     json_shape_write_into(&MERGED, model, root);
     json_shape_write_into(&GROUPS, model, root);

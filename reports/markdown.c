@@ -4,6 +4,7 @@
 #include "reports/answer.h"
 #include "reports/facts.h"
 #include "reports/leaks_order.h"
+#include "reports/leaks_suppressions.h"
 #include "reports/results_table.h"
 #include "reports/units.h"
 #include "reports/writers.h"
@@ -153,6 +154,10 @@ void markdown_write_leaks(const leaks_model *model, FILE *to) {
     for (size_t i = 0; i < model->process_count; i++) {
         print_bullet(to, "", leaks_process_facts(model, model->processes[i]));
         print_bullet(to, "", leaks_exact_facts(model, model->processes[i]->exact, model->processes[i]->tracked));
+    }
+    const char *line = leaks_suppressions_facts(model, 0);
+    for (size_t i = 1; line != NULL; line = leaks_suppressions_facts(model, i++)) {
+        print_bullet(to, "suppressions", line);
     }
     fputs("\n</details>\n", to);
 }

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "reports/leaks_suppressions.h"
+
 enum {
     BLOCK_BYTES = 16 * 1024,
     ALIGNMENT = 16,
@@ -200,6 +202,7 @@ leaks_process *leaks_model_add_process(leaks_model *model) {
     process->pid = process->sampling_interval = process->uptime_ms = MODEL_UNKNOWN;
     process->exact = (leaks_exact){MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN};
     process->tracked = UNKNOWN_TRACKED;
+    process->suppressed = (leaks_suppressed){MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN};
     model_append(model->arena, &model->processes, &model->process_count, process);
     return process;
 }
@@ -358,6 +361,7 @@ void leaks_model_merge(leaks_model *into, const leaks_model *from) {
     for (size_t i = 0; i < from->group_count; i++) {
         merge_group(into, from->groups[i]);
     }
+    leaks_suppressions_merge(into, from);
 }
 
 leaks_exact leaks_model_exact(const leaks_model *model) {

@@ -168,6 +168,19 @@ typedef struct leaks_tracked {
     uint64_t not_listed; /* alive, but in no group, because there were too many stacks */
 } leaks_tracked;
 
+/* What suppression rules keep out of the groups; the exact counts include it. In a sample, buffers and bytes are
+ * estimates. */
+typedef struct leaks_suppressed {
+    uint64_t groups, live_buffers, live_bytes;
+} leaks_suppressed;
+
+/* One rule of POOLBUF_LEAK_SUPPRESSIONS, and what it matched. */
+typedef struct leaks_suppression {
+    const char *file, *rule, *state; /* state: "unused", "used", "limit passed", "expired" */
+    const char *until, *reason;
+    uint64_t line, groups, count, bytes, limit_count, limit_bytes;
+} leaks_suppression;
+
 /* One report of one process: a program that destroys an allocator and then exits writes two. */
 typedef struct leaks_process {
     uint64_t pid;
@@ -175,6 +188,7 @@ typedef struct leaks_process {
     uint64_t sampling_interval, uptime_ms;
     leaks_exact exact;
     leaks_tracked tracked;
+    leaks_suppressed suppressed;
 } leaks_process;
 
 typedef struct leaks_frame {
@@ -220,6 +234,8 @@ typedef struct leaks_model {
     size_t process_count;
     leaks_group **groups;
     size_t group_count;
+    leaks_suppression **suppressions;
+    size_t suppression_count;
     model_arena *arena;
 } leaks_model;
 
@@ -237,6 +253,8 @@ void leaks_model_merge(leaks_model *into, const leaks_model *from);
 /* What all processes counted exactly; MODEL_UNKNOWN where no process knows. */
 leaks_exact leaks_model_exact(const leaks_model *model);
 leaks_tracked leaks_model_tracked(const leaks_model *model);
+leaks_suppressed leaks_model_suppressed(const leaks_model *model); /* 0 where no process knows */
+leaks_exact leaks_model_unsuppressed(const leaks_model *model);    /* leaks_model_exact() less what is suppressed */
 
 /* ---- comparison of two results: poolbuf compare ---- */
 

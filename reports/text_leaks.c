@@ -2,6 +2,7 @@
 #include "reports/answer.h"
 #include "reports/facts.h"
 #include "reports/leaks_order.h"
+#include "reports/leaks_suppressions.h"
 #include "reports/table.h"
 #include "reports/writers.h"
 
@@ -60,6 +61,12 @@ void text_write_leaks(const leaks_model *model, FILE *to, bool colour) {
         if (exact != NULL) {
             fprintf(to, "  %s\n", exact);
         }
+    }
+    const char *line = leaks_suppressions_facts(model, 0);
+    for (size_t i = 1; line != NULL; line = leaks_suppressions_facts(model, i++)) {
+        fputs("suppressions: ", to);
+        text_print_safe(to, line);
+        fputc('\n', to);
     }
     tone_print(to, colour, model->group_count == 0 ? TONE_STRONG : TONE_BAD, answer_leaks(model));
     fputc('\n', to);

@@ -297,6 +297,20 @@ static void add_requests(leaks_model *model) {
     fill_frame(leaks_access_add_frame(model, release), "queue_pop", "examples/leaky.c", 51, 0x1450);
 }
 
+static void add_suppressions(leaks_model *model) {
+    static const leaks_suppression RULES[] = {
+        {"known.supp", "leak:^cache_fill$", "used", NULL, "of the first request", 3, 1, 9, 640, 10, MODEL_UNKNOWN},
+        {"known.supp", "vendor's plug-in", "limit passed", "2099-12-31", NULL, 5, 1, 12, 768, MODEL_UNKNOWN, 512},
+        {"known.supp", "leak:<nobody>", "expired", "2020-02-29", NULL, 12, 0, 0, 0, MODEL_UNKNOWN, MODEL_UNKNOWN},
+        {"known.supp", "leak:nowhere", "unused", NULL, NULL, 14, 0, 0, 0, MODEL_UNKNOWN, MODEL_UNKNOWN},
+    };
+    for (size_t i = 0; i < sizeof RULES / sizeof RULES[0]; i++) {
+        leaks_suppression *rule = model_allocate(model->arena, sizeof *rule);
+        *rule = RULES[i];
+        model_append(model->arena, &model->suppressions, &model->suppression_count, rule);
+    }
+}
+
 leaks_model *fixture_leaks(void) {
     leaks_model *model = leaks_model_create();
     static const leaks_process PROCESSES[] = {
@@ -308,7 +322,8 @@ leaks_model *fixture_leaks(void) {
          128,
          3725000,
          {103990, 106485760, 1000000},
-         {7840, 813, 17, 0, 2}},
+         {7840, 813, 17, 0, 2},
+         {1, 9, 640}},
         {4243,
          "examples/leaky",
          NULL,
@@ -317,7 +332,8 @@ leaks_model *fixture_leaks(void) {
          128,
          1200,
          {1, 64, 12},
-         {1, 1, MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN}},
+         {1, 1, MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN},
+         {MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN}},
     };
     for (size_t i = 0; i < 2; i++) {
         *leaks_model_add_process(model) = PROCESSES[i];
@@ -334,6 +350,7 @@ leaks_model *fixture_leaks(void) {
     fill_frame(leaks_group_add_frame(model, header), "std::vector<char>::push_back(char&&)", NULL, 0, 0x9f00);
     fill_frame(leaks_group_add_frame(model, header), NULL, NULL, 0, 0x2201c);
     add_requests(model);
+    add_suppressions(model);
     return model;
 }
 

@@ -103,6 +103,40 @@ static void merging_joins_groups_of_one_fingerprint(void **state) {
     leaks_model_destroy(all);
 }
 
+static leaks_model *one_with_rules(const char *first_state, uint64_t first_count, const char *second_state) {
+    leaks_model *model = one_process("00000000000000aa", 1, 3, 10);
+    model->processes[0]->exact.live_buffers += first_count;
+    model->processes[0]->suppressed = (leaks_suppressed){1, first_count, 7};
+    const leaks_suppression rules[] = {{"a.supp", "leak:x", first_state, NULL, NULL, 1, 1, first_count, 7, 9, 9},
+                                       {"a.supp", "leak:x", second_state, NULL, NULL, 2, 0, 0, 0, 9, 9}};
+    for (size_t i = 0; i < 2; i++) {
+        leaks_suppression *rule = model_allocate(model->arena, sizeof *rule);
+        *rule = rules[i];
+        model_append(model->arena, &model->suppressions, &model->suppression_count, rule);
+    }
+    return model;
+}
+
+static void rules_of_several_processes_are_one_rule_each(void **state) {
+    (void)state;
+    leaks_model *all = leaks_model_create();
+    leaks_model *parts[] = {one_with_rules("unused", 0, "unused"), one_with_rules("used", 5, "unused"),
+                            one_with_rules("limit passed", 6, "unused"), one_with_rules("used", 1, "unused")};
+    for (size_t i = 0; i < 4; i++) {
+        leaks_model_merge(all, parts[i]);
+        leaks_model_destroy(parts[i]);
+    }
+    assert_int_equal(all->suppression_count, 2);
+    assert_string_equal(all->suppressions[0]->state, "limit passed");
+    assert_int_equal(all->suppressions[0]->count, 12);
+    assert_int_equal(all->suppressions[0]->groups, 4);
+    assert_string_equal(all->suppressions[1]->state, "unused");
+    assert_int_equal(leaks_model_suppressed(all).live_buffers, 12);
+    assert_int_equal(leaks_model_exact(all).live_buffers, 24);
+    assert_int_equal(leaks_model_unsuppressed(all).live_buffers, 12);
+    leaks_model_destroy(all);
+}
+
 static void regressions_are_counted_by_their_flag(void **state) {
     (void)state;
     compare_model *model = compare_model_create();
@@ -127,6 +161,7 @@ int main(void) {
         cmocka_unit_test(what_nobody_filled_is_unknown_and_not_zero),
         cmocka_unit_test(a_text_larger_than_a_block_is_copied_whole),
         cmocka_unit_test(merging_joins_groups_of_one_fingerprint),
+        cmocka_unit_test(rules_of_several_processes_are_one_rule_each),
         cmocka_unit_test(regressions_are_counted_by_their_flag),
         cmocka_unit_test(names_outside_the_enum_are_harmless),
     };

@@ -12,7 +12,8 @@ add_test(NAME reports.results_schema
                  ${web_build})
 add_test(NAME reports.leaks_schema
          COMMAND ${POOLBUF_NODE} ${tests}/schema.test.mjs ${PROJECT_SOURCE_DIR}/leakdetect/leaks.schema.json
-                 ${tests}/golden/leaks.json ${web_build} tool processes kind command untracked inherited not_listed)
+                 ${tests}/golden/leaks.json ${web_build} tool processes kind command untracked inherited not_listed
+                 suppressed suppressions)
 set_tests_properties(reports.results_schema reports.leaks_schema PROPERTIES LABELS "reports;schema" TIMEOUT 60)
 
 if(NOT POOLBUF_BROWSER_TEST)
