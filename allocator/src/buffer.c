@@ -367,10 +367,17 @@ poolbuf *buffer_root(const poolbuf *buffer) {
     return (poolbuf *)(uintptr_t)buffer;
 }
 
+void buffer_note_references(const poolbuf *buffer, poolbuf_access access, uint32_t references) {
+    const poolbuf *root = buffer_root(buffer);
+    if ((handle_flags_of(handle_state_get(root)) & POOLBUF_FLAG_TRACKED) != 0) {
+        tracker_accessed(root, access, references, buffer_counted(buffer) != root, NULL);
+    }
+}
+
 void buffer_note(const poolbuf *buffer, poolbuf_access access, const char *hint) {
     const poolbuf *root = buffer_root(buffer);
     if ((handle_flags_of(handle_state_get(root)) & POOLBUF_FLAG_TRACKED) != 0) {
-        tracker_accessed(root, access, hint);
+        tracker_accessed(root, access, 0, false, hint);
     }
 }
 
@@ -445,7 +452,7 @@ bool poolbuf_release_n(poolbuf *buffer, uint32_t count) {
     /* Note it first: afterwards the buffer may be somebody else's. */
     bool last = handle_count_of(state) == count;
     if (!last) {
-        buffer_note(buffer, POOLBUF_ACCESS_RELEASE, NULL);
+        buffer_note_references(buffer, POOLBUF_ACCESS_RELEASE, count);
         state = __atomic_fetch_sub(&buffer->state, count, __ATOMIC_ACQ_REL);
         last = handle_count_of(state) == count;
         if (POOLBUF_UNLIKELY(handle_count_of(state) < count)) {
@@ -487,7 +494,7 @@ poolbuf *poolbuf_retain_n(poolbuf *buffer, uint32_t count) {
         return buffer;
     }
     (void)__atomic_fetch_add(&counted->state, count, __ATOMIC_RELAXED);
-    buffer_note(buffer, POOLBUF_ACCESS_RETAIN, NULL);
+    buffer_note_references(buffer, POOLBUF_ACCESS_RETAIN, count);
     return buffer;
 }
 

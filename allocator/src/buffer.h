@@ -28,6 +28,9 @@ poolbuf *buffer_root(const poolbuf *buffer);
 /* Tells the tracker about a use of the buffer or of a slice of it, if it is tracked. */
 void buffer_note(const poolbuf *buffer, poolbuf_access access, const char *hint);
 
+/* The same of a use that took or gave back references to the buffer or to a slice of it. */
+void buffer_note_references(const poolbuf *buffer, poolbuf_access access, uint32_t references);
+
 /* The empty buffer: one for all, which nothing may hang on. */
 bool buffer_is_empty_one(const poolbuf *buffer);
 

@@ -20,6 +20,7 @@
 #include "handle.h"
 #include "naked.h"
 #include "pieces.h"
+#include "tracker.h"
 
 /* What a view has from what it is made of. */
 static const uint32_t INHERITED = POOLBUF_FLAG_READ_ONLY | POOLBUF_FLAG_UNRELEASABLE | POOLBUF_FLAG_COMPOSITE;
@@ -109,9 +110,9 @@ static poolbuf *make_shared(poolbuf *buffer, uint32_t flags, size_t index, size_
     return view;
 }
 
-static void note_slice(const poolbuf *root) {
+static void note_slice(const poolbuf *root, uint32_t references) {
     if (POOLBUF_UNLIKELY((flags_of(root) & POOLBUF_FLAG_TRACKED) != 0)) {
-        buffer_note(root, POOLBUF_ACCESS_SLICE, NULL);
+        tracker_accessed(root, POOLBUF_ACCESS_SLICE, references, true, NULL);
     }
 }
 
@@ -152,10 +153,11 @@ poolbuf *derived_retained_slice(poolbuf *buffer, uint32_t flags, size_t index, s
     if (slice == NULL) {
         return NULL;
     }
-    note_slice(root);
     if (POOLBUF_LIKELY(counted == root && handle_count_of(handle_state_get(root)) < POOLBUF_RETAIN_LIMIT_)) {
+        note_slice(root, 1);
         (void)__atomic_fetch_add(&root->state, HANDLE_ONE_SHARE + 1, __ATOMIC_RELAXED);
     } else {
+        note_slice(root, 0); /* the reference to the slice in between is a retain, and noted as one */
         (void)__atomic_fetch_add(&root->state, HANDLE_ONE_SHARE, __ATOMIC_RELAXED);
         (void)poolbuf_retain(counted);
     }
@@ -311,7 +313,7 @@ static void end_hold(poolbuf *parent) {
         return;
     }
     if ((flags_of(root) & POOLBUF_FLAG_TRACKED) != 0) {
-        buffer_note(root, POOLBUF_ACCESS_RELEASE, NULL);
+        tracker_accessed(root, POOLBUF_ACCESS_RELEASE, 1, true, NULL);
     }
     buffer_end_share(root, __atomic_fetch_sub(&root->state, HANDLE_ONE_SHARE + 1, __ATOMIC_ACQ_REL));
 }

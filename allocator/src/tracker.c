@@ -2,6 +2,7 @@
 #include "tracker.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,12 +15,15 @@
 static const poolbuf_tracker *current; /* atomic; release in register pairs with acquire in tracker_get() */
 static uint64_t misuses;               /* atomic */
 
+/* The struct as it first was. */
+static const size_t FIRST_SIZE = offsetof(poolbuf_tracker, referenced);
+
 static const poolbuf_tracker *tracker_get(void) {
     return __atomic_load_n(&current, __ATOMIC_ACQUIRE);
 }
 
 poolbuf_status poolbuf_tracker_register(const poolbuf_tracker *tracker) {
-    if (tracker != NULL && tracker->struct_size != sizeof *tracker) {
+    if (tracker != NULL && tracker->struct_size != sizeof *tracker && tracker->struct_size != FIRST_SIZE) {
         return POOLBUF_ERROR_BAD_ARGUMENT;
     }
     __atomic_store_n(&current, tracker, __ATOMIC_RELEASE);
@@ -45,9 +49,12 @@ bool tracker_allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t cap
     return tracker != NULL && tracker->allocated != NULL && tracker->allocated(buffer, allocator, capacity);
 }
 
-void tracker_accessed(const poolbuf *buffer, poolbuf_access access, const char *hint) {
+void tracker_accessed(const poolbuf *buffer, poolbuf_access access, uint32_t references, bool by_slice,
+                      const char *hint) {
     const poolbuf_tracker *tracker = tracker_get();
-    if (tracker != NULL && tracker->accessed != NULL) {
+    if (tracker != NULL && tracker->struct_size > FIRST_SIZE && tracker->referenced != NULL) {
+        tracker->referenced(buffer, access, references, by_slice, hint);
+    } else if (tracker != NULL && tracker->accessed != NULL) {
         tracker->accessed(buffer, access, hint);
     }
 }

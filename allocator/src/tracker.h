@@ -9,7 +9,8 @@
 
 uint32_t tracker_next_gap(void); /* 1 or more; UINT32_MAX: none */
 bool tracker_allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity);
-void tracker_accessed(const poolbuf *buffer, poolbuf_access access, const char *hint);
+void tracker_accessed(const poolbuf *buffer, poolbuf_access access, uint32_t references, bool by_slice,
+                      const char *hint);
 void tracker_released(const poolbuf *buffer);
 void tracker_allocator_destroyed(poolbuf_allocator *allocator, uint64_t live_buffers, uint64_t live_bytes);
 

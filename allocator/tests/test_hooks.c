@@ -214,6 +214,77 @@ static void each_thread_asks_for_itself(void **state) {
     assert_int_equal(seen.gaps, 2);
 }
 
+/* Of the family that `told` is about: what was taken, less what was given back. */
+static struct {
+    uint64_t taken, given;
+    int64_t of_slices; /* taken less given, by slices */
+    unsigned neutral;
+} told;
+
+static void referenced(const poolbuf *buffer, poolbuf_access access, uint32_t references, bool by_slice,
+                       const char *hint) {
+    accessed(buffer, access, hint);
+    told.taken += access == POOLBUF_ACCESS_RELEASE ? 0 : references;
+    told.given += access == POOLBUF_ACCESS_RELEASE ? references : 0;
+    told.of_slices += !by_slice ? 0 : access == POOLBUF_ACCESS_RELEASE ? -(int64_t)references : references;
+    told.neutral += references == 0;
+}
+
+static void references_taken_and_given_back_are_told_with_their_number(void **state) {
+    (void)state;
+    poolbuf_tracker counting = tracker;
+    counting.referenced = referenced;
+    UNIT_OK(poolbuf_tracker_register(&counting));
+    memset(&told, 0, sizeof told);
+    seen.gap = 1;
+    poolbuf_tracker_reset_sampling();
+    poolbuf *b = poolbuf_allocate(allocator, 64, 64);
+    (void)poolbuf_retain_n(b, 5);
+    assert_int_equal(told.taken, 5);
+    assert_false(poolbuf_release_n(b, 3));
+    assert_int_equal(told.given, 3);
+    poolbuf *shared = poolbuf_slice(b, 0, 20); /* takes none */
+    assert_int_equal(told.neutral, 1);
+    poolbuf *inner = poolbuf_retained_slice(shared, 0, 10);
+    poolbuf *innermost = poolbuf_retained_slice(inner, 0, 5);
+    poolbuf *twin = poolbuf_retained_duplicate(b);
+    assert_int_equal(told.taken, 5 + 3);
+    assert_int_equal(told.of_slices, 3);
+    assert_ptr_equal(poolbuf_retain(twin), twin);
+    assert_int_equal(told.of_slices, 4);
+    assert_false(poolbuf_release(twin));
+    assert_true(poolbuf_release(inner) == false); /* `innermost` holds it */
+    assert_true(poolbuf_release(innermost));
+    assert_true(poolbuf_release(twin));
+    assert_int_equal(told.given, 3 + 4);
+    assert_int_equal(told.of_slices, 0);
+    assert_int_equal(1 + told.taken - told.given, poolbuf_ref_count(b));
+    poolbuf_touch(b, "hint");
+    assert_string_equal(seen.hint, "hint");
+    assert_int_equal(told.taken, 9);
+    assert_true(poolbuf_release_n(b, 3));
+    assert_int_equal(seen.released, 1);
+    UNIT_OK(poolbuf_tracker_register(&tracker));
+}
+
+static void a_tracker_without_the_newest_callback_is_served_as_before(void **state) {
+    (void)state;
+    poolbuf_tracker older = tracker;
+    older.struct_size = offsetof(poolbuf_tracker, referenced);
+    older.referenced = referenced; /* beyond its end */
+    UNIT_OK(poolbuf_tracker_register(&older));
+    memset(&told, 0, sizeof told);
+    seen.gap = 1;
+    poolbuf_tracker_reset_sampling();
+    poolbuf *b = poolbuf_allocate(allocator, 64, 64);
+    assert_false(poolbuf_release(poolbuf_retain(b)));
+    assert_int_equal(seen.accesses[POOLBUF_ACCESS_RETAIN], 1);
+    assert_int_equal(seen.accesses[POOLBUF_ACCESS_RELEASE], 1);
+    assert_int_equal(told.taken, 0);
+    assert_true(poolbuf_release(b));
+    UNIT_OK(poolbuf_tracker_register(&tracker));
+}
+
 static void a_tracker_of_another_size_is_refused(void **state) {
     (void)state;
     poolbuf_tracker other = tracker;
@@ -319,6 +390,8 @@ int main(void) {
         TRACKER_TEST(a_tracked_buffer_is_tracked_once_and_not_after_its_handle_comes_back),
         TRACKER_TEST(destroying_with_live_buffers_is_told_before_anything_goes),
         TRACKER_TEST(each_thread_asks_for_itself),
+        TRACKER_TEST(references_taken_and_given_back_are_told_with_their_number),
+        TRACKER_TEST(a_tracker_without_the_newest_callback_is_served_as_before),
         TRACKER_TEST(a_tracker_of_another_size_is_refused),
     };
     const struct CMUnitTest misuse_tests[] = {

@@ -30,14 +30,18 @@ static bool buffers_allocated(poolbuf *buffer, poolbuf_allocator *allocator, siz
     return detector_track(buffer, allocator, capacity, buffer_type, level == LEAKDETECT_PARANOID ? 1 : weight);
 }
 
-static void buffers_accessed(const poolbuf *buffer, poolbuf_access access, const char *hint) {
+static void buffers_referenced(const poolbuf *buffer, poolbuf_access access, uint32_t references, bool by_slice,
+                               const char *hint) {
     static const access_kind KINDS[] = {
         [POOLBUF_ACCESS_RETAIN] = ACCESS_RETAIN, [POOLBUF_ACCESS_RELEASE] = ACCESS_RELEASE,
         [POOLBUF_ACCESS_SLICE] = ACCESS_SLICE,   [POOLBUF_ACCESS_GROW] = ACCESS_GROW,
         [POOLBUF_ACCESS_TOUCH] = ACCESS_TOUCH,   [POOLBUF_ACCESS_READ] = ACCESS_READ,
         [POOLBUF_ACCESS_WRITE] = ACCESS_WRITE,
     };
-    detector_access(buffer, KINDS[access], hint);
+    hold_kind hold = access == POOLBUF_ACCESS_SLICE     ? HOLD_SLICE
+                     : access == POOLBUF_ACCESS_RELEASE ? (by_slice ? HOLD_SLICE_RELEASE : HOLD_RELEASE)
+                                                        : (by_slice ? HOLD_SLICE_RETAIN : HOLD_RETAIN);
+    detector_references(buffer, KINDS[access], hold, references, hint);
 }
 
 static void buffers_released(const poolbuf *buffer) {
@@ -62,10 +66,10 @@ static const poolbuf_tracker TRACKER = {
     .struct_size = sizeof(poolbuf_tracker),
     .next_gap = buffers_next_gap,
     .allocated = buffers_allocated,
-    .accessed = buffers_accessed,
     .released = buffers_released,
     .misuse = buffers_misuse,
     .allocator_destroyed = buffers_allocator_destroyed,
+    .referenced = buffers_referenced,
 };
 
 __attribute__((constructor(101))) static void start(void) {

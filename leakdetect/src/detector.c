@@ -26,6 +26,7 @@ sampler detector_resources = {.interval = SAMPLER_INTERVAL_DEFAULT};
 static detector_settings settings = {.level = LEAKDETECT_DISABLED};
 static _Atomic int level_now = LEAKDETECT_DISABLED; /* relaxed: a change may be seen late */
 static _Atomic uint32_t level_epoch;
+static _Atomic uint64_t missed_references; /* relaxed: a statistic */
 static uint64_t start_ns;
 
 static uint64_t clock_ns(clockid_t clock) {
@@ -87,7 +88,14 @@ leakdetect_level detector_level(void) {
     return (leakdetect_level)atomic_load_explicit(&level_now, memory_order_relaxed);
 }
 
+static bool records_accesses(leakdetect_level level) {
+    return level >= LEAKDETECT_ADVANCED && settings.target_records != 0;
+}
+
 void detector_set_level(leakdetect_level level) {
+    if (!records_accesses(level)) {
+        tracker_stop_watching();
+    }
     atomic_store_explicit(&level_now, level, memory_order_relaxed);
     atomic_fetch_add_explicit(&level_epoch, 1, memory_order_relaxed);
 }
@@ -127,7 +135,8 @@ bool detector_track(const void *resource, const void *owner, uint64_t size, uint
                              .type = type,
                              .thread_name = thread_name(self),
                              .thread_id = self->id,
-                             .weight = weight};
+                             .weight = weight,
+                             .watch = records_accesses(detector_level()) ? tracker_watch() : 0};
     bool tracked = tracker_insert(resource, owner, &record);
     errno = saved_errno;
     thread_leave(self);
@@ -156,8 +165,21 @@ bool detector_untrack(const void *resource) {
 }
 
 void detector_access(const void *resource, access_kind kind, const char *hint) {
+    detector_references(resource, kind, HOLD_RETAIN, 0, hint);
+}
+
+uint64_t detector_missed_references(void) {
+    return atomic_load_explicit(&missed_references, memory_order_relaxed);
+}
+
+void detector_references(const void *resource, access_kind kind, hold_kind hold, uint64_t references,
+                         const char *hint) {
     thread_state *self = thread_self();
-    if (detector_level() < LEAKDETECT_ADVANCED || settings.target_records == 0 || !thread_enter(self)) {
+    if (!records_accesses(detector_level())) {
+        return;
+    }
+    if (!thread_enter(self)) {
+        atomic_fetch_add_explicit(&missed_references, references, memory_order_relaxed);
         return;
     }
     int saved_errno = errno;
@@ -167,7 +189,7 @@ void detector_access(const void *resource, access_kind kind, const char *hint) {
                              .thread_name = thread_name(self),
                              .thread_id = self->id,
                              .kind = kind};
-    tracker_record_access(resource, &access, settings.target_records, random_next(&self->random));
+    tracker_record_references(resource, &access, hold, references, settings.target_records, random_next(&self->random));
     errno = saved_errno;
     thread_leave(self);
 }

@@ -51,6 +51,8 @@ extern sampler detector_resources;
 bool detector_track(const void *resource, const void *owner, uint64_t size, uint32_t type, float weight);
 bool detector_untrack(const void *resource);
 void detector_access(const void *resource, access_kind kind, const char *hint);
+void detector_references(const void *resource, access_kind kind, hold_kind hold, uint64_t references, const char *hint);
+uint64_t detector_missed_references(void); /* taken or given back while the detector was at work on that thread */
 
 /* The exact counters that stand beside the sample, where somebody has them: of everything, and, as a part of that, of what
  * has outlived its owner. */
@@ -64,6 +66,15 @@ void finalize_owner(const void *owner, uint64_t live, uint64_t live_bytes);
 void finalize_process(void);
 void finalize_misuse(const void *resource, const char *offence);
 poolbuf_status finalize_write(FILE *out, leakdetect_format format);
+
+/* The same of a part: what is that old, or has grown since a checkpoint (growth.h). finalize_checkpoint() makes one. */
+typedef struct finalize_part {
+    uint64_t older_than_ms; /* 0: any age */
+    bool has_checkpoint;
+    uint64_t checkpoint;
+} finalize_part;
+poolbuf_status finalize_write_part(FILE *out, leakdetect_format format, const finalize_part *part);
+uint64_t finalize_checkpoint(void);
 poolbuf_status finalize_write_path(const char *path);
 void finalize_lock(void); /* for fork */
 void finalize_unlock(void);

@@ -29,3 +29,12 @@ estimate estimate_total(const estimate_sums *sums, double largest) {
     }
     return total;
 }
+
+uint64_t estimate_certain(double largest) {
+    if (!(largest > 1)) {
+        return 1;
+    }
+    double least = log_natural(0.01) / log_natural(1 - 1 / largest);
+    uint64_t whole = (uint64_t)least;
+    return (double)whole < least ? whole + 1 : whole;
+}

@@ -25,4 +25,8 @@ void estimate_add(estimate_sums *sums, double weight);
  * added as they are. It is exact for one weight, and errs on the wide side where p is large. */
 estimate estimate_total(const estimate_sums *sums, double largest);
 
+/* estimate_certain() gives the number of leaks at one site from which on the sample has one of them with a probability
+ * of 99 %: the least k with (1 - 1/largest)^k <= 0.01. 1 where everything is tracked. */
+uint64_t estimate_certain(double largest);
+
 #endif

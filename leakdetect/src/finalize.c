@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "growth.h"
 #include "message.h"
 #include "report.h"
 #include "stack_table.h"
@@ -94,6 +95,7 @@ static void fill_circumstances(report *self, const char *reason) {
     self->sampling_interval = level == LEAKDETECT_PARANOID ? 1 : detector_get_settings()->interval;
     self->largest_weight_buffers = sampler_largest_weight(&detector_buffers);
     self->largest_weight_resources = sampler_largest_weight(&detector_resources);
+    self->missed_references = detector_missed_references();
     read_command(self->command, sizeof self->command);
 }
 
@@ -298,7 +300,44 @@ void finalize_process(void) {
     }
 }
 
+uint64_t finalize_checkpoint(void) {
+    thread_state *self = thread_self();
+    struct timespec now;
+    if (!thread_enter(self)) {
+        return 0;
+    }
+    finalize_lock();
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    uint64_t id = growth_take((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+    finalize_unlock();
+    thread_leave(self);
+    return id;
+}
+
+/* Narrows a report to what was asked for; false where the checkpoint is not known. */
+static bool narrow(report *self, report_scope *scope, const finalize_part *part) {
+    self->older_than_ms = part->older_than_ms;
+    if (part->older_than_ms != 0) {
+        uint64_t age_ns = part->older_than_ms > self->now_ns / 1000000 ? self->now_ns : part->older_than_ms * 1000000;
+        scope->before_ns = age_ns == self->now_ns ? 1 : self->now_ns - age_ns;
+    }
+    if (part->has_checkpoint) {
+        scope->since = growth_find(part->checkpoint);
+        if (scope->since == NULL) {
+            return false;
+        }
+        self->since = part->checkpoint;
+        self->since_ms = (self->now_ns - scope->since->time_ns) / 1000000;
+        self->since_not_kept = scope->since->not_kept;
+    }
+    return true;
+}
+
 poolbuf_status finalize_write(FILE *out, leakdetect_format format) {
+    return finalize_write_part(out, format, &(finalize_part){0});
+}
+
+poolbuf_status finalize_write_part(FILE *out, leakdetect_format format, const finalize_part *part) {
     thread_state *self = thread_self();
     if (out == NULL || (format != LEAKDETECT_TEXT && format != LEAKDETECT_JSON)) {
         return POOLBUF_ERROR_BAD_ARGUMENT;
@@ -310,11 +349,14 @@ poolbuf_status finalize_write(FILE *out, leakdetect_format format) {
     }
     report_scope scope = {.generation = tracker_generation()};
     fill_circumstances(&all, "on request");
-    report_collect(&all, &scope);
-    write_report(&all, symbols, out, format);
+    bool known = narrow(&all, &scope, part);
+    if (known) {
+        report_collect(&all, &scope);
+        write_report(&all, symbols, out, format);
+    }
     report_fini(&all);
     report_end(self, symbols);
-    return POOLBUF_OK;
+    return known ? POOLBUF_OK : POOLBUF_ERROR_BAD_ARGUMENT;
 }
 
 poolbuf_status finalize_write_path(const char *path) {

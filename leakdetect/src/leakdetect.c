@@ -117,6 +117,18 @@ poolbuf_status leakdetect_report(FILE *out, leakdetect_format format) {
     return finalize_write(out, format);
 }
 
+poolbuf_status leakdetect_report_older_than(FILE *out, leakdetect_format format, uint64_t age_ms) {
+    return finalize_write_part(out, format, &(finalize_part){.older_than_ms = age_ms});
+}
+
+uint64_t leakdetect_checkpoint(void) {
+    return finalize_checkpoint();
+}
+
+poolbuf_status leakdetect_report_since(FILE *out, leakdetect_format format, uint64_t checkpoint) {
+    return finalize_write_part(out, format, &(finalize_part){.has_checkpoint = true, .checkpoint = checkpoint});
+}
+
 poolbuf_status leakdetect_write_report(const char *path) {
     return finalize_write_path(path);
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "growth.h"
+#include "holders.h"
 #include "stack_table.h"
 
 enum {
@@ -20,13 +22,16 @@ typedef struct collector {
 
 /* --- collecting, under the shards' locks --------------------------------------------------------------------------- */
 
-static report_group *group_of(collector *self, const tracker_record *record) {
+static size_t slot_of(uint32_t stack, uint32_t type) {
+    return ((((uint64_t)stack << 32 | type) * 0x9e3779b97f4a7c15u) >> 32) % INDEX_SLOTS;
+}
+
+static report_group *group_of(collector *self, uint32_t stack, uint32_t type) {
     report_group *groups = self->target->groups.items;
-    uint64_t hash = ((uint64_t)record->stack << 32 | record->type) * 0x9e3779b97f4a7c15u;
-    size_t slot = (hash >> 32) % INDEX_SLOTS;
+    size_t slot = slot_of(stack, type);
     for (; self->index[slot] != 0; slot = (slot + 1) % INDEX_SLOTS) {
         report_group *group = &groups[self->index[slot] - 1];
-        if (group->stack == record->stack && group->type_name == record->type) {
+        if (group->stack == stack && group->type_name == type) {
             return group;
         }
     }
@@ -36,12 +41,7 @@ static report_group *group_of(collector *self, const tracker_record *record) {
     report_group *fresh = memory_array_next(&self->target->groups, sizeof *fresh);
     if (fresh != NULL) {
         self->index[slot] = (uint32_t)self->target->groups.count;
-        *fresh = (report_group){.stack = record->stack,
-                                .type_name = record->type,
-                                .thread_name = record->thread_name,
-                                .thread_id = record->thread_id,
-                                .oldest_ns = record->birth_ns,
-                                .newest_ns = record->birth_ns};
+        *fresh = (report_group){.stack = stack, .type_name = type, .oldest_ns = UINT64_MAX};
     }
     return fresh;
 }
@@ -69,35 +69,11 @@ static void add_access(report_group *group, const report_access *access) {
     group->accesses[group->access_count++] = *access;
 }
 
-static void collect_record(tracker_record *record, void *context) {
-    collector *self = context;
-    if (self->scope->owner != NULL && record->owner != ~(uintptr_t)self->scope->owner) {
-        return;
-    }
-    if (record->generation != self->scope->generation) {
-        self->target->inherited++;
-        return;
-    }
-    if (self->scope->unreported_only && record->reported) {
-        return;
-    }
-    report_group *group = group_of(self, record);
-    if (group == NULL) {
-        self->target->not_listed++;
-        return;
-    }
-    record->reported = record->reported || self->scope->mark;
-    group->count++;
-    group->bytes += record->size;
-    group->several_threads = group->several_threads || record->thread_id != group->thread_id;
-    if (record->birth_ns < group->oldest_ns) {
-        group->oldest_ns = record->birth_ns;
-        group->thread_id = record->thread_id;
-        group->thread_name = record->thread_name;
-    }
-    group->newest_ns = record->birth_ns > group->newest_ns ? record->birth_ns : group->newest_ns;
+/* What is known of a record beyond its allocation. */
+static void collect_history(report_group *group, const tracker_record *record) {
+    sizes_add(&group->sizes, record->size, 1);
+    holders_collect(group, record);
     group->accesses_dropped += record->accesses_dropped;
-    estimate_add(&group->sums, (double)record->weight);
     for (const tracker_access *access = tracker_next_access(record, NULL); access != NULL;
          access = tracker_next_access(record, access)) {
         add_access(group, &(report_access){.kind = (access_kind)access->kind,
@@ -109,15 +85,97 @@ static void collect_record(tracker_record *record, void *context) {
     }
 }
 
-void report_collect(report *self, const report_scope *scope) {
+static void collect_record(tracker_record *record, void *context) {
+    collector *self = context;
+    if (self->scope->owner != NULL && record->owner != ~(uintptr_t)self->scope->owner) {
+        return;
+    }
+    if (record->generation != self->scope->generation) {
+        self->target->inherited++;
+        return;
+    }
+    bool young = (self->scope->before_ns != 0 && record->birth_ns > self->scope->before_ns) ||
+                 (self->scope->before_epoch != 0 && record->epoch >= self->scope->before_epoch);
+    if (young || (self->scope->unreported_only && record->reported)) {
+        return;
+    }
+    report_group *group = group_of(self, record->stack, record->type);
+    if (group == NULL) {
+        self->target->not_listed++;
+        return;
+    }
+    record->reported = record->reported || self->scope->mark;
+    group->several_threads = group->several_threads || (group->count > 0 && record->thread_id != group->thread_id);
+    group->count++;
+    group->bytes += record->size;
+    if (record->birth_ns < group->oldest_ns) {
+        group->oldest_ns = record->birth_ns;
+        group->thread_id = record->thread_id;
+        group->thread_name = record->thread_name;
+    }
+    group->newest_ns = record->birth_ns > group->newest_ns ? record->birth_ns : group->newest_ns;
+    estimate_add(&group->sums, (double)record->weight);
+    if (!self->scope->counts_only) {
+        collect_history(group, record);
+    }
+    if (self->scope->since != NULL) {
+        group->tracked_since += record->epoch >= self->scope->since->epoch;
+    }
+}
+
+/* Every group's growth is what it has, less what it had; of those that had something, some have nothing now. */
+static void collect_growth(collector *self) {
+    const growth_group *then = self->scope->since->groups.items;
+    for (size_t i = 0; i < self->target->groups.count; i++) {
+        report_group *group = &((report_group *)self->target->groups.items)[i];
+        group->grown_count = (int64_t)group->count;
+        group->grown_bytes = (int64_t)group->bytes;
+        group->grown_estimate = (double)group->sums.certain + group->sums.weights;
+    }
+    for (size_t i = 0; i < self->scope->since->groups.count; i++) {
+        report_group *group = group_of(self, then[i].stack, then[i].type_name);
+        if (group != NULL) {
+            growth_subtract(group, &then[i]);
+        }
+    }
+}
+
+/* A group that is in the report already, or NULL. */
+static report_group *listed_group(const collector *self, uint32_t stack, uint32_t type) {
+    report_group *groups = self->target->groups.items;
+    size_t slot = slot_of(stack, type);
+    for (; self->index[slot] != 0; slot = (slot + 1) % INDEX_SLOTS) {
+        report_group *group = &groups[self->index[slot] - 1];
+        if (group->stack == stack && group->type_name == type) {
+            return group;
+        }
+    }
+    return NULL;
+}
+
+static void collect_usual(const usual_entry *entry, void *context) {
+    report_group *group = listed_group(context, entry->allocation_stack, entry->type);
+    if (group != NULL) {
+        holders_collect_usual(group, entry);
+    }
+}
+
+bool report_collect(report *self, const report_scope *scope) {
     collector context = {self, scope, memory_map(INDEX_SLOTS * sizeof(uint32_t))};
     tracker_count(&self->tracked);
     if (context.index == NULL) {
         self->not_listed = self->tracked.live;
-        return;
+        return false;
     }
     tracker_visit(collect_record, &context);
+    if (!scope->counts_only) {
+        tracker_visit_usual(collect_usual, &context);
+    }
+    if (scope->since != NULL) {
+        collect_growth(&context);
+    }
     memory_unmap(context.index, INDEX_SLOTS * sizeof(uint32_t));
+    return true;
 }
 
 /* --- resolving ------------------------------------------------------------------------------------------------------ */
@@ -235,6 +293,9 @@ static int compare_sites(const void *left, const void *right) {
 static int compare_sizes(const void *left, const void *right) {
     const report_group *a = left;
     const report_group *b = right;
+    if (a->grown_bytes != b->grown_bytes) { /* 0 in both where no growth was asked for */
+        return a->grown_bytes > b->grown_bytes ? -1 : 1;
+    }
     if (a->bytes != b->bytes) {
         return a->bytes > b->bytes ? -1 : 1;
     }
@@ -256,12 +317,14 @@ static void group_fini(report_group *group) {
     }
     memory_unmap(group->accesses, REPORT_ACCESSES_MAX * sizeof *group->accesses);
     report_frames_fini(&group->frames);
+    holders_fini(group);
 }
 
 static void merge_group(report_group *into, report_group *from) {
+    bool others = into->count > 0 && from->count > 0 && from->thread_id != into->thread_id;
+    into->several_threads = into->several_threads || from->several_threads || others;
     into->count += from->count;
     into->bytes += from->bytes;
-    into->several_threads = into->several_threads || from->several_threads || from->thread_id != into->thread_id;
     if (from->oldest_ns < into->oldest_ns) {
         into->oldest_ns = from->oldest_ns;
         into->thread_id = from->thread_id;
@@ -273,6 +336,13 @@ static void merge_group(report_group *into, report_group *from) {
     into->sums.sampled += from->sums.sampled;
     into->sums.weights += from->sums.weights;
     into->sums.squares += from->sums.squares;
+    into->tracked_since += from->tracked_since;
+    into->grown_count += from->grown_count;
+    into->grown_bytes += from->grown_bytes;
+    into->grown_estimate += from->grown_estimate;
+    into->known_before = into->known_before || from->known_before;
+    sizes_merge(&into->sizes, &from->sizes);
+    holders_merge(into, from);
     for (size_t i = 0; i < from->access_count; i++) {
         add_access(into, &from->accesses[i]);
     }
@@ -330,6 +400,22 @@ static void finish_group(const report *self, report_group *group, report_lookup 
         access->thread = name_get(access->thread_name);
         report_frames_resolve(&access->frames, access->stack, lookup, context);
     }
+    holders_resolve(group, lookup, context);
+}
+
+/* A growth report lists what has grown. */
+static void drop_what_has_not_grown(report *self) {
+    report_group *groups = self->groups.items;
+    size_t kept = 0;
+    for (size_t i = 0; i < self->groups.count; i++) {
+        if (groups[i].grown_count > 0 || groups[i].grown_bytes > 0) {
+            groups[kept++] = groups[i];
+        } else {
+            group_fini(&groups[i]);
+        }
+    }
+    self->not_grown = self->groups.count - kept;
+    self->groups.count = kept;
 }
 
 void report_resolve(report *self, report_lookup *lookup, void *context) {
@@ -343,6 +429,9 @@ void report_resolve(report *self, report_lookup *lookup, void *context) {
         groups[i].fingerprint = fingerprint_of(&groups[i]);
     }
     fold_sites(&self->groups);
+    if (self->since != 0) {
+        drop_what_has_not_grown(self);
+    }
     for (size_t i = 0; i < self->groups.count; i++) {
         finish_group(self, &groups[i], lookup, context);
     }
@@ -364,6 +453,10 @@ const char *report_access_name(access_kind kind) {
     return (unsigned)kind < ACCESS_KIND_COUNT ? NAMES[kind] : "unknown";
 }
 
+bool report_is_partial(const report *self) {
+    return self->older_than_ms != 0 || self->since != 0;
+}
+
 bool report_is_sampled(const report *self) {
     return self->largest_weight_buffers > 1 || self->largest_weight_resources > 1;
 }
@@ -374,7 +467,7 @@ uint64_t report_leaked(const report *self) {
     for (size_t i = 0; i < self->groups.count; i++) {
         listed += groups[i].count;
     }
-    return report_live_buffers(self) > listed ? report_live_buffers(self) : listed;
+    return !report_is_partial(self) && report_live_buffers(self) > listed ? report_live_buffers(self) : listed;
 }
 
 static uint64_t less(uint64_t all, uint64_t part) {

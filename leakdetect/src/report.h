@@ -14,6 +14,7 @@
 
 #include "estimate.h"
 #include "memory.h"
+#include "sizes.h"
 #include "symbolize.h"
 #include "tracker.h"
 
@@ -64,6 +65,13 @@ typedef struct report_group {
     uint64_t count, bytes;
     uint64_t oldest_ns, newest_ns; /* births */
     estimate_sums sums;
+    sizes sizes;
+    struct holders *holders;       /* holders.h; NULL: no reference beyond the allocation's was counted */
+    uint64_t balanced, unbalanced; /* members whose references were all counted, and others */
+    uint64_t tracked_since;        /* newer than the checkpoint; this and the next are of growth reports */
+    int64_t grown_count, grown_bytes;
+    double grown_estimate;   /* of all, by weights */
+    bool known_before;       /* something of it was alive at the checkpoint */
     report_access *accesses; /* newest first after resolving */
     size_t access_count;
     uint64_t accesses_dropped; /* by the back-off, or because REPORT_ACCESSES_MAX was reached */
@@ -93,7 +101,13 @@ typedef struct report {
     double largest_weight_buffers, largest_weight_resources; /* see estimate_total() */
     report_exact exact;
     tracker_totals tracked;
-    uint64_t inherited; /* tracked before a fork, in the parent: not listed */
+    uint64_t missed_references; /* see detector_missed_references() */
+    uint64_t older_than_ms;     /* nothing younger is listed; 0: everything is */
+    uint64_t since;             /* the checkpoint; 0: none. Growing groups alone are listed, most bytes first. */
+    uint64_t since_ms;          /* its age */
+    uint64_t since_not_kept;    /* alive at the checkpoint, beyond what it could keep: their groups count as grown */
+    uint64_t not_grown;         /* groups that are not listed for that */
+    uint64_t inherited;         /* tracked before a fork, in the parent: not listed */
     uint64_t now_ns;
     memory_array groups; /* of report_group, largest first after resolving */
     uint64_t not_listed; /* records beyond REPORT_GROUPS_MAX, or for which there was no memory */
@@ -108,16 +122,21 @@ typedef struct report {
 
 /* What to collect. */
 typedef struct report_scope {
-    const void *owner;    /* NULL: everything */
-    bool unreported_only; /* skip what an earlier text report named */
-    bool mark;            /* and mark what this one names */
-    uint16_t generation;  /* older ones are inherited; see tracker_record.generation */
+    const void *owner;                     /* NULL: everything */
+    bool unreported_only;                  /* skip what an earlier text report named */
+    bool mark;                             /* and mark what this one names */
+    uint16_t generation;                   /* older ones are inherited; see tracker_record.generation */
+    bool counts_only;                      /* no accesses, no holders */
+    uint32_t before_epoch;                 /* what was tracked in an earlier epoch; 0: everything */
+    uint64_t before_ns;                    /* what was tracked until then; 0: everything */
+    const struct growth_checkpoint *since; /* NULL: no growth is asked for */
 } report_scope;
 
 /* Where names come from; symbolize_address() and its symbolizer, or a test's. */
 typedef size_t report_lookup(void *context, uintptr_t address, const symbol_frame **frames);
 
-void report_collect(report *self, const report_scope *scope);
+/* report_collect() returns false where there was no memory for it: then everything counts as not listed. */
+bool report_collect(report *self, const report_scope *scope);
 void report_resolve(report *self, report_lookup *lookup, void *context);
 void report_fini(report *self);
 
@@ -128,6 +147,10 @@ void report_frames_fini(report_frames *frames);
 const char *report_access_name(access_kind kind);
 
 /* What leaked, in all: the exact count where it is known, the tracked one otherwise; without what is suppressed. */
+/* Whether a part of what is alive was asked for. */
+bool report_is_partial(const report *self);
+
+/* What leaked, in all: the exact count where it is known, the tracked one otherwise. */
 uint64_t report_leaked(const report *self);
 
 /* The exact counts without what is suppressed; 0 where they are unknown. */

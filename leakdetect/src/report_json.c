@@ -1,5 +1,7 @@
 /* The report as JSON, schema poolbuf.leaks/1: every key always there, numbers finite, texts valid UTF-8. */
+#include "holders.h"
 #include "report.h"
+#include "stack_table.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -68,7 +70,49 @@ static void write_frames(FILE *out, const report_frames *frames, const char *ind
     fputs("]", out);
 }
 
-static void write_group(FILE *out, const report_group *group) {
+static void write_holders(FILE *out, const report_group *group) {
+    const holders *self = group->holders;
+    if (self == NULL) {
+        fputs(",\n     \"holders\": null", out);
+        return;
+    }
+    fprintf(out,
+            ",\n     \"holders\": {\"open\": %" PRIu64 ", \"decided\": %s, \"balanced\": %" PRIu64
+            ", \"unbalanced\": %" PRIu64 ", \"elsewhere\": {\"taken\": %" PRIu64 ", \"given\": %" PRIu64
+            "}, \"released_ones\": %" PRIu64 ",\n      \"sites\": [",
+            self->open, self->decided ? "true" : "false", group->balanced, group->unbalanced, self->taken_elsewhere,
+            self->given_elsewhere, self->closed);
+    for (size_t i = 0; i < self->site_count; i++) {
+        const holders_site *site = &self->sites[i];
+        fprintf(out, "%s\n      {\"kind\": \"%s\", \"count\": %" PRIu64 ", \"open\": ", i == 0 ? "" : ",",
+                holders_name(site->kind), site->count);
+        if (self->decided) {
+            fprintf(out, "%" PRIu64, site->open);
+        } else {
+            fputs("null", out);
+        }
+        fprintf(out, ", \"suspect\": %s, \"usual\": %" PRIu64 ", \"deviant\": %s", site->suspect ? "true" : "false",
+                site->usual, i == self->deviant ? "true" : "false");
+        write_member(out, ", \"thread\": ", name_get(site->thread_name));
+        fprintf(out, ", \"several_threads\": %s,\n       \"stack\": ", site->several_threads ? "true" : "false");
+        write_frames(out, &site->frames, "        ");
+        fputs(",\n       \"caller\": ", out);
+        const report_frames caller = {.items = (const symbol_frame *[]){site->caller}, .count = site->caller != NULL};
+        write_frames(out, &caller, "        ");
+        fputs("}", out);
+    }
+    fputs("]}", out);
+}
+
+static void write_growth(FILE *out, const report_group *group) {
+    fprintf(out,
+            ",\n     \"growth\": {\"count\": %" PRId64 ", \"bytes\": %" PRId64
+            ", \"estimated_count\": %.0f, \"newer\": %" PRIu64 ", \"new\": %s}",
+            group->grown_count, group->grown_bytes, group->grown_estimate, group->tracked_since,
+            group->known_before ? "false" : "true");
+}
+
+static void write_group(FILE *out, const report *self, const report_group *group) {
     fprintf(out, "    {\"fingerprint\": \"%016" PRIx64 "\"", group->fingerprint);
     write_member(out, ", \"type\": ", group->type);
     fprintf(out, ",\n     \"count\": %" PRIu64 ", \"bytes\": %" PRIu64, group->count, group->bytes);
@@ -76,7 +120,15 @@ static void write_group(FILE *out, const report_group *group) {
             group->total.low, group->total.high);
     fprintf(out, ",\n     \"age_ms\": {\"oldest\": %" PRIu64 ", \"newest\": %" PRIu64 "}", group->oldest_ms,
             group->newest_ms);
-    write_member(out, ", \"thread\": ", group->thread);
+    fprintf(out,
+            ",\n     \"sizes\": {\"least\": %" PRIu64 ", \"median\": %" PRIu64 ", \"greatest\": %" PRIu64
+            ", \"rounded\": %s}",
+            group->sizes.least, sizes_median(&group->sizes), group->sizes.greatest,
+            group->sizes.rounded ? "true" : "false");
+    if (self->since != 0) {
+        write_growth(out, group);
+    }
+    write_member(out, ",\n     \"thread\": ", group->thread);
     fputs(",\n     \"allocation_stack\": ", out);
     write_frames(out, &group->frames, "      ");
     fputs(",\n     \"accesses\": [", out);
@@ -90,7 +142,9 @@ static void write_group(FILE *out, const report_group *group) {
         write_frames(out, &access->frames, "        ");
         fputs("}", out);
     }
-    fprintf(out, "],\n     \"accesses_dropped\": %" PRIu64 "}", group->accesses_dropped);
+    fprintf(out, "],\n     \"accesses_dropped\": %" PRIu64, group->accesses_dropped);
+    write_holders(out, group);
+    fputs("}", out);
 }
 
 static void write_exact(FILE *out, const report_exact *exact) {
@@ -133,6 +187,19 @@ static void write_suppressions(FILE *out, const report *self) {
     fputs(self->suppressions.count == 0 ? "],\n" : "\n  ],\n", out);
 }
 
+/* What part of everything is listed, where it is a part. */
+static void write_part(FILE *out, const report *self) {
+    if (self->older_than_ms != 0) {
+        fprintf(out, "  \"older_than_ms\": %" PRIu64 ",\n", self->older_than_ms);
+    }
+    if (self->since != 0) {
+        fprintf(out,
+                "  \"since\": {\"checkpoint\": %" PRIu64 ", \"age_ms\": %" PRIu64 ", \"not_kept\": %" PRIu64
+                ", \"not_grown\": %" PRIu64 "},\n",
+                self->since, self->since_ms, self->since_not_kept, self->not_grown);
+    }
+}
+
 void report_write_json(const report *self, FILE *out) {
     const report_group *groups = self->groups.items;
     fprintf(out, "{\n  \"schema\": \"poolbuf.leaks/1\",\n  \"pid\": %ld,\n", self->pid);
@@ -148,10 +215,16 @@ void report_write_json(const report *self, FILE *out) {
             ", \"inherited\": %" PRIu64 ", \"not_listed\": %" PRIu64 "},\n",
             self->tracked.seen, self->tracked.live, self->tracked.refused, self->inherited, self->not_listed);
     write_suppressions(out, self);
+    fprintf(out,
+            "  \"seen_with_99_percent\": {\"buffers\": %" PRIu64 ", \"resources\": %" PRIu64
+            "},\n  \"missed_references\": %" PRIu64 ",\n",
+            estimate_certain(self->largest_weight_buffers), estimate_certain(self->largest_weight_resources),
+            self->missed_references);
+    write_part(out, self);
     fputs("  \"groups\": [", out);
     for (size_t i = 0; i < self->groups.count; i++) {
         fputs(i == 0 ? "\n" : ",\n", out);
-        write_group(out, &groups[i]);
+        write_group(out, self, &groups[i]);
     }
     fputs(self->groups.count == 0 ? "]\n}\n" : "\n  ]\n}\n", out);
 }

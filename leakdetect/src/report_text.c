@@ -1,5 +1,7 @@
 /* The report for people: what leaked, how sure that is, where it was allocated, who used it last, what to run next. */
+#include "holders.h"
 #include "report.h"
+#include "stack_table.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -71,6 +73,24 @@ void report_write_frames(const report_frames *frames, const char *indent, FILE *
     }
 }
 
+/* "session_open (session.c:41)", the file without its folders: it stands in the middle of a line. */
+static void write_place(const symbol_frame *frame, FILE *out) {
+    if (frame->function != NULL) {
+        write_name(out, frame->function);
+    } else {
+        fprintf(out, "0x%" PRIxPTR, frame->address);
+    }
+    const char *path = frame->file != NULL ? frame->file : frame->module;
+    const char *slash = path == NULL ? NULL : strrchr(path, '/');
+    fputs(" (", out);
+    write_name(out, path == NULL ? "no module" : slash == NULL ? path : slash + 1);
+    if (frame->file != NULL) {
+        fprintf(out, ":%u)", frame->line);
+    } else {
+        fprintf(out, "+0x%" PRIx64 ")", frame->offset);
+    }
+}
+
 /* A name for what a type's members are called in a sentence. */
 static const char *noun(const report_group *group) {
     return strcmp(group->type, "poolbuf") == 0 ? "buffer" : group->type;
@@ -127,6 +147,119 @@ static void write_lifted(const report *self, const report_suppression *rule, FIL
     }
 }
 
+/* "retain at session_open (session.c:41)" */
+static void write_site(const holders_site *site, FILE *out) {
+    const symbol_frame *frame = site->frames.count == 0 ? NULL : site->frames.items[0];
+    static const char *const WORDS[] = {"allocation",     "retain",          "release",
+                                        "retained slice", "retain of slice", "release of slice"};
+    fprintf(out, "%s at ", WORDS[site->kind]);
+    if (frame == NULL) {
+        fputs("(no stack)", out);
+    } else {
+        write_place(frame, out);
+    }
+}
+
+static void write_site_thread(const holders_site *site, FILE *out) {
+    fputs(site->several_threads ? "several threads, last " : "thread ", out);
+    write_name(out, name_get(site->thread_name));
+    fprintf(out, " (%" PRIu32 ")", site->thread_id);
+}
+
+static void write_open(const holders_site *site, FILE *out) {
+    fprintf(out, "  not given back: %s of %s taken by ", grouped(site->open), grouped(site->count));
+    write_site(site, out);
+    if (site->caller != NULL) {
+        fputs(", for ", out);
+        write_place(site->caller, out);
+        fprintf(out, ", which took %s", grouped(site->caller_count));
+    }
+    fputs("; ", out);
+    write_site_thread(site, out);
+    fputc('\n', out);
+}
+
+/* "unusual: release at parse (parse.c:7), 0 for these 5; the 45 released ones had 45 there" */
+static void write_deviant(const holders *self, uint64_t leaked, FILE *out) {
+    const holders_site *site = &self->sites[self->deviant];
+    fputs("  unusual: ", out);
+    write_site(site, out);
+    fprintf(out, ", %s for %s that leaked, but %s for %s that %s released in full\n", grouped(site->count),
+            grouped(leaked), grouped(site->usual), grouped(self->closed), self->closed == 1 ? "was" : "were");
+}
+
+/* Where counts alone do not tell which site is short. */
+static void write_suspects(const holders *self, FILE *out) {
+    size_t listed = 0;
+    fprintf(out, "  not given back: %s; the counts do not tell whose:", grouped(self->open));
+    for (size_t i = 0; i < self->site_count && listed < HOLDERS_TEXT_SITES; i++) {
+        if (self->sites[i].suspect) {
+            fputs(listed++ == 0 ? " " : ", or ", out);
+            write_site(&self->sites[i], out);
+        }
+    }
+    if (self->taken_elsewhere > 0) {
+        fprintf(out, "%s%s", listed == 0 ? " " : ", or ", "sites that were not kept");
+    }
+    fputc('\n', out);
+}
+
+static void write_holders(const report_group *group, FILE *out) {
+    const holders *self = group->holders;
+    if (self == NULL) {
+        return;
+    }
+    fprintf(out, "  holders: %s reference%s open: ", grouped(self->open), plural(self->open));
+    size_t listed = 0;
+    size_t more = 0;
+    for (size_t i = 0; i < self->site_count; i++) {
+        if (self->sites[i].count == 0 || listed == HOLDERS_TEXT_SITES) {
+            more += self->sites[i].count != 0;
+            continue;
+        }
+        fputs(listed++ == 0 ? "" : ", ", out);
+        write_site(&self->sites[i], out);
+        fprintf(out, " %s", grouped(self->sites[i].count));
+    }
+    if (more > 0) {
+        fprintf(out, ", and %zu more site%s", more, plural(more));
+    }
+    fputc('\n', out);
+    if (self->taken_elsewhere + self->given_elsewhere > 0) {
+        fprintf(out, "  and at more sites than are kept: %s taken, %s given back\n", grouped(self->taken_elsewhere),
+                grouped(self->given_elsewhere));
+    }
+    for (size_t i = 0; self->decided && i < self->site_count; i++) {
+        if (self->sites[i].open > 0) {
+            write_open(&self->sites[i], out);
+        }
+    }
+    if (self->deviant < self->site_count) {
+        write_deviant(self, group->balanced, out);
+    } else if (!self->decided) {
+        write_suspects(self, out);
+    }
+    if (group->unbalanced > 0) {
+        fprintf(out, "  and %s of the group in no balance: their accesses were not recorded all the time\n",
+                grouped(group->unbalanced));
+    }
+}
+
+static void write_growth(const report *self, const report_group *group, FILE *out) {
+    fprintf(out, ", %s%s", group->grown_count < 0 ? "-" : "+",
+            grouped((uint64_t)(group->grown_count < 0 ? -group->grown_count : group->grown_count)));
+    fprintf(out, " and %s%s bytes since", group->grown_bytes < 0 ? "-" : "+",
+            grouped((uint64_t)(group->grown_bytes < 0 ? -group->grown_bytes : group->grown_bytes)));
+    if (report_is_sampled(self) && group->grown_estimate > (double)group->grown_count + 0.5) {
+        fprintf(out, " (about +%s)", grouped((uint64_t)(group->grown_estimate + 0.5)));
+    }
+    if (group->known_before) {
+        fprintf(out, ", %s newer", grouped(group->tracked_since));
+    } else {
+        fputs(", none before", out);
+    }
+}
+
 static void write_group(const report *self, const report_group *group, size_t number, FILE *out) {
     fprintf(out, "\n#%zu  %s %s%s", number, grouped(group->count), noun(group), plural(group->count));
     if (group->bytes > 0) {
@@ -135,6 +268,13 @@ static void write_group(const report *self, const report_group *group, size_t nu
     if (report_is_sampled(self) && group->total.high > group->total.low) {
         fprintf(out, ", sampled of about %s (95 %%: %s to %s)", grouped((uint64_t)(group->total.value + 0.5)),
                 grouped((uint64_t)(group->total.low + 0.5)), grouped((uint64_t)(group->total.high + 0.5)));
+    }
+    if (self->since != 0) {
+        write_growth(self, group, out);
+    }
+    if (group->sizes.least != group->sizes.greatest) {
+        fprintf(out, "; sizes %s to %s, median %s%s", grouped(group->sizes.least), grouped(group->sizes.greatest),
+                group->sizes.rounded ? "about " : "", grouped(sizes_median(&group->sizes)));
     }
     fputs("; age ", out);
     write_age(out, group->newest_ms);
@@ -146,13 +286,24 @@ static void write_group(const report *self, const report_group *group, size_t nu
     write_name(out, group->thread);
     fprintf(out, "; fingerprint %016" PRIx64 "\n  allocated at\n", group->fingerprint);
     report_write_frames(&group->frames, "      ", out);
+    write_holders(group, out);
     write_accesses(group, out);
     write_lifted(self, group->lifted, out);
 }
 
 static void write_heading(const report *self, FILE *out) {
     uint64_t leaked = report_leaked(self);
-    if (strcmp(self->reason, "on request") == 0) {
+    if (self->since != 0) {
+        fprintf(out, "poolbuf: %s call stack%s hold%s more than at checkpoint %" PRIu64 ", ",
+                grouped(self->groups.count), plural(self->groups.count), self->groups.count == 1 ? "s" : "",
+                self->since);
+        write_age(out, self->since_ms);
+        fputs(" ago", out);
+    } else if (self->older_than_ms != 0) {
+        fprintf(out, "poolbuf: %s tracked and alive for ", grouped(leaked));
+        write_age(out, self->older_than_ms);
+        fputs(" or longer", out);
+    } else if (strcmp(self->reason, "on request") == 0) {
         fprintf(out, "poolbuf: %s tracked and alive", grouped(leaked));
     } else if (leaked == 0) {
         fputs("poolbuf: no leaks", out);
@@ -226,6 +377,20 @@ static void write_suppressions(const report *self, FILE *out) {
     write_unused(self, out);
 }
 
+/* What a sample of this density cannot have missed. */
+static void write_certainty(const report *self, FILE *out) {
+    uint64_t buffers = estimate_certain(self->largest_weight_buffers);
+    uint64_t resources = estimate_certain(self->largest_weight_resources);
+    if (buffers > 1) {
+        fprintf(out, "A site that leaked at least %s buffers would have been seen with 99 %% probability.\n",
+                grouped(buffers));
+    }
+    if (resources > 1) {
+        fprintf(out, "A site that leaked at least %s other resources would have been seen with 99 %% probability.\n",
+                grouped(resources));
+    }
+}
+
 void report_write_text(const report *self, FILE *out) {
     const report_group *groups = self->groups.items;
     write_heading(self, out);
@@ -246,7 +411,20 @@ void report_write_text(const report *self, FILE *out) {
     if (self->inherited > 0 && self->groups.count > 0) {
         fprintf(out, "%s inherited from the parent process by fork are not listed\n", grouped(self->inherited));
     }
-    if (self->groups.count == 0 && report_live_buffers(self) > 0) {
+    if (self->since != 0) {
+        fprintf(out, "%s%s other call stack%s hold%s as much as then, or less\n", self->groups.count == 0 ? "" : "\n",
+                grouped(self->not_grown), plural(self->not_grown), self->not_grown == 1 ? "s" : "");
+    }
+    if (self->since_not_kept > 0) {
+        fprintf(out, "%s found no room in the checkpoint: their call stacks seem to have grown\n",
+                grouped(self->since_not_kept));
+    }
+    if (self->missed_references > 0) {
+        fprintf(out, "%s references changed hands while the detector was at work on that thread: in no balance\n",
+                grouped(self->missed_references));
+    }
+    write_certainty(self, out);
+    if (!report_is_partial(self) && self->groups.count == 0 && report_live_buffers(self) > 0) {
         if (report_is_sampled(self)) {
             fprintf(out, "None of them is in the sample. To see where they were allocated:\n");
         } else {

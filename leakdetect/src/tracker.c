@@ -11,8 +11,8 @@ enum {
     SHARD_BITS = 5,
     SHARDS = 1 << SHARD_BITS,
     FIRST_SLAB_BITS = 6, /* a store's first slab holds 64 items; each next one twice as many as the one before */
-    RECORD_SLABS = 11,   /* 131,008 records a shard, so 4,192,256 at most over all shards, in 300 MiB */
-    ACCESS_SLABS = 13,   /* four times as many accesses */
+    RECORD_SLABS = 11,   /* 131,008 records a shard, so 4,192,256 at most over all shards, in 320 MiB */
+    ACCESS_SLABS = 13,   /* four times as many accesses, and holds */
     FIRST_BUCKETS = 128, /* a shard's first table; it doubles while it holds more records than buckets */
     CLOSED_ITEMS = 64    /* closings that a shard remembers */
 };
@@ -33,13 +33,16 @@ typedef struct shard {
     uint32_t chained;      /* records in chains */
     uint32_t closed_next;  /* the slot that the next closing takes */
     tracker_closed *closed;
-    item_store records, accesses;
+    item_store records, accesses, holds;
+    usual usual;
     tracker_totals totals;
 } __attribute__((aligned(128))) shard; /* two cache lines, so that neighbours' locks share none */
 
 static shard shards[SHARDS];
 static pthread_once_t shards_once = PTHREAD_ONCE_INIT;
 static _Atomic uint16_t generation;
+static _Atomic uint16_t watch = 1; /* relaxed, as the next: a change may be seen late */
+static _Atomic uint32_t epoch;
 
 static void init_shards(void) {
     for (size_t i = 0; i < SHARDS; i++) {
@@ -48,6 +51,8 @@ static void init_shards(void) {
         shards[i].records.item_bytes = sizeof(tracker_record);
         shards[i].accesses.slab_limit = ACCESS_SLABS;
         shards[i].accesses.item_bytes = sizeof(tracker_access);
+        shards[i].holds.slab_limit = ACCESS_SLABS;
+        shards[i].holds.item_bytes = sizeof(tracker_hold);
     }
 }
 
@@ -85,6 +90,10 @@ static tracker_access *access_at(const shard *self, uint32_t index) {
     return item_at(&self->accesses, index);
 }
 
+static tracker_hold *hold_at(const shard *self, uint32_t index) {
+    return item_at(&self->holds, index);
+}
+
 /* Returns an index that was never used, or 0 at the bound. */
 static uint32_t item_take_fresh(item_store *store) {
     uint32_t slab = slab_of(store->used);
@@ -118,6 +127,15 @@ static uint32_t access_take(shard *self) {
     return index;
 }
 
+static uint32_t hold_take(shard *self) {
+    uint32_t index = self->holds.free;
+    if (index == 0) {
+        return item_take_fresh(&self->holds);
+    }
+    self->holds.free = hold_at(self, index)->next;
+    return index;
+}
+
 static void record_give(shard *self, uint32_t index) {
     tracker_record *record = record_at(self, index);
     uint32_t access = record->accesses;
@@ -127,10 +145,16 @@ static void record_give(shard *self, uint32_t index) {
         self->accesses.free = access;
         access = older;
     }
+    for (uint32_t hold = record->holds, next; hold != 0; hold = next) {
+        next = hold_at(self, hold)->next;
+        hold_at(self, hold)->next = self->holds.free;
+        self->holds.free = hold;
+    }
     self->totals.live--;
     self->totals.live_bytes -= record->size;
     record->key = 0;
     record->accesses = 0;
+    record->holds = 0;
     record->next = self->records.free;
     self->records.free = index;
 }
@@ -181,6 +205,19 @@ static void remember_closing(shard *self, const tracker_record *record, const tr
     slot->allocation_stack = record->stack;
 }
 
+/* Adds a closed record to what is usual, with its last release, which was no access. */
+static void count_usual(shard *self, const tracker_record *record, uint32_t close_stack) {
+    usual_entry *closings =
+        tracker_knows_holds(record) ? usual_close(&self->usual, record->stack, record->type, close_stack) : NULL;
+    if (closings == NULL) {
+        return;
+    }
+    for (uint32_t index = record->holds; index != 0; index = hold_at(self, index)->next) {
+        const tracker_hold *hold = hold_at(self, index);
+        usual_add(&self->usual, closings, (uint8_t)hold->kind, hold->stack, hold->count);
+    }
+}
+
 bool tracker_insert(const void *resource, const void *owner, const tracker_record *record) {
     uintptr_t key = ~(uintptr_t)resource;
     shard *self = lock_shard(key);
@@ -208,6 +245,9 @@ bool tracker_insert(const void *resource, const void *owner, const tracker_recor
     fresh->accesses = 0;
     fresh->access_count = 0;
     fresh->accesses_dropped = 0;
+    fresh->holds = 0;
+    fresh->holds_lost = false;
+    fresh->epoch = tracker_epoch();
     fresh->reported = false;
     fresh->generation = tracker_generation();
     fresh->next = *head;
@@ -232,6 +272,7 @@ bool tracker_remove(const void *resource, const tracker_closed *closer) {
             *link = record->next;
             self->chained--;
             remember_closing(self, record, closer);
+            count_usual(self, record, closer->close_stack);
             record_give(self, index);
         }
     }
@@ -241,12 +282,62 @@ bool tracker_remove(const void *resource, const tracker_closed *closer) {
 
 /* --- accesses ---------------------------------------------------------------------------------------------------- */
 
+/* The record's entry for a kind and a stack, new where there is room for one; the shared one otherwise; 0:
+ * no memory. */
+static uint32_t hold_find(shard *self, tracker_record *record, uint16_t kind, uint32_t stack) {
+    uint32_t shared = 0;
+    uint32_t stacks = 0;
+    for (uint32_t index = record->holds; index != 0; index = hold_at(self, index)->next) {
+        const tracker_hold *hold = hold_at(self, index);
+        if (hold->kind == kind && hold->stack == stack) {
+            return index;
+        }
+        shared = hold->kind == kind && hold->stack == 0 ? index : shared;
+        stacks += hold->stack != 0;
+    }
+    if (stacks >= TRACKER_HOLDS_MAX) {
+        stack = 0;
+    }
+    if (stack == 0 && shared != 0) {
+        return shared;
+    }
+    uint32_t index = hold_take(self);
+    if (index != 0) {
+        *hold_at(self, index) = (tracker_hold){.kind = kind, .stack = stack, .next = record->holds};
+        record->holds = index;
+    }
+    return index;
+}
+
+static void add_references(shard *self, tracker_record *record, const tracker_access *access, hold_kind kind,
+                           uint64_t references) {
+    uint32_t index = hold_find(self, record, (uint16_t)kind, access->stack);
+    if (index == 0) {
+        record->holds_lost = true;
+        return;
+    }
+    tracker_hold *hold = hold_at(self, index);
+    hold->several_threads = hold->several_threads || (hold->count > 0 && hold->thread_id != access->thread_id);
+    hold->count += references;
+    hold->newest_ns = access->time_ns;
+    hold->thread_name = access->thread_name;
+    hold->thread_id = access->thread_id;
+}
+
 bool tracker_record_access(const void *resource, const tracker_access *access, uint32_t target, uint64_t random) {
+    return tracker_record_references(resource, access, HOLD_RETAIN, 0, target, random);
+}
+
+bool tracker_record_references(const void *resource, const tracker_access *access, hold_kind kind, uint64_t references,
+                               uint32_t target, uint64_t random) {
     uintptr_t key = ~(uintptr_t)resource;
     shard *self = lock_shard(key);
     uint32_t index = self->bucket_count == 0 ? 0 : *find_link(self, key);
     if (index != 0) {
         tracker_record *record = record_at(self, index);
+        if (references != 0) {
+            add_references(self, record, access, kind, references);
+        }
         uint32_t over = record->access_count < target ? 0 : record->access_count - target + 1;
         bool push = over == 0 || (over <= 30 && (random & ((1u << over) - 1)) == 0);
         uint32_t place = push || record->accesses == 0 ? access_take(self) : record->accesses;
@@ -273,6 +364,32 @@ const tracker_access *tracker_next_access(const tracker_record *record, const tr
     const shard *self = &shards[hash_key(record->key) % SHARDS];
     uint32_t index = access == NULL ? record->accesses : access->next;
     return index == 0 ? NULL : access_at(self, index);
+}
+
+const tracker_hold *tracker_next_hold(const tracker_record *record, const tracker_hold *hold) {
+    const shard *self = &shards[hash_key(record->key) % SHARDS];
+    uint32_t index = hold == NULL ? record->holds : hold->next;
+    return index == 0 ? NULL : hold_at(self, index);
+}
+
+uint16_t tracker_watch(void) {
+    return atomic_load_explicit(&watch, memory_order_relaxed);
+}
+
+void tracker_stop_watching(void) {
+    atomic_fetch_add_explicit(&watch, 1, memory_order_relaxed);
+}
+
+bool tracker_knows_holds(const tracker_record *record) {
+    return record->watch != 0 && record->watch == tracker_watch() && !record->holds_lost;
+}
+
+uint32_t tracker_epoch(void) {
+    return atomic_load_explicit(&epoch, memory_order_relaxed);
+}
+
+uint32_t tracker_next_epoch(void) {
+    return atomic_fetch_add_explicit(&epoch, 1, memory_order_relaxed) + 1;
 }
 
 /* --- looking ----------------------------------------------------------------------------------------------------- */
@@ -317,6 +434,20 @@ void tracker_visit(tracker_visitor *visitor, void *context) {
     }
 }
 
+void tracker_visit_usual(tracker_usual_visitor *visitor, void *context) {
+    pthread_once(&shards_once, init_shards);
+    for (size_t i = 0; i < SHARDS; i++) {
+        pthread_mutex_lock(&shards[i].lock);
+        const usual_entry *entries = shards[i].usual.entries;
+        for (size_t slot = 0; entries != NULL && slot < USUAL_SLOTS; slot++) {
+            if (entries[slot].count > 0) {
+                visitor(&entries[slot], context);
+            }
+        }
+        pthread_mutex_unlock(&shards[i].lock);
+    }
+}
+
 void tracker_count(tracker_totals *totals) {
     *totals = (tracker_totals){0};
     pthread_once(&shards_once, init_shards);
@@ -355,6 +486,7 @@ void tracker_next_generation(void) {
 
 static const char *audit_locked(const shard *self, uint64_t *bytes, uint64_t *live, uint64_t *listed) {
     uint64_t chained = 0;
+    uint64_t holds = 0;
     for (uint32_t b = 0; b < self->bucket_count; b++) {
         for (uint32_t index = self->buckets[b]; index != 0; index = record_at(self, index)->next) {
             const tracker_record *record = record_at(self, index);
@@ -363,6 +495,9 @@ static const char *audit_locked(const shard *self, uint64_t *bytes, uint64_t *li
             }
             *bytes += record->size;
             chained++;
+            for (uint32_t hold = record->holds; hold != 0; hold = hold_at(self, hold)->next) {
+                holds++;
+            }
         }
     }
     if (chained != self->chained) {
@@ -373,7 +508,10 @@ static const char *audit_locked(const shard *self, uint64_t *bytes, uint64_t *li
     for (uint32_t index = self->records.free; index != 0; index = record_at(self, index)->next) {
         ++*listed;
     }
-    return NULL;
+    for (uint32_t hold = self->holds.free; hold != 0; hold = hold_at(self, hold)->next) {
+        holds++;
+    }
+    return holds == self->holds.used ? NULL : "a hold is in no list, or in two";
 }
 
 const char *tracker_audit(void) {
@@ -403,6 +541,8 @@ void tracker_reset(void) {
         shard *self = &shards[i];
         self->records.used = self->records.free = 0;
         self->accesses.used = self->accesses.free = 0;
+        self->holds.used = self->holds.free = 0;
+        usual_reset(&self->usual);
         self->chained = self->closed_next = 0;
         self->totals = (tracker_totals){0};
         if (self->closed != NULL) {

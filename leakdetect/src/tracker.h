@@ -9,8 +9,8 @@
  *
  * Invariants. The table holds no address that a leak checker could follow: addresses of resources and owners are stored
  * complemented (T1), so that Memcheck and LeakSanitizer still see a leaked buffer as lost. A record is in exactly one of:
- * its bucket's chain, the free list of its shard (T2). Records and accesses are bounded (T3); beyond that a
- * resource stays untracked and is counted.
+ * its bucket's chain, the free list of its shard (T2); a hold likewise, of its record's list or the free one. Records,
+ * accesses and holds are bounded (T3); beyond that a resource stays untracked and is counted.
  *
  * Lock order. A shard's lock is a leaf: under it we call nothing but mmap and the visitor of tracker_visit(), which may
  * do the same. Stacks are captured and interned before it is taken. Two shard locks are held together only by
@@ -21,6 +21,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "usual.h"
 
 /* What happened to a tracked resource. The same words as poolbuf's, so that reports read alike for every type. */
 typedef enum access_kind {
@@ -44,6 +46,34 @@ typedef struct tracker_access {
     uint32_t kind; /* access_kind */
 } tracker_access;
 
+/* How references are taken and given back. */
+typedef enum hold_kind {
+    HOLD_RETAIN,
+    HOLD_RELEASE,
+    HOLD_SLICE,         /* a slice with a reference of its own */
+    HOLD_SLICE_RETAIN,  /* through such a slice */
+    HOLD_SLICE_RELEASE, /* the same, or of the slice itself */
+    HOLD_KIND_COUNT
+} hold_kind;
+
+/* References that one call stack took from, or gave back to, one resource. Counted, never sampled: the back-off thins
+ * out accesses, not these. Where a record has TRACKER_HOLDS_MAX of them, further stacks share one entry a kind, with
+ * stack 0. */
+typedef struct tracker_hold {
+    uint64_t newest_ns; /* the last of them */
+    uint64_t count;     /* references */
+    uint32_t next;
+    uint32_t stack; /* 0: unknown, or one of many */
+    uint32_t thread_name;
+    uint32_t thread_id;   /* of the last one */
+    uint16_t kind;        /* hold_kind */
+    bool several_threads; /* not all by that thread */
+} tracker_hold;
+
+enum {
+    TRACKER_HOLDS_MAX = 32 /* entries of one record, those of stack 0 not counted */
+};
+
 typedef struct tracker_record {
     uintptr_t key;     /* the resource's address, complemented */
     uintptr_t owner;   /* its owner's address, complemented; 0: it has none */
@@ -57,9 +87,13 @@ typedef struct tracker_record {
     uint32_t next;     /* in its chain */
     uint32_t accesses; /* the newest access; 0: none */
     uint32_t accesses_dropped;
+    uint32_t holds; /* the first tracker_hold; 0: none */
+    uint32_t epoch; /* tracker_epoch() when it was tracked */
+    uint16_t watch; /* tracker_watch() when it was tracked; 0: accesses were not recorded then */
     uint16_t access_count;
     uint16_t generation; /* how many forks lie between the process that began and the one that allocated this */
     bool reported;       /* a text report at finalization has named it */
+    bool holds_lost;     /* there was no room for one */
 } tracker_record;
 
 typedef struct tracker_closed {
@@ -95,6 +129,11 @@ bool tracker_remove(const void *resource, const tracker_closed *closer);
  *   returns  false if the resource is not tracked. */
 bool tracker_record_access(const void *resource, const tracker_access *access, uint32_t target, uint64_t random);
 
+/* tracker_record_references() does the same for a call that took references or gave them back, and adds their number to
+ * the record's holds. 0: an access like any other. */
+bool tracker_record_references(const void *resource, const tracker_access *access, hold_kind kind, uint64_t references,
+                               uint32_t target, uint64_t random);
+
 /* The live record of a resource, copied; false if there is none. The same for the newest closing of that address. */
 bool tracker_find(const void *resource, tracker_record *record);
 bool tracker_find_closed(const void *resource, tracker_closed *closed);
@@ -104,6 +143,22 @@ bool tracker_find_closed(const void *resource, tracker_closed *closed);
 typedef void tracker_visitor(tracker_record *record, void *context);
 void tracker_visit(tracker_visitor *visitor, void *context);
 const tracker_access *tracker_next_access(const tracker_record *record, const tracker_access *access);
+const tracker_hold *tracker_next_hold(const tracker_record *record, const tracker_hold *hold); /* in no order */
+
+/* Whether a record's holds are all there were: accesses have been recorded ever since the resource was tracked.
+ * tracker_stop_watching() says that they are recorded no longer; what is tracked already is never known again. */
+uint16_t tracker_watch(void);
+void tracker_stop_watching(void);
+bool tracker_knows_holds(const tracker_record *record);
+
+/* Counts checkpoints: what has an epoch of at least n was tracked after the n-th. */
+uint32_t tracker_epoch(void);
+uint32_t tracker_next_epoch(void); /* returns the new one */
+
+/* tracker_visit_usual() shows how references of closed resources came and went, in the same way. The entry of an
+ * allocation stack comes once from each shard. */
+typedef void tracker_usual_visitor(const usual_entry *entry, void *context);
+void tracker_visit_usual(tracker_usual_visitor *visitor, void *context);
 
 void tracker_count(tracker_totals *totals);
 

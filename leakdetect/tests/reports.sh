@@ -213,6 +213,69 @@ expect_stderr_matches '^#1  20 buffers, 10,240 bytes'
 expect_stderr_has 'lose  '
 expect_stderr_lacks 'work  '
 
+note "who still holds it: balances by call site, exact whatever the back-off drops"
+holders_source=$POOLBUF_SOURCE/leakdetect/tests/programs/holders.c
+# at LINE_OF_THIS FUNCTION: the place as a balance names it
+at() {
+    echo "$2 (holders.c:$(grep -nF -- "$1" "$holders_source" | head -n 1 | cut -d: -f1))"
+}
+open_site=$(at 'poolbuf_retain(buffer);' session_open)
+close_site=$(at 'poolbuf_release(buffer);' session_close)
+for level in advanced paranoid; do
+    run env POOLBUF_LEAK_LEVEL=$level "$POOLBUF_PROGRAMS/holders" one-of-ten
+    expect_status 0
+    expect_stderr_has "retain at $open_site 10, release at $close_site 9, release at "
+    expect_stderr_has "not given back: 1 of 10 taken by retain at $open_site; thread holders"
+    expect_stderr_lacks 'counts do not tell'
+done
+run env POOLBUF_LEAK_LEVEL=paranoid "$POOLBUF_PROGRAMS/holders" one-too-many
+expect_stderr_has "not given back: 1 of 11 taken by retain at $open_site"
+run env POOLBUF_LEAK_LEVEL=paranoid "$POOLBUF_PROGRAMS/holders" pinned
+expect_stderr_has "not given back: 1 of 1 taken by retained slice at $(at 'poolbuf_retained_slice(' keep_header)"
+run env POOLBUF_LEAK_LEVEL=paranoid "$POOLBUF_PROGRAMS/holders" handed-over
+expect_stderr_has "release at $close_site 8"
+expect_stderr_has "not given back: 2 of 10 taken by retain at $open_site; thread holders"
+run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_REPORT="$work/handed.json" "$POOLBUF_PROGRAMS/holders" handed-over
+expect_equal "references open" 2 "$(json "$work/handed.json" groups.0.holders.open)"
+expect_equal "who gave them back" consumer "$(json "$work/handed.json" groups.0.holders.sites.2.thread)"
+run env POOLBUF_LEAK_LEVEL=paranoid "$POOLBUF_PROGRAMS/holders" wrapper
+expect_stderr_matches "not given back: 3 of 20 taken by retain at session_open .*, for on_timer \(holders.c:[0-9]+\), which took 10"
+run env POOLBUF_LEAK_LEVEL=paranoid "$POOLBUF_PROGRAMS/holders" owner-forgets
+expect_stderr_has "not given back: 1 of 1 taken by allocation at $(at 'poolbuf_allocate(' make)"
+
+note "a release that the released ones had, and the leaked ones lack, is named"
+# The release below the early return; the balance alone, as without the stack of the last release, fits its owner, too.
+parse_line=$(grep -nF 'input % 10 == 7' "$holders_source" | cut -d: -f1)
+run env POOLBUF_LEAK_LEVEL=paranoid "$POOLBUF_PROGRAMS/holders" error-path
+expect_stderr_has "unusual: release at parse (holders.c:$((parse_line + 3))), 0 for 5 that leaked, but 45 for 45 that were"
+run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_TRACK_CLOSE=off "$POOLBUF_PROGRAMS/holders" error-path
+expect_stderr_lacks 'unusual'
+expect_stderr_has 'not given back: 5; the counts do not tell whose: allocation at make'
+expect_stderr_has 'or retain at parse'
+
+note "what the counts cannot tell is said, and no clean program is accused"
+run env POOLBUF_LEAK_LEVEL=paranoid "$POOLBUF_PROGRAMS/holders" cannot-be-told
+expect_stderr_has 'not given back: 1; the counts do not tell whose: allocation at make'
+expect_stderr_has 'or retain at hold_a'
+expect_stderr_has 'or retain at hold_b'
+run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_EXIT_CODE=9 "$POOLBUF_PROGRAMS/holders" nothing-lost
+expect_status 0
+expect_stderr_empty
+for settings in POOLBUF_LEAK_LEVEL=simple POOLBUF_LEAK_TARGET_RECORDS=0; do
+    run env POOLBUF_LEAK_LEVEL=paranoid $settings "$POOLBUF_PROGRAMS/holders" one-of-ten
+    expect_stderr_has 'LEAK: 1 buffer'
+    expect_stderr_lacks 'holders:'
+done
+
+note "a sampled report says what it would have seen"
+run env POOLBUF_LEAK_SEED=1 "$leaky" 1000000 1000
+expect_stderr_has 'A site that leaked at least 588 buffers would have been seen with 99 % probability.'
+run env POOLBUF_LEAK_LEVEL=paranoid "$leaky"
+expect_stderr_lacks 'would have been seen'
+run env POOLBUF_LEAK_SEED=1 POOLBUF_LEAK_REPORT="$work/seen.json" "$leaky" 1000000 1000
+expect_equal "the same in JSON" "588 1" \
+    "$(json "$work/seen.json" seen_with_99_percent.buffers) $(json "$work/seen.json" seen_with_99_percent.resources)"
+
 note "an over-release tells where the buffer was allocated and released"
 run env POOLBUF_LEAK_LEVEL=paranoid "$POOLBUF_PROGRAMS/over_release"
 expect_status 134

@@ -73,6 +73,20 @@ static int covered_runs(uint32_t dense_start, uint64_t one_in, int runs) {
     return covered;
 }
 
+static void at_1_in_128_a_site_of_588_leaks_is_as_good_as_certain(void **state) {
+    (void)state;
+    static const double weights[] = {1.5, 2, 8, 128, 5000, 1e6};
+    assert_int_equal(estimate_certain(1), 1);
+    assert_int_equal(estimate_certain(2), 7); /* 2^-7 < 1 % < 2^-6 */
+    assert_int_equal(estimate_certain(128), 588);
+    for (size_t i = 0; i < sizeof weights / sizeof weights[0]; i++) {
+        double unseen_each = log_natural(1 - 1 / weights[i]);
+        uint64_t least = estimate_certain(weights[i]);
+        assert_true(exp_natural((double)least * unseen_each) <= 0.01 + 1e-9);
+        assert_true(exp_natural((double)(least - 1) * unseen_each) > 0.01 - 1e-9);
+    }
+}
+
 static void intervals_cover_the_truth_in_93_of_100_runs_or_more(void **state) {
     (void)state;
     static const uint64_t ONE_IN[] = {37, 701, 5003}; /* 1,621, 85 and 12 leaks of 60,000 */
@@ -93,6 +107,7 @@ int main(void) {
         cmocka_unit_test(five_samples_at_one_in_128_give_the_textbook_interval),
         cmocka_unit_test(certain_ones_leave_room_for_what_was_not_sampled),
         cmocka_unit_test(the_low_end_is_never_below_what_was_seen),
+        cmocka_unit_test(at_1_in_128_a_site_of_588_leaks_is_as_good_as_certain),
         cmocka_unit_test(intervals_cover_the_truth_in_93_of_100_runs_or_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "fake_symbols.h"
+#include "growth.h"
 #include "report.h"
 #include "stack_table.h"
 #include "suppress.h"
@@ -37,6 +38,7 @@ static void track(size_t i, uintptr_t innermost, const char *type, uint64_t size
                                    .weight = weight,
                                    .birth_ns = 1000000000 * (uint64_t)(i + 1),
                                    .thread_id = thread,
+                                   .watch = tracker_watch(),
                                    .thread_name = name_put("worker")};
     assert_true(tracker_insert(&resources[i], NULL, &record));
 }
@@ -120,6 +122,82 @@ static void paranoid_with_accesses(void **state) {
     self.exact = (report_exact){true, 10, 7300, 1234567};
     finish(&self);
     assert_both_golden(&self, "paranoid");
+}
+
+static void hold(size_t i, hold_kind kind, uintptr_t innermost, uint64_t references) {
+    const tracker_access use = {.stack = stack_of(innermost),
+                                .kind = ACCESS_TOUCH, /* its kind is not what counts here */
+                                .time_ns = i,
+                                .thread_id = 9,
+                                .thread_name = name_put("io\x07")};
+    assert_true(tracker_record_references(&resources[i], &use, kind, references, 0, UINT64_MAX));
+}
+
+/* Three groups: one decided, with a thread whose name must be escaped; one that differs from what is usual; one where
+ * the counts do not tell, and not all of it was recorded. */
+static void paranoid_with_holders(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        track(i, AT_READ, "poolbuf", 1000 + 500 * i, 1, 7);
+        hold(i, HOLD_RETAIN, AT_READ_LATER, 10);
+        hold(i, HOLD_RELEASE, AT_STRIPPED, 9);
+        hold(i, HOLD_RELEASE, AT_READ, 1);
+    }
+    for (size_t i = 10; i < 20; i++) {
+        track(i, AT_STRIPPED, "poolbuf", 100, 1, 7);
+        hold(i, HOLD_SLICE, AT_READ, 1);
+        if (i < 19) {
+            hold(i, HOLD_SLICE_RELEASE, AT_READ_LATER, 1);
+            assert_true(tracker_remove(&resources[i], &(tracker_closed){.close_stack = stack_of(AT_SERVE)}));
+        } else {
+            hold(i, HOLD_RELEASE, AT_SERVE, 1);
+        }
+    }
+    track(30, AT_NOWHERE, "poolbuf", 10, 1, 7);
+    hold(30, HOLD_RETAIN, AT_READ, 1);
+    hold(30, HOLD_RETAIN, AT_STRIPPED, 1);
+    hold(30, HOLD_RELEASE, AT_SERVE, 1);
+    const tracker_record unwatched = {
+        .size = 10, .stack = stack_of(AT_NOWHERE), .type = name_put("poolbuf"), .weight = 1};
+    assert_true(tracker_insert(&resources[31], NULL, &unwatched));
+    report self = made("paranoid");
+    self.sampling_interval = 1;
+    self.missed_references = 2;
+    finish(&self);
+    assert_both_golden(&self, "holders");
+}
+
+static void growth_since_a_checkpoint(void **state) {
+    (void)state;
+    track(0, AT_READ, "poolbuf", 100, 1, 7);
+    track(1, AT_STRIPPED, "poolbuf", 100, 1, 7);
+    uint32_t id = growth_take(1000000000);
+    track(2, AT_READ, "poolbuf", 300, 128, 7);
+    track(3, AT_READ_LATER, "session", 0, 1, 7);
+    report self = made("simple");
+    self.reason = "on request";
+    self.largest_weight_buffers = 128;
+    self.since = 3; /* the id of another run: this one's depends on the tests before */
+    self.since_ms = 61000;
+    self.since_not_kept = 5;
+    report_collect(&self, &(report_scope){.since = growth_find(id)});
+    report_resolve(&self, fake_lookup, NULL);
+    assert_both_golden(&self, "growth");
+    growth_reset();
+}
+
+static void what_is_older_than_a_minute(void **state) {
+    (void)state;
+    track(0, AT_READ, "poolbuf", 100, 1, 7);
+    report self = made("paranoid");
+    self.reason = "on request";
+    self.sampling_interval = 1;
+    self.older_than_ms = 60000;
+    self.exact = (report_exact){true, 10, 7300, 1234567}; /* of everything */
+    track(50, AT_READ, "poolbuf", 100, 1, 7);
+    report_collect(&self, &(report_scope){.before_ns = self.now_ns - 60000000000u});
+    report_resolve(&self, fake_lookup, NULL);
+    assert_both_golden(&self, "older");
 }
 
 static void simple_with_estimates(void **state) {
@@ -246,6 +324,9 @@ static void an_unwritable_path_is_one_line_and_no_file(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(paranoid_with_accesses, start_empty),
+        cmocka_unit_test_setup(paranoid_with_holders, start_empty),
+        cmocka_unit_test_setup(growth_since_a_checkpoint, start_empty),
+        cmocka_unit_test_setup(what_is_older_than_a_minute, start_empty),
         cmocka_unit_test_setup(simple_with_estimates, start_empty),
         cmocka_unit_test_setup(exact_counters_see_what_no_sample_saw, start_empty),
         cmocka_unit_test_setup(nothing_leaked, start_empty),

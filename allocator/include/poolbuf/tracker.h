@@ -60,6 +60,15 @@ typedef struct poolbuf_tracker {
 
     /* An allocator is being destroyed, with so much alive; nothing has been given back yet. */
     void (*allocator_destroyed)(poolbuf_allocator *allocator, uint64_t live_buffers, uint64_t live_bytes);
+
+    /* What accessed() is, and called in its place where it is set, with the number of references that the call took
+     * (retain, retained slice) or gave back (release): so many of the whole family, the buffer and what was cut from
+     * it. 0 for every other access. With the allocation as the first and released() as the end, the sum is what is
+     * held. by_slice: they are references that a retained slice is, or that were taken or given back through one; the
+     * others, and the allocation's, add up by themselves. A tracker whose struct ends before this field is accepted,
+     * too. */
+    void (*referenced)(const poolbuf *buffer, poolbuf_access access, uint32_t references, bool by_slice,
+                       const char *hint);
 } poolbuf_tracker;
 
 /* poolbuf_tracker_register() installs the tracker.

@@ -104,6 +104,27 @@ POOLBUF_API poolbuf_status leakdetect_count(leakdetect_counts *counts);
  *   cost     symbols are looked up for every distinct stack: milliseconds, and more the first time. */
 POOLBUF_API poolbuf_status leakdetect_report(FILE *out, leakdetect_format format);
 
+/* leakdetect_report_older_than() writes the same report of what has been alive for a time: in a server whose requests
+ * take milliseconds, what is a minute old has been lost, or is meant to stay.
+ *   age_ms   in milliseconds, as precise as a tick of the kernel's clock (1 to 10 ms); 0 lists everything.
+ *   returns, threads, cost   as leakdetect_report(). */
+POOLBUF_API poolbuf_status leakdetect_report_older_than(FILE *out, leakdetect_format format, uint64_t age_ms);
+
+/* leakdetect_checkpoint() remembers what each call stack holds now, for leakdetect_report_since().
+ *   returns  its id, greater than that of any before; 0: no memory. The last eight checkpoints are kept. A child after
+ *            fork() has none.
+ *   threads  any; exact when nobody allocates or releases meanwhile.
+ *   cost     one pass over what is tracked and alive, no symbols; 32 bytes a distinct stack, of 10,000 at most. */
+POOLBUF_API uint64_t leakdetect_checkpoint(void);
+
+/* leakdetect_report_since() writes a report of the call stacks that hold more than they did at a checkpoint, in
+ * resources or bytes, those that grew most first, with the difference. What turns over without growing is only counted.
+ *   checkpoint an id from leakdetect_checkpoint().
+ *   returns  as leakdetect_report(), and POOLBUF_ERROR_BAD_ARGUMENT, with nothing written, for an id that is not, or no
+ *            longer, known.
+ *   threads, cost   as leakdetect_report(). */
+POOLBUF_API poolbuf_status leakdetect_report_since(FILE *out, leakdetect_format format, uint64_t checkpoint);
+
 /* leakdetect_write_report() does the same into a file, which appears whole or not at all.
  *   path     `%p` in it stands for the process id and `%%` for a percent sign; JSON unless it ends in .txt.
  *   returns  as above, and POOLBUF_ERROR_BAD_ARGUMENT, with one line on stderr, where the file cannot be written. */

@@ -1,0 +1,90 @@
+/* Unit tests of usual.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "memory.h"
+#include "usual.h"
+
+static usual table;
+
+static int start_empty(void **state) {
+    (void)state;
+    usual_reset(&table);
+    return 0;
+}
+
+static uint64_t count_of(uint32_t allocation_stack, uint8_t kind, uint32_t stack) {
+    uint64_t found = 0;
+    for (size_t i = 0; table.entries != NULL && i < USUAL_SLOTS; i++) {
+        const usual_entry *entry = &table.entries[i];
+        if (entry->count > 0 && entry->allocation_stack == allocation_stack && entry->kind == kind &&
+            entry->stack == stack) {
+            assert_int_equal(found, 0); /* of each there is one */
+            found = entry->count;
+        }
+    }
+    return found;
+}
+
+static void equal_ones_add_up_and_others_stay_apart(void **state) {
+    (void)state;
+    for (uint32_t round = 0; round < 3; round++) {
+        for (uint32_t stack = 1; stack <= 20; stack++) {
+            usual_entry *closings = usual_close(&table, stack, 1, 9);
+            assert_non_null(closings);
+            usual_add(&table, closings, 0, 7, stack);
+            usual_add(&table, closings, 1, 7, 1);
+            usual_add(&table, closings, 1, 0, 1);
+            assert_false(closings->incomplete);
+        }
+    }
+    for (uint32_t stack = 1; stack <= 20; stack++) {
+        assert_int_equal(count_of(stack, USUAL_CLOSINGS, 9), 3);
+        assert_int_equal(count_of(stack, 0, 7), (uint64_t)3 * stack);
+        assert_int_equal(count_of(stack, 1, 7), 3);
+        assert_int_equal(count_of(stack, 1, 0), 3);
+    }
+    assert_int_equal(table.used, 80);
+}
+
+static void a_full_table_keeps_what_it_has_and_marks_what_it_cannot_complete(void **state) {
+    (void)state;
+    usual_entry *first = usual_close(&table, 1, 1, 9);
+    assert_non_null(first);
+    usual_add(&table, first, 0, 5, 2);
+    uint64_t mapped = memory_mapped();
+    uint32_t refused = 0;
+    for (uint32_t stack = 2; stack < 5000; stack++) {
+        refused += usual_close(&table, stack, 1, 9) == NULL;
+    }
+    assert_int_equal(table.used, USUAL_SLOTS / 4 * 3);
+    assert_int_equal(refused, 4998 - (USUAL_SLOTS / 4 * 3 - 2));
+    assert_int_equal(memory_mapped(), mapped);
+    usual_add(&table, first, 0, 5, 2);
+    assert_false(first->incomplete);
+    assert_int_equal(count_of(1, 0, 5), 4);
+    usual_add(&table, first, 0, 6, 1);
+    assert_true(first->incomplete);
+    assert_ptr_equal(usual_close(&table, 1, 1, 9), first);
+}
+
+static void types_and_last_releases_of_one_stack_stay_apart(void **state) {
+    (void)state;
+    assert_ptr_not_equal(usual_close(&table, 1, 1, 8), usual_close(&table, 1, 1, 9));
+    usual_reset(&table);
+    assert_ptr_not_equal(usual_close(&table, 1, 1, 9), usual_close(&table, 1, 2, 9));
+    assert_int_equal(table.used, 2);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(equal_ones_add_up_and_others_stay_apart, start_empty),
+        cmocka_unit_test_setup(a_full_table_keeps_what_it_has_and_marks_what_it_cannot_complete, start_empty),
+        cmocka_unit_test_setup(types_and_last_releases_of_one_stack_stay_apart, start_empty),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
