@@ -9,7 +9,7 @@ configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/poolbufConfig.cmake.in
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/poolbufConfigVersion.cmake
                                  VERSION ${PROJECT_VERSION} COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/package/poolbufConfig.cmake ${PROJECT_BINARY_DIR}/package/poolbufConfigVersion.cmake
-        DESTINATION ${package_dir})
+              ${PROJECT_SOURCE_DIR}/cmake/PoolbufLeakTest.cmake DESTINATION ${package_dir})
 install(EXPORT poolbuf_targets NAMESPACE poolbuf:: FILE poolbufTargets.cmake DESTINATION ${package_dir})
 
 file(RELATIVE_PATH PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)

@@ -10,6 +10,9 @@ prefix=$work/moved
 for schema in leaks.schema.json results.schema.json scenarios/schema.json; do
     expect_file "$prefix/share/poolbuf/$schema"
 done
+for header in leakscope.h leakscope_cmocka.h leakscope_gtest.hpp; do
+    expect_file "$prefix/include/poolbuf/$header"
+done
 library=$(dirname "$(find "$prefix" -name libpoolbuf.a)")
 
 cat >app.c <<'END'
@@ -49,6 +52,7 @@ cat >CMakeLists.txt <<'END'
 cmake_minimum_required(VERSION 3.25)
 project(consumer C CXX)
 find_package(poolbuf 0.1 REQUIRED)
+enable_testing()
 add_executable(shared app.c)
 target_link_libraries(shared PRIVATE poolbuf::poolbuf)
 add_executable(static app.c)
@@ -63,7 +67,12 @@ target_compile_features(ref PRIVATE cxx_std_17)
 add_executable(ref_static app_ref.cc)
 target_link_libraries(ref_static PRIVATE poolbuf::static)
 target_compile_features(ref_static PRIVATE cxx_std_20)
+add_executable(forgetful leak.c)
+target_link_libraries(forgetful PRIVATE poolbuf::poolbuf)
+poolbuf_leak_checked_test(NAME tidy COMMAND shared)
+poolbuf_leak_checked_test(NAME forgetful COMMAND forgetful)
 END
+sed 's/return poolbuf_release.*/return 0;/' app.c >leak.c
 
 # Runs a program, which must print 42, and says what it loads.
 expect_42() {
@@ -83,6 +92,10 @@ expect_42 built/cxx
 expect_42 built/cxx_static
 expect_42 built/ref
 expect_42 built/ref_static
+run ctest --test-dir built --output-on-failure
+expect_status 8
+expect_stdout_has '50% tests passed, 1 tests failed out of 2'
+expect_stdout_has 'LEAK: 1 buffer never released'
 run ldd built/static
 expect_equal "references of the static program to libpoolbuf.so" 0 "$(grep -c libpoolbuf .stdout)"
 
@@ -105,7 +118,6 @@ run pkg-config --modversion poolbuf
 expect_equal "the version in poolbuf.pc" "$("$POOLBUF_BIN" --version)" "poolbuf $(cat .stdout)"
 
 # The detector comes along with the static library too: nobody references its constructor.
-sed 's/return poolbuf_release.*/return 0;/' app.c >leak.c
 run "${CC:-cc}" -g leak.c -o leak "${flags[@]}"
 expect_status 0
 run "$prefix/bin/poolbuf" leaks -- ./leak

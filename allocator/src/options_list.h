@@ -65,6 +65,8 @@ OPTION(LEAK_TARGET_RECORDS, "POOLBUF_LEAK_TARGET_RECORDS", COUNT, "4", "0 to 64"
 OPTION(LEAK_FRAMES, "POOLBUF_LEAK_FRAMES", COUNT, "32", "1 to 64", 1, 64, "frames kept of a call stack")
 OPTION(LEAK_TRACK_CLOSE, "POOLBUF_LEAK_TRACK_CLOSE", FLAG, "on", "on|off", 0, 0,
        "keep the stack of a tracked buffer's last release, for reports of misuse")
+OPTION(LEAK_SCOPE_STACKS, "POOLBUF_LEAK_SCOPE_STACKS", FLAG, "off", "on|off", 0, 0,
+       "scopes of tests (poolbuf/leakscope.h) keep stacks, and print where what they left was allocated")
 OPTION(LEAK_UNWINDER, "POOLBUF_LEAK_UNWINDER", CHOICE, "libunwind", "libunwind|callsite", 0, 0,
        "how call stacks are captured")
 OPTION(LEAK_SEED, "POOLBUF_LEAK_SEED", COUNT, "0", "0 (random) to 18446744073709551614", 0, 18446744073709551614u,

@@ -281,6 +281,18 @@ void registry_restart_sampling(void) {
     registry_unlock();
 }
 
+void registry_restart_sampling_here(void) {
+    registry_lock(); /* whoever destroys an allocator ends our caches of it */
+    for (thread_cache *cache = self.caches; cache != NULL; cache = cache->next_of_thread) {
+        cache->restart = true;
+    }
+    for (unsigned i = 0; i < REGISTRY_SLOTS; i++) {
+        set_slot(&poolbuf_thread_1_, i, &no_cache);
+    }
+    registry_unlock();
+    self.uncached_gap = 0;
+}
+
 /* ---- Threads ------------------------------------------------------------------------------------------------------ */
 
 static void unlink_thread_locked(thread_record *thread) {

@@ -63,6 +63,9 @@ void registry_resume(void);
 /* Makes every cache ask for its next sample anew. */
 void registry_restart_sampling(void);
 
+/* The same for the calling thread alone: the others keep their gaps and their caches in place. */
+void registry_restart_sampling_here(void);
+
 /* Calls visit for each group, with the lock held; and around whatever reads a group's list of caches. */
 void registry_visit(void (*visit)(void *context, cache_group *group), void *context);
 void registry_lock(void);

@@ -35,6 +35,10 @@ void poolbuf_tracker_reset_sampling(void) {
     registry_restart_sampling();
 }
 
+void poolbuf_tracker_reset_thread(void) {
+    registry_restart_sampling_here();
+}
+
 uint32_t tracker_next_gap(void) {
     const poolbuf_tracker *tracker = tracker_get();
     if (tracker == NULL || tracker->next_gap == NULL) {

@@ -3,6 +3,9 @@
 #include "unit.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 
 #include <valgrind/valgrind.h>
 
@@ -116,6 +119,60 @@ static void a_reset_takes_hold_at_the_next_allocation(void **state) {
     assert_true(poolbuf_release(poolbuf_allocate(allocator, 64, 64)));
     assert_int_equal(seen.allocated, 1);
     assert_int_equal(unit_metrics(allocator).allocations, 2); /* and costs no count */
+}
+
+static atomic_bool other_may_go_on;
+
+/* Has drawn a gap of none; the reset of another thread must not make it draw again. */
+static void *allocate_twice(void *argument) {
+    sem_t *drawn = argument;
+    bool good = poolbuf_release(poolbuf_allocate(allocator, 64, 64));
+    (void)sem_post(drawn);
+    while (!atomic_load(&other_may_go_on)) {
+        (void)sched_yield();
+    }
+    return good && poolbuf_release(poolbuf_allocate(allocator, 64, 64)) ? argument : NULL;
+}
+
+static void a_reset_of_one_thread_leaves_the_others_alone(void **state) {
+    (void)state;
+    sem_t drawn;
+    pthread_t other;
+    void *good = NULL;
+    assert_int_equal(sem_init(&drawn, 0, 0), 0);
+    atomic_store(&other_may_go_on, false);
+    assert_true(poolbuf_release(poolbuf_allocate(allocator, 64, 64)));
+    assert_int_equal(pthread_create(&other, NULL, allocate_twice, &drawn), 0);
+    while (sem_wait(&drawn) != 0) {
+    }
+    assert_int_equal(seen.gaps, 2);
+    seen.gap = 1;
+    poolbuf_tracker_reset_thread();
+    assert_true(poolbuf_release(poolbuf_allocate(allocator, 64, 64)));
+    assert_int_equal(seen.allocated, 1);
+    assert_int_equal(unit_metrics(allocator).allocations, 3);
+    unsigned gaps = seen.gaps;
+    atomic_store(&other_may_go_on, true);
+    assert_int_equal(pthread_join(other, &good), 0);
+    assert_non_null(good);
+    assert_int_equal(seen.gaps, gaps);
+    assert_int_equal(seen.allocated, 1);
+    assert_int_equal(sem_destroy(&drawn), 0);
+}
+
+static void a_reset_of_a_thread_without_a_cache_takes_hold_too(void **state) {
+    (void)state;
+    poolbuf_allocator *uncached = NULL;
+    poolbuf_allocator_options options;
+    poolbuf_allocator_options_init(&options);
+    options.cache_limit_bytes = 0;
+    UNIT_OK(poolbuf_allocator_create(&options, &uncached));
+    assert_true(poolbuf_release(poolbuf_allocate(uncached, 64, 64)));
+    seen.gap = 1;
+    poolbuf_tracker_reset_thread();
+    assert_true(poolbuf_release(poolbuf_allocate(uncached, 64, 64)));
+    assert_int_equal(seen.allocated, 1);
+    UNIT_OK(poolbuf_allocator_destroy(uncached));
 }
 
 static void a_buffer_that_is_not_wanted_causes_no_calls(void **state) {
@@ -384,6 +441,8 @@ int main(void) {
         TRACKER_TEST(a_gap_of_n_samples_each_nth_allocation),
         TRACKER_TEST(a_gap_of_none_asks_once_and_samples_nothing),
         TRACKER_TEST(a_reset_takes_hold_at_the_next_allocation),
+        TRACKER_TEST(a_reset_of_one_thread_leaves_the_others_alone),
+        TRACKER_TEST(a_reset_of_a_thread_without_a_cache_takes_hold_too),
         TRACKER_TEST(a_buffer_that_is_not_wanted_causes_no_calls),
         TRACKER_TEST(every_use_of_a_tracked_buffer_is_told),
         TRACKER_TEST(uses_through_slices_are_told_of_the_buffer),

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "arithmetic.h"
+#include "scope.h"
 #include "stack_table.h"
 
 enum {
@@ -37,6 +38,7 @@ static uint64_t clock_ns(clockid_t clock) {
 
 static void fork_prepare(void) {
     finalize_lock();
+    scope_lock();
     tracker_lock_all();
     stack_table_lock();
 }
@@ -44,6 +46,7 @@ static void fork_prepare(void) {
 static void fork_parent(void) {
     stack_table_unlock();
     tracker_unlock_all();
+    scope_unlock();
     finalize_unlock();
 }
 
@@ -51,6 +54,7 @@ static void fork_child(void) {
     fork_parent();
     tracker_next_generation();
     thread_after_fork();
+    scope_after_fork();
 }
 
 void detector_start(const detector_settings *settings_to_use) {

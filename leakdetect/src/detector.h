@@ -1,7 +1,7 @@
 /* The detector's core: level, tracking, finalization. It knows no buffers; buffers.c and leakdetect.c are its two doors.
  *
  * Who may hold what, from the outside in; nothing is taken against this order:
- *   report lock (finalize.c) > shard locks (tracker.c), ascending > the interning tables (stack_table.c)
+ *   report lock (finalize.c) > scopes (scope.h) > shard locks (tracker.c), ascending > the interning tables (stack_table.c)
  * Tracking itself holds at most one of the last two kinds at a time, and captures the stack before either. */
 #ifndef LEAKDETECT_DETECTOR_H
 #define LEAKDETECT_DETECTOR_H
@@ -23,6 +23,7 @@ typedef struct detector_settings {
     uint32_t target_records;
     uint32_t frames;
     bool track_close;
+    bool scope_stacks; /* every scope keeps stacks */
     unwind_kind stacks;
     const unwinder *unwinder;
     uint64_t seed;           /* 0: random */

@@ -9,6 +9,7 @@
 
 #include "detector.h"
 #include "memory.h"
+#include "scope.h"
 #include "stack_table.h"
 
 static const char *const LEVELS[] = {"disabled", "simple", "advanced", "paranoid"};
@@ -28,6 +29,7 @@ detector_settings detector_read_options(void) {
     (void)poolbuf_option_read_choice("POOLBUF_LEAK_LEVEL", &level);
     (void)poolbuf_option_read_choice("POOLBUF_LEAK_UNWINDER", &stacks);
     (void)poolbuf_option_read_flag("POOLBUF_LEAK_TRACK_CLOSE", &settings.track_close);
+    (void)poolbuf_option_read_flag("POOLBUF_LEAK_SCOPE_STACKS", &settings.scope_stacks);
     (void)poolbuf_option_read_number("POOLBUF_LEAK_SEED", &settings.seed);
     (void)poolbuf_option_read_text("POOLBUF_LEAK_REPORT", &settings.report_path);
     (void)poolbuf_option_read_flag("POOLBUF_LEAK_NOTICE", &notice);
@@ -70,8 +72,9 @@ bool leakdetect_parse_level(const char *text, leakdetect_level *level) {
     return false;
 }
 
-bool leakdetect_track(const void *resource, size_t size, const char *type) {
-    if (resource == NULL || detector_level() == LEAKDETECT_DISABLED) {
+/* The level's sample. */
+static bool track_sampled(const void *resource, size_t size, const char *type) {
+    if (detector_level() == LEAKDETECT_DISABLED) {
         return false;
     }
     thread_state *self = thread_self();
@@ -86,12 +89,23 @@ bool leakdetect_track(const void *resource, size_t size, const char *type) {
     return detector_track(resource, NULL, size, name_put(type), countdown->weight_pending);
 }
 
+bool leakdetect_track(const void *resource, size_t size, const char *type) {
+    if (resource == NULL) {
+        return false;
+    }
+    bool sampled = track_sampled(resource, size, type);
+    return (scope_is_inside() && scope_add(resource, size, name_put(type), sampled)) || sampled;
+}
+
 bool leakdetect_untrack(const void *resource) {
-    return resource != NULL && detector_untrack(resource);
+    if (resource == NULL) {
+        return false;
+    }
+    return !scope_remove(resource) || detector_untrack(resource);
 }
 
 void leakdetect_touch(const void *resource, const char *hint) {
-    if (resource != NULL) {
+    if (resource != NULL && !scope_is_only_watcher(resource)) {
         detector_access(resource, ACCESS_TOUCH, hint);
     }
 }

@@ -17,12 +17,15 @@ typedef struct thread_countdown {
 typedef struct thread_state {
     bool inside; /* the detector is at work on this thread: what it allocates meanwhile stays untracked */
     bool started;
-    uint32_t id;        /* the kernel's thread id */
-    uint32_t name;      /* interned; 0 until known */
-    uint32_t name_uses; /* how often name was used since it was read */
-    uint32_t epoch;     /* the sampling epoch that `resources` belongs to */
+    uint32_t id;          /* the kernel's thread id */
+    uint32_t name;        /* interned; 0 until known */
+    uint32_t name_uses;   /* how often name was used since it was read */
+    uint32_t epoch;       /* the sampling epoch that `resources` belongs to */
+    uint32_t scope_epoch; /* and `buffers`, where it is counted in a scope */
     uint64_t random;
-    thread_countdown buffers;   /* poolbuf counts; we remember the weights */
+    bool scope_pending;         /* poolbuf's running gap was set by a scope */
+    bool scope_expired;         /* the same, of the gap that ended last */
+    thread_countdown buffers;   /* poolbuf counts, outside of scopes; we remember the weights */
     thread_countdown resources; /* leakdetect_track() counts here */
 } thread_state;
 

@@ -1,7 +1,7 @@
 /* Status codes of every call that can fail for an expected reason, and their texts.
  *
- * A call that returns anything but POOLBUF_OK has changed nothing, and has set none of its outputs; the two exceptions,
- * poolbuf_allocator_destroy() and poolbuf_option_read_*(), say so where they are declared. */
+ * A call that returns anything but POOLBUF_OK has changed nothing, and has set none of its outputs; the three
+ * exceptions, poolbuf_allocator_destroy(), poolbuf_option_read_*() and leakscope_close(), say so where they are declared. */
 #ifndef POOLBUF_STATUS_H
 #define POOLBUF_STATUS_H
 

@@ -85,6 +85,12 @@ POOLBUF_API poolbuf_status poolbuf_tracker_register(const poolbuf_tracker *track
  *   cost     a lock and one store for each thread and allocator; each thread then takes the slow path once. */
 POOLBUF_API void poolbuf_tracker_reset_sampling(void);
 
+/* poolbuf_tracker_reset_thread() does the same for the calling thread alone; the others keep the gaps that they are in.
+ *   errors   none.
+ *   threads  any.
+ *   cost     a lock and one store for each allocator that the thread uses; each then takes the slow path once. */
+POOLBUF_API void poolbuf_tracker_reset_thread(void);
+
 /* poolbuf_live_totals() adds up all allocators: the exact figures beside a sampled report.
  *   buffers    buffers alive.
  *   bytes      their bytes, counted as poolbuf_metrics.live_bytes counts them.
