@@ -32,18 +32,18 @@ static char resources[200];
 static size_t look_up(void *context, uintptr_t address, const symbol_frame **frames) {
     (void)context;
     static const symbol_frame ROWS[] = {
-        [AT_MAKE] = {AT_MAKE, 1, "server", NULL, "make", "server.c", 10, false},
-        [AT_OPEN] = {AT_OPEN, 2, "server", NULL, "session_open", "src/session.c", 41, false},
-        [AT_CLOSE] = {AT_CLOSE, 3, "server", NULL, "session_close", "src/session.c", 88, false},
-        [AT_OTHER_OPEN] = {AT_OTHER_OPEN, 4, "server", NULL, "cache_put", "cache.c", 5, false},
-        [AT_OTHER_CLOSE] = {AT_OTHER_CLOSE, 5, "server", NULL, "cache_drop", "cache.c", 9, false},
-        [AT_VIEW] = {AT_VIEW, 6, "server", NULL, "keep_header", "header.c", 3, false},
-        [AT_WORK_OPEN] = {AT_WORK_OPEN, 7, "server", NULL, "work", "work.c", 1, false},
-        [AT_WORK_CLOSE] = {AT_WORK_CLOSE, 8, "server", NULL, "work", "work.c", 2, false},
-        [AT_UNNAMED] = {AT_UNNAMED, 9, "plugin.so", NULL, NULL, NULL, 0, false},
-        [AT_SERVE] = {AT_SERVE, 10, "server", NULL, "serve", "server.c", 90, false},
-        [AT_TIMER] = {AT_TIMER, 11, "server", NULL, "on_timer", "server.c", 120, false},
-        [AT_MAIN] = {AT_MAIN, 12, "server", NULL, "main", "server.c", 200, false},
+        [AT_MAKE] = {AT_MAKE, 1, "server", NULL, "make", "server.c", 10, false, NULL},
+        [AT_OPEN] = {AT_OPEN, 2, "server", NULL, "session_open", "src/session.c", 41, false, NULL},
+        [AT_CLOSE] = {AT_CLOSE, 3, "server", NULL, "session_close", "src/session.c", 88, false, NULL},
+        [AT_OTHER_OPEN] = {AT_OTHER_OPEN, 4, "server", NULL, "cache_put", "cache.c", 5, false, NULL},
+        [AT_OTHER_CLOSE] = {AT_OTHER_CLOSE, 5, "server", NULL, "cache_drop", "cache.c", 9, false, NULL},
+        [AT_VIEW] = {AT_VIEW, 6, "server", NULL, "keep_header", "header.c", 3, false, NULL},
+        [AT_WORK_OPEN] = {AT_WORK_OPEN, 7, "server", NULL, "work", "work.c", 1, false, NULL},
+        [AT_WORK_CLOSE] = {AT_WORK_CLOSE, 8, "server", NULL, "work", "work.c", 2, false, NULL},
+        [AT_UNNAMED] = {AT_UNNAMED, 9, "plugin.so", NULL, NULL, NULL, 0, false, NULL},
+        [AT_SERVE] = {AT_SERVE, 10, "server", NULL, "serve", "server.c", 90, false, NULL},
+        [AT_TIMER] = {AT_TIMER, 11, "server", NULL, "on_timer", "server.c", 120, false, NULL},
+        [AT_MAIN] = {AT_MAIN, 12, "server", NULL, "main", "server.c", 200, false, NULL},
     };
     *frames = &ROWS[address];
     return 1;
