@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <valgrind/valgrind.h>
 
 #include <errno.h>
 #include <pthread.h>
@@ -684,7 +685,11 @@ static void a_forked_child_counts_its_own(void **state) {
     atomic_store(&stop, false);
     leakscope scope = open_scope("forking");
     poolbuf *buffer = take(100);
-    assert_int_equal(pthread_create(&thread, NULL, open_and_close, &stop), 0);
+    /* Memcheck looks for what a child has lost, and finds what the thread that it has not got was holding. */
+    bool beside = !RUNNING_ON_VALGRIND;
+    if (beside) {
+        assert_int_equal(pthread_create(&thread, NULL, open_and_close, &stop), 0);
+    }
     for (int i = 0; i < 5; i++) {
         int status = -1;
         pid_t child = fork();
@@ -695,8 +700,10 @@ static void a_forked_child_counts_its_own(void **state) {
         assert_int_equal(status, 0);
     }
     atomic_store(&stop, true);
-    assert_int_equal(pthread_join(thread, &good), 0);
-    assert_non_null(good);
+    if (beside) {
+        assert_int_equal(pthread_join(thread, &good), 0);
+        assert_non_null(good);
+    }
     assert_int_equal(held(scope), 1);
     assert_true(poolbuf_release(buffer));
     close_with(scope, POOLBUF_OK);
