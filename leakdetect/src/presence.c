@@ -8,10 +8,10 @@
 #include "memory.h"
 
 enum {
-    SHARD_BITS = 1, /* fork holds all locks at once, and ThreadSanitizer knows 64 at most */
+    SHARD_BITS = 3, /* fork holds all locks at once, and ThreadSanitizer knows 64 at most */
     SHARDS = 1 << SHARD_BITS,
     FIRST_SLOTS = 128,  /* one OS page */
-    SLOTS_MAX = 1 << 21 /* of a shard: 3,145,728 records at most over all of them, in 128 MiB */
+    SLOTS_MAX = 1 << 19 /* of a shard: 3,145,728 records at most over all of them, in 128 MiB */
 };
 
 _Static_assert(sizeof(presence_record) == 32, "two records a cache line");
@@ -26,7 +26,7 @@ typedef struct shard {
 /* One for each shard; static, so that nobody needs to ask whether they are ready. */
 #define UNUSED                                                                                                         \
     { .lock = PTHREAD_MUTEX_INITIALIZER }
-static shard shards[] = {UNUSED, UNUSED};
+static shard shards[] = {UNUSED, UNUSED, UNUSED, UNUSED, UNUSED, UNUSED, UNUSED, UNUSED};
 _Static_assert(sizeof shards / sizeof shards[0] == SHARDS, "every shard has a lock");
 
 static uint32_t slots_max = SLOTS_MAX; /* less in tests */
