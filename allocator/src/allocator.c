@@ -15,6 +15,7 @@
 #include "poison.h"
 #include "registry.h"
 #include "tracker.h"
+#include "withhold.h"
 #include "wrapped.h"
 
 #define CACHE_REGION_BYTES    65536u
@@ -342,6 +343,7 @@ poolbuf_status poolbuf_allocator_destroy(poolbuf_allocator *allocator) {
     }
     uint64_t buffers = 0;
     uint64_t bytes = 0;
+    tracker_surrender(allocator);
     allocator_live(allocator, &buffers, &bytes);
     if (buffers != 0) {
         tracker_allocator_destroyed(allocator, buffers, bytes);
@@ -387,6 +389,7 @@ size_t poolbuf_allocator_purge(poolbuf_allocator *allocator) {
     if (allocator == NULL) {
         return 0;
     }
+    tracker_surrender(allocator);
     poolbuf_trim_thread_cache(allocator);
     cache_group_drain_depot(&allocator->group, true);
     give_back_retry();
@@ -417,6 +420,7 @@ void allocator_add_depot_idle(const cache_group *group, uint64_t idle[BIN_MAX]) 
     for (uint32_t i = 0; i < group->bin_count; i++) {
         idle[i] += (uint64_t)depot_count(&group->depot[i]) * group->bins[i].batch;
     }
+    withhold_add_idle(group, idle);
 }
 
 void allocator_add_cache_idle(const thread_cache *cache, uint64_t idle[BIN_MAX]) {

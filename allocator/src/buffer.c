@@ -22,6 +22,7 @@
 #include "poison.h"
 #include "registry.h"
 #include "tracker.h"
+#include "withhold.h"
 #include "wrapped.h"
 
 #define UNPOOLED_ALIGN 16u
@@ -151,6 +152,7 @@ static poolbuf *take_elsewhere(const request *wanted) {
 
 /* The arenas get what this thread and the depot could do without; a chunk that empties so may be all that is needed. */
 static void give_up_caches(poolbuf_allocator *allocator) {
+    tracker_surrender(allocator);
     poolbuf_trim_thread_cache(allocator);
     cache_group_drain_depot(&allocator->group, true);
 }
@@ -407,6 +409,9 @@ static void end_buffer(poolbuf *buffer, uint32_t flags) {
     if ((flags & POOLBUF_FLAG_ANNOTATED) != 0) {
         poison_bytes_back(allocator_anchor(allocator), buffer->memory, buffer->usable);
         poison_handle_back(allocator_anchor(allocator), buffer);
+    }
+    if ((flags & POOLBUF_FLAG_TRACKED) != 0 && withhold(allocator, buffer, flags)) {
+        return;
     }
     bool orphan = allocator_is_closed(allocator);
     buffer_give_memory(allocator, buffer);

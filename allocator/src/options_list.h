@@ -71,10 +71,17 @@ OPTION(LEAK_UNWINDER, "POOLBUF_LEAK_UNWINDER", CHOICE, "libunwind", "libunwind|c
        "how call stacks are captured")
 OPTION(LEAK_SEED, "POOLBUF_LEAK_SEED", COUNT, "0", "0 (random) to 18446744073709551614", 0, 18446744073709551614u,
        "seed of the sampler, for runs that can be repeated")
-OPTION(LEAK_REPORT, "POOLBUF_LEAK_REPORT", PATH, "", "a path; %p in it is the process id; .json writes JSON", 0, 0,
+OPTION(LEAK_REPORT, "POOLBUF_LEAK_REPORT", PATH, "",
+       "a path; %p in it is the process id, %n the number of the report; .txt writes text, else JSON", 0, 0,
        "where leak reports go instead of stderr")
 OPTION(LEAK_NOTICE, "POOLBUF_LEAK_NOTICE", FLAG, "on", "on|off", 0, 0,
        "one line on stderr when the report in POOLBUF_LEAK_REPORT names leaks")
+OPTION(LEAK_QUARANTINE_BYTES, "POOLBUF_LEAK_QUARANTINE_BYTES", BYTES, "1m", "0 (none) to 1g", 0, 1073741824,
+       "at paranoid: released buffers that are kept out of use for a while, so that writes to them are found")
+OPTION(LEAK_SIGNAL, "POOLBUF_LEAK_SIGNAL", TEXT, "off", "off, a name such as USR2 or RTMIN+3, or a number", 0, 0,
+       "the signal on which a report of what is alive is written, while the program goes on")
+OPTION(LEAK_INTERVAL_S, "POOLBUF_LEAK_INTERVAL_S", COUNT, "0", "0 (off) to 4294967", 0, 4294967,
+       "seconds between such reports")
 OPTION(LEAK_EXIT_CODE, "POOLBUF_LEAK_EXIT_CODE", COUNT, "0", "0 (leave it) to 255", 0, 255,
        "exit code of a process that ends with leaks")
 OPTION(LEAK_SUPPRESSIONS, "POOLBUF_LEAK_SUPPRESSIONS", PATH, "",

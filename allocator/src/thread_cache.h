@@ -122,6 +122,7 @@ typedef struct cache_group {
     uint64_t retired_allocations;  /* of caches that are gone */
     uint64_t uncached_allocations; /* atomic; of threads without a cache */
     cache_counters retired;        /* of caches that are gone; guarded by the registry lock */
+    uint64_t withheld[BIN_MAX];    /* atomic; dead buffers that the tracker keeps back */
     bin_config bins[BIN_MAX];
     depot_bin depot[BIN_MAX];
 } cache_group;

@@ -15,17 +15,25 @@
 static const poolbuf_tracker *current; /* atomic; release in register pairs with acquire in tracker_get() */
 static uint64_t misuses;               /* atomic */
 
-/* The struct as it first was. */
+/* The struct as it first was; and before there was anything to withhold. */
 static const size_t FIRST_SIZE = offsetof(poolbuf_tracker, referenced);
+static const size_t SECOND_SIZE = offsetof(poolbuf_tracker, withhold);
 
 static const poolbuf_tracker *tracker_get(void) {
     return __atomic_load_n(&current, __ATOMIC_ACQUIRE);
 }
 
+static bool withholds(const poolbuf_tracker *tracker) {
+    return tracker != NULL && tracker->struct_size > SECOND_SIZE && tracker->withhold != NULL &&
+           tracker->surrender != NULL;
+}
+
 poolbuf_status poolbuf_tracker_register(const poolbuf_tracker *tracker) {
-    if (tracker != NULL && tracker->struct_size != sizeof *tracker && tracker->struct_size != FIRST_SIZE) {
+    if (tracker != NULL && tracker->struct_size != sizeof *tracker && tracker->struct_size != FIRST_SIZE &&
+        tracker->struct_size != SECOND_SIZE) {
         return POOLBUF_ERROR_BAD_ARGUMENT;
     }
+    tracker_surrender(NULL); /* the next one knows nothing of what this one keeps back */
     __atomic_store_n(&current, tracker, __ATOMIC_RELEASE);
     registry_restart_sampling();
     return POOLBUF_OK;
@@ -70,6 +78,22 @@ void tracker_released(const poolbuf *buffer) {
     }
 }
 
+bool tracker_withhold(poolbuf *buffer, poolbuf_allocator *allocator, uint8_t *memory, size_t size) {
+    const poolbuf_tracker *tracker = tracker_get();
+    return withholds(tracker) && tracker->withhold(buffer, allocator, memory, size);
+}
+
+void tracker_surrender(poolbuf_allocator *allocator) {
+    const poolbuf_tracker *tracker = tracker_get();
+    if (withholds(tracker)) {
+        tracker->surrender(allocator);
+    }
+}
+
+void poolbuf_tracker_raise(const poolbuf *buffer, poolbuf_misuse misuse) {
+    tracker_misuse(buffer, misuse);
+}
+
 void tracker_allocator_destroyed(poolbuf_allocator *allocator, uint64_t live_buffers, uint64_t live_bytes) {
     const poolbuf_tracker *tracker = tracker_get();
     if (tracker != NULL && tracker->allocator_destroyed != NULL) {
@@ -83,6 +107,8 @@ void tracker_misuse(const poolbuf *buffer, poolbuf_misuse misuse) {
         [POOLBUF_MISUSE_USE_AFTER_RELEASE] = "used after its last release",
         [POOLBUF_MISUSE_FOREIGN_POINTER] = "is not a buffer of this library",
         [POOLBUF_MISUSE_OVERFLOW] = "retained more than 2^30 times",
+        [POOLBUF_MISUSE_OVERRUN] = "written to behind its end",
+        [POOLBUF_MISUSE_WRITE_AFTER_RELEASE] = "written to after its last release",
     };
     counter_add_shared(&misuses, 1);
     const poolbuf_tracker *tracker = tracker_get();

@@ -12,6 +12,8 @@ bool tracker_allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t cap
 void tracker_accessed(const poolbuf *buffer, poolbuf_access access, uint32_t references, bool by_slice,
                       const char *hint);
 void tracker_released(const poolbuf *buffer);
+bool tracker_withhold(poolbuf *buffer, poolbuf_allocator *allocator, uint8_t *memory, size_t size);
+void tracker_surrender(poolbuf_allocator *allocator);
 void tracker_allocator_destroyed(poolbuf_allocator *allocator, uint64_t live_buffers, uint64_t live_bytes);
 
 /* A programming error of the caller: tells the tracker, counts, and aborts unless POOLBUF_MISUSE=count. */

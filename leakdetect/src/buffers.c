@@ -8,10 +8,16 @@
 #include <poolbuf/composite.h>
 #include <poolbuf/tracker.h>
 
+#include <stdio.h>
+#include <string.h>
+
 #include "detector.h"
+#include "guard.h"
+#include "message.h"
 #include "scope.h"
 #include "stack_table.h"
 #include "suppress.h"
+#include "trigger.h"
 
 static uint32_t buffer_type; /* the interned name of the type */
 
@@ -26,6 +32,69 @@ static uint32_t buffers_next_gap(void) {
     }
     return detector_next_gap(&detector_buffers, &self->buffers, self);
 }
+
+/* --- canaries and quarantine, see guard.h -------------------------------------------------------------------------- */
+
+/* What buffers_misuse() is to say of an offence that was found here. */
+static _Thread_local struct {
+    char text[160];
+    const tracker_closed *closed;
+} found;
+
+/* The capacity is new: so are the bytes behind it, unless somebody may still use them. */
+static void renew_canaries(const poolbuf *buffer) {
+    uint8_t *slack = NULL;
+    bool reachable = false;
+    size_t count = poolbuf_tracker_slack(buffer, &slack, &reachable);
+    bool guarded = detector_level() == LEAKDETECT_PARANOID && count != 0 && !reachable;
+    if (guarded) {
+        memset(slack, GUARD_CANARY_BYTE, count);
+    }
+    (void)tracker_set_guard(buffer, guarded ? (uint32_t)poolbuf_capacity(buffer) + 1 : 0);
+}
+
+static void check_canaries(const poolbuf *buffer) {
+    uint8_t *slack = NULL;
+    bool reachable = false;
+    tracker_record record;
+    size_t capacity = poolbuf_capacity(buffer);
+    if (!tracker_find(buffer, &record) || record.guard != capacity + 1) {
+        return;
+    }
+    size_t count = poolbuf_tracker_slack(buffer, &slack, &reachable);
+    size_t changed = guard_find_change(slack, count, GUARD_CANARY_BYTE);
+    if (changed != count) {
+        (void)snprintf(found.text, sizeof found.text,
+                       "a write behind the end of a buffer: the byte at %zu has changed, the capacity is %zu",
+                       capacity + changed, capacity);
+        found.closed = NULL;
+        poolbuf_tracker_raise(buffer, POOLBUF_MISUSE_OVERRUN);
+    }
+}
+
+static void poison_changed(const void *resource, size_t offset, size_t size, const tracker_closed *closed) {
+    (void)snprintf(found.text, sizeof found.text,
+                   "a write to a buffer whose last reference was gone: the byte at %zu has changed, of %zu", offset,
+                   size);
+    found.closed = closed;
+    poolbuf_tracker_raise(resource, POOLBUF_MISUSE_WRITE_AFTER_RELEASE);
+}
+
+static void give_back(void *resource) {
+    poolbuf_tracker_give_back(resource);
+}
+
+static bool buffers_withhold(poolbuf *buffer, poolbuf_allocator *allocator, uint8_t *memory, size_t size) {
+    tracker_closed closed;
+    return detector_level() == LEAKDETECT_PARANOID && tracker_find_closed(buffer, &closed) &&
+           quarantine_take(buffer, allocator, memory, size, &closed);
+}
+
+static void buffers_surrender(poolbuf_allocator *allocator) {
+    quarantine_surrender(allocator);
+}
+
+/* --- the other callbacks --------------------------------------------------------------------------------------------- */
 
 static bool is_next_of_sample(thread_state *self) {
     if (!self->scope_expired) {
@@ -48,7 +117,11 @@ static bool track_sampled(poolbuf *buffer, poolbuf_allocator *allocator, size_t 
      * sample may come before a second gap. */
     const thread_countdown *countdown = &thread_self()->buffers;
     float weight = countdown->weight_expired > 0 ? countdown->weight_expired : countdown->weight_pending;
-    return detector_track(buffer, allocator, capacity, buffer_type, level == LEAKDETECT_PARANOID ? 1 : weight);
+    bool tracked = detector_track(buffer, allocator, capacity, buffer_type, level == LEAKDETECT_PARANOID ? 1 : weight);
+    if (tracked && level == LEAKDETECT_PARANOID) {
+        renew_canaries(buffer);
+    }
+    return tracked;
 }
 
 static bool buffers_allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
@@ -67,6 +140,9 @@ static void buffers_referenced(const poolbuf *buffer, poolbuf_access access, uin
     hold_kind hold = access == POOLBUF_ACCESS_SLICE     ? HOLD_SLICE
                      : access == POOLBUF_ACCESS_RELEASE ? (by_slice ? HOLD_SLICE_RELEASE : HOLD_RELEASE)
                                                         : (by_slice ? HOLD_SLICE_RETAIN : HOLD_RETAIN);
+    if (access == POOLBUF_ACCESS_GROW) {
+        renew_canaries(buffer); /* whatever the level is now: it may have had some, which end here */
+    }
     if (access == POOLBUF_ACCESS_GROW && poolbuf_composite_component_count(buffer) == 0) {
         scope_resize(buffer, poolbuf_capacity(buffer));
     }
@@ -76,6 +152,7 @@ static void buffers_referenced(const poolbuf *buffer, poolbuf_access access, uin
 }
 
 static void buffers_released(const poolbuf *buffer) {
+    check_canaries(buffer);
     if (scope_remove(buffer)) {
         detector_untrack(buffer);
     }
@@ -88,7 +165,8 @@ static void buffers_misuse(const poolbuf *buffer, poolbuf_misuse misuse) {
         [POOLBUF_MISUSE_FOREIGN_POINTER] = "a pointer that is no buffer, or a handle that was overwritten",
         [POOLBUF_MISUSE_OVERFLOW] = "too many references to one buffer",
     };
-    finalize_misuse(buffer, OFFENCES[misuse]);
+    bool found_here = misuse == POOLBUF_MISUSE_OVERRUN || misuse == POOLBUF_MISUSE_WRITE_AFTER_RELEASE;
+    finalize_misuse(buffer, found_here ? found.text : OFFENCES[misuse], found_here ? found.closed : NULL);
 }
 
 static void buffers_allocator_destroyed(poolbuf_allocator *allocator, uint64_t live_buffers, uint64_t live_bytes) {
@@ -103,17 +181,33 @@ static const poolbuf_tracker TRACKER = {
     .misuse = buffers_misuse,
     .allocator_destroyed = buffers_allocator_destroyed,
     .referenced = buffers_referenced,
+    .withhold = buffers_withhold,
+    .surrender = buffers_surrender,
 };
 
 __attribute__((constructor(101))) static void start(void) {
+    /* At exit the loader forgets what it has initialised; a thread that is in dlopen() then makes it begin anew. */
+    static bool started;
+    if (started) {
+        return;
+    }
+    started = true;
     detector_settings settings = detector_read_options();
     buffer_type = name_put("poolbuf");
     detector_set_exact(poolbuf_live_totals, poolbuf_orphan_totals);
     suppress_start();
     detector_start(&settings);
+    quarantine_start(&(const quarantine_doors){.give_back = give_back, .changed = poison_changed},
+                     settings.quarantine_bytes);
     (void)poolbuf_tracker_register(&TRACKER);
+    trigger_start(settings.report_signal, settings.report_interval_s);
 }
 
 __attribute__((destructor(101))) static void finish(void) {
-    finalize_process();
+    quarantine_surrender(NULL);
+    if (trigger_stop()) {
+        finalize_process();
+    } else {
+        message_print("leak report at exit not written: the one before it does not end");
+    }
 }

@@ -15,6 +15,7 @@
 #include "arithmetic.h"
 #include "scope.h"
 #include "stack_table.h"
+#include "trigger.h"
 
 enum {
     CLOSE_FRAMES = 8, /* of a closing stack: enough to see who, at a third of the price of a whole one */
@@ -144,6 +145,7 @@ bool detector_track(const void *resource, const void *owner, uint64_t size, uint
     bool tracked = tracker_insert(resource, owner, &record);
     errno = saved_errno;
     thread_leave(self);
+    trigger_revive();
     return tracked;
 }
 
@@ -165,6 +167,7 @@ bool detector_untrack(const void *resource) {
         thread_leave(self);
     }
     errno = saved_errno;
+    trigger_revive();
     return tracked;
 }
 

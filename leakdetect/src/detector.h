@@ -30,6 +30,9 @@ typedef struct detector_settings {
     const char *report_path; /* NULL: stderr */
     bool quiet;              /* no line on stderr beside a report in a file */
     int exit_code;           /* 0: leave the program's */
+    int report_signal;       /* 0: none */
+    uint64_t quarantine_bytes;
+    uint32_t report_interval_s; /* 0: none */
 } detector_settings;
 
 /* detector_start() takes the settings; once, before anything is tracked, or again between tests. */
@@ -62,10 +65,12 @@ typedef void detector_orphan_counter(uint64_t *live, uint64_t *bytes);
 void detector_set_exact(detector_exact_counter *counter, detector_orphan_counter *orphans);
 
 /* finalize.c: reports. The owner is going away with so much alive; the process is; a resource was misused (`offence`
- * completes the sentence "poolbuf: MISUSE: ..."). finalize_process() does not return where POOLBUF_LEAK_EXIT_CODE rules. */
+ * completes the sentence "poolbuf: MISUSE: ..."; closed: its end, where the caller knows better than the table, or NULL).
+ * finalize_process() does not return where POOLBUF_LEAK_EXIT_CODE rules. */
 void finalize_owner(const void *owner, uint64_t live, uint64_t live_bytes);
 void finalize_process(void);
-void finalize_misuse(const void *resource, const char *offence);
+void finalize_live(const char *reason); /* of what is alive, where POOLBUF_LEAK_REPORT says; it accuses nobody */
+void finalize_misuse(const void *resource, const char *offence, const tracker_closed *closed);
 poolbuf_status finalize_write(FILE *out, leakdetect_format format);
 
 /* The same of a part: what is that old, or has grown since a checkpoint (growth.h). finalize_checkpoint() makes one. */

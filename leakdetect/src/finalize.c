@@ -184,7 +184,7 @@ static bool write_report_to_path(report *self, symbolizer *symbols, const char *
         return false;
     }
     uint64_t leaked = report_leaked(self);
-    if (leaked > 0 && strcmp(self->reason, "on request") != 0 && !detector_get_settings()->quiet) {
+    if (leaked > 0 && !report_is_live(self) && !detector_get_settings()->quiet) {
         message_print("LEAK: %llu never released; %s, process %ld: see %s", (unsigned long long)leaked, self->reason,
                       self->pid, path);
     }
@@ -197,6 +197,8 @@ static symbolizer *report_begin(thread_state *self) {
     if (!thread_enter(self)) {
         return NULL;
     }
+    /* Before the lock: the loader's own lock may be held by a thread whose constructor forks, and so waits for ours. */
+    symbolize_load();
     finalize_lock();
     symbolizer *symbols = symbolize_open();
     if (symbols == NULL) {
@@ -333,6 +335,29 @@ static bool narrow(report *self, report_scope *scope, const finalize_part *part)
     return true;
 }
 
+void finalize_live(const char *reason) {
+    const char *path = detector_get_settings()->report_path;
+    if (detector_level() == LEAKDETECT_DISABLED) {
+        return;
+    }
+    thread_state *self = thread_self();
+    report all = {.exact = count_exactly()};
+    symbolizer *symbols = report_begin(self);
+    if (symbols == NULL) {
+        return;
+    }
+    report_scope scope = {.generation = tracker_generation()};
+    fill_circumstances(&all, reason);
+    report_collect(&all, &scope);
+    if (path != NULL) {
+        write_report_to_path(&all, symbols, path);
+    } else {
+        write_report_to_stderr(&all, symbols);
+    }
+    report_fini(&all);
+    report_end(self, symbols);
+}
+
 poolbuf_status finalize_write(FILE *out, leakdetect_format format) {
     return finalize_write_part(out, format, &(finalize_part){0});
 }
@@ -388,23 +413,26 @@ static void write_stack(FILE *out, const char *title, uint32_t stack, symbolizer
     report_frames_fini(&frames);
 }
 
+static void write_closed(FILE *out, const tracker_closed *closed, symbolizer *symbols) {
+    char title[160];
+    snprintf(title, sizeof title, "released before that, by thread %s (%u), at", name_get(closed->thread_name),
+             closed->thread_id);
+    if (closed->close_stack != 0) {
+        write_stack(out, title, closed->close_stack, symbols);
+    } else {
+        fprintf(out, "  %s\n      (not kept; POOLBUF_LEAK_LEVEL=paranoid with POOLBUF_LEAK_TRACK_CLOSE=on keeps it)\n",
+                title);
+    }
+    write_stack(out, "allocated at", closed->allocation_stack, symbols);
+}
+
 static void write_history(FILE *out, const void *resource, symbolizer *symbols) {
     tracker_closed closed;
     tracker_record live;
     bool was_closed = tracker_find_closed(resource, &closed);
     bool is_live = tracker_find(resource, &live);
     if (was_closed) {
-        char title[160];
-        snprintf(title, sizeof title, "released before that, by thread %s (%u), at", name_get(closed.thread_name),
-                 closed.thread_id);
-        if (closed.close_stack != 0) {
-            write_stack(out, title, closed.close_stack, symbols);
-        } else {
-            fprintf(out,
-                    "  %s\n      (not kept; POOLBUF_LEAK_LEVEL=paranoid with POOLBUF_LEAK_TRACK_CLOSE=on keeps it)\n",
-                    title);
-        }
-        write_stack(out, "allocated at", closed.allocation_stack, symbols);
+        write_closed(out, &closed, symbols);
     }
     if (is_live) {
         write_stack(out, was_closed ? "allocated again, and alive now, at" : "allocated at", live.stack, symbols);
@@ -414,7 +442,7 @@ static void write_history(FILE *out, const void *resource, symbolizer *symbols) 
     }
 }
 
-void finalize_misuse(const void *resource, const char *offence) {
+void finalize_misuse(const void *resource, const char *offence, const tracker_closed *closed) {
     thread_state *self = thread_self();
     symbolizer *symbols = detector_level() == LEAKDETECT_DISABLED ? NULL : report_begin(self);
     if (symbols == NULL) {
@@ -426,8 +454,12 @@ void finalize_misuse(const void *resource, const char *offence) {
     if (out != NULL) {
         fprintf(out, "poolbuf: MISUSE: %s; buffer %p, process %ld, thread %s (%u)\n", offence, resource, (long)getpid(),
                 name_get(thread_name(self)), self->id);
-        write_stack(out, "now at", unwind_capture_stack(STACK_MAX_FRAMES), symbols);
-        write_history(out, resource, symbols);
+        write_stack(out, closed != NULL ? "found at" : "now at", unwind_capture_stack(STACK_MAX_FRAMES), symbols);
+        if (closed != NULL) {
+            write_closed(out, closed, symbols);
+        } else {
+            write_history(out, resource, symbols);
+        }
         if (fclose(out) == 0) {
             message_write(text, length);
         }

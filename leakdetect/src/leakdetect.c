@@ -3,14 +3,17 @@
 
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include <poolbuf/options.h>
 #include <poolbuf/tracker.h>
 
 #include "detector.h"
 #include "memory.h"
+#include "message.h"
 #include "scope.h"
 #include "stack_table.h"
+#include "trigger.h"
 
 static const char *const LEVELS[] = {"disabled", "simple", "advanced", "paranoid"};
 _Static_assert(sizeof LEVELS / sizeof LEVELS[0] == LEAKDETECT_LEVEL_COUNT, "every level has a name");
@@ -19,6 +22,25 @@ static uint32_t read_number(const char *environment) {
     uint64_t value = 0;
     (void)poolbuf_option_read_number(environment, &value); /* complains itself, and then gives the default */
     return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+}
+
+static int read_signal(void) {
+    const char *text = NULL;
+    int number = 0;
+    bool strict = false;
+    (void)poolbuf_option_read_text("POOLBUF_LEAK_SIGNAL", &text);
+    if (text == NULL || trigger_parse_signal(text, &number)) {
+        return number;
+    }
+    message_print(
+        "POOLBUF_LEAK_SIGNAL=%.64s is not legal; legal: off, a name such as USR2 or RTMIN+3, or a number, of a "
+        "signal that tells of no fault and can be caught; using the default, off",
+        text);
+    (void)poolbuf_option_read_flag("POOLBUF_STRICT", &strict);
+    if (strict) {
+        _exit(2); /* as an illegal value of any other option does */
+    }
+    return 0;
 }
 
 detector_settings detector_read_options(void) {
@@ -41,6 +63,9 @@ detector_settings detector_read_options(void) {
     settings.target_records = read_number("POOLBUF_LEAK_TARGET_RECORDS");
     settings.frames = read_number("POOLBUF_LEAK_FRAMES");
     settings.exit_code = (int)read_number("POOLBUF_LEAK_EXIT_CODE");
+    (void)poolbuf_option_read_number("POOLBUF_LEAK_QUARANTINE_BYTES", &settings.quarantine_bytes);
+    settings.report_interval_s = read_number("POOLBUF_LEAK_INTERVAL_S");
+    settings.report_signal = read_signal();
     return settings;
 }
 

@@ -461,6 +461,11 @@ bool report_is_sampled(const report *self) {
     return self->largest_weight_buffers > 1 || self->largest_weight_resources > 1;
 }
 
+bool report_is_live(const report *self) {
+    return strcmp(self->reason, "on request") == 0 || strcmp(self->reason, "interval") == 0 ||
+           strncmp(self->reason, "signal ", 7) == 0;
+}
+
 uint64_t report_leaked(const report *self) {
     uint64_t listed = 0;
     const report_group *groups = self->groups.items;

@@ -91,7 +91,8 @@ typedef struct report_exact {
 } report_exact;
 
 typedef struct report {
-    const char *reason; /* "process exit", "allocator destroyed", "on request" */
+    const char
+        *reason; /* "process exit", "allocator destroyed"; of live reports "on request", "interval", "signal 12" */
     const char *level;
     const char *program; /* path of the executable */
     char command[512];   /* the command line, quoted for a shell, cut if it is long */
@@ -158,6 +159,8 @@ uint64_t report_live_buffers(const report *self);
 uint64_t report_live_bytes(const report *self);
 
 const char *report_suppression_name(report_suppression_state state);
+/* Of a program that goes on: what is alive is no leak yet. */
+bool report_is_live(const report *self);
 
 /* The writers. report_write_text() is for people, report_write_json() is schema poolbuf.leaks/1 (leaks.schema.json). */
 bool report_is_sampled(const report *self); /* not everything was tracked */
@@ -169,8 +172,8 @@ enum {
     REPORT_PATH_BYTES = 4096
 };
 
-/* report_write_file() puts a report where POOLBUF_LEAK_REPORT says, whole or not at all: `%p` is the process id, `%%` a
- * percent sign; text if the path ends in .txt, JSON otherwise. Fills `path`, of REPORT_PATH_BYTES, with the file's name.
+/* report_write_file() puts a report where POOLBUF_LEAK_REPORT says, whole or not at all: `%p` is the process id, `%n` the
+ * number of the report among those of this process that were written to such a path, from 1, `%%` a percent sign; text if the path ends in .txt, JSON otherwise. Fills `path`, of REPORT_PATH_BYTES, with the file's name.
  * Says so on stderr and returns false where it cannot. */
 bool report_write_file(const report *self, const char *pattern, char *path);
 

@@ -14,13 +14,20 @@
 
 #include "message.h"
 
-/* Expands %p and %%; false if the result does not fit. Any other % stands for itself. */
+/* Expands %p, %n and %%; false if the result does not fit. Any other % stands for itself. */
 static bool expand_path(const char *pattern, long pid, char *path, size_t size) {
+    static unsigned long number; /* under the report lock */
+    bool numbered = false;
     size_t used = 0;
     for (const char *at = pattern; *at != '\0'; at++) {
         int added;
         if (at[0] == '%' && at[1] == 'p') {
             added = snprintf(path + used, size - used, "%ld", pid);
+            at++;
+        } else if (at[0] == '%' && at[1] == 'n') {
+            number += numbered ? 0 : 1;
+            numbered = true;
+            added = snprintf(path + used, size - used, "%lu", number);
             at++;
         } else {
             added = snprintf(path + used, size - used, "%c", *at);

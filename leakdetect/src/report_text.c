@@ -303,7 +303,7 @@ static void write_heading(const report *self, FILE *out) {
         fprintf(out, "poolbuf: %s tracked and alive for ", grouped(leaked));
         write_age(out, self->older_than_ms);
         fputs(" or longer", out);
-    } else if (strcmp(self->reason, "on request") == 0) {
+    } else if (report_is_live(self)) {
         fprintf(out, "poolbuf: %s tracked and alive", grouped(leaked));
     } else if (leaked == 0) {
         fputs("poolbuf: no leaks", out);
@@ -424,7 +424,9 @@ void report_write_text(const report *self, FILE *out) {
                 grouped(self->missed_references));
     }
     write_certainty(self, out);
-    if (!report_is_partial(self) && self->groups.count == 0 && report_live_buffers(self) > 0) {
+    /* In a program that goes on, what was counted may be gone by the time it is listed. */
+    bool unexplained = report_is_sampled(self) || !report_is_live(self);
+    if (!report_is_partial(self) && self->groups.count == 0 && report_live_buffers(self) > 0 && unexplained) {
         if (report_is_sampled(self)) {
             fprintf(out, "None of them is in the sample. To see where they were allocated:\n");
         } else {

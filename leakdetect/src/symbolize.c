@@ -7,6 +7,8 @@
 #include <dlfcn.h>
 #include <dwarf.h>
 #include <elfutils/libdwfl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -68,9 +70,11 @@ struct symbolizer {
 };
 
 static libdw dw;
-static int dw_state; /* 0 not tried, 1 loaded, -1 missing; written by the one report that runs */
+static bool dw_loaded; /* fixed once load_libdw() has run */
+static pthread_once_t dw_once = PTHREAD_ONCE_INIT;
 typedef char *demangler(const char *name, char *buffer, size_t *length, int *status);
-static demangler *demangle; /* __cxa_demangle, where the program has a C++ runtime */
+/* __cxa_demangle, where the program has a C++ runtime; found again for each report, as that may come late. Relaxed. */
+static _Atomic(demangler *) demangle;
 
 /* A pointer to a function and one to an object are different things to ISO C, and the same to POSIX. */
 static bool find_function(void *library, const char *name, void *slot) {
@@ -79,21 +83,23 @@ static bool find_function(void *library, const char *name, void *slot) {
     return symbol != NULL;
 }
 
-static bool load_libdw(void) {
-    if (dw_state == 0) {
-        void *library = dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-        bool complete = library != NULL;
-#define LOAD(name) complete = complete && find_function(library, #name, &dw.name);
-        LIBDW_FUNCTIONS(LOAD)
+static void load_libdw(void) {
+    void *library = dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    dw_loaded = library != NULL;
+#define LOAD(name) dw_loaded = dw_loaded && find_function(library, #name, &dw.name);
+    LIBDW_FUNCTIONS(LOAD)
 #undef LOAD
-        dw_state = complete ? 1 : -1;
-        if (!complete) {
-            message_print("libdw.so.1 is missing: reports show modules and offsets, no functions and lines; "
-                          "install libdw1");
-        }
+    if (!dw_loaded) {
+        message_print("libdw.so.1 is missing: reports show modules and offsets, no functions and lines; "
+                      "install libdw1");
     }
-    find_function(RTLD_DEFAULT, "__cxa_demangle", &demangle);
-    return dw_state > 0;
+}
+
+void symbolize_load(void) {
+    demangler *found = NULL;
+    (void)pthread_once(&dw_once, load_libdw);
+    (void)find_function(RTLD_DEFAULT, "__cxa_demangle", &found);
+    atomic_store_explicit(&demangle, found, memory_order_relaxed);
 }
 
 /* Separate debug information is looked for on this machine alone: libdw's standard search asks debuginfod servers where
@@ -117,7 +123,8 @@ symbolizer *symbolize_open(void) {
     }
     self->cache = memory_map(CACHE_SLOTS * sizeof *self->cache);
     modules_load(&self->modules);
-    if (load_libdw()) {
+    (void)pthread_once(&dw_once, load_libdw);
+    if (dw_loaded) {
         callbacks.find_elf = dw.dwfl_linux_proc_find_elf;
         self->dwfl = dw.dwfl_begin(&callbacks);
         if (self->dwfl != NULL &&
@@ -164,10 +171,11 @@ static const char *keep_text(symbolizer *self, const char *text) {
 
 /* Names a frame's function, readably where it can; Valgrind's suppressions name it as it was. */
 static void set_name(symbolizer *self, symbol_frame *frame, const char *name) {
+    demangler *make_readable = atomic_load_explicit(&demangle, memory_order_relaxed);
     frame->function = keep_text(self, name);
-    if (name != NULL && name[0] == '_' && name[1] == 'Z' && demangle != NULL) {
+    if (name != NULL && name[0] == '_' && name[1] == 'Z' && make_readable != NULL) {
         int status = -1;
-        char *plain = keep(self, demangle(name, NULL, NULL, &status));
+        char *plain = keep(self, make_readable(name, NULL, NULL, &status));
         if (status == 0 && plain != NULL) {
             frame->symbol = frame->function;
             frame->function = plain;

@@ -25,6 +25,10 @@ typedef struct symbol_frame {
 
 typedef struct symbolizer symbolizer;
 
+/* symbolize_load() finds libdw and what reads C++ names, which takes the dynamic loader's lock: any thread, with no lock of ours
+ * held. Afterwards symbolize_open() does not take it; without it, C++ names stay as the compiler writes them. */
+void symbolize_load(void);
+
 /* symbolize_open() looks at the modules that are loaded now; NULL when there is no memory. */
 symbolizer *symbolize_open(void);
 

@@ -249,6 +249,7 @@ bool tracker_insert(const void *resource, const void *owner, const tracker_recor
     fresh->holds_lost = false;
     fresh->epoch = tracker_epoch();
     fresh->reported = false;
+    fresh->guard = 0;
     fresh->generation = tracker_generation();
     fresh->next = *head;
     *head = index;
@@ -400,6 +401,17 @@ bool tracker_find(const void *resource, tracker_record *record) {
     uint32_t index = self->bucket_count == 0 ? 0 : *find_link(self, key);
     if (index != 0) {
         *record = *record_at(self, index);
+    }
+    pthread_mutex_unlock(&self->lock);
+    return index != 0;
+}
+
+bool tracker_set_guard(const void *resource, uint32_t guard) {
+    uintptr_t key = ~(uintptr_t)resource;
+    shard *self = lock_shard(key);
+    uint32_t index = self->bucket_count == 0 ? 0 : *find_link(self, key);
+    if (index != 0) {
+        record_at(self, index)->guard = guard;
     }
     pthread_mutex_unlock(&self->lock);
     return index != 0;

@@ -94,6 +94,7 @@ typedef struct tracker_record {
     uint16_t generation; /* how many forks lie between the process that began and the one that allocated this */
     bool reported;       /* a text report at finalization has named it */
     bool holds_lost;     /* there was no room for one */
+    uint32_t guard;      /* see guard.h: bytes before the guarded ones, plus 1; 0: none are */
 } tracker_record;
 
 typedef struct tracker_closed {
@@ -133,6 +134,8 @@ bool tracker_record_access(const void *resource, const tracker_access *access, u
  * the record's holds. 0: an access like any other. */
 bool tracker_record_references(const void *resource, const tracker_access *access, hold_kind kind, uint64_t references,
                                uint32_t target, uint64_t random);
+/* Sets the record's guard; false if the resource is not tracked. */
+bool tracker_set_guard(const void *resource, uint32_t guard);
 
 /* The live record of a resource, copied; false if there is none. The same for the newest closing of that address. */
 bool tracker_find(const void *resource, tracker_record *record);

@@ -310,6 +310,49 @@ static void a_file_appears_whole_with_the_process_id_in_its_name(void **state) {
     report_fini(&self);
 }
 
+static void files_are_numbered_where_the_path_asks_for_it(void **state) {
+    (void)state;
+    char path[REPORT_PATH_BYTES];
+    char wanted[128];
+    char directory[] = "/tmp/poolbuf-test-XXXXXX";
+    char pattern[128];
+    assert_non_null(mkdtemp(directory));
+    report self = made("simple");
+    finish(&self);
+    snprintf(pattern, sizeof pattern, "%s/%%n-of-%%n-%%%%n.txt", directory);
+    for (int i = 1; i <= 3; i++) {
+        snprintf(wanted, sizeof wanted, "%s/%d-of-%d-%%n.txt", directory, i, i);
+        assert_true(report_write_file(&self, pattern, path));
+        assert_string_equal(path, wanted);
+        unlink(path);
+    }
+    assert_int_equal(rmdir(directory), 0);
+    report_fini(&self);
+}
+
+static void a_live_report_accuses_nobody(void **state) {
+    (void)state;
+    static const char *const REASONS[] = {"on request", "interval", "signal 12", "signal 12, 3 times"};
+    for (size_t i = 0; i < sizeof REASONS / sizeof REASONS[0]; i++) {
+        char *text = NULL;
+        size_t length = 0;
+        report self = made("paranoid");
+        self.reason = REASONS[i];
+        self.sampling_interval = 1;
+        self.exact = (report_exact){true, 3, 300, 1000}; /* released between the count and the list */
+        finish(&self);
+        FILE *out = open_memstream(&text, &length);
+        report_write_text(&self, out);
+        fclose(out);
+        assert_non_null(strstr(text, "3 tracked and alive; "));
+        assert_non_null(strstr(text, REASONS[i]));
+        assert_null(strstr(text, "LEAK:"));
+        assert_null(strstr(text, "before the level was raised"));
+        free(text);
+        report_fini(&self);
+    }
+}
+
 static void an_unwritable_path_is_one_line_and_no_file(void **state) {
     (void)state;
     char path[REPORT_PATH_BYTES];
@@ -333,6 +376,8 @@ int main(void) {
         cmocka_unit_test_setup(suppressed_limited_expired_and_unused, start_empty),
         cmocka_unit_test_setup(names_cannot_write_control_bytes_to_a_terminal, start_empty),
         cmocka_unit_test_setup(a_file_appears_whole_with_the_process_id_in_its_name, start_empty),
+        cmocka_unit_test_setup(files_are_numbered_where_the_path_asks_for_it, start_empty),
+        cmocka_unit_test_setup(a_live_report_accuses_nobody, start_empty),
         cmocka_unit_test_setup(an_unwritable_path_is_one_line_and_no_file, start_empty),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

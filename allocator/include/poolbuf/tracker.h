@@ -32,10 +32,12 @@ typedef enum poolbuf_access {
 
 /* What a caller must not do, and did. */
 typedef enum poolbuf_misuse {
-    POOLBUF_MISUSE_OVER_RELEASE,      /* release of a buffer whose last reference is gone */
-    POOLBUF_MISUSE_USE_AFTER_RELEASE, /* any other call on such a buffer */
-    POOLBUF_MISUSE_FOREIGN_POINTER,   /* not a handle of this library, or one that has been overwritten */
-    POOLBUF_MISUSE_OVERFLOW           /* more than 2^30 references */
+    POOLBUF_MISUSE_OVER_RELEASE,       /* release of a buffer whose last reference is gone */
+    POOLBUF_MISUSE_USE_AFTER_RELEASE,  /* any other call on such a buffer */
+    POOLBUF_MISUSE_FOREIGN_POINTER,    /* not a handle of this library, or one that has been overwritten */
+    POOLBUF_MISUSE_OVERFLOW,           /* more than 2^30 references */
+    POOLBUF_MISUSE_OVERRUN,            /* bytes behind the capacity have changed; only a tracker finds this out */
+    POOLBUF_MISUSE_WRITE_AFTER_RELEASE /* bytes of a dead buffer have changed; likewise */
 } poolbuf_misuse;
 
 typedef struct poolbuf_tracker {
@@ -69,6 +71,15 @@ typedef struct poolbuf_tracker {
      * too. */
     void (*referenced)(const poolbuf *buffer, poolbuf_access access, uint32_t references, bool by_slice,
                        const char *hint);
+
+    /* After released(): the buffer is dead, and its memory is about to go back to the pool. True: both stay out of use, and the
+     * bytes are the tracker's, until poolbuf_tracker_give_back(). Not asked of huge and unpooled buffers, of those that a
+     * checker watches, nor of those without memory of their own. A struct_size that ends before this field is legal. */
+    bool (*withhold)(poolbuf *buffer, poolbuf_allocator *allocator, uint8_t *memory, size_t size);
+
+    /* Everything of an allocator that is withheld has to be given back before this returns; NULL: of all of them. Called
+     * before an allocator is destroyed or purged, when it has no memory left, and when another tracker is registered. */
+    void (*surrender)(poolbuf_allocator *allocator);
 } poolbuf_tracker;
 
 /* poolbuf_tracker_register() installs the tracker.
@@ -90,6 +101,25 @@ POOLBUF_API void poolbuf_tracker_reset_sampling(void);
  *   threads  any.
  *   cost     a lock and one store for each allocator that the thread uses; each then takes the slow path once. */
 POOLBUF_API void poolbuf_tracker_reset_thread(void);
+
+/* poolbuf_tracker_give_back() ends what withhold() began: the buffer's memory goes back to the pool.
+ *   buffer   one that is withheld; its bytes may be anything.
+ *   errors   none.
+ *   threads  any, with no lock held that a callback takes.
+ *   cost     as the slow path of a release. */
+POOLBUF_API void poolbuf_tracker_give_back(poolbuf *buffer);
+
+/* poolbuf_tracker_slack() tells which bytes of a buffer's memory lie behind its capacity, and are nobody's.
+ *   slack      set where there are some, to the first one, which is at index poolbuf_capacity(). They may be written to, unless
+ *   reachable  is set to true: slices that were made before the capacity shrank may still show them.
+ *   returns    how many, until the capacity changes; 0 also where a checker watches them.
+ *   threads    whoever may change the buffer's capacity. */
+POOLBUF_API size_t poolbuf_tracker_slack(const poolbuf *buffer, uint8_t **slack, bool *reachable);
+
+/* poolbuf_tracker_raise() reports a misuse that the tracker has found: it is counted, misuse() is called, and the process aborts
+ * unless POOLBUF_MISUSE=count.
+ *   threads  any, with no lock held that a callback takes. */
+POOLBUF_API void poolbuf_tracker_raise(const poolbuf *buffer, poolbuf_misuse misuse);
 
 /* poolbuf_live_totals() adds up all allocators: the exact figures beside a sampled report.
  *   buffers    buffers alive.

@@ -1,0 +1,182 @@
+/* Unit tests of withhold.c: buffers that the tracker keeps back, and the bytes behind a capacity. */
+#include "unit.h"
+
+#include <valgrind/valgrind.h>
+
+#include "allocator.h"
+#include "poison.h"
+#include "tracker.h"
+
+enum {
+    KEPT_MAX = 8
+};
+
+static struct {
+    poolbuf *kept[KEPT_MAX];
+    unsigned kept_count, asked, surrenders;
+    size_t size;
+    bool want;
+} seen;
+
+static uint32_t next_gap(void) {
+    return 1;
+}
+
+static bool allocated(poolbuf *buffer, poolbuf_allocator *owner, size_t capacity) {
+    (void)buffer, (void)owner, (void)capacity;
+    return true;
+}
+
+static bool keep(poolbuf *buffer, poolbuf_allocator *owner, uint8_t *memory, size_t size) {
+    assert_non_null(owner);
+    assert_int_equal(poolbuf_ref_count(buffer), 0);
+    seen.asked++;
+    seen.size = size;
+    memset(memory, 0xdb, size); /* all of it is ours */
+    if (seen.want && seen.kept_count < KEPT_MAX) {
+        seen.kept[seen.kept_count++] = buffer;
+        return true;
+    }
+    return false;
+}
+
+static void surrender(poolbuf_allocator *owner) {
+    (void)owner;
+    seen.surrenders++;
+    while (seen.kept_count > 0) {
+        poolbuf_tracker_give_back(seen.kept[--seen.kept_count]);
+    }
+}
+
+static const poolbuf_tracker tracker = {
+    .struct_size = sizeof tracker,
+    .next_gap = next_gap,
+    .allocated = allocated,
+    .withhold = keep,
+    .surrender = surrender,
+};
+
+static poolbuf_allocator *allocator;
+
+static int set_up(void **state) {
+    (void)state;
+    memset(&seen, 0, sizeof seen);
+    seen.want = true;
+    poison_asan_ignored = true; /* where a checker watches there is nothing to withhold */
+    UNIT_OK(poolbuf_tracker_register(&tracker));
+    return poolbuf_allocator_create(NULL, &allocator) == POOLBUF_OK ? 0 : -1;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    poolbuf_status status = poolbuf_allocator_destroy(allocator);
+    UNIT_OK(poolbuf_tracker_register(NULL));
+    poison_asan_ignored = false;
+    return status == POOLBUF_OK && seen.kept_count == 0 ? 0 : -1;
+}
+
+static void what_is_withheld_is_neither_alive_nor_handed_out(void **state) {
+    (void)state;
+    poolbuf *first = poolbuf_allocate(allocator, 64, 64);
+    assert_true(poolbuf_release(first));
+    assert_int_equal(seen.kept_count, 1);
+    assert_int_equal(seen.size, 64);
+    assert_int_equal(unit_metrics(allocator).live_buffers, 0);
+    assert_int_equal(unit_metrics(allocator).live_bytes, 0);
+    assert_true(unit_metrics(allocator).cached_buffers >= 1);
+    poolbuf *second = poolbuf_allocate(allocator, 64, 64);
+    assert_ptr_not_equal(second, first);
+    assert_int_equal(unit_metrics(allocator).live_buffers, 1);
+    seen.want = false;
+    assert_true(poolbuf_release(second));
+    poolbuf_tracker_give_back(seen.kept[--seen.kept_count]);
+    poolbuf *third = poolbuf_allocate(allocator, 64, 64);
+    assert_ptr_equal(third, first); /* the newest one in the cache */
+    assert_int_equal(unit_metrics(allocator).live_buffers, 1);
+    assert_true(poolbuf_release(third));
+}
+
+static void a_tracker_may_decline(void **state) {
+    (void)state;
+    seen.want = false;
+    poolbuf *first = poolbuf_allocate(allocator, 64, 64);
+    assert_true(poolbuf_release(first));
+    assert_int_equal(seen.asked, 1);
+    poolbuf *second = poolbuf_allocate(allocator, 64, 64);
+    assert_ptr_equal(second, first);
+    assert_true(poolbuf_release(second));
+}
+
+static void destroying_and_purging_ask_for_it_back(void **state) {
+    (void)state;
+    assert_true(poolbuf_release(poolbuf_allocate(allocator, 64, 64)));
+    (void)poolbuf_allocator_purge(allocator);
+    assert_int_equal(seen.surrenders, 1);
+    assert_int_equal(seen.kept_count, 0);
+    assert_true(poolbuf_release(poolbuf_allocate(allocator, 64, 64)));
+    assert_int_equal(seen.kept_count, 1); /* tear_down() destroys */
+}
+
+static void another_tracker_does_not_inherit_it(void **state) {
+    (void)state;
+    assert_true(poolbuf_release(poolbuf_allocate(allocator, 64, 64)));
+    UNIT_OK(poolbuf_tracker_register(NULL));
+    assert_int_equal(seen.kept_count, 0);
+    assert_int_equal(seen.surrenders, 1);
+}
+
+static void huge_buffers_and_composites_are_not_offered(void **state) {
+    (void)state;
+    assert_true(poolbuf_release(poolbuf_allocate(allocator, (size_t)5 << 20, (size_t)5 << 20)));
+    assert_true(poolbuf_release(poolbuf_allocate_composite(allocator, 4)));
+    assert_int_equal(seen.asked, 0);
+}
+
+static void an_older_tracker_is_served_and_not_asked(void **state) {
+    (void)state;
+    poolbuf_tracker older = tracker;
+    older.struct_size = offsetof(poolbuf_tracker, withhold);
+    UNIT_OK(poolbuf_tracker_register(&older));
+    assert_true(poolbuf_release(poolbuf_allocate(allocator, 64, 64)));
+    assert_int_equal(seen.asked, 0);
+    UNIT_OK(poolbuf_tracker_register(NULL));
+}
+
+static void the_slack_follows_the_capacity(void **state) {
+    (void)state;
+    uint8_t *slack = NULL;
+    bool reachable = true;
+    poolbuf *b = poolbuf_allocate(allocator, 100, 1000);
+    assert_int_equal(poolbuf_tracker_slack(b, &slack, &reachable), 12);
+    assert_ptr_equal(slack, poolbuf_memory(b) + 100);
+    assert_false(reachable);
+    UNIT_OK(poolbuf_set_capacity(b, 112));
+    assert_int_equal(poolbuf_tracker_slack(b, &slack, &reachable), 0);
+    poolbuf *slice = poolbuf_retained_slice(b, 0, 112);
+    UNIT_OK(poolbuf_set_capacity(b, 110));
+    assert_int_equal(poolbuf_tracker_slack(b, &slack, &reachable), 2);
+    assert_true(reachable);
+    assert_int_equal(poolbuf_tracker_slack(slice, &slack, &reachable), 0);
+    assert_true(poolbuf_release(slice));
+    assert_int_equal(poolbuf_tracker_slack(b, &slack, &reachable), 2);
+    assert_false(reachable);
+    assert_true(poolbuf_release(b));
+}
+
+#define WITHHOLD_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        WITHHOLD_TEST(what_is_withheld_is_neither_alive_nor_handed_out),
+        WITHHOLD_TEST(a_tracker_may_decline),
+        WITHHOLD_TEST(destroying_and_purging_ask_for_it_back),
+        WITHHOLD_TEST(another_tracker_does_not_inherit_it),
+        WITHHOLD_TEST(huge_buffers_and_composites_are_not_offered),
+        WITHHOLD_TEST(an_older_tracker_is_served_and_not_asked),
+        WITHHOLD_TEST(the_slack_follows_the_capacity),
+    };
+    if (RUNNING_ON_VALGRIND) {
+        return 0; /* Memcheck sees to it */
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

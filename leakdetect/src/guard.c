@@ -1,0 +1,123 @@
+/* Patterns and the queue of guard.h. */
+#include "guard.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "memory.h"
+
+typedef struct entry {
+    uintptr_t resource; /* complemented, as are the next two; 0: it has left before its turn */
+    uintptr_t owner;
+    uintptr_t memory;
+    size_t size;
+    tracker_closed closed;
+} entry;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static quarantine_doors doors; /* fixed at start-up, as is the next */
+static uint64_t limit;
+static entry *entries; /* a ring; guarded by lock, as are the next three */
+static uint64_t first; /* the oldest entry's number, whose place is that modulo QUARANTINE_ENTRIES */
+static uint64_t next;  /* the number of the next one */
+static uint64_t held;  /* bytes, and QUARANTINE_ENTRY_COST for each */
+
+size_t guard_find_change(const uint8_t *bytes, size_t size, uint8_t pattern) {
+    /* Equal to itself one byte on: all bytes are the first one. */
+    if (size == 0 || (bytes[0] == pattern && memcmp(bytes, bytes + 1, size - 1) == 0)) {
+        return size;
+    }
+    size_t at = 0;
+    while (at < size && bytes[at] == pattern) {
+        at++;
+    }
+    return at;
+}
+
+static void fork_prepare(void) {
+    (void)pthread_mutex_lock(&lock);
+}
+
+static void fork_done(void) {
+    (void)pthread_mutex_unlock(&lock);
+}
+
+void quarantine_start(const quarantine_doors *doors_to_use, uint64_t limit_to_use) {
+    static bool handlers_installed;
+    if (!handlers_installed) {
+        handlers_installed = true;
+        (void)pthread_atfork(fork_prepare, fork_done, fork_done);
+    }
+    doors = *doors_to_use;
+    limit = limit_to_use;
+}
+
+static uint64_t cost_of(size_t size) {
+    return size + QUARANTINE_ENTRY_COST;
+}
+
+static void leave_locked(entry *slot, entry *left) {
+    *left = *slot;
+    slot->resource = 0;
+    held -= cost_of(left->size);
+}
+
+/* Places of those that left before their turn are free once they are the oldest. */
+static void skip_gone_locked(void) {
+    while (first != next && entries[first % QUARANTINE_ENTRIES].resource == 0) {
+        first++;
+    }
+}
+
+static void check_and_give_back(const entry *left) {
+    const uint8_t *memory = (const uint8_t *)~left->memory;
+    size_t changed = guard_find_change(memory, left->size, GUARD_POISON_BYTE);
+    if (changed != left->size) {
+        doors.changed((const void *)~left->resource, changed, left->size, &left->closed);
+    }
+    doors.give_back((void *)~left->resource);
+}
+
+bool quarantine_take(void *resource, const void *owner, uint8_t *memory, size_t size, const tracker_closed *closed) {
+    if (cost_of(size) > limit) {
+        return false;
+    }
+    memset(memory, GUARD_POISON_BYTE, size);
+    const entry fresh = {~(uintptr_t)resource, ~(uintptr_t)owner, ~(uintptr_t)memory, size, *closed};
+    entry left;
+    (void)pthread_mutex_lock(&lock);
+    if (entries == NULL) {
+        entries = memory_map(QUARANTINE_ENTRIES * sizeof *entries);
+    }
+    if (entries == NULL) {
+        (void)pthread_mutex_unlock(&lock);
+        return false;
+    }
+    for (skip_gone_locked(); held + cost_of(size) > limit || next - first == QUARANTINE_ENTRIES; skip_gone_locked()) {
+        leave_locked(&entries[first % QUARANTINE_ENTRIES], &left);
+        (void)pthread_mutex_unlock(&lock);
+        check_and_give_back(&left);
+        (void)pthread_mutex_lock(&lock);
+    }
+    entries[next++ % QUARANTINE_ENTRIES] = fresh;
+    held += cost_of(size);
+    (void)pthread_mutex_unlock(&lock);
+    return true;
+}
+
+void quarantine_surrender(const void *owner) {
+    (void)pthread_mutex_lock(&lock);
+    uint64_t end = next; /* what comes in meanwhile is not asked for */
+    for (uint64_t number = first; number < end; number++) {
+        number = number < first ? first : number; /* others have left meanwhile */
+        entry *slot = number < end ? &entries[number % QUARANTINE_ENTRIES] : NULL;
+        if (slot != NULL && slot->resource != 0 && (owner == NULL || slot->owner == ~(uintptr_t)owner)) {
+            entry left;
+            leave_locked(slot, &left);
+            (void)pthread_mutex_unlock(&lock);
+            check_and_give_back(&left);
+            (void)pthread_mutex_lock(&lock);
+        }
+    }
+    (void)pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,254 @@
+/* The handler, the thread and the names of signals; see trigger.h. */
+#include "trigger.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "detector.h"
+#include "message.h"
+
+#define STACK_BYTES  ((size_t)1 << 19) /* mapped, not resident; it must hold the program's thread-local storage too */
+#define EXIT_SECONDS 30                /* what the end of the process waits for a report that is being written */
+#define THREAD_NAME  "poolbuf-leaks"
+
+_Atomic bool trigger_lacks_thread;
+
+static pthread_mutex_t lifecycle_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_t thread; /* guarded by lifecycle_lock, as are the next two */
+static bool running;
+static bool ended; /* the process exits: no more starts */
+
+static sem_t wake;                /* posted by the handler, and by whoever stops the thread */
+static _Atomic uint32_t requests; /* signals since the last report of one */
+static _Atomic bool stopping;
+static int signal_now; /* the next two are fixed before the thread starts */
+static uint32_t interval_ms;
+
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a signal handler may add to an atomic number");
+
+/* --- names ---------------------------------------------------------------------------------------------------------- */
+
+typedef struct signal_name {
+    const char *name;
+    int number;
+} signal_name;
+
+static const signal_name NAMES[] = {
+    {"HUP", SIGHUP},   {"INT", SIGINT},       {"QUIT", SIGQUIT}, {"USR1", SIGUSR1}, {"USR2", SIGUSR2},
+    {"PIPE", SIGPIPE}, {"ALRM", SIGALRM},     {"TERM", SIGTERM}, {"CHLD", SIGCHLD}, {"CONT", SIGCONT},
+    {"TSTP", SIGTSTP}, {"TTIN", SIGTTIN},     {"TTOU", SIGTTOU}, {"URG", SIGURG},   {"XCPU", SIGXCPU},
+    {"XFSZ", SIGXFSZ}, {"VTALRM", SIGVTALRM}, {"PROF", SIGPROF}, {"IO", SIGIO},     {"POLL", SIGPOLL},
+    {"PWR", SIGPWR},   {"WINCH", SIGWINCH},
+};
+
+static bool is_permitted(long number) {
+    bool permitted = number >= SIGRTMIN && number <= SIGRTMAX;
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        permitted = permitted || number == NAMES[i].number;
+    }
+    return permitted;
+}
+
+/* A whole text of digits, below 1,000. */
+static bool parse_digits(const char *text, long *number) {
+    size_t length = strlen(text);
+    if (length == 0 || length > 3 || strspn(text, "0123456789") != length) {
+        return false;
+    }
+    *number = strtol(text, NULL, 10);
+    return true;
+}
+
+static bool parse_real_time(const char *text, long *number) {
+    bool from_least = strncasecmp(text, "RTMIN", 5) == 0;
+    long offset = 0;
+    if (!from_least && strncasecmp(text, "RTMAX", 5) != 0) {
+        return false;
+    }
+    if (text[5] != '\0' && (text[5] != (from_least ? '+' : '-') || !parse_digits(text + 6, &offset))) {
+        return false;
+    }
+    *number = from_least ? SIGRTMIN + offset : SIGRTMAX - offset;
+    return *number >= SIGRTMIN && *number <= SIGRTMAX;
+}
+
+bool trigger_parse_signal(const char *text, int *number) {
+    long found = 0;
+    if (strcasecmp(text, "off") == 0 || strcmp(text, "0") == 0) {
+        *number = 0;
+        return true;
+    }
+    if (!parse_digits(text, &found)) {
+        text += strncasecmp(text, "SIG", 3) == 0 ? 3 : 0;
+        for (size_t i = 0; found == 0 && i < sizeof NAMES / sizeof NAMES[0]; i++) {
+            found = strcasecmp(text, NAMES[i].name) == 0 ? NAMES[i].number : 0;
+        }
+        if (found == 0 && !parse_real_time(text, &found)) {
+            return false;
+        }
+    }
+    if (!is_permitted(found)) {
+        return false;
+    }
+    *number = (int)found;
+    return true;
+}
+
+/* --- the handler ---------------------------------------------------------------------------------------------------- */
+
+static void handle(int number) {
+    (void)number;
+    int saved_errno = errno;
+    if (atomic_fetch_add(&requests, 1) == 0) {
+        (void)sem_post(&wake);
+    }
+    errno = saved_errno;
+}
+
+static bool install(int number) {
+    struct sigaction present;
+    if (sigaction(number, NULL, &present) != 0) {
+        return false;
+    }
+    bool taken = (present.sa_flags & SA_SIGINFO) != 0 || present.sa_handler != SIG_DFL;
+    if (taken) {
+        message_print("POOLBUF_LEAK_SIGNAL: the process handles or ignores signal %d already; no reports on it",
+                      number);
+        return false;
+    }
+    struct sigaction own = {.sa_handler = handle, .sa_flags = SA_RESTART | SA_ONSTACK};
+    (void)sigemptyset(&own.sa_mask);
+    return sigaction(number, &own, NULL) == 0;
+}
+
+/* --- the thread ----------------------------------------------------------------------------------------------------- */
+
+static uint64_t now_ms(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void wait_until(uint64_t due_ms) {
+    if (interval_ms == 0) {
+        (void)sem_wait(&wake);
+        return;
+    }
+    struct timespec until = {.tv_sec = (time_t)(due_ms / 1000), .tv_nsec = (long)(due_ms % 1000) * 1000000};
+    (void)sem_clockwait(&wake, CLOCK_MONOTONIC, &until);
+}
+
+static void report_on_signal(uint32_t times) {
+    char reason[48];
+    if (times == 1) {
+        (void)snprintf(reason, sizeof reason, "signal %d", signal_now);
+    } else {
+        (void)snprintf(reason, sizeof reason, "signal %d, %u times", signal_now, times);
+    }
+    finalize_live(reason);
+}
+
+static void *run(void *unused) {
+    (void)unused;
+    uint64_t due_ms = now_ms() + interval_ms;
+    for (;;) {
+        bool last = atomic_load(&stopping); /* before the exchange, so that what was asked before the end is answered */
+        uint32_t times = atomic_exchange(&requests, 0);
+        if (times != 0) {
+            report_on_signal(times);
+        }
+        if (last) {
+            return NULL;
+        }
+        uint64_t now = now_ms();
+        if (interval_ms != 0 && now >= due_ms) {
+            finalize_live("interval");
+            due_ms +=
+                (1 + (now - due_ms) / interval_ms) * interval_ms; /* what a slow report missed is not made up for */
+        }
+        /* Whoever asked since the exchange has posted. */
+        wait_until(due_ms);
+    }
+}
+
+static int create_thread(void) {
+    sigset_t all;
+    sigset_t before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_t attributes;
+    (void)pthread_attr_init(&attributes);
+    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    int error = pthread_create(&thread, &attributes, run, NULL);
+    if (error == EINVAL) { /* the program's thread-local storage leaves no room in a stack of that size */
+        error = pthread_create(&thread, NULL, run, NULL);
+    }
+    (void)pthread_attr_destroy(&attributes);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error == 0) {
+        (void)pthread_setname_np(thread, THREAD_NAME);
+    }
+    return error;
+}
+
+/* Where the system gives no thread, the next tracked resource tries again. */
+static void start_thread(void) {
+    (void)pthread_mutex_lock(&lifecycle_lock);
+    if (!running && !ended) {
+        running = create_thread() == 0;
+        atomic_store(&trigger_lacks_thread, !running);
+    }
+    (void)pthread_mutex_unlock(&lifecycle_lock);
+}
+
+void trigger_revive_slow(void) {
+    int saved_errno = errno;
+    start_thread();
+    errno = saved_errno;
+}
+
+static void fork_child(void) {
+    (void)pthread_mutex_init(&lifecycle_lock, NULL);
+    (void)sem_init(&wake, 0, 0);
+    running = false;
+    atomic_store(&trigger_lacks_thread, !ended);
+}
+
+void trigger_start(int signal_number, uint32_t interval_s) {
+    (void)sem_init(&wake, 0, 0);
+    interval_ms = interval_s * 1000;
+    signal_now = signal_number;
+    if (signal_number != 0 && !install(signal_number)) {
+        signal_now = 0;
+    }
+    if (signal_now != 0 || interval_s != 0) {
+        (void)pthread_atfork(NULL, NULL, fork_child);
+        start_thread();
+    }
+}
+
+bool trigger_stop(void) {
+    bool gone = true;
+    (void)pthread_mutex_lock(&lifecycle_lock);
+    ended = true;
+    atomic_store(&trigger_lacks_thread, false);
+    if (running) {
+        atomic_store(&stopping, true);
+        (void)sem_post(&wake);
+        struct timespec until = {0};
+        (void)clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += EXIT_SECONDS;
+        gone = pthread_timedjoin_np(thread, NULL, &until) == 0;
+        running = !gone;
+    }
+    (void)pthread_mutex_unlock(&lifecycle_lock);
+    return gone;
+}

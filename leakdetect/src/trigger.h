@@ -1,0 +1,47 @@
+/* Reports while the program runs: on a signal (POOLBUF_LEAK_SIGNAL) and on an interval (POOLBUF_LEAK_INTERVAL_S).
+ *
+ *     signal -> handler: count, wake -> the detector's thread -> finalize_live()
+ *     clock  --------------------------------^
+ *
+ * The handler adds one to a counter and posts a semaphore, both of which a handler may do; a descriptor would be closed by a
+ * program that closes what it does not know, and then belong to somebody else. Signals that come while a report is being
+ * written are one report, with their number in it: none is lost (G1).
+ *
+ * The thread exists where one of the two options asks for it. It has every signal blocked, so that the program's signals go
+ * to the program's threads. A forked child has none; the first tracked resource that it opens or closes starts one
+ * (G2), which then answers what was asked meanwhile. It is joined at exit.
+ *
+ * Lock: lifecycle, a leaf, whoever starts or stops the thread. The child makes it anew. */
+#ifndef LEAKDETECT_TRIGGER_H
+#define LEAKDETECT_TRIGGER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* trigger_parse_signal() reads what POOLBUF_LEAK_SIGNAL says: off, a name with or without SIG, in any case, RTMIN+n or
+ * RTMAX-n, or a number.
+ *   number   set on success only; 0: off.
+ *   returns  false for what is no signal, or one whose default action nobody can or should take away: those of faults, ABRT,
+ *            KILL and STOP. */
+bool trigger_parse_signal(const char *text, int *number);
+
+/* trigger_start() installs the handler and starts the thread; once, when the library is loaded.
+ *   signal_number  0: none. One that the process handles or ignores already is left alone, which one line says.
+ *   interval_s     0: no reports by the clock. */
+void trigger_start(int signal_number, uint32_t interval_s);
+
+/* trigger_revive() starts the thread that a forked child lacks; with no lock held. */
+extern _Atomic bool trigger_lacks_thread; /* relaxed: seen late, the thread starts late */
+void trigger_revive_slow(void);
+static inline void trigger_revive(void) {
+    if (__builtin_expect(atomic_load_explicit(&trigger_lacks_thread, memory_order_relaxed), 0)) {
+        trigger_revive_slow();
+    }
+}
+
+/* trigger_stop() ends the thread for good, after the report that it is writing.
+ *   returns  false if it did not end within half a minute; then it may hold the report lock for ever. */
+bool trigger_stop(void);
+
+#endif

@@ -1,0 +1,80 @@
+/* Asks for reports by a signal, or waits for those of an interval, while it holds three buffers; then releases all of them.
+ *
+ *   signalled once SIGNAL FILE       one signal; goes on when FILE has something in it
+ *   signalled burst SIGNAL TIMES     so many signals, one after the other; goes on at once
+ *   signalled child SIGNAL FILE      the same as once, by a child of a fork, FILE having its process id for %
+ *   signalled wait FILE              no signal; goes on when FILE has something in it */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <poolbuf/poolbuf.h>
+
+#define OWN_FRAME __attribute__((noinline))
+
+static poolbuf *held[3];
+
+OWN_FRAME static void hold(void) {
+    for (size_t i = 0; i < 3; i++) {
+        held[i] = poolbuf_allocate(NULL, 100, 100);
+        if (held[i] == NULL) {
+            exit(1);
+        }
+    }
+}
+
+static void let_go(void) {
+    for (size_t i = 0; i < 3; i++) {
+        poolbuf_release(held[i]);
+    }
+}
+
+/* Half a minute at most; whoever tests sees then that there is no report. */
+static void wait_for(const char *path) {
+    struct stat found;
+    for (int i = 0; i < 3000 && (stat(path, &found) != 0 || found.st_size == 0); i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+}
+
+static int be_child(int number, const char *pattern) {
+    char path[512];
+    size_t before = strcspn(pattern, "%");
+    hold();
+    snprintf(path, sizeof path, "%.*s%ld%s", (int)before, pattern, (long)getpid(), pattern + before + 1);
+    raise(number);
+    wait_for(path);
+    let_go();
+    return 0;
+}
+
+int main(int count, char **arguments) {
+    const char *mode = count > 2 ? arguments[1] : "";
+    int number = (int)strtol(count > 2 ? arguments[2] : "", NULL, 10);
+    if (strcmp(mode, "child") == 0) {
+        pid_t child = fork();
+        int status = 1;
+        if (child == 0) {
+            return be_child(number, arguments[3]);
+        }
+        return waitpid(child, &status, 0) == child ? status : 1;
+    }
+    hold();
+    if (strcmp(mode, "once") == 0) {
+        raise(number);
+        wait_for(arguments[3]);
+    } else if (strcmp(mode, "burst") == 0) {
+        for (int i = 0; i < (int)strtol(arguments[3], NULL, 10); i++) {
+            raise(number);
+        }
+    } else {
+        wait_for(arguments[2]);
+    }
+    let_go();
+    return 0;
+}

@@ -1,0 +1,193 @@
+/* Unit tests of guard.c: the pattern's check and the quarantine, with memory and callbacks of their own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <string.h>
+
+#include "guard.h"
+
+enum {
+    SLOTS = 100,
+    SLOT_BYTES = 1000,
+    LIMIT = 10 * (SLOT_BYTES + QUARANTINE_ENTRY_COST)
+};
+
+static uint8_t memory[SLOTS][SLOT_BYTES];
+static int owners[2];
+static unsigned given[SLOTS * 2], given_count, changes;
+static size_t changed_offset;
+static tracker_closed changed_closed;
+static const tracker_closed CLOSED = {.allocation_stack = 11, .close_stack = 12, .thread_id = 13};
+
+static void give_back(void *resource) {
+    given[given_count++] = (unsigned)((uint8_t(*)[SLOT_BYTES])resource - memory);
+}
+
+static void changed(const void *resource, size_t offset, size_t size, const tracker_closed *closed) {
+    (void)resource;
+    assert_true(offset < size);
+    changes++;
+    changed_offset = offset;
+    changed_closed = *closed;
+}
+
+static int start(void **state) {
+    (void)state;
+    given_count = changes = 0;
+    quarantine_start(&(const quarantine_doors){.give_back = give_back, .changed = changed}, LIMIT);
+    return 0;
+}
+
+static int finish(void **state) {
+    (void)state;
+    quarantine_surrender(NULL);
+    return 0;
+}
+
+static bool take(unsigned slot, unsigned owner) {
+    return quarantine_take(memory[slot], &owners[owner], memory[slot], SLOT_BYTES, &CLOSED);
+}
+
+static void the_first_changed_byte_is_found_wherever_it_is(void **state) {
+    (void)state;
+    uint8_t bytes[70];
+    for (size_t size = 0; size <= sizeof bytes; size++) {
+        memset(bytes, GUARD_CANARY_BYTE, sizeof bytes);
+        assert_int_equal(guard_find_change(bytes, size, GUARD_CANARY_BYTE), size);
+        assert_int_equal(guard_find_change(bytes, size, GUARD_POISON_BYTE), 0);
+        for (size_t at = size; at-- > 0;) {
+            bytes[at] ^= 1; /* and those behind it are changed already */
+            assert_int_equal(guard_find_change(bytes, size, GUARD_CANARY_BYTE), at);
+        }
+    }
+}
+
+static void the_oldest_leave_first_and_the_limit_is_kept(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < SLOTS; i++) {
+        assert_true(take(i, 0));
+        assert_int_equal(memory[i][SLOT_BYTES - 1], GUARD_POISON_BYTE);
+        assert_int_equal(given_count, i < 10 ? 0 : i - 9);
+    }
+    for (unsigned i = 0; i < given_count; i++) {
+        assert_int_equal(given[i], i);
+    }
+    assert_int_equal(changes, 0);
+}
+
+static void what_is_larger_than_the_limit_is_not_taken(void **state) {
+    (void)state;
+    size_t most = LIMIT - QUARANTINE_ENTRY_COST;
+    assert_true(take(0, 0));
+    memory[1][0] = 7;
+    assert_false(quarantine_take(memory[1], &owners[0], memory[1], most + 1, &CLOSED));
+    assert_int_equal(memory[1][0], 7);
+    assert_int_equal(given_count, 0);
+    assert_true(quarantine_take(memory[1], &owners[0], memory[1], most, &CLOSED));
+    assert_int_equal(given_count, 1);
+}
+
+static void a_limit_of_none_takes_nothing(void **state) {
+    (void)state;
+    quarantine_start(&(const quarantine_doors){.give_back = give_back, .changed = changed}, 0);
+    assert_false(quarantine_take(memory[0], &owners[0], memory[0], 0, &CLOSED));
+}
+
+static void a_changed_byte_is_told_with_its_stacks(void **state) {
+    (void)state;
+    assert_true(take(0, 0));
+    assert_true(take(1, 0));
+    memory[0][SLOT_BYTES - 1] = 0;
+    quarantine_surrender(NULL);
+    assert_int_equal(changes, 1);
+    assert_int_equal(changed_offset, SLOT_BYTES - 1);
+    assert_int_equal(changed_closed.allocation_stack, 11);
+    assert_int_equal(changed_closed.close_stack, 12);
+    assert_int_equal(given_count, 2);
+}
+
+static void an_owner_gets_its_own_back_and_room_is_made(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 10; i++) {
+        assert_true(take(i, i % 2));
+    }
+    quarantine_surrender(&owners[1]);
+    assert_int_equal(given_count, 5);
+    for (unsigned i = 0; i < 5; i++) {
+        assert_int_equal(given[i], 2 * i + 1);
+    }
+    for (unsigned i = 10; i < 15; i++) {
+        assert_true(take(i, 0));
+    }
+    assert_int_equal(given_count, 5);
+    assert_true(take(15, 0)); /* the oldest that is still there */
+    assert_int_equal(given_count, 6);
+    assert_int_equal(given[5], 0);
+}
+
+static _Atomic unsigned returned;
+
+static void count_given(void *resource) {
+    (void)resource;
+    returned++;
+}
+
+static void the_queue_goes_round_and_holds_so_many_entries(void **state) {
+    (void)state;
+    returned = 0;
+    quarantine_start(&(const quarantine_doors){.give_back = count_given, .changed = changed}, UINT64_MAX);
+    for (unsigned i = 0; i < QUARANTINE_ENTRIES + SLOTS; i++) {
+        assert_int_equal(returned, i < QUARANTINE_ENTRIES ? 0 : i - QUARANTINE_ENTRIES);
+        assert_true(quarantine_take(memory[i % SLOTS], &owners[0], memory[i % SLOTS], 0, &CLOSED));
+    }
+    quarantine_surrender(&owners[1]);
+    assert_int_equal(returned, SLOTS);
+    quarantine_surrender(&owners[0]);
+    assert_int_equal(returned, QUARANTINE_ENTRIES + SLOTS);
+}
+
+static void *take_and_surrender(void *argument) {
+    unsigned first = *(const unsigned *)argument;
+    for (unsigned round = 0; round < 200; round++) {
+        for (unsigned i = 0; i < 25; i++) {
+            (void)take(first + i, first / 25 % 2);
+        }
+        quarantine_surrender(&owners[first / 25 % 2]);
+    }
+    return NULL;
+}
+
+static void threads_lose_nothing(void **state) {
+    (void)state;
+    pthread_t threads[4];
+    static unsigned firsts[4] = {0, 25, 50, 75};
+    returned = 0;
+    quarantine_start(&(const quarantine_doors){.give_back = count_given, .changed = changed}, LIMIT);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, take_and_surrender, &firsts[i]), 0);
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    quarantine_surrender(NULL);
+    assert_int_equal(returned, 4 * 200 * 25);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_changed_byte_is_found_wherever_it_is),
+        cmocka_unit_test_setup_teardown(the_oldest_leave_first_and_the_limit_is_kept, start, finish),
+        cmocka_unit_test_setup_teardown(what_is_larger_than_the_limit_is_not_taken, start, finish),
+        cmocka_unit_test_setup_teardown(a_limit_of_none_takes_nothing, start, finish),
+        cmocka_unit_test_setup_teardown(a_changed_byte_is_told_with_its_stacks, start, finish),
+        cmocka_unit_test_setup_teardown(an_owner_gets_its_own_back_and_room_is_made, start, finish),
+        cmocka_unit_test_setup_teardown(the_queue_goes_round_and_holds_so_many_entries, start, finish),
+        cmocka_unit_test_setup_teardown(threads_lose_nothing, start, finish),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

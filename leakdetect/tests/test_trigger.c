@@ -1,0 +1,72 @@
+/* Unit tests of trigger.c: names of signals, and whose handler stays. What the thread does is tested in live_reports.sh. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+
+#include "trigger.h"
+
+static int number_of(const char *text) {
+    int number = -1;
+    assert_true(trigger_parse_signal(text, &number));
+    return number;
+}
+
+static void signals_are_read_by_name_and_number(void **state) {
+    (void)state;
+    assert_int_equal(number_of("off"), 0);
+    assert_int_equal(number_of("0"), 0);
+    assert_int_equal(number_of("USR2"), SIGUSR2);
+    assert_int_equal(number_of("sigusr1"), SIGUSR1);
+    assert_int_equal(number_of("SigWinch"), SIGWINCH);
+    assert_int_equal(number_of("poll"), SIGPOLL);
+    assert_int_equal(number_of("10"), 10);
+    assert_int_equal(number_of("RTMIN"), SIGRTMIN);
+    assert_int_equal(number_of("SIGRTMIN+3"), SIGRTMIN + 3);
+    assert_int_equal(number_of("rtmax-2"), SIGRTMAX - 2);
+}
+
+static void what_is_no_signal_for_a_report_is_refused(void **state) {
+    (void)state;
+    static const char *const TEXTS[] = {"",        "SIG",  "USR3",    "USR",        "USR22",  "-1",
+                                        "+10",     "10x",  "65",      "9999999999", "9",      "11",
+                                        "KILL",    "SEGV", "ABRT",    "SIGSTOP",    "RTMIN+", "RTMIN-1",
+                                        "RTMAX+1", "33",   "RTMIN+x", "RTMIN+64",   " USR2",  "RTMAX-64"};
+    for (size_t i = 0; i < sizeof TEXTS / sizeof TEXTS[0]; i++) {
+        int number = 77;
+        if (trigger_parse_signal(TEXTS[i], &number)) {
+            fail_msg("\"%s\" was taken for signal %d", TEXTS[i], number);
+        }
+        assert_int_equal(number, 77);
+    }
+}
+
+static void own_handler(int number) {
+    (void)number;
+}
+
+static void a_handler_of_the_program_stays(void **state) {
+    (void)state;
+    struct sigaction own = {.sa_handler = own_handler};
+    struct sigaction found;
+    assert_int_equal(sigaction(SIGUSR2, &own, NULL), 0);
+    trigger_start(SIGUSR2, 0);
+    assert_int_equal(sigaction(SIGUSR2, NULL, &found), 0);
+    assert_true(found.sa_handler == own_handler);
+    assert_false(trigger_lacks_thread);
+    assert_true(trigger_stop());
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(signals_are_read_by_name_and_number),
+        cmocka_unit_test(what_is_no_signal_for_a_report_is_refused),
+        cmocka_unit_test(a_handler_of_the_program_stays),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
