@@ -58,6 +58,9 @@ OPTION(LEAK_LEVEL, "POOLBUF_LEAK_LEVEL", CHOICE, "simple", "disabled|simple|adva
        "how closely buffers are watched for leaks")
 OPTION(LEAK_SAMPLING_INTERVAL, "POOLBUF_LEAK_SAMPLING_INTERVAL", COUNT, "128", "1 to 1073741824", 1, 1073741824,
        "one in so many buffers is tracked, on average, at the levels simple and advanced")
+OPTION(
+    LEAK_SAMPLING_BYTES, "POOLBUF_LEAK_SAMPLING_BYTES", BYTES, "0", "0 (by count) to 1t", 0, 1099511627776,
+    "sample by bytes instead: one sample in so many allocated, on average; larger buffers are likelier to be tracked")
 OPTION(LEAK_DENSE_START, "POOLBUF_LEAK_DENSE_START", COUNT, "4096", "0 (none) to 1073741824", 0, 1073741824,
        "a process's first so many buffers are all tracked, later ones ever fewer until the interval is met")
 OPTION(LEAK_TARGET_RECORDS, "POOLBUF_LEAK_TARGET_RECORDS", COUNT, "4", "0 to 64", 0, 64,
@@ -67,8 +70,8 @@ OPTION(LEAK_TRACK_CLOSE, "POOLBUF_LEAK_TRACK_CLOSE", FLAG, "on", "on|off", 0, 0,
        "keep the stack of a tracked buffer's last release, for reports of misuse")
 OPTION(LEAK_SCOPE_STACKS, "POOLBUF_LEAK_SCOPE_STACKS", FLAG, "off", "on|off", 0, 0,
        "scopes of tests (poolbuf/leakscope.h) keep stacks, and print where what they left was allocated")
-OPTION(LEAK_UNWINDER, "POOLBUF_LEAK_UNWINDER", CHOICE, "libunwind", "libunwind|callsite", 0, 0,
-       "how call stacks are captured")
+OPTION(LEAK_UNWINDER, "POOLBUF_LEAK_UNWINDER", CHOICE, "libunwind", "libunwind|fp|callsite", 0, 0,
+       "how call stacks are captured: fp follows frame pointers, which the program must have been compiled with")
 OPTION(LEAK_SEED, "POOLBUF_LEAK_SEED", COUNT, "0", "0 (random) to 18446744073709551614", 0, 18446744073709551614u,
        "seed of the sampler, for runs that can be repeated")
 OPTION(LEAK_REPORT, "POOLBUF_LEAK_REPORT", PATH, "",

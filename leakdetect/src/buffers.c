@@ -115,9 +115,11 @@ static bool track_sampled(poolbuf *buffer, poolbuf_allocator *allocator, size_t 
     }
     /* The allocator has drawn the next gap already, so this buffer belongs to the one before; a thread's very first
      * sample may come before a second gap. */
-    const thread_countdown *countdown = &thread_self()->buffers;
+    thread_state *self = thread_self();
+    const thread_countdown *countdown = &self->buffers;
     float weight = countdown->weight_expired > 0 ? countdown->weight_expired : countdown->weight_pending;
-    bool tracked = detector_track(buffer, allocator, capacity, buffer_type, level == LEAKDETECT_PARANOID ? 1 : weight);
+    bool tracked = detector_accept(&detector_buffers, self, capacity, &weight) &&
+                   detector_track(buffer, allocator, capacity, buffer_type, weight);
     if (tracked && level == LEAKDETECT_PARANOID) {
         renew_canaries(buffer);
     }

@@ -38,21 +38,28 @@ static uint64_t clock_ns(clockid_t clock) {
 }
 
 static void fork_prepare(void) {
+    unwind_fork_prepare();
     finalize_lock();
     scope_lock();
     tracker_lock_all();
     stack_table_lock();
 }
 
-static void fork_parent(void) {
+static void fork_unlock(void) {
     stack_table_unlock();
     tracker_unlock_all();
     scope_unlock();
     finalize_unlock();
 }
 
+static void fork_parent(void) {
+    fork_unlock();
+    unwind_fork_parent();
+}
+
 static void fork_child(void) {
-    fork_parent();
+    fork_unlock();
+    unwind_fork_child();
     tracker_next_generation();
     thread_after_fork();
     scope_after_fork();
@@ -74,7 +81,9 @@ void detector_start(const detector_settings *settings_to_use) {
     for (size_t i = 0; i < 2; i++) {
         both[i]->interval = settings.interval < 1 ? 1 : settings.interval;
         both[i]->dense_start = settings.dense_start;
+        both[i]->bytes = settings.sampling_bytes;
         atomic_store_explicit(&both[i]->seen, 0, memory_order_relaxed);
+        atomic_store_explicit(&both[i]->largest, 0, memory_order_relaxed);
     }
     unwind_configure(settings.unwinder, settings.stacks, settings.frames);
     start_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
@@ -124,6 +133,14 @@ uint32_t detector_next_gap(sampler *population, thread_countdown *countdown, thr
     }
     countdown->weight_pending = 1;
     return UINT32_MAX;
+}
+
+bool detector_accept(sampler *population, thread_state *self, uint64_t size, float *weight) {
+    if (detector_level() == LEAKDETECT_PARANOID) {
+        *weight = 1;
+        return true;
+    }
+    return sampler_accept(population, size, &self->random, weight);
 }
 
 bool detector_track(const void *resource, const void *owner, uint64_t size, uint32_t type, float weight) {

@@ -20,6 +20,7 @@ typedef struct detector_settings {
     leakdetect_level level;
     uint32_t interval;
     uint32_t dense_start;
+    uint64_t sampling_bytes; /* 0: sample by count */
     uint32_t target_records;
     uint32_t frames;
     bool track_close;
@@ -49,6 +50,9 @@ uint32_t detector_level_epoch(void); /* grows whenever the level changes */
 
 /* How many things from now the next tracked one is, at the present level; UINT32_MAX: none. */
 uint32_t detector_next_gap(sampler *population, thread_countdown *countdown, thread_state *self);
+
+/* Whether the thing at the end of a gap is tracked, and its weight, which comes in as what the gap gave. */
+bool detector_accept(sampler *population, thread_state *self, uint64_t size, float *weight);
 extern sampler detector_buffers;
 extern sampler detector_resources;
 

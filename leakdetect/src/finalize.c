@@ -93,6 +93,7 @@ static void fill_circumstances(report *self, const char *reason) {
     self->program = program_path();
     self->pid = (long)getpid();
     self->sampling_interval = level == LEAKDETECT_PARANOID ? 1 : detector_get_settings()->interval;
+    self->sampling_bytes = level == LEAKDETECT_PARANOID ? 0 : detector_get_settings()->sampling_bytes;
     self->largest_weight_buffers = sampler_largest_weight(&detector_buffers);
     self->largest_weight_resources = sampler_largest_weight(&detector_resources);
     self->missed_references = detector_missed_references();

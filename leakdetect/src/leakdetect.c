@@ -44,20 +44,27 @@ static int read_signal(void) {
 }
 
 detector_settings detector_read_options(void) {
-    detector_settings settings = {.unwinder = &unwind_libunwind};
+    enum { /* the words of POOLBUF_LEAK_UNWINDER, in their order */
+        STACKS_LIBUNWIND,
+        STACKS_FP,
+        STACKS_CALL_SITE
+    };
+    detector_settings settings = {0};
     unsigned level = LEAKDETECT_DISABLED;
-    unsigned stacks = UNWIND_FULL;
+    unsigned stacks = STACKS_LIBUNWIND;
     bool notice = true;
     (void)poolbuf_option_read_choice("POOLBUF_LEAK_LEVEL", &level);
     (void)poolbuf_option_read_choice("POOLBUF_LEAK_UNWINDER", &stacks);
     (void)poolbuf_option_read_flag("POOLBUF_LEAK_TRACK_CLOSE", &settings.track_close);
     (void)poolbuf_option_read_flag("POOLBUF_LEAK_SCOPE_STACKS", &settings.scope_stacks);
     (void)poolbuf_option_read_number("POOLBUF_LEAK_SEED", &settings.seed);
+    (void)poolbuf_option_read_number("POOLBUF_LEAK_SAMPLING_BYTES", &settings.sampling_bytes);
     (void)poolbuf_option_read_text("POOLBUF_LEAK_REPORT", &settings.report_path);
     (void)poolbuf_option_read_flag("POOLBUF_LEAK_NOTICE", &notice);
     settings.quiet = !notice;
     settings.level = (leakdetect_level)level;
-    settings.stacks = stacks == 0 ? UNWIND_FULL : UNWIND_CALL_SITE;
+    settings.stacks = stacks == STACKS_CALL_SITE ? UNWIND_CALL_SITE : UNWIND_FULL;
+    settings.unwinder = stacks == STACKS_LIBUNWIND ? &unwind_libunwind : &unwind_fp;
     settings.interval = read_number("POOLBUF_LEAK_SAMPLING_INTERVAL");
     settings.dense_start = read_number("POOLBUF_LEAK_DENSE_START");
     settings.target_records = read_number("POOLBUF_LEAK_TARGET_RECORDS");
@@ -111,7 +118,9 @@ static bool track_sampled(const void *resource, size_t size, const char *type) {
     if (--countdown->left != 0) {
         return false;
     }
-    return detector_track(resource, NULL, size, name_put(type), countdown->weight_pending);
+    float weight = countdown->weight_pending;
+    return detector_accept(&detector_resources, self, size, &weight) &&
+           detector_track(resource, NULL, size, name_put(type), weight);
 }
 
 bool leakdetect_track(const void *resource, size_t size, const char *type) {

@@ -99,6 +99,7 @@ typedef struct report {
     long pid;
     uint64_t uptime_ms;
     uint32_t sampling_interval;
+    uint64_t sampling_bytes;                                 /* 0: by count, with the interval */
     double largest_weight_buffers, largest_weight_resources; /* see estimate_total() */
     report_exact exact;
     tracker_totals tracked;

@@ -206,7 +206,11 @@ void report_write_json(const report *self, FILE *out) {
     write_member(out, "  \"program\": ", self->program);
     write_member(out, ",\n  \"command\": ", self->command);
     write_member(out, ",\n  \"level\": ", self->level);
-    fprintf(out, ",\n  \"sampling_interval\": %" PRIu32, self->sampling_interval);
+    if (self->sampling_bytes != 0) {
+        fprintf(out, ",\n  \"sampling_interval\": null,\n  \"sampling_bytes\": %" PRIu64, self->sampling_bytes);
+    } else {
+        fprintf(out, ",\n  \"sampling_interval\": %" PRIu32, self->sampling_interval);
+    }
     write_member(out, ",\n  \"reason\": ", self->reason);
     fprintf(out, ",\n  \"uptime_ms\": %" PRIu64 ",\n", self->uptime_ms);
     write_exact(out, &self->exact);

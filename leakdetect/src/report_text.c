@@ -315,7 +315,9 @@ static void write_heading(const report *self, FILE *out) {
     }
     fprintf(out, "; %s, process %ld, level %s", self->reason, self->pid, self->level);
     if (report_is_sampled(self)) {
-        fprintf(out, ", 1 in %s", grouped(self->sampling_interval));
+        bool by_bytes = self->sampling_bytes != 0;
+        fprintf(out, ", 1 in %s%s", grouped(by_bytes ? self->sampling_bytes : self->sampling_interval),
+                by_bytes ? " bytes" : "");
     }
     fputs("\n", out);
 }

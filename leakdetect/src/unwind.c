@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "message.h"
 #include "stack_table.h"
 
 enum {
@@ -29,6 +30,7 @@ static const unwinder *implementation = &unwind_libunwind;
 static unwind_kind kind = UNWIND_FULL;
 static uint32_t frame_limit = 32;
 static own_code own; /* empty: nothing is cut */
+static atomic_bool said_lonely;
 
 /* Widens the own range over the executable segments of the module that holds this very function, unless that is the
  * program itself, which the loader lists first, without a name. */
@@ -65,8 +67,16 @@ static void find_own_code(void) {
 void unwind_configure(const unwinder *unwinder_to_use, unwind_kind kind_to_use, uint32_t frames) {
     implementation = unwinder_to_use;
     kind = kind_to_use;
+    atomic_store_explicit(&said_lonely, false, memory_order_relaxed);
     frame_limit = frames < 1 ? 1 : frames > STACK_MAX_FRAMES ? STACK_MAX_FRAMES : frames;
     find_own_code();
+}
+
+/* Once for a choice of unwinder, by whoever comes first. */
+static __attribute__((noinline, cold)) void say_lonely(void) {
+    if (implementation->lonely != NULL && !atomic_exchange_explicit(&said_lonely, true, memory_order_relaxed)) {
+        message_print("%s", implementation->lonely);
+    }
 }
 
 /* Every frame costs, and ours come first, so we ask for as few as have sufficed before. Where they do not, the walk is
@@ -91,6 +101,9 @@ static inline size_t capture(uintptr_t *frames, size_t limit) {
             continue;
         }
         count = count - top < limit ? count - top : limit;
+        if (__builtin_expect(count == 1 && limit > 1, 0)) {
+            say_lonely();
+        }
         memcpy(frames, raw + top, count * sizeof *frames);
         return count;
     }

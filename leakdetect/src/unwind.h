@@ -1,10 +1,12 @@
 /* The capture contract: return addresses of the calling thread's stack, innermost first.
  *
- * unwind_capture() may be called with no lock held only: an unwinder may enter the dynamic loader, which has locks of its
- * own and may allocate. The caller has raised the thread's guard (thread.h), so that nested allocations stay untracked.
+ * unwind_capture() may be called with no lock held only: an unwinder may enter the dynamic loader, which has locks of
+ * its own and may allocate. The caller has raised the thread's guard (thread.h), so that nested allocations stay
+ * untracked.
  *
- * Implementations: unwind_libunwind.c (libunwind.so.8 by dlopen, when first needed, with RTLD_LOCAL, so that its copies
- * of backtrace and _Unwind_* never replace libgcc's in the program; falls back to glibc's backtrace()), and
+ * Implementations: unwind_libunwind.c (libunwind.so.8 by dlopen, when first needed, with RTLD_LOCAL, so that its
+ * copies of backtrace and _Unwind_* never replace libgcc's in the program; falls back to glibc's backtrace()),
+ * unwind_fp.c (frame pointers, for programs that have them; for the call site alone it serves any program), and
  * unwind_fake.c (canned stacks, for tests). */
 #ifndef LEAKDETECT_UNWIND_H
 #define LEAKDETECT_UNWIND_H
@@ -18,9 +20,11 @@ typedef struct unwinder {
     /* Fills at most `limit` raw return addresses, the first one inside the caller of this function or deeper; returns
      * how many. 0 or less: no stack could be had. */
     int (*capture)(void **addresses, size_t limit);
+    const char *lonely; /* NULL, or what to say, once, when more was asked for than the call site and no more came */
 } unwinder;
 
 extern const unwinder unwind_libunwind;
+extern const unwinder unwind_fp;
 extern const unwinder unwind_fake;
 
 typedef enum unwind_kind {
@@ -32,12 +36,18 @@ typedef enum unwind_kind {
 void unwind_configure(const unwinder *unwinder_to_use, unwind_kind kind_to_use, uint32_t frames);
 
 /* unwind_capture() fills `frames` with the stack of the calling thread without the library's own frames at its top:
- * the first one is the caller of the public function. Returns their count, at most `limit`, at most STACK_MAX_FRAMES, and
- * at most what was configured. */
+ * the first one is the caller of the public function. Returns their count, at most `limit`, at most STACK_MAX_FRAMES,
+ * and at most what was configured. */
 size_t unwind_capture(uintptr_t *frames, size_t limit);
 
 /* unwind_capture() and stack_table_put() together; 0 if there is no stack. */
 uint32_t unwind_capture_stack(size_t limit);
+
+/* For fork, before any lock of ours is taken and after all are given back: nobody is in the midst of libunwind
+ * meanwhile. */
+void unwind_fork_prepare(void);
+void unwind_fork_parent(void);
+void unwind_fork_child(void);
 
 /* What the fake unwinder returns from now on; copied, at most STACK_MAX_FRAMES. */
 void unwind_fake_set(const uintptr_t *frames, size_t count);

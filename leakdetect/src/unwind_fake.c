@@ -20,4 +20,4 @@ static int fake_capture(void **addresses, size_t limit) {
     return (int)count;
 }
 
-const unwinder unwind_fake = {"fake", fake_capture};
+const unwinder unwind_fake = {.name = "fake", .capture = fake_capture};

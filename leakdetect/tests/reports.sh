@@ -275,6 +275,25 @@ expect_stderr_lacks 'would have been seen'
 run env POOLBUF_LEAK_SEED=1 POOLBUF_LEAK_REPORT="$work/seen.json" "$leaky" 1000000 1000
 expect_equal "the same in JSON" "588 1" \
     "$(json "$work/seen.json" seen_with_99_percent.buffers) $(json "$work/seen.json" seen_with_99_percent.resources)"
+note "frame pointers, where the program has them"
+run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_UNWINDER=fp "$POOLBUF_PROGRAMS/framed"
+expect_status 0
+expect_stderr_matches '^#1  20 buffers, 10,240 bytes'
+expect_stderr_has 'lose  '
+expect_stderr_has 'work  '
+expect_stderr_lacks 'no frame pointers'
+run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_UNWINDER=fp "$POOLBUF_PROGRAMS/frameless"
+expect_status 0
+expect_stderr_has 'LEAK: 20 buffers never released'
+expect_stderr_has 'lose  '
+if [ -z "$POOLBUF_SANITIZED" ]; then
+    expect_equal "times that it says so" 1 "$(grep -c 'no frame pointers' .stderr)"
+fi
+
+note "a sample by bytes says so"
+run env POOLBUF_LEAK_SAMPLING_BYTES=64k POOLBUF_LEAK_DENSE_START=0 POOLBUF_LEAK_SEED=1 "$POOLBUF_PROGRAMS/threads"
+expect_status 0
+expect_stderr_has 'level simple, 1 in 65,536 bytes'
 
 note "an over-release tells where the buffer was allocated and released"
 run env POOLBUF_LEAK_LEVEL=paranoid "$POOLBUF_PROGRAMS/over_release"

@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include <stdbool.h>
+
 #include "arithmetic.h"
 #include "estimate.h"
 #include "sampler.h"
@@ -101,6 +103,60 @@ static void intervals_cover_the_truth_in_93_of_100_runs_or_more(void **state) {
     }
 }
 
+typedef struct site {
+    uint64_t one_in, size;
+} site;
+
+/* A site loses every one_in-th, at random, of the allocations that have its size, or of all, if it has no size of its
+ * own. All runs are over the same allocations. */
+static bool is_lost(const site *at, uint64_t n, uint64_t *size) {
+    static const uint64_t SIZES[] = {64, 1000, 16384, 1 << 20};
+    uint64_t place = n;
+    uint64_t draw = random_next(&place);
+    *size = SIZES[draw % 4];
+    return (at->size == 0 || *size == at->size) && (draw >> 8) % at->one_in == 0;
+}
+
+static int covered_runs_by_bytes(uint32_t dense_start, const site *at, int runs) {
+    const uint64_t allocations = 20000;
+    int covered = 0;
+    uint64_t truth = 0;
+    uint64_t size;
+    for (uint64_t n = 1; n <= allocations; n++) {
+        truth += is_lost(at, n, &size);
+    }
+    for (uint64_t seed = 1; seed <= (uint64_t)runs; seed++) {
+        sampler self = {.interval = 128, .dense_start = dense_start, .bytes = 1 << 17};
+        uint64_t random = seed * 104729;
+        estimate_sums sums = {0};
+        float weight;
+        for (uint64_t n = sampler_next_gap(&self, &random, &weight); n <= allocations;) {
+            bool lost = is_lost(at, n, &size);
+            if (sampler_accept(&self, size, &random, &weight) && lost) {
+                estimate_add(&sums, (double)weight);
+            }
+            n += sampler_next_gap(&self, &random, &weight);
+        }
+        estimate total = estimate_total(&sums, sampler_largest_weight(&self));
+        covered += total.low <= (double)truth && (double)truth <= total.high;
+    }
+    return covered;
+}
+
+static void intervals_cover_the_truth_by_bytes_too(void **state) {
+    (void)state;
+    static const site SITES[] = {{2, 64}, {10, 1000}, {10, 16384}, {100, 1 << 20}, {10, 0}};
+    const int runs = 500;
+    for (size_t i = 0; i < sizeof SITES / sizeof SITES[0]; i++) {
+        int plain = covered_runs_by_bytes(0, &SITES[i], runs);
+        int dense = covered_runs_by_bytes(1024, &SITES[i], runs);
+        print_message("by bytes, one in %lu of size %lu leaks: covered in %d (plain) and %d (dense start) of %d runs\n",
+                      (unsigned long)SITES[i].one_in, (unsigned long)SITES[i].size, plain, dense, runs);
+        assert_true(plain >= runs * 93 / 100);
+        assert_true(dense >= runs * 93 / 100);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_tracked_with_certainty_is_exact),
@@ -109,6 +165,7 @@ int main(void) {
         cmocka_unit_test(the_low_end_is_never_below_what_was_seen),
         cmocka_unit_test(at_1_in_128_a_site_of_588_leaks_is_as_good_as_certain),
         cmocka_unit_test(intervals_cover_the_truth_in_93_of_100_runs_or_more),
+        cmocka_unit_test(intervals_cover_the_truth_by_bytes_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

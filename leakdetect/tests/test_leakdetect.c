@@ -111,6 +111,30 @@ static void the_dense_start_tracks_a_short_program_whole(void **state) {
     }
 }
 
+static void sampling_by_bytes_tracks_the_large_and_few_of_the_small(void **state) {
+    (void)state;
+    detector_settings settings = {.level = LEAKDETECT_SIMPLE,
+                                  .interval = 1,
+                                  .sampling_bytes = 1000,
+                                  .frames = 4,
+                                  .unwinder = &unwind_fp,
+                                  .seed = 99};
+    tracker_reset();
+    detector_start(&settings);
+    for (size_t i = 0; i < 500; i++) {
+        assert_true(leakdetect_track(&resources[i], 1000000, "large"));
+    }
+    for (size_t i = 500; i < 1000; i++) {
+        leakdetect_track(&resources[i], 10, "small"); /* one in a hundred */
+    }
+    assert_true(counts().live > 500 && counts().live < 520);
+    tracker_reset();
+    assert_int_equal(leakdetect_set_level(LEAKDETECT_PARANOID), POOLBUF_OK);
+    for (size_t i = 0; i < 1000; i++) {
+        assert_true(leakdetect_track(&resources[i], 10, "small")); /* paranoid knows no sample */
+    }
+}
+
 static char *report_text(leakdetect_format format) {
     char *text = NULL;
     size_t length = 0;
@@ -255,6 +279,7 @@ int main(void) {
         cmocka_unit_test(paranoid_tracks_every_one),
         cmocka_unit_test(simple_tracks_the_same_ones_for_the_same_seed),
         cmocka_unit_test(the_dense_start_tracks_a_short_program_whole),
+        cmocka_unit_test(sampling_by_bytes_tracks_the_large_and_few_of_the_small),
         cmocka_unit_test(a_report_on_request_names_the_caller),
         cmocka_unit_test(simple_keeps_no_accesses),
         cmocka_unit_test(bad_arguments_are_refused),

@@ -221,6 +221,24 @@ static void exact_counters_see_what_no_sample_saw(void **state) {
     assert_both_golden(&self, "unseen");
 }
 
+static void a_sample_by_bytes_says_so(void **state) {
+    (void)state;
+    char *text = NULL;
+    size_t length = 0;
+    report self = made("simple");
+    self.largest_weight_buffers = 8192;
+    self.sampling_bytes = 524288;
+    finish(&self);
+    FILE *out = open_memstream(&text, &length);
+    report_write_text(&self, out);
+    report_write_json(&self, out);
+    fclose(out);
+    assert_non_null(strstr(text, "level simple, 1 in 524,288 bytes\n"));
+    assert_non_null(strstr(text, "\"sampling_interval\": null,\n  \"sampling_bytes\": 524288,"));
+    free(text);
+    report_fini(&self);
+}
+
 static void nothing_leaked(void **state) {
     (void)state;
     report self = made("simple");
@@ -374,6 +392,7 @@ int main(void) {
         cmocka_unit_test_setup(exact_counters_see_what_no_sample_saw, start_empty),
         cmocka_unit_test_setup(nothing_leaked, start_empty),
         cmocka_unit_test_setup(suppressed_limited_expired_and_unused, start_empty),
+        cmocka_unit_test_setup(a_sample_by_bytes_says_so, start_empty),
         cmocka_unit_test_setup(names_cannot_write_control_bytes_to_a_terminal, start_empty),
         cmocka_unit_test_setup(a_file_appears_whole_with_the_process_id_in_its_name, start_empty),
         cmocka_unit_test_setup(files_are_numbered_where_the_path_asks_for_it, start_empty),

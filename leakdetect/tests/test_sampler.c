@@ -138,6 +138,148 @@ static void the_dense_start_finds_a_site_that_plain_sampling_misses(void **state
     assert_true(dense_samples < 30000);
 }
 
+/* --- by bytes --------------------------------------------------------------------------------------------------- */
+
+enum {
+    SAMPLING_BYTES = 64 * 1024,
+    SIZES = 5
+};
+
+static const uint64_t SIZE[SIZES] = {16, 500, 4096, 32768, 4 << 20};
+
+/* Sizes in an order that follows no rule the sampler could fall into step with. */
+static size_t size_index(uint64_t n) {
+    uint64_t place = n;
+    return random_next(&place) % SIZES;
+}
+
+typedef struct tally {
+    uint64_t truth[SIZES], taken[SIZES];
+    double estimated[SIZES];
+} tally;
+
+static void sample_by_bytes(sampler *self, uint64_t seed, uint64_t allocations, tally *into) {
+    uint64_t random = seed * 7919;
+    float weight;
+    for (uint64_t n = 1; n <= allocations; n++) {
+        into->truth[size_index(n)]++;
+    }
+    for (uint64_t n = sampler_next_gap(self, &random, &weight); n <= allocations;) {
+        size_t at = size_index(n);
+        if (sampler_accept(self, SIZE[at], &random, &weight)) {
+            into->taken[at]++;
+            into->estimated[at] += (double)weight;
+        }
+        n += sampler_next_gap(self, &random, &weight);
+    }
+}
+
+static double chance_of(uint64_t size, uint64_t bytes) {
+    return 1 - exp_natural(size > 40 * bytes ? -40 : -(double)size / (double)bytes);
+}
+
+/* Against the definition, within four standard deviations of so many draws. */
+static void large_ones_are_likelier_to_be_sampled_up_to_the_look(void **state) {
+    (void)state;
+    sampler self = {.interval = 128, .bytes = SAMPLING_BYTES};
+    tally all = {0};
+    sample_by_bytes(&self, 1, 4000000, &all);
+    for (size_t i = 0; i < SIZES; i++) {
+        double chance = chance_of(SIZE[i], SAMPLING_BYTES);
+        chance = chance > 1.0 / SAMPLER_LOOK ? 1.0 / SAMPLER_LOOK : chance;
+        double expected = chance * (double)all.truth[i];
+        double off = (double)all.taken[i] - expected;
+        assert_true(off * off < 16 * expected);
+    }
+    assert_true(all.taken[0] > 0);
+    assert_true(sampler_largest_weight(&self) > 4095 && sampler_largest_weight(&self) < 4098); /* 64 KiB / 16 */
+}
+
+static void an_interval_of_one_follows_the_sizes_all_the_way(void **state) {
+    (void)state;
+    sampler self = {.interval = 1, .bytes = SAMPLING_BYTES};
+    tally all = {0};
+    sample_by_bytes(&self, 2, 1000000, &all);
+    for (size_t i = 0; i < SIZES; i++) {
+        double expected = chance_of(SIZE[i], SAMPLING_BYTES) * (double)all.truth[i];
+        double off = (double)all.taken[i] - expected;
+        assert_true(off * off < 16 * expected + 1);
+    }
+    assert_int_equal(all.taken[4], all.truth[4]);
+}
+
+/* The mean of 500 runs is within four standard errors of the truth, for counts, and so for bytes, of every size; with
+ * and without a dense start, under which the weights change from one candidate to the next. */
+static void estimates_by_bytes_are_unbiased(void **state) {
+    (void)state;
+    enum {
+        BIAS_RUNS = 500,
+        BIAS_ALLOCATIONS = 20000
+    };
+    static const uint32_t DENSE[] = {0, 512};
+    for (size_t d = 0; d < 2; d++) {
+        double sums[SIZES] = {0};
+        double squares[SIZES] = {0};
+        tally one;
+        for (uint64_t seed = 1; seed <= BIAS_RUNS; seed++) {
+            sampler self = {.interval = 128, .dense_start = DENSE[d], .bytes = SAMPLING_BYTES};
+            one = (tally){0};
+            sample_by_bytes(&self, seed, BIAS_ALLOCATIONS, &one);
+            for (size_t i = 0; i < SIZES; i++) {
+                sums[i] += one.estimated[i];
+                squares[i] += one.estimated[i] * one.estimated[i];
+            }
+        }
+        for (size_t i = 0; i < SIZES; i++) {
+            double mean = sums[i] / BIAS_RUNS;
+            double variance = (squares[i] / BIAS_RUNS - mean * mean) / BIAS_RUNS;
+            double off = mean - (double)one.truth[i];
+            print_message("dense start %u, %lu bytes: %lu in truth, %.0f on average\n", DENSE[d],
+                          (unsigned long)SIZE[i], (unsigned long)one.truth[i], mean);
+            assert_true(off * off <= 16 * variance);
+            assert_true(variance < 0.04 * (double)one.truth[i] * (double)one.truth[i]); /* and says something */
+        }
+    }
+}
+
+static void the_dense_start_goes_before_bytes(void **state) {
+    (void)state;
+    sampler self = {.interval = 128, .dense_start = 1000, .bytes = 1 << 20};
+    uint64_t random = 6;
+    float weight;
+    for (int i = 0; i < 999; i++) {
+        assert_int_equal(sampler_next_gap(&self, &random, &weight), 1);
+        assert_true(sampler_accept(&self, 16, &random, &weight));
+        assert_true(weight == 1);
+    }
+}
+
+static void what_has_no_size_is_sampled_by_count(void **state) {
+    (void)state;
+    sampler self = {.interval = 100, .bytes = 1 << 20};
+    uint64_t random = 7;
+    float weight;
+    int taken = 0;
+    for (uint64_t n = sampler_next_gap(&self, &random, &weight); n <= ALLOCATIONS;
+         n += sampler_next_gap(&self, &random, &weight)) {
+        if (sampler_accept(&self, 0, &random, &weight)) {
+            assert_true(weight > 99.9F && weight < 100.1F);
+            taken++;
+        }
+    }
+    assert_true(taken > 9600 && taken < 10400);
+}
+
+static void by_count_every_candidate_is_taken_as_it_is(void **state) {
+    (void)state;
+    sampler self = {.interval = 128};
+    uint64_t random = 8;
+    float weight = 128;
+    assert_true(sampler_accept(&self, 16, &random, &weight));
+    assert_true(weight == 128);
+    assert_int_equal(random, 8);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_dense_start_samples_everything),
@@ -147,6 +289,12 @@ int main(void) {
         cmocka_unit_test(the_largest_interval_never_overflows_a_gap),
         cmocka_unit_test(the_same_seed_gives_the_same_sample),
         cmocka_unit_test(the_dense_start_finds_a_site_that_plain_sampling_misses),
+        cmocka_unit_test(large_ones_are_likelier_to_be_sampled_up_to_the_look),
+        cmocka_unit_test(an_interval_of_one_follows_the_sizes_all_the_way),
+        cmocka_unit_test(estimates_by_bytes_are_unbiased),
+        cmocka_unit_test(the_dense_start_goes_before_bytes),
+        cmocka_unit_test(what_has_no_size_is_sampled_by_count),
+        cmocka_unit_test(by_count_every_candidate_is_taken_as_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
