@@ -30,7 +30,10 @@ static composite *take_block(uint32_t room) {
     return block;
 }
 
+/* The list of components is not left behind in malloc's free memory: a search for references to buffers would take it
+ * for some, and handles come back soon. */
 static void give_block(composite *self) {
+    memset(self->components, 0, self->count * sizeof(component));
     (void)os->give_back(OS_HEAP, self, block_bytes(self->room));
 }
 
@@ -71,6 +74,7 @@ poolbuf *composite_make(poolbuf_allocator *allocator, uint32_t max_count, uint32
     }
     poolbuf *buffer = naked_take(allocator);
     self->room = room;
+    self->count = 0;
     if (buffer == NULL) {
         give_block(self);
         return NULL;

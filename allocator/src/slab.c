@@ -127,3 +127,11 @@ void slab_give(slab *self, void *record) {
         poison_handle_close(record, self->record_bytes);
     }
 }
+
+void slab_visit(const slab *self, void (*visit)(void *context, const void *region, size_t bytes), void *context) {
+    for (const slab_table *table = self->tables; table != NULL; table = table->next) {
+        for (size_t i = 0; i < table->count; i++) {
+            visit(context, table->regions[i], self->region_bytes);
+        }
+    }
+}

@@ -46,4 +46,7 @@ void slab_fini(slab *self);
 void *slab_take(slab *self);
 void slab_give(slab *self, void *record);
 
+/* Shows each region, with the records that were never used. */
+void slab_visit(const slab *self, void (*visit)(void *context, const void *region, size_t bytes), void *context);
+
 #endif

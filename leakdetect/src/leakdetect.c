@@ -11,6 +11,7 @@
 #include "detector.h"
 #include "memory.h"
 #include "message.h"
+#include "scan.h"
 #include "scope.h"
 #include "stack_table.h"
 #include "trigger.h"
@@ -179,4 +180,22 @@ poolbuf_status leakdetect_report_since(FILE *out, leakdetect_format format, uint
 
 poolbuf_status leakdetect_write_report(const char *path) {
     return finalize_write_path(path);
+}
+
+poolbuf_status leakdetect_scan(const leakdetect_scan_options *options, leakdetect_scan_result *result) {
+    if ((options != NULL && options->struct_size < sizeof options->struct_size) ||
+        (result != NULL && result->struct_size < sizeof result->struct_size)) {
+        return POOLBUF_ERROR_BAD_ARGUMENT;
+    }
+    leakdetect_scan_options known = {0};
+    leakdetect_scan_result full = {0};
+    if (options != NULL) {
+        memcpy(&known, options, options->struct_size < sizeof known ? options->struct_size : sizeof known);
+    }
+    poolbuf_status status = scan_run(&known, &full);
+    if (status == POOLBUF_OK && result != NULL) {
+        full.struct_size = result->struct_size;
+        memcpy(result, &full, result->struct_size < sizeof full ? result->struct_size : sizeof full);
+    }
+    return status;
 }

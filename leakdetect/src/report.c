@@ -108,6 +108,7 @@ static void collect_record(tracker_record *record, void *context) {
     group->several_threads = group->several_threads || (group->count > 0 && record->thread_id != group->thread_id);
     group->count++;
     group->bytes += record->size;
+    group->lost += (record->scan & TRACKER_LOST) != 0;
     if (record->birth_ns < group->oldest_ns) {
         group->oldest_ns = record->birth_ns;
         group->thread_id = record->thread_id;
@@ -325,6 +326,8 @@ static void merge_group(report_group *into, report_group *from) {
     into->several_threads = into->several_threads || from->several_threads || others;
     into->count += from->count;
     into->bytes += from->bytes;
+    into->lost += from->lost;
+    into->several_threads = into->several_threads || from->several_threads || from->thread_id != into->thread_id;
     if (from->oldest_ns < into->oldest_ns) {
         into->oldest_ns = from->oldest_ns;
         into->thread_id = from->thread_id;

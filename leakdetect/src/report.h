@@ -63,6 +63,7 @@ typedef struct report_group {
     uint32_t thread_name, thread_id; /* of the oldest */
     bool several_threads;
     uint64_t count, bytes;
+    uint64_t lost;                 /* of count: two scans found them unreachable (scan.h) */
     uint64_t oldest_ns, newest_ns; /* births */
     estimate_sums sums;
     sizes sizes;

@@ -116,6 +116,7 @@ static void write_group(FILE *out, const report *self, const report_group *group
     fprintf(out, "    {\"fingerprint\": \"%016" PRIx64 "\"", group->fingerprint);
     write_member(out, ", \"type\": ", group->type);
     fprintf(out, ",\n     \"count\": %" PRIu64 ", \"bytes\": %" PRIu64, group->count, group->bytes);
+    fprintf(out, ", \"lost\": %" PRIu64, group->lost);
     fprintf(out, ", \"estimated_count\": {\"value\": %.0f, \"low\": %.0f, \"high\": %.0f}", group->total.value,
             group->total.low, group->total.high);
     fprintf(out, ",\n     \"age_ms\": {\"oldest\": %" PRIu64 ", \"newest\": %" PRIu64 "}", group->oldest_ms,

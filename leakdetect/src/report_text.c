@@ -287,6 +287,9 @@ static void write_group(const report *self, const report_group *group, size_t nu
     fprintf(out, "; fingerprint %016" PRIx64 "\n  allocated at\n", group->fingerprint);
     report_write_frames(&group->frames, "      ", out);
     write_holders(group, out);
+    if (group->lost > 0) {
+        fprintf(out, "  %s of them lost: nothing in the process refers to them any more\n", grouped(group->lost));
+    }
     write_accesses(group, out);
     write_lifted(self, group->lifted, out);
 }

@@ -250,6 +250,7 @@ bool tracker_insert(const void *resource, const void *owner, const tracker_recor
     fresh->epoch = tracker_epoch();
     fresh->reported = false;
     fresh->guard = 0;
+    fresh->scan = 0;
     fresh->generation = tracker_generation();
     fresh->next = *head;
     *head = index;

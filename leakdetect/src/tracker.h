@@ -74,6 +74,13 @@ enum {
     TRACKER_HOLDS_MAX = 32 /* entries of one record, those of stack 0 not counted */
 };
 
+/* What the scan for unreachable resources (scan.h) knows of a record. */
+typedef enum tracker_scan_flag {
+    TRACKER_SCANNED = 1 << 0, /* the running scan judges it */
+    TRACKER_SUSPECT = 1 << 1, /* the last scan found it unreachable */
+    TRACKER_LOST = 1 << 2     /* and so did one before, of the same contents */
+} tracker_scan_flag;
+
 typedef struct tracker_record {
     uintptr_t key;     /* the resource's address, complemented */
     uintptr_t owner;   /* its owner's address, complemented; 0: it has none */
@@ -95,6 +102,7 @@ typedef struct tracker_record {
     bool reported;       /* a text report at finalization has named it */
     bool holds_lost;     /* there was no room for one */
     uint32_t guard;      /* see guard.h: bytes before the guarded ones, plus 1; 0: none are */
+    uint8_t scan;        /* of tracker_scan_flag; a new record has none, whatever had its address before */
 } tracker_record;
 
 typedef struct tracker_closed {

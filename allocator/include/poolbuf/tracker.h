@@ -134,6 +134,37 @@ POOLBUF_API void poolbuf_live_totals(uint64_t *buffers, uint64_t *bytes, uint64_
  * then and has not been released since. Outputs, errors, threads and cost as there. */
 POOLBUF_API void poolbuf_orphan_totals(uint64_t *buffers, uint64_t *bytes);
 
+/* What a piece of the pool's memory is to whoever looks for references to buffers in it. */
+typedef enum poolbuf_memory_kind {
+    POOLBUF_MEMORY_HANDLES, /* records of 64 bytes side by side: handles, dead ones too, and what wrapped memory keeps */
+    POOLBUF_MEMORY_BYTES,   /* what buffers' bytes lie in, and free memory between them */
+    POOLBUF_MEMORY_BOOKS    /* may hold the address of any buffer, and reaches none */
+} poolbuf_memory_kind;
+
+typedef void poolbuf_memory_visitor(void *context, poolbuf_memory_kind kind, const void *base, size_t bytes);
+
+/* poolbuf_memory_visit() shows the pool's memory, of all allocators and of destroyed ones with buffers alive.
+ *   visitor  called for each piece, with locks of the allocator held: it may call nothing of this library.
+ *   errors   none.
+ *   threads  any; what other threads map or unmap meanwhile is shown or not. Unpooled buffers are in no piece.
+ *   cost     one call for each chunk and for each 1,023 handles, under their arena's lock. */
+POOLBUF_API void poolbuf_memory_visit(poolbuf_memory_visitor *visitor, void *context);
+
+/* Copies bytes of the memory that is looked at; false where there are none. */
+typedef bool poolbuf_memory_reader(void *context, const void *at, void *into, size_t bytes);
+
+/* poolbuf_memory_of_handle() tells which block belongs to a handle alone: the memory of a buffer, the list of components of
+ * a composite. Views, wrapped memory and what is dead own none.
+ *   copy     the handle's 64 bytes, copied from wherever they are.
+ *   read     how to read what the handle refers to; context is passed on.
+ *   block    set where the result is not 0.
+ *   returns  the block's bytes, or 0.
+ *   errors   none: it makes what it can of what it is given, and touches nothing but copy.
+ *   threads  any; also in a child that another thread's work was cut short in, as it takes no lock.
+ *   cost     a few comparisons. */
+POOLBUF_API size_t poolbuf_memory_of_handle(const poolbuf *copy, poolbuf_memory_reader *read, void *context,
+                                            const void **block);
+
 POOLBUF_END_DECLS
 
 #endif

@@ -131,6 +131,54 @@ POOLBUF_API poolbuf_status leakdetect_report_since(FILE *out, leakdetect_format 
  *   returns  as above, and POOLBUF_ERROR_BAD_ARGUMENT, with one line on stderr, where the file cannot be written. */
 POOLBUF_API poolbuf_status leakdetect_write_report(const char *path);
 
+/* How to scan. Callers set struct_size to sizeof(leakdetect_scan_options); what is 0 has its default. */
+typedef struct leakdetect_scan_options {
+    size_t struct_size;
+    uint32_t apart_ms;           /* two scans must lie at least so far apart to agree; 200 */
+    uint32_t deadline_ms;        /* for each scan, after which the child is killed; 10,000 */
+    uint64_t memory_limit_bytes; /* of the child's tables; 512 MiB */
+    bool once;              /* scan once, and compare with the call before; else, if need be, wait and scan again */
+    bool trust_blind_spots; /* call buffers lost though there are some: nothing there is a buffer's only reference */
+} leakdetect_scan_options;
+
+/* Where references may be that a scan cannot see, and that this process has. */
+typedef enum leakdetect_blind_spot {
+    LEAKDETECT_BLIND_IO_URING = 1 << 0,  /* an io_uring: requests under way keep their user_data in the kernel */
+    LEAKDETECT_BLIND_UNREADABLE = 1 << 1 /* writable memory that could not be read, as that of devices */
+} leakdetect_blind_spot;
+
+/* What a scan found. Callers set struct_size; see leakdetect_counts. */
+typedef struct leakdetect_scan_result {
+    size_t struct_size;
+    uint64_t judged;      /* buffers that were tracked and alive; untracked ones are not judged */
+    uint64_t unreachable; /* in the last scan */
+    uint64_t lost;        /* in two scans that agree; reports mark them */
+    uint64_t lost_bytes;
+    uint64_t read_bytes;       /* memory that the last scan has looked through */
+    uint64_t unreadable_bytes; /* writable memory that it could not read */
+    uint64_t stopped_ns;       /* how long the last fork kept the calling thread; other threads may have waited as long
+                                  for page faults */
+    uint64_t took_ns;          /* the whole call */
+    uint32_t scans;            /* that this call made */
+    uint32_t blind_spots;      /* of leakdetect_blind_spot, or-ed; where there are some, nothing is called lost */
+} leakdetect_scan_result;
+
+/* leakdetect_scan() looks for tracked buffers that nothing in the process refers to: nobody can release them any more. A
+ * child, a copy of the process at one moment, searches writable memory, stacks, thread-local storage, what epoll keeps
+ * for the program and what threads that wait in the kernel have in registers. A buffer is lost that two scans, some time
+ * apart, find unreachable and unchanged. docs/leak-detection.md says what a scan cannot know.
+ *   options  NULL: the defaults.
+ *   result   NULL, or its struct_size set by the caller; set on success alone.
+ *   returns  POOLBUF_OK; POOLBUF_ERROR_BAD_ARGUMENT for a struct_size that is too small to be one;
+ *            POOLBUF_ERROR_WOULD_BLOCK if another thread scans, or the pool kept mapping and unmapping memory;
+ *            POOLBUF_ERROR_NO_MEMORY; POOLBUF_ERROR_UNSUPPORTED under Valgrind, whose own leak check does this;
+ *            POOLBUF_ERROR_SYSTEM, with errno, if there can be no child, it died or /proc does not tell (ECHILD: it
+ *            died; ETIMEDOUT: it was too slow). A failed scan marks nothing and clears no mark.
+ *   threads  any. Others go on; they wait for the fork, and then at most for page faults.
+ *   cost     the fork copies page tables, some 10 ms for each GiB in use; the child reads about 1 GiB a second at low priority,
+ *            and pages that are written meanwhile exist twice. */
+POOLBUF_API poolbuf_status leakdetect_scan(const leakdetect_scan_options *options, leakdetect_scan_result *result);
+
 POOLBUF_END_DECLS
 
 #endif
