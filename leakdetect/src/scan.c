@@ -22,6 +22,9 @@
 #include "thread.h"
 #include "tracker.h"
 
+/* There in a program that was built with ThreadSanitizer, whose shadow is terabytes of writable memory with addresses in it. */
+extern void __tsan_init(void) __attribute__((weak));
+
 enum {
     APART_MS_DEFAULT = 200,
     DEADLINE_MS_DEFAULT = 10000,
@@ -408,7 +411,7 @@ poolbuf_status scan_run(const leakdetect_scan_options *options, leakdetect_scan_
     complete.apart_ms = complete.apart_ms != 0 ? complete.apart_ms : APART_MS_DEFAULT;
     complete.deadline_ms = complete.deadline_ms != 0 ? complete.deadline_ms : DEADLINE_MS_DEFAULT;
     complete.memory_limit_bytes = complete.memory_limit_bytes != 0 ? complete.memory_limit_bytes : MEMORY_LIMIT_DEFAULT;
-    if (RUNNING_ON_VALGRIND) {
+    if (RUNNING_ON_VALGRIND || __tsan_init != NULL) {
         return POOLBUF_ERROR_UNSUPPORTED;
     }
     if (!claim_scan()) {

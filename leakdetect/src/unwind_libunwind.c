@@ -29,6 +29,9 @@
 #include "message.h"
 #include "unwind.h"
 
+/* There in a program that was built with ThreadSanitizer. */
+extern void __tsan_init(void) __attribute__((weak));
+
 enum {
     LOAD_WAIT_MS = 2000, /* a load takes about 0.5 ms; this is for a machine with more to run than it has cores */
     LOAD_LOOK_NS = 50000,
@@ -134,7 +137,9 @@ static void load(void) {
     if (RUNNING_ON_VALGRIND) {
         walk_unseen = walk;
         walk = walk_under_valgrind;
-        steps.step = NULL;
+    }
+    if (RUNNING_ON_VALGRIND || __tsan_init != NULL) {
+        steps.step = NULL; /* its first steps set up what libunwind guards by a plain flag, and that is reported */
     }
     atomic_store_explicit(&load_state, LOAD_DONE, memory_order_release);
 }

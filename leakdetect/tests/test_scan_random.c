@@ -18,17 +18,7 @@
 
 #include "../src/tracker.h" /* the allocator has an internal tracker.h, too */
 #include "arithmetic.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define MISSES_SOME 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define MISSES_SOME 1
-#endif
-#endif
-#ifndef MISSES_SOME
-#define MISSES_SOME 0
-#endif
+#include "sanitizers.h"
 
 enum {
     SEEDS = 12,
@@ -211,7 +201,7 @@ static void nothing_reachable_is_accused_and_the_lost_are_found(void **state) {
     }
     /* A few are missed, where something that is gone has left a word behind; more by AddressSanitizer's code, which
      * copies addresses to places of its own. */
-    assert_true(found_in_all * 100 >= lost_in_all * (MISSES_SOME ? 50 : 95));
+    assert_true(found_in_all * 100 >= lost_in_all * (UNDER_ASAN ? 50 : 95));
     assert_int_equal(leakdetect_set_level(before), POOLBUF_OK);
 }
 

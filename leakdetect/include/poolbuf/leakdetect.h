@@ -171,7 +171,8 @@ typedef struct leakdetect_scan_result {
  *   result   NULL, or its struct_size set by the caller; set on success alone.
  *   returns  POOLBUF_OK; POOLBUF_ERROR_BAD_ARGUMENT for a struct_size that is too small to be one;
  *            POOLBUF_ERROR_WOULD_BLOCK if another thread scans, or the pool kept mapping and unmapping memory;
- *            POOLBUF_ERROR_NO_MEMORY; POOLBUF_ERROR_UNSUPPORTED under Valgrind, whose own leak check does this;
+ *            POOLBUF_ERROR_NO_MEMORY; POOLBUF_ERROR_UNSUPPORTED under Valgrind, whose own leak check does this,
+ *            and under ThreadSanitizer, whose shadow of the program's memory would have to be searched;
  *            POOLBUF_ERROR_SYSTEM, with errno, if there can be no child, it died or /proc does not tell (ECHILD: it
  *            died; ETIMEDOUT: it was too slow). A failed scan marks nothing and clears no mark.
  *   threads  any. Others go on; they wait for the fork, and then at most for page faults.
