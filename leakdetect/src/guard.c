@@ -14,7 +14,16 @@ typedef struct entry {
     tracker_closed closed;
 } entry;
 
+/* An entry that has left the queue and is being checked and given back, without the lock: on the stack of the thread that does it. */
+typedef struct departure {
+    struct departure *next;
+    uintptr_t owner; /* complemented */
+    pthread_t thread;
+} departure;
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t departed = PTHREAD_COND_INITIALIZER;
+static departure *departures;  /* guarded by lock */
 static quarantine_doors doors; /* fixed at start-up, as is the next */
 static uint64_t limit;
 static entry *entries; /* a ring; guarded by lock, as are the next three */
@@ -38,7 +47,22 @@ static void fork_prepare(void) {
     (void)pthread_mutex_lock(&lock);
 }
 
-static void fork_done(void) {
+static void fork_parent(void) {
+    (void)pthread_mutex_unlock(&lock);
+}
+
+/* The threads that were giving something back are not here: what they held is lost to this child, and nobody waits for it. Whoever waited
+ * for them is not here either, so the condition begins anew. */
+static void fork_child(void) {
+    departure **link = &departures;
+    while (*link != NULL) {
+        if (pthread_equal((*link)->thread, pthread_self())) {
+            link = &(*link)->next;
+        } else {
+            *link = (*link)->next;
+        }
+    }
+    departed = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     (void)pthread_mutex_unlock(&lock);
 }
 
@@ -46,7 +70,7 @@ void quarantine_start(const quarantine_doors *doors_to_use, uint64_t limit_to_us
     static bool handlers_installed;
     if (!handlers_installed) {
         handlers_installed = true;
-        (void)pthread_atfork(fork_prepare, fork_done, fork_done);
+        (void)pthread_atfork(fork_prepare, fork_parent, fork_child);
     }
     doors = *doors_to_use;
     limit = limit_to_use;
@@ -78,6 +102,30 @@ static void check_and_give_back(const entry *left) {
     doors.give_back((void *)~left->resource);
 }
 
+/* Without the lock in between. */
+static void depart_locked(const entry *left) {
+    departure self = {.next = departures, .owner = left->owner, .thread = pthread_self()};
+    departures = &self;
+    (void)pthread_mutex_unlock(&lock);
+    check_and_give_back(left);
+    (void)pthread_mutex_lock(&lock);
+    departure **link = &departures;
+    while (*link != &self) {
+        link = &(*link)->next;
+    }
+    *link = self.next;
+    (void)pthread_cond_broadcast(&departed);
+}
+
+/* Not for this thread's own: a callback that is told of a change may end an allocator. */
+static bool is_departing_locked(const void *owner) {
+    const departure *at = departures;
+    while (at != NULL && (at->owner != ~(uintptr_t)owner || pthread_equal(at->thread, pthread_self()))) {
+        at = at->next;
+    }
+    return at != NULL;
+}
+
 bool quarantine_take(void *resource, const void *owner, uint8_t *memory, size_t size, const tracker_closed *closed) {
     if (cost_of(size) > limit) {
         return false;
@@ -95,9 +143,7 @@ bool quarantine_take(void *resource, const void *owner, uint8_t *memory, size_t 
     }
     for (skip_gone_locked(); held + cost_of(size) > limit || next - first == QUARANTINE_ENTRIES; skip_gone_locked()) {
         leave_locked(&entries[first % QUARANTINE_ENTRIES], &left);
-        (void)pthread_mutex_unlock(&lock);
-        check_and_give_back(&left);
-        (void)pthread_mutex_lock(&lock);
+        depart_locked(&left);
     }
     entries[next++ % QUARANTINE_ENTRIES] = fresh;
     held += cost_of(size);
@@ -114,10 +160,11 @@ void quarantine_surrender(const void *owner) {
         if (slot != NULL && slot->resource != 0 && (owner == NULL || slot->owner == ~(uintptr_t)owner)) {
             entry left;
             leave_locked(slot, &left);
-            (void)pthread_mutex_unlock(&lock);
-            check_and_give_back(&left);
-            (void)pthread_mutex_lock(&lock);
+            depart_locked(&left);
         }
+    }
+    while (owner != NULL && is_departing_locked(owner)) {
+        (void)pthread_cond_wait(&departed, &lock);
     }
     (void)pthread_mutex_unlock(&lock);
 }

@@ -45,7 +45,8 @@ void quarantine_start(const quarantine_doors *doors, uint64_t limit);
  *   returns  false if it alone is more than the limit, or there is no memory for the queue. */
 bool quarantine_take(void *resource, const void *owner, uint8_t *memory, size_t size, const tracker_closed *closed);
 
-/* quarantine_surrender() checks and gives back everything of an owner, or of everybody for NULL. */
+/* quarantine_surrender() checks and gives back everything of an owner, or of everybody for NULL. For an owner, which may end after
+ * that, it waits for what other threads are giving back; at the end of a process, for nobody. */
 void quarantine_surrender(const void *owner);
 
 #endif

@@ -18,7 +18,7 @@ enum {
 };
 
 static uint8_t memory[SLOTS][SLOT_BYTES];
-static int owners[2];
+static int owners[4];
 static unsigned given[SLOTS * 2], given_count, changes;
 static size_t changed_offset;
 static tracker_closed changed_closed;
@@ -151,31 +151,47 @@ static void the_queue_goes_round_and_holds_so_many_entries(void **state) {
     assert_int_equal(returned, QUARANTINE_ENTRIES + SLOTS);
 }
 
-static void *take_and_surrender(void *argument) {
-    unsigned first = *(const unsigned *)argument;
-    for (unsigned round = 0; round < 200; round++) {
-        for (unsigned i = 0; i < 25; i++) {
-            (void)take(first + i, first / 25 % 2);
-        }
-        quarantine_surrender(&owners[first / 25 % 2]);
-    }
-    return NULL;
+enum {
+    ROUNDS = 200,
+    OWN_SLOTS = SLOTS / 4
+};
+
+static _Atomic unsigned returned_of[4];
+
+static void count_given_of(void *resource) {
+    returned_of[(size_t)((uint8_t(*)[SLOT_BYTES])resource - memory) / OWN_SLOTS]++;
 }
 
-static void threads_lose_nothing(void **state) {
+/* All four push each other's out of the queue; what was surrendered may be used again at once, and its owner may end. */
+static void *take_and_surrender(void *argument) {
+    const unsigned own = *(const unsigned *)argument;
+    bool complete = true;
+    for (unsigned round = 1; round <= ROUNDS; round++) {
+        for (unsigned i = 0; i < OWN_SLOTS; i++) {
+            complete = take(own * OWN_SLOTS + i, own) && complete;
+        }
+        quarantine_surrender(&owners[own]);
+        complete = complete && returned_of[own] == round * OWN_SLOTS;
+    }
+    return complete ? argument : NULL;
+}
+
+static void a_surrender_waits_for_what_others_give_back(void **state) {
     (void)state;
     pthread_t threads[4];
-    static unsigned firsts[4] = {0, 25, 50, 75};
-    returned = 0;
-    quarantine_start(&(const quarantine_doors){.give_back = count_given, .changed = changed}, LIMIT);
+    static unsigned numbers[4] = {0, 1, 2, 3};
+    bool complete = true;
+    quarantine_start(&(const quarantine_doors){.give_back = count_given_of, .changed = changed}, LIMIT);
     for (unsigned i = 0; i < 4; i++) {
-        assert_int_equal(pthread_create(&threads[i], NULL, take_and_surrender, &firsts[i]), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, take_and_surrender, &numbers[i]), 0);
     }
     for (unsigned i = 0; i < 4; i++) {
-        pthread_join(threads[i], NULL);
+        void *result = NULL;
+        pthread_join(threads[i], &result);
+        complete = complete && result != NULL;
     }
-    quarantine_surrender(NULL);
-    assert_int_equal(returned, 4 * 200 * 25);
+    assert_true(complete);
+    assert_int_equal(changes, 0);
 }
 
 int main(void) {
@@ -187,7 +203,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_changed_byte_is_told_with_its_stacks, start, finish),
         cmocka_unit_test_setup_teardown(an_owner_gets_its_own_back_and_room_is_made, start, finish),
         cmocka_unit_test_setup_teardown(the_queue_goes_round_and_holds_so_many_entries, start, finish),
-        cmocka_unit_test_setup_teardown(threads_lose_nothing, start, finish),
+        cmocka_unit_test_setup_teardown(a_surrender_waits_for_what_others_give_back, start, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
