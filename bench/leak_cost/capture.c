@@ -1,0 +1,187 @@
+/* leak-capture: what one capture of a call stack costs, 20 frames of the program deep. Links the detector's own objects, so that
+ * nothing but the capture is measured.
+ *
+ *   leak-capture ROUNDS    prints, each round:
+ *     capture.warm                   ns a capture, one thread, by its own clock
+ *     capture.one, capture.two       the same by the wall clock, of one thread, and of two at once, the slower one
+ *     control.one, control.two       a chain of multiplications in place of captures: what the machine gives two threads
+ *     capture.first_us               us of the first capture in a new thread
+ *     capture.first_touched_kib      by the thread's count of page faults: memory that it touched for the first time
+ *     capture.first_mapped_kib       by how much the process's address space grew meanwhile
+ *     capture.ninth_us, capture.ninth_touched_kib       the same of the one for which libunwind makes its cache
+ *
+ * Exit status: 0; 1 if the stacks are not that deep, or a thread could not be had; 2 usage. */
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "leak_cost/series.h"
+#include "stack_table.h"
+#include "unwind.h"
+
+enum {
+    FRAMES = 20,
+    CAPTURES = 5000,      /* a round and thread: so short that few of them are interrupted */
+    CONTROLS = 1000000,   /* multiplications */
+    WARM_UP = 200,        /* captures: past those that are walked by steps */
+    STEPPED = 8,          /* those, see unwind_libunwind.c */
+    FIRST_STACK_KIB = 128 /* what a thread has touched of its stack before it captures, so that no page of it counts */
+};
+
+typedef size_t work_function(unsigned long count);
+
+static size_t capture_often(unsigned long count) {
+    uintptr_t frames[STACK_MAX_FRAMES];
+    size_t depth = 0;
+    for (unsigned long i = 0; i < count; i++) {
+        depth = unwind_capture(frames, FRAMES);
+        __asm__ volatile("" : : "r"(frames) : "memory");
+    }
+    return depth;
+}
+
+static size_t multiply_often(unsigned long count) {
+    uint64_t value = 3;
+    for (unsigned long i = 0; i < count; i++) {
+        value *= 0x9e3779b97f4a7c15u;
+        __asm__ volatile("" : "+r"(value));
+    }
+    return FRAMES;
+}
+
+static __attribute__((noinline)) size_t descend(work_function *work, unsigned long count, unsigned depth) {
+    size_t result = depth > 1 ? descend(work, count, depth - 1) : work(count);
+    __asm__ volatile("" : "+r"(result)); /* a call that is the last thing done would leave no frame */
+    return result;
+}
+
+typedef struct job {
+    pthread_barrier_t *start;
+    work_function *work;
+    unsigned long count;
+    double ns; /* by the wall clock */
+    bool good;
+} job;
+
+static void *run_job(void *argument) {
+    job *self = argument;
+    self->good = descend(capture_often, WARM_UP, FRAMES) == FRAMES;
+    (void)pthread_barrier_wait(self->start);
+    double start = series_wall_ns();
+    self->good = descend(self->work, self->count, FRAMES) == FRAMES && self->good;
+    self->ns = (series_wall_ns() - start) / (double)self->count;
+    return NULL;
+}
+
+/* Returns ns of the slower of so many threads; below 0 if something failed. */
+static double time_threads(unsigned count, work_function *work, unsigned long turns) {
+    pthread_barrier_t start;
+    pthread_t threads[2];
+    job jobs[2];
+    bool good = pthread_barrier_init(&start, NULL, count) == 0;
+    unsigned started = 0;
+    while (good && started < count) {
+        jobs[started] = (job){.start = &start, .work = work, .count = turns};
+        good = pthread_create(&threads[started], NULL, run_job, &jobs[started]) == 0;
+        started += good;
+    }
+    if (started < count) { /* who waits at the barrier waits for ever */
+        return -1;
+    }
+    double slowest = 0;
+    for (unsigned i = 0; i < count; i++) {
+        good = pthread_join(threads[i], NULL) == 0 && jobs[i].good && good;
+        slowest = jobs[i].ns > slowest ? jobs[i].ns : slowest;
+    }
+    (void)pthread_barrier_destroy(&start);
+    return good ? slowest : -1;
+}
+
+/* --- the first one in a thread -------------------------------------------------------------------------------------- */
+
+typedef struct first_capture {
+    double us, touched_kib, mapped_kib;
+    double ninth_us, ninth_touched_kib;
+    bool good;
+} first_capture;
+
+static double touched_kib(void) {
+    struct rusage usage;
+    (void)getrusage(RUSAGE_THREAD, &usage);
+    return (double)usage.ru_minflt * (double)sysconf(_SC_PAGESIZE) / 1024;
+}
+
+static __attribute__((noinline)) void touch_stack(void) {
+    volatile char pages[FIRST_STACK_KIB * 1024];
+    for (size_t i = 0; i < sizeof pages; i += 512) {
+        pages[i] = 1;
+    }
+}
+
+static void *capture_first(void *argument) {
+    first_capture *self = argument;
+    touch_stack();
+    (void)series_cpu_ns(); /* each way of counting is gone once before it counts */
+    double mapped = series_memory_bytes(SERIES_MAPPED);
+    double touched = touched_kib();
+    double start = series_cpu_ns();
+    self->good = descend(capture_often, 1, FRAMES) == FRAMES;
+    self->us = (series_cpu_ns() - start) / 1000;
+    self->touched_kib = touched_kib() - touched;
+    self->mapped_kib = (series_memory_bytes(SERIES_MAPPED) - mapped) / 1024;
+    self->good = descend(capture_often, STEPPED - 1, FRAMES) == FRAMES && self->good;
+    touched = touched_kib();
+    start = series_cpu_ns();
+    self->good = descend(capture_often, 1, FRAMES) == FRAMES && self->good;
+    self->ninth_us = (series_cpu_ns() - start) / 1000;
+    self->ninth_touched_kib = touched_kib() - touched;
+    return NULL;
+}
+
+static bool measure_first(void) {
+    first_capture result = {0};
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, capture_first, &result) != 0 || pthread_join(thread, NULL) != 0) {
+        return false;
+    }
+    series_print("capture.first_us", result.us);
+    series_print("capture.first_touched_kib", result.touched_kib);
+    series_print("capture.first_mapped_kib", result.mapped_kib);
+    series_print("capture.ninth_us", result.ninth_us);
+    series_print("capture.ninth_touched_kib", result.ninth_touched_kib);
+    return result.good;
+}
+
+static bool measure_round(void) {
+    double start = series_cpu_ns();
+    bool good = descend(capture_often, CAPTURES, FRAMES) == FRAMES;
+    series_print("capture.warm", (series_cpu_ns() - start) / CAPTURES);
+    double times[4] = {time_threads(1, capture_often, CAPTURES), time_threads(2, capture_often, CAPTURES),
+                       time_threads(1, multiply_often, CONTROLS), time_threads(2, multiply_often, CONTROLS)};
+    static const char *const NAMES[4] = {"capture.one", "capture.two", "control.one", "control.two"};
+    for (size_t i = 0; i < 4; i++) {
+        good = good && times[i] > 0;
+        series_print(NAMES[i], times[i]);
+    }
+    return measure_first() && good;
+}
+
+int main(int argc, char **argv) {
+    unsigned long rounds = argc == 2 ? strtoul(argv[1], NULL, 10) : 0;
+    if (rounds == 0 || rounds > 10000) {
+        (void)fprintf(stderr, "leak-capture: usage: leak-capture ROUNDS\n");
+        return 2;
+    }
+    unwind_configure(&unwind_libunwind, UNWIND_FULL, FRAMES);
+    bool good = descend(capture_often, WARM_UP, FRAMES) == FRAMES;
+    for (unsigned long i = 0; i < rounds && good; i++) {
+        good = measure_round();
+    }
+    if (!good) {
+        (void)fprintf(stderr, "leak-capture: a stack was not %d deep, or a thread could not be had\n", FRAMES);
+    }
+    return good ? 0 : 1;
+}
