@@ -79,42 +79,46 @@ static __attribute__((noinline, cold)) void say_lonely(void) {
     }
 }
 
-/* Every frame costs, and ours come first, so we ask for as few as have sufficed before. Where they do not, the walk is
- * repeated once with room for all, and the next one asks for more. */
-static inline size_t capture(uintptr_t *frames, size_t limit) {
+/* Fills `raw`, which has room for STACK_MAX_FRAMES + OWN_FRAMES_MAX; returns where in it the program's frames begin, and
+ * sets how many they are. Every frame costs, and ours come first, so we ask for as few as have sufficed before. Where
+ * they do not, the walk is repeated once with room for all, and the next one asks for more. */
+static inline size_t capture(void **raw, size_t limit, size_t *count) {
     static _Atomic uint32_t own_depth; /* our own frames, most seen; relaxed, a hint */
-    void *raw[STACK_MAX_FRAMES + OWN_FRAMES_MAX];
     size_t configured = kind == UNWIND_CALL_SITE ? 1 : frame_limit;
     limit = limit < configured ? limit : configured;
     size_t asked = limit + atomic_load_explicit(&own_depth, memory_order_relaxed);
     for (;;) {
         int captured = implementation->capture(raw, asked);
-        size_t count = captured < 0 ? 0 : (size_t)captured;
+        size_t all = captured < 0 ? 0 : (size_t)captured;
         size_t top = 0;
-        while (top < count && (uintptr_t)raw[top] - own.start < own.end - own.start) {
+        while (top < all && (uintptr_t)raw[top] - own.start < own.end - own.start) {
             top++;
         }
-        if (count == asked && count - top < limit && asked < limit + OWN_FRAMES_MAX) {
+        if (all == asked && all - top < limit && asked < limit + OWN_FRAMES_MAX) {
             atomic_store_explicit(&own_depth, top < OWN_FRAMES_MAX ? (uint32_t)top : OWN_FRAMES_MAX,
                                   memory_order_relaxed);
             asked = limit + OWN_FRAMES_MAX;
             continue;
         }
-        count = count - top < limit ? count - top : limit;
-        if (__builtin_expect(count == 1 && limit > 1, 0)) {
+        *count = all - top < limit ? all - top : limit;
+        if (__builtin_expect(*count == 1 && limit > 1, 0)) {
             say_lonely();
         }
-        memcpy(frames, raw + top, count * sizeof *frames);
-        return count;
+        return top;
     }
 }
 
 size_t unwind_capture(uintptr_t *frames, size_t limit) {
-    return capture(frames, limit);
+    void *raw[STACK_MAX_FRAMES + OWN_FRAMES_MAX];
+    size_t count = 0;
+    size_t first = capture(raw, limit, &count);
+    memcpy(frames, raw + first, count * sizeof *frames);
+    return count;
 }
 
 uint32_t unwind_capture_stack(size_t limit) {
-    uintptr_t frames[STACK_MAX_FRAMES];
-    size_t count = capture(frames, limit);
-    return count == 0 ? 0 : stack_table_put(frames, count);
+    void *raw[STACK_MAX_FRAMES + OWN_FRAMES_MAX];
+    size_t count = 0;
+    size_t first = capture(raw, limit, &count);
+    return count == 0 ? 0 : stack_table_put((const uintptr_t *)(const void *)(raw + first), count);
 }

@@ -150,7 +150,8 @@ static uint64_t now_ms(void) {
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static bool loaded_slow(void) {
+/* Apart, so that libunwind_capture() needs no frame of its own. */
+static __attribute__((noinline, cold)) bool loaded_slow(void) {
     int expected = LOAD_NOT_TRIED;
     if (atomic_compare_exchange_strong_explicit(&load_state, &expected, LOAD_BUSY, memory_order_acquire,
                                                 memory_order_acquire)) {
