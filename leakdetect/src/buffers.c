@@ -8,6 +8,7 @@
 #include <poolbuf/composite.h>
 #include <poolbuf/tracker.h>
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,27 +42,40 @@ static _Thread_local struct {
     const tracker_closed *closed;
 } found;
 
-/* The capacity is new: so are the bytes behind it, unless somebody may still use them. */
-static void renew_canaries(const poolbuf *buffer) {
+/* Some buffer has had canaries. Relaxed: a buffer that has them was made by a thread that has set this, and whoever releases
+ * it got it from there. */
+static atomic_bool canaries_laid;
+
+/* How this thread's last tracked buffer ended. buffers_withhold() follows for the same one, unless a signal handler was between. */
+static _Thread_local tracker_closed last_closed;
+
+/* The capacity is new: so are the bytes behind it, unless somebody may still use them. Returns the record's guard. */
+static uint32_t lay_canaries(const poolbuf *buffer) {
     uint8_t *slack = NULL;
     bool reachable = false;
     size_t count = poolbuf_tracker_slack(buffer, &slack, &reachable);
-    bool guarded = detector_level() == LEAKDETECT_PARANOID && count != 0 && !reachable;
-    if (guarded) {
-        memset(slack, GUARD_CANARY_BYTE, count);
+    if (detector_level() != LEAKDETECT_PARANOID || count == 0 || reachable) {
+        return 0;
     }
-    (void)tracker_set_guard(buffer, guarded ? (uint32_t)poolbuf_capacity(buffer) + 1 : 0);
+    memset(slack, GUARD_CANARY_BYTE, count);
+    atomic_store_explicit(&canaries_laid, true, memory_order_relaxed);
+    return (uint32_t)poolbuf_capacity(buffer) + 1;
 }
+
+/* The table is asked last: most buffers have none, which can be told without it. */
 
 static void check_canaries(const poolbuf *buffer) {
     uint8_t *slack = NULL;
     bool reachable = false;
     tracker_record record;
-    size_t capacity = poolbuf_capacity(buffer);
-    if (!tracker_find(buffer, &record) || record.guard != capacity + 1) {
+    if (!atomic_load_explicit(&canaries_laid, memory_order_relaxed)) {
         return;
     }
     size_t count = poolbuf_tracker_slack(buffer, &slack, &reachable);
+    size_t capacity = poolbuf_capacity(buffer);
+    if (count == 0 || !tracker_find(buffer, &record) || record.guard != capacity + 1) {
+        return;
+    }
     size_t changed = guard_find_change(slack, count, GUARD_CANARY_BYTE);
     if (changed != count) {
         (void)snprintf(found.text, sizeof found.text,
@@ -85,9 +99,8 @@ static void give_back(void *resource) {
 }
 
 static bool buffers_withhold(poolbuf *buffer, poolbuf_allocator *allocator, uint8_t *memory, size_t size) {
-    tracker_closed closed;
-    return detector_level() == LEAKDETECT_PARANOID && tracker_find_closed(buffer, &closed) &&
-           quarantine_take(buffer, allocator, memory, size, &closed);
+    return detector_level() == LEAKDETECT_PARANOID && last_closed.key == ~(uintptr_t)buffer &&
+           quarantine_take(buffer, allocator, memory, size, &last_closed);
 }
 
 static void buffers_surrender(poolbuf_allocator *allocator) {
@@ -118,12 +131,11 @@ static bool track_sampled(poolbuf *buffer, poolbuf_allocator *allocator, size_t 
     thread_state *self = thread_self();
     const thread_countdown *countdown = &self->buffers;
     float weight = countdown->weight_expired > 0 ? countdown->weight_expired : countdown->weight_pending;
-    bool tracked = detector_accept(&detector_buffers, self, capacity, &weight) &&
-                   detector_track(buffer, allocator, capacity, buffer_type, weight);
-    if (tracked && level == LEAKDETECT_PARANOID) {
-        renew_canaries(buffer);
+    if (!detector_accept(&detector_buffers, self, capacity, &weight)) {
+        return false;
     }
-    return tracked;
+    uint32_t guard = level == LEAKDETECT_PARANOID ? lay_canaries(buffer) : 0;
+    return detector_track(buffer, allocator, capacity, buffer_type, weight, guard);
 }
 
 static bool buffers_allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
@@ -143,7 +155,7 @@ static void buffers_referenced(const poolbuf *buffer, poolbuf_access access, uin
                      : access == POOLBUF_ACCESS_RELEASE ? (by_slice ? HOLD_SLICE_RELEASE : HOLD_RELEASE)
                                                         : (by_slice ? HOLD_SLICE_RETAIN : HOLD_RETAIN);
     if (access == POOLBUF_ACCESS_GROW) {
-        renew_canaries(buffer); /* whatever the level is now: it may have had some, which end here */
+        (void)tracker_set_guard(buffer, lay_canaries(buffer)); /* 0 too: it may have had some, which end here */
     }
     if (access == POOLBUF_ACCESS_GROW && poolbuf_composite_component_count(buffer) == 0) {
         scope_resize(buffer, poolbuf_capacity(buffer));
@@ -155,8 +167,9 @@ static void buffers_referenced(const poolbuf *buffer, poolbuf_access access, uin
 
 static void buffers_released(const poolbuf *buffer) {
     check_canaries(buffer);
+    last_closed.key = 0;
     if (scope_remove(buffer)) {
-        detector_untrack(buffer);
+        (void)detector_close(buffer, &last_closed);
     }
 }
 

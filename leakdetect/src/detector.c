@@ -143,7 +143,8 @@ bool detector_accept(sampler *population, thread_state *self, uint64_t size, flo
     return sampler_accept(population, size, &self->random, weight);
 }
 
-bool detector_track(const void *resource, const void *owner, uint64_t size, uint32_t type, float weight) {
+bool detector_track(const void *resource, const void *owner, uint64_t size, uint32_t type, float weight,
+                    uint32_t guard) {
     thread_state *self = thread_self();
     if (!thread_enter(self)) {
         return false;
@@ -158,6 +159,7 @@ bool detector_track(const void *resource, const void *owner, uint64_t size, uint
                              .thread_name = thread_name(self),
                              .thread_id = self->id,
                              .weight = weight,
+                             .guard = guard,
                              .watch = records_accesses(detector_level()) ? tracker_watch() : 0};
     bool tracked = tracker_insert(resource, owner, &record);
     errno = saved_errno;
@@ -171,21 +173,27 @@ static bool keeps_closing_stacks(void) {
            (detector_level() == LEAKDETECT_PARANOID || sampler_largest_weight(&detector_buffers) <= CLOSE_WEIGHT);
 }
 
-bool detector_untrack(const void *resource) {
+bool detector_close(const void *resource, tracker_closed *closed) {
     thread_state *self = thread_self();
     int saved_errno = errno;
     bool entered = thread_enter(self);
-    tracker_closed closer = {.close_ns = clock_ns(CLOCK_MONOTONIC_COARSE),
-                             .close_stack = entered && keeps_closing_stacks() ? unwind_capture_stack(CLOSE_FRAMES) : 0,
-                             .thread_name = thread_name(self),
-                             .thread_id = self->id};
-    bool tracked = tracker_remove(resource, &closer);
+    *closed =
+        (tracker_closed){.close_ns = clock_ns(CLOCK_MONOTONIC_COARSE),
+                         .close_stack = entered && keeps_closing_stacks() ? unwind_capture_stack(CLOSE_FRAMES) : 0,
+                         .thread_name = thread_name(self),
+                         .thread_id = self->id};
+    bool tracked = tracker_remove(resource, closed);
     if (entered) {
         thread_leave(self);
     }
     errno = saved_errno;
     trigger_revive();
     return tracked;
+}
+
+bool detector_untrack(const void *resource) {
+    tracker_closed closed;
+    return detector_close(resource, &closed);
 }
 
 void detector_access(const void *resource, access_kind kind, const char *hint) {

@@ -56,8 +56,11 @@ bool detector_accept(sampler *population, thread_state *self, uint64_t size, flo
 extern sampler detector_buffers;
 extern sampler detector_resources;
 
-bool detector_track(const void *resource, const void *owner, uint64_t size, uint32_t type, float weight);
+/* guard: of the record, see guard.h. detector_close() is detector_untrack(), and sets what is known of the resource's life. */
+bool detector_track(const void *resource, const void *owner, uint64_t size, uint32_t type, float weight,
+                    uint32_t guard);
 bool detector_untrack(const void *resource);
+bool detector_close(const void *resource, tracker_closed *closed);
 void detector_access(const void *resource, access_kind kind, const char *hint);
 void detector_references(const void *resource, access_kind kind, hold_kind hold, uint64_t references, const char *hint);
 uint64_t detector_missed_references(void); /* taken or given back while the detector was at work on that thread */

@@ -121,7 +121,7 @@ static bool track_sampled(const void *resource, size_t size, const char *type) {
     }
     float weight = countdown->weight_pending;
     return detector_accept(&detector_resources, self, size, &weight) &&
-           detector_track(resource, NULL, size, name_put(type), weight);
+           detector_track(resource, NULL, size, name_put(type), weight, 0);
 }
 
 bool leakdetect_track(const void *resource, size_t size, const char *type) {

@@ -40,6 +40,7 @@ typedef struct shard {
 
 static shard shards[SHARDS];
 static pthread_once_t shards_once = PTHREAD_ONCE_INIT;
+static atomic_bool shards_ready; /* the same, for the cost of a load; its release pairs with lock_shard()'s acquire */
 static _Atomic uint16_t generation;
 static _Atomic uint16_t watch = 1; /* relaxed, as the next: a change may be seen late */
 static _Atomic uint32_t epoch;
@@ -54,6 +55,7 @@ static void init_shards(void) {
         shards[i].holds.slab_limit = ACCESS_SLABS;
         shards[i].holds.item_bytes = sizeof(tracker_hold);
     }
+    atomic_store_explicit(&shards_ready, true, memory_order_release);
 }
 
 static uint64_t hash_key(uintptr_t key) {
@@ -62,7 +64,9 @@ static uint64_t hash_key(uintptr_t key) {
 }
 
 static shard *lock_shard(uintptr_t key) {
-    pthread_once(&shards_once, init_shards);
+    if (__builtin_expect(!atomic_load_explicit(&shards_ready, memory_order_acquire), 0)) {
+        pthread_once(&shards_once, init_shards);
+    }
     shard *self = &shards[hash_key(key) % SHARDS];
     pthread_mutex_lock(&self->lock);
     return self;
@@ -192,17 +196,16 @@ static bool grow_buckets(shard *self) {
     return true;
 }
 
-static void remember_closing(shard *self, const tracker_record *record, const tracker_closed *closer) {
+static void remember_closing(shard *self, const tracker_record *record, tracker_closed *closer) {
+    closer->key = record->key;
+    closer->size = record->size;
+    closer->type = record->type;
+    closer->allocation_stack = record->stack;
     if (self->closed == NULL && (self->closed = memory_map(CLOSED_ITEMS * sizeof *self->closed)) == NULL) {
         return; /* benign: forensics are lost, tracking is not */
     }
-    tracker_closed *slot = &self->closed[self->closed_next];
+    self->closed[self->closed_next] = *closer;
     self->closed_next = (self->closed_next + 1) % CLOSED_ITEMS;
-    *slot = *closer;
-    slot->key = record->key;
-    slot->size = record->size;
-    slot->type = record->type;
-    slot->allocation_stack = record->stack;
 }
 
 /* Adds a closed record to what is usual, with its last release, which was no access. */
@@ -249,7 +252,6 @@ bool tracker_insert(const void *resource, const void *owner, const tracker_recor
     fresh->holds_lost = false;
     fresh->epoch = tracker_epoch();
     fresh->reported = false;
-    fresh->guard = 0;
     fresh->scan = 0;
     fresh->generation = tracker_generation();
     fresh->next = *head;
@@ -262,7 +264,7 @@ bool tracker_insert(const void *resource, const void *owner, const tracker_recor
     return true;
 }
 
-bool tracker_remove(const void *resource, const tracker_closed *closer) {
+bool tracker_remove(const void *resource, tracker_closed *closer) {
     uintptr_t key = ~(uintptr_t)resource;
     shard *self = lock_shard(key);
     uint32_t index = 0;

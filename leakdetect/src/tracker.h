@@ -122,14 +122,14 @@ typedef struct tracker_totals {
     uint64_t refused; /* chosen by the sample, turned away by the bound */
 } tracker_totals;
 
-/* tracker_insert() adds a record; key and owner are given as plain addresses, list fields are ignored.
+/* tracker_insert() adds a record; key and owner are given as plain addresses, list fields are ignored, the guard is kept.
  *   returns  false if the table is full. A record of the same address that is there already gives way. */
 bool tracker_insert(const void *resource, const void *owner, const tracker_record *record);
 
 /* tracker_remove() takes a resource out: it was closed.
  *   closer   what to remember of the closing (close_stack, close_ns, thread); the rest is filled from the record.
- *   returns  false if the resource is not tracked. */
-bool tracker_remove(const void *resource, const tracker_closed *closer);
+ *   returns  false if the resource is not tracked; closer is as it was then. */
+bool tracker_remove(const void *resource, tracker_closed *closer);
 
 /* tracker_record_access() adds an access with Netty's back-off: up to `target` accesses are all kept; beyond, one is
  * added with probability 2^-(count - target + 1), else it replaces the newest. So the last access is always there, early ones
