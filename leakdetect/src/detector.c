@@ -84,6 +84,7 @@ void detector_start(const detector_settings *settings_to_use) {
         both[i]->bytes = settings.sampling_bytes;
         atomic_store_explicit(&both[i]->seen, 0, memory_order_relaxed);
         atomic_store_explicit(&both[i]->largest, 0, memory_order_relaxed);
+        atomic_store_explicit(&both[i]->inverse, 0, memory_order_relaxed);
     }
     unwind_configure(settings.unwinder, settings.stacks, settings.frames);
     start_ns = clock_ns(CLOCK_MONOTONIC_COARSE);

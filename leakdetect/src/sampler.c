@@ -8,11 +8,30 @@ static double dense_probability(const sampler *self, uint64_t seen) {
     return seen < self->dense_start ? 1 : (double)self->dense_start / (double)(seen > 0 ? seen : 1);
 }
 
-static double probability_at(const sampler *self, uint64_t seen) {
-    bool look = self->bytes != 0 && self->interval > SAMPLER_LOOK;
-    double floor = 1.0 / (look ? SAMPLER_LOOK : self->interval);
-    double p = dense_probability(self, seen);
-    return p > floor ? p : floor;
+/* The plain rate is 1 in so many. */
+static inline uint32_t plain_interval(const sampler *self) {
+    return self->bytes != 0 && self->interval > SAMPLER_LOOK ? SAMPLER_LOOK : self->interval;
+}
+
+/* Whether the dense start is over. A program is here for nearly all of its life, so what follows spares it divisions. */
+static inline bool is_plain(const sampler *self, uint64_t seen) {
+    return seen >= (uint64_t)self->dense_start * plain_interval(self);
+}
+
+/* The number of failures before the first success is the whole part of an exponential variable: ln u / ln(1 - p). */
+static uint32_t gap_of(double logarithm, double inverse) {
+    double failures = logarithm * inverse;
+    return failures < UINT32_MAX - 2 ? (uint32_t)failures + 1 : UINT32_MAX - 1;
+}
+
+/* 1 / ln(1 - p) at the plain rate. Whoever comes first computes it, and so may others, who get the same. */
+static double plain_inverse(sampler *self) {
+    double inverse = atomic_load_explicit(&self->inverse, memory_order_relaxed);
+    if (__builtin_expect(inverse == 0, 0)) {
+        inverse = 1 / log_natural(1 - 1.0 / plain_interval(self));
+        atomic_store_explicit(&self->inverse, inverse, memory_order_relaxed);
+    }
+    return inverse;
 }
 
 /* 1 - e^-x for x >= 0. Below 1e-5 the difference would lose digits, and two terms of its series are good to 1e-10. */
@@ -25,15 +44,17 @@ static double probability_of_event(double x) {
 
 uint32_t sampler_next_gap(sampler *self, uint64_t *random, float *weight) {
     uint64_t seen = atomic_load_explicit(&self->seen, memory_order_relaxed);
-    double p = probability_at(self, seen);
     uint32_t gap = 1;
-    if (p < 1) {
-        /* The number of failures before the first success is the whole part of an exponential variable. */
-        double failures = log_natural(random_unit(random)) / log_natural(1 - p);
-        gap = failures < UINT32_MAX - 2 ? (uint32_t)failures + 1 : UINT32_MAX - 1;
+    *weight = 1;
+    if (is_plain(self, seen)) {
+        gap = plain_interval(self) == 1 ? 1 : gap_of(log_natural(random_unit(random)), plain_inverse(self));
+        *weight = (float)plain_interval(self);
+    } else if (seen >= self->dense_start) {
+        double p = dense_probability(self, seen);
+        gap = p < 1 ? gap_of(log_natural(random_unit(random)), 1 / log_natural(1 - p)) : 1;
+        *weight = (float)(1 / p);
     }
     atomic_fetch_add_explicit(&self->seen, gap, memory_order_relaxed);
-    *weight = (float)(1 / p);
     return gap;
 }
 
@@ -56,7 +77,9 @@ bool sampler_accept(sampler *self, uint64_t size, uint64_t *random, float *weigh
 
 double sampler_largest_weight(const sampler *self) {
     uint64_t seen = atomic_load_explicit(&self->seen, memory_order_relaxed);
-    double largest = seen == 0 ? 1 : 1 / probability_at(self, seen - 1);
+    double largest = seen == 0                  ? 1
+                     : is_plain(self, seen - 1) ? plain_interval(self)
+                                                : 1 / dense_probability(self, seen - 1);
     double thinned = (double)atomic_load_explicit(&self->largest, memory_order_relaxed);
     return thinned > largest ? thinned : largest;
 }

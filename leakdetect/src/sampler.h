@@ -52,11 +52,12 @@ enum {
 
 /* One population: all threads that allocate the same kind of thing. */
 typedef struct sampler {
-    uint32_t interval;     /* at least 1; fixed before use */
-    uint32_t dense_start;  /* 0: plain 1 in interval from the first allocation */
-    uint64_t bytes;        /* 0: by count; else by bytes, one sample in so many */
-    _Atomic uint64_t seen; /* allocations that all gaps drawn so far cover; relaxed, it only steers p */
-    _Atomic float largest; /* by bytes: the largest weight that a candidate would have had; relaxed, only rises */
+    uint32_t interval;      /* at least 1; fixed before use */
+    uint32_t dense_start;   /* 0: plain 1 in interval from the first allocation */
+    uint64_t bytes;         /* 0: by count; else by bytes, one sample in so many */
+    _Atomic uint64_t seen;  /* allocations that all gaps drawn so far cover; relaxed, it only steers p */
+    _Atomic double inverse; /* of ln(1 - 1/interval), or of the rate of looks; 0: not computed yet; relaxed */
+    _Atomic float largest;  /* by bytes: the largest weight that a candidate would have had; relaxed, only rises */
 } sampler;
 
 /* sampler_next_gap() draws how many allocations from now the next sampled one is: 1 means the very next.
