@@ -15,14 +15,35 @@ _Static_assert(sizeof(entry) % 8 == 0, "the bytes behind an entry are aligned to
 _Static_assert(INTERN_SEGMENT_BYTES / 8 == 1 << 17, "an offset in units of 8 takes the low 17 bits of an id");
 _Static_assert(INTERN_MAX_LENGTH + sizeof(entry) <= INTERN_SEGMENT_BYTES, "every entry fits a segment");
 
-static uint64_t hash_bytes(const void *bytes, size_t length) {
+static inline uint64_t word_at(const unsigned char *bytes) {
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
+static inline uint64_t mix(uint64_t hash, uint64_t word) {
+    hash = (hash ^ word) * 0xff51afd7ed558ccdu;
+    return hash ^ hash >> 32;
+}
+
+/* Each mix() waits for the one before. So a long string is mixed as four, which do not wait for each other. */
+static inline uint64_t hash_bytes(const void *bytes, size_t length) {
     const unsigned char *at = bytes;
     uint64_t hash = 0x9e3779b97f4a7c15u ^ length;
+    if (length >= 64) {
+        uint64_t second = 1;
+        uint64_t third = 2;
+        uint64_t fourth = 3;
+        for (; length >= 32; at += 32, length -= 32) {
+            hash = mix(hash, word_at(at));
+            second = mix(second, word_at(at + 8));
+            third = mix(third, word_at(at + 16));
+            fourth = mix(fourth, word_at(at + 24));
+        }
+        hash = mix(mix(hash, second), mix(third, fourth));
+    }
     for (; length >= 8; at += 8, length -= 8) {
-        uint64_t word;
-        memcpy(&word, at, 8);
-        hash = (hash ^ word) * 0xff51afd7ed558ccdu;
-        hash ^= hash >> 32;
+        hash = mix(hash, word_at(at));
     }
     uint64_t tail = 0;
     memcpy(&tail, at, length);
