@@ -13,7 +13,7 @@ enum {
     NAME_REFRESH_USES = 1024 /* a thread's name costs a system call, so it is read again this seldom */
 };
 
-static _Thread_local thread_state state;
+_Thread_local thread_state thread_own;
 static _Atomic uint64_t base_seed;
 static _Atomic uint64_t thread_ordinal; /* how many threads got a stream since thread_seed() */
 
@@ -23,26 +23,10 @@ static void start_stream(thread_state *self) {
     self->random = random_next(&stream);
 }
 
-thread_state *thread_self(void) {
-    thread_state *self = &state;
-    if (__builtin_expect(!self->started, 0)) {
-        self->started = true;
-        self->id = (uint32_t)syscall(SYS_gettid);
-        start_stream(self);
-    }
-    return self;
-}
-
-bool thread_enter(thread_state *self) {
-    if (self->inside) {
-        return false;
-    }
-    self->inside = true;
-    return true;
-}
-
-void thread_leave(thread_state *self) {
-    self->inside = false;
+__attribute__((cold)) void thread_start(thread_state *self) {
+    self->started = true;
+    self->id = (uint32_t)syscall(SYS_gettid);
+    start_stream(self);
 }
 
 uint32_t thread_name(thread_state *self) {
@@ -58,12 +42,12 @@ uint32_t thread_name(thread_state *self) {
 void thread_seed(uint64_t seed) {
     atomic_store_explicit(&base_seed, seed, memory_order_relaxed);
     atomic_store_explicit(&thread_ordinal, 0, memory_order_relaxed);
-    thread_state *self = &state;
+    thread_state *self = &thread_own;
     if (self->started) {
         start_stream(self);
     }
 }
 
 void thread_after_fork(void) {
-    state.id = (uint32_t)syscall(SYS_gettid);
+    thread_own.id = (uint32_t)syscall(SYS_gettid);
 }

@@ -29,12 +29,30 @@ typedef struct thread_state {
     thread_countdown resources; /* leakdetect_track() counts here */
 } thread_state;
 
+extern _Thread_local thread_state thread_own; /* for thread_self() alone */
+void thread_start(thread_state *self);
+
 /* thread_self() returns the calling thread's state, ready for use. */
-thread_state *thread_self(void);
+static inline thread_state *thread_self(void) {
+    thread_state *self = &thread_own;
+    if (__builtin_expect(!self->started, 0)) {
+        thread_start(self);
+    }
+    return self;
+}
 
 /* thread_enter() raises the guard; false if it was up, and then the caller must leave everything alone. */
-bool thread_enter(thread_state *self);
-void thread_leave(thread_state *self);
+static inline bool thread_enter(thread_state *self) {
+    if (self->inside) {
+        return false;
+    }
+    self->inside = true;
+    return true;
+}
+
+static inline void thread_leave(thread_state *self) {
+    self->inside = false;
+}
 
 /* The thread's name, interned. Read again now and then, for threads that name themselves late. */
 uint32_t thread_name(thread_state *self);
