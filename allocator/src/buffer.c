@@ -274,13 +274,18 @@ void buffer_give_memory(poolbuf_allocator *allocator, poolbuf *handle) {
     }
 }
 
-void buffer_count_and_sample(poolbuf_allocator *allocator, poolbuf *buffer) {
+/* Inline wherever a sampled allocation comes by, as is begin(): the stack of each is walked from here, frame by frame. */
+static inline __attribute__((always_inline)) void count_and_sample(poolbuf_allocator *allocator, poolbuf *buffer) {
     thread_cache *cache = registry_cache(&allocator->group);
     bool sampled = cache != NULL ? thread_cache_count(cache) : registry_count_uncached(&allocator->group);
     if (sampled && tracker_allocated(buffer, allocator, handle_capacity(buffer))) {
         uint64_t tracked = handle_state(POOLBUF_FLAG_TRACKED, 0);
         (void)__atomic_fetch_or(&buffer->state, tracked, __ATOMIC_RELAXED);
     }
+}
+
+void buffer_count_and_sample(poolbuf_allocator *allocator, poolbuf *buffer) {
+    count_and_sample(allocator, buffer);
 }
 
 /* The fast path knows where the bins are with four classes a doubling, as constants are cheaper than what an option says. With
@@ -296,7 +301,8 @@ static inline poolbuf *pop_of_eight(const poolbuf_allocator *allocator, int kind
     return poolbuf_pop_bin_(slot, bin, initial_capacity, max_capacity);
 }
 
-void buffer_begin(poolbuf_allocator *allocator, poolbuf *buffer, size_t capacity, size_t max_capacity) {
+static inline __attribute__((always_inline)) void begin(poolbuf_allocator *allocator, poolbuf *buffer, size_t capacity,
+                                                        size_t max_capacity) {
     uint32_t flags = handle_flags_of(handle_state_get(buffer));
     buffer->link = NULL;
     buffer->capacity = (uint32_t)capacity;
@@ -306,8 +312,12 @@ void buffer_begin(poolbuf_allocator *allocator, poolbuf *buffer, size_t capacity
         poison_handle_out(allocator_anchor(allocator), buffer);
         poison_bytes_out(allocator_anchor(allocator), buffer->memory, capacity);
     }
-    buffer_count_and_sample(allocator, buffer);
+    count_and_sample(allocator, buffer);
     PROBE3(allocate, buffer, capacity, allocator->is_default ? NULL : allocator);
+}
+
+void buffer_begin(poolbuf_allocator *allocator, poolbuf *buffer, size_t capacity, size_t max_capacity) {
+    begin(allocator, buffer, capacity, max_capacity);
 }
 
 static __attribute__((noinline)) poolbuf *allocate_slow(poolbuf_allocator *allocator, int kind, size_t initial_capacity,
@@ -331,7 +341,7 @@ static __attribute__((noinline)) poolbuf *allocate_slow(poolbuf_allocator *alloc
     if (buffer == NULL) {
         return NULL;
     }
-    buffer_begin(allocator, buffer, initial_capacity, max_capacity);
+    begin(allocator, buffer, initial_capacity, max_capacity);
     return buffer;
 }
 
