@@ -6,6 +6,7 @@
 
 #include "growth.h"
 #include "holders.h"
+#include "recursion.h"
 #include "stack_table.h"
 
 enum {
@@ -429,6 +430,7 @@ void report_resolve(report *self, report_lookup *lookup, void *context) {
     self->resolved = true;
     for (size_t i = 0; i < self->groups.count; i++) {
         report_frames_resolve(&groups[i].frames, groups[i].stack, lookup, context);
+        recursion_fold(&groups[i].frames);
         groups[i].fingerprint = fingerprint_of(&groups[i]);
     }
     fold_sites(&self->groups);
