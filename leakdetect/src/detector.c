@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "arithmetic.h"
+#include "module_log.h"
 #include "scope.h"
 #include "stack_table.h"
 #include "trigger.h"
@@ -39,6 +40,7 @@ static uint64_t clock_ns(clockid_t clock) {
 
 static void fork_prepare(void) {
     unwind_fork_prepare();
+    module_log_lock();
     finalize_lock();
     scope_lock();
     tracker_lock_all();
@@ -50,6 +52,7 @@ static void fork_unlock(void) {
     tracker_unlock_all();
     scope_unlock();
     finalize_unlock();
+    module_log_unlock();
 }
 
 static void fork_parent(void) {

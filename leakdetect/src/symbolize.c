@@ -9,18 +9,22 @@
 #include <elfutils/libdwfl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "memory.h"
 #include "message.h"
+#include "module_log.h"
 #include "symbolize_modules.h"
 
 #define LIBDW_FUNCTIONS(X)                                                                                             \
     X(dwfl_begin)                                                                                                      \
     X(dwfl_end)                                                                                                        \
     X(dwfl_linux_proc_report)                                                                                          \
+    X(dwfl_report_elf)                                                                                                 \
+    X(dwfl_module_build_id)                                                                                            \
     X(dwfl_linux_proc_find_elf)                                                                                        \
     X(dwfl_standard_find_debuginfo)                                                                                    \
     X(dwfl_build_id_find_debuginfo)                                                                                    \
@@ -116,6 +120,49 @@ static int find_debuginfo(Dwfl_Module *module, void **user, const char *name, Dw
 /* libdw keeps a pointer to the callbacks for as long as the Dwfl lives. */
 static Dwfl_Callbacks callbacks = {.find_debuginfo = find_debuginfo};
 
+static bool is_overlaid(const symbolizer *self, const loaded_module *module) {
+    const loaded_module *loaded = self->modules.items;
+    for (size_t i = 0; i < self->modules.count; i++) {
+        if (module->start < loaded[i].end && loaded[i].start < module->end) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the file is still the one that was loaded. Without a build-id nobody can know. */
+static bool is_same_build(Dwfl_Module *file, const loaded_module *module) {
+    const unsigned char *bits = NULL;
+    GElf_Addr address = 0;
+    char text[sizeof module->build_id] = "";
+    int length = file == NULL ? 0 : dw.dwfl_module_build_id(file, &bits, &address);
+    for (int i = 0; i < length && i < BUILD_ID_BYTES; i++) {
+        (void)snprintf(text + 2 * i, 3, "%02x", bits[i]);
+    }
+    return text[0] != '\0' && strcmp(text, module->build_id) == 0;
+}
+
+/* Adds modules that are no longer loaded, the newest at each place, so that their addresses have names. */
+static void add_closed_modules(symbolizer *self) {
+    for (uint32_t i = module_log_count(); i-- > 0;) {
+        const loaded_module *logged = module_log_at(i);
+        if (is_overlaid(self, logged)) {
+            continue;
+        }
+        loaded_module *closed = memory_array_next(&self->modules, sizeof *closed);
+        if (closed == NULL) {
+            return;
+        }
+        *closed = *logged;
+        const char *slash = strrchr(closed->path, '/');
+        Dwfl_Module *file = self->dwfl == NULL
+                                ? NULL
+                                : dw.dwfl_report_elf(self->dwfl, slash == NULL ? closed->path : slash + 1, closed->path,
+                                                     -1, closed->bias, true);
+        closed->nameless = !is_same_build(file, closed);
+    }
+}
+
 symbolizer *symbolize_open(void) {
     symbolizer *self = memory_map(sizeof *self);
     if (self == NULL) {
@@ -127,11 +174,15 @@ symbolizer *symbolize_open(void) {
     if (dw_loaded) {
         callbacks.find_elf = dw.dwfl_linux_proc_find_elf;
         self->dwfl = dw.dwfl_begin(&callbacks);
-        if (self->dwfl != NULL &&
-            (dw.dwfl_linux_proc_report(self->dwfl, getpid()) != 0 || dw.dwfl_report_end(self->dwfl, NULL, NULL) != 0)) {
+        if (self->dwfl != NULL && dw.dwfl_linux_proc_report(self->dwfl, getpid()) != 0) {
             dw.dwfl_end(self->dwfl);
             self->dwfl = NULL;
         }
+    }
+    add_closed_modules(self);
+    if (self->dwfl != NULL && dw.dwfl_report_end(self->dwfl, NULL, NULL) != 0) {
+        dw.dwfl_end(self->dwfl);
+        self->dwfl = NULL;
     }
     return self;
 }
@@ -267,6 +318,9 @@ static size_t look_up(symbolizer *self, uintptr_t address, symbol_frame *frames)
         frames[0].module = mapped->path;
         frames[0].offset = address - mapped->bias;
         frames[0].build_id = mapped->build_id[0] == '\0' ? NULL : mapped->build_id;
+    }
+    if (mapped != NULL && mapped->nameless) {
+        return 1;
     }
     Dwfl_Module *module = self->dwfl == NULL ? NULL : dw.dwfl_addrmodule(self->dwfl, call);
     if (module == NULL) {

@@ -14,7 +14,7 @@
 typedef struct symbol_frame {
     uintptr_t address;    /* the return address, as captured */
     uint64_t offset;      /* the same less the module's load address; the call is at offset - 1 */
-    const char *module;   /* path; NULL: the address is in no module that is loaded now */
+    const char *module;   /* path; NULL: the address is in no module, loaded or closed */
     const char *build_id; /* lower-case hex; NULL: the module has none */
     const char *function; /* NULL: unknown */
     const char *file;     /* NULL: unknown */

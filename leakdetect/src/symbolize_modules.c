@@ -40,12 +40,7 @@ static void set_path(loaded_module *self, const char *name) {
     self->path[length < 0 ? 0 : length] = '\0';
 }
 
-static int add_module(struct dl_phdr_info *info, size_t size, void *context) {
-    (void)size;
-    loaded_module *self = memory_array_next(context, sizeof *self);
-    if (self == NULL) {
-        return 1;
-    }
+void module_read(loaded_module *self, const struct dl_phdr_info *info) {
     *self = (loaded_module){.bias = info->dlpi_addr, .start = UINTPTR_MAX};
     set_path(self, info->dlpi_name);
     for (int i = 0; i < info->dlpi_phnum; i++) {
@@ -58,6 +53,15 @@ static int add_module(struct dl_phdr_info *info, size_t size, void *context) {
             read_build_id(self, (const char *)start, segment->p_memsz);
         }
     }
+}
+
+static int add_module(struct dl_phdr_info *info, size_t size, void *context) {
+    (void)size;
+    loaded_module *self = memory_array_next(context, sizeof *self);
+    if (self == NULL) {
+        return 1;
+    }
+    module_read(self, info);
     return 0;
 }
 

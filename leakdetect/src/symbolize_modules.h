@@ -2,6 +2,7 @@
 #ifndef LEAKDETECT_SYMBOLIZE_MODULES_H
 #define LEAKDETECT_SYMBOLIZE_MODULES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,7 +18,13 @@ typedef struct loaded_module {
     uintptr_t start, end; /* its mapping, from the first to the last loaded segment */
     char path[MODULE_PATH_BYTES];
     char build_id[2 * BUILD_ID_BYTES + 1]; /* hex; "": none */
+    bool nameless;                         /* it was closed, and its file is gone, or another */
 } loaded_module;
+
+struct dl_phdr_info;
+
+/* module_read() fills one in from what the loader says of it. */
+void module_read(loaded_module *self, const struct dl_phdr_info *info);
 
 /* modules_load() fills an array of loaded_module; modules_find() returns the one that holds an address, or NULL. */
 void modules_load(memory_array *modules);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "message.h"
+#include "module_log.h"
 #include "stack_table.h"
 
 enum {
@@ -120,5 +121,7 @@ uint32_t unwind_capture_stack(size_t limit) {
     void *raw[STACK_MAX_FRAMES + OWN_FRAMES_MAX];
     size_t count = 0;
     size_t first = capture(raw, limit, &count);
-    return count == 0 ? 0 : stack_table_put((const uintptr_t *)(const void *)(raw + first), count);
+    uint32_t stack = count == 0 ? 0 : stack_table_put((const uintptr_t *)(const void *)(raw + first), count);
+    module_log_look(stack_table_count());
+    return stack;
 }

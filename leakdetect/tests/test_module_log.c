@@ -1,0 +1,154 @@
+/* Unit tests of module_log.c, and of what symbolize.c makes of it, with a library of glibc's that nothing here needs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "module_log.h"
+#include "symbolize.h"
+
+#define LIBRARY  "libresolv.so.2"
+#define FUNCTION "ns_datetosecs"
+
+static int forget(void **state) {
+    (void)state;
+    module_log_reset();
+    return 0;
+}
+
+static const loaded_module *find(uintptr_t address) {
+    for (uint32_t i = module_log_count(); i-- > 0;) {
+        const loaded_module *module = module_log_at(i);
+        if (address >= module->start && address < module->end) {
+            return module;
+        }
+    }
+    return NULL;
+}
+
+/* Loads the library, has it written down, and closes it. Returns an address that was in it. */
+static uintptr_t come_and_go(uint64_t stack_count) {
+    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    assert_non_null(library);
+    const uintptr_t address = (uintptr_t)dlsym(library, FUNCTION);
+    assert_int_not_equal(address, 0);
+    module_log_look(stack_count);
+    assert_int_equal(dlclose(library), 0);
+    return address + 4;
+}
+
+static void what_is_loaded_is_written_down(void **state) {
+    (void)state;
+    assert_int_equal(module_log_count(), 0);
+    module_log_look(1);
+    assert_true(module_log_count() >= 2);
+    const loaded_module *self = find((uintptr_t)&find);
+    assert_non_null(self);
+    assert_non_null(strstr(self->path, "test_module_log"));
+    assert_false(self->nameless);
+}
+
+static void without_a_new_stack_nobody_looks(void **state) {
+    (void)state;
+    module_log_look(1);
+    const uint32_t before = module_log_count();
+    assert_null(find(come_and_go(1)));
+    assert_int_equal(module_log_count(), before);
+}
+
+static void a_closed_library_stays_and_is_there_once(void **state) {
+    (void)state;
+    module_log_look(1);
+    const uint32_t before = module_log_count();
+    const uintptr_t address = come_and_go(2);
+    const loaded_module *closed = find(address);
+    assert_non_null(closed);
+    assert_non_null(strstr(closed->path, LIBRARY));
+    module_log_look(3);
+    assert_true(module_log_count() > before);
+    const uint32_t after = module_log_count();
+    if (come_and_go(4) == address) { /* the loader may have put it elsewhere */
+        assert_int_equal(module_log_count(), after);
+    }
+}
+
+static void a_report_names_what_was_in_a_closed_library(void **state) {
+    (void)state;
+    const symbol_frame *frames;
+    const uintptr_t address = come_and_go(1);
+    symbolizer *self = symbolize_open();
+    assert_non_null(self);
+    assert_true(symbolize_address(self, address, &frames) >= 1);
+    assert_non_null(frames[0].module);
+    assert_non_null(strstr(frames[0].module, LIBRARY));
+    assert_non_null(frames[0].build_id);
+    assert_true(frames[0].offset < 16u << 20);
+    assert_non_null(frames[0].function); /* the dynamic symbols at least are there */
+    symbolize_close(self);
+}
+
+static void what_was_never_written_down_has_no_module(void **state) {
+    (void)state;
+    const symbol_frame *frames;
+    module_log_look(1);
+    const uintptr_t address = come_and_go(1);
+    symbolizer *self = symbolize_open();
+    assert_non_null(self);
+    assert_int_equal(symbolize_address(self, address, &frames), 1);
+    assert_null(frames[0].module);
+    symbolize_close(self);
+}
+
+static atomic_bool enough;
+
+static void *look_on(void *argument) {
+    for (uint64_t i = 1000; !atomic_load(&enough); i++) {
+        module_log_look(i);
+    }
+    return argument;
+}
+
+/* Whatever another thread was doing at the moment of the fork. */
+static void a_child_of_fork_can_go_on(void **state) {
+    (void)state;
+    pthread_t thread;
+    atomic_store(&enough, false);
+    assert_int_equal(pthread_create(&thread, NULL, look_on, NULL), 0);
+    for (int i = 0; i < 50; i++) {
+        int status = 1;
+        const pid_t child = fork();
+        if (child == 0) {
+            (void)alarm(20);
+            module_log_look(1);
+            module_log_look(2);
+            _exit(module_log_count() >= 2 ? 0 : 1);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
+    atomic_store(&enough, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(what_is_loaded_is_written_down, forget),
+        cmocka_unit_test_setup(without_a_new_stack_nobody_looks, forget),
+        cmocka_unit_test_setup(a_closed_library_stays_and_is_there_once, forget),
+        cmocka_unit_test_setup(a_report_names_what_was_in_a_closed_library, forget),
+        cmocka_unit_test_setup(what_was_never_written_down_has_no_module, forget),
+        cmocka_unit_test_setup(a_child_of_fork_can_go_on, forget),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
