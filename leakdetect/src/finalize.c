@@ -439,7 +439,12 @@ static void write_history(FILE *out, const void *resource, symbolizer *symbols) 
         write_stack(out, was_closed ? "allocated again, and alive now, at" : "allocated at", live.stack, symbols);
     }
     if (!was_closed && !is_live) {
-        fprintf(out, "  not in the sample; POOLBUF_LEAK_LEVEL=paranoid shows where it was allocated and released\n");
+        fputs(detector_level() == LEAKDETECT_PARANOID
+                  ? "  nothing more is known: a slice or another view has no record of its own, nor has what was "
+                    "allocated "
+                    "before the level was raised\n"
+                  : "  not in the sample; POOLBUF_LEAK_LEVEL=paranoid shows where it was allocated and released\n",
+              out);
     }
 }
 
