@@ -1,10 +1,13 @@
 /* What the end-to-end tests need to know about JSON files, and to do to them.
  *
  *   json_tool check FILE                       valid, strict JSON? (no NaN, no duplicate keys)
- *   json_tool get FILE PATH                    the value at a path: keys and indices parted by dots; # is a length
+ *   json_tool get FILE PATH...                 the values at paths, a line each, empty where there is none: keys and
+ *                                              indices parted by dots; # is a length; KEY=VALUE the first of a list
+ *                                              that has it
  *   json_tool same FILE OTHER                 the same values, whatever their order and layout?
  *   json_tool scale FILE SUBJECT FACTOR        on stdout: the results with one subject's times multiplied
  *   json_tool set FILE PATH VALUE              on stdout: the same with one value replaced (VALUE is JSON) */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +24,32 @@ static json_t *load(const char *path) {
     return root;
 }
 
+/* The first element of a list whose value of a key, as text, is the wanted one. */
+static json_t *find(json_t *list, const char *wanted) {
+    const char *value = strchr(wanted, '=') + 1;
+    char key[64] = "";
+    size_t i = 0;
+    json_t *element = NULL;
+    snprintf(key, sizeof key, "%.*s", (int)(value - 1 - wanted), wanted);
+    json_array_foreach(list, i, element) {
+        json_t *found = json_object_get(element, key);
+        if (found == NULL) {
+            continue;
+        }
+        char *text = json_is_string(found) ? strdup(json_string_value(found)) : json_dumps(found, JSON_ENCODE_ANY);
+        bool same = text != NULL && strcmp(text, value) == 0;
+        free(text);
+        if (same) {
+            return element;
+        }
+    }
+    return NULL;
+}
+
 static json_t *step(json_t *at, const char *key) {
+    if (json_is_array(at) && strchr(key, '=') != NULL) {
+        return find(at, key);
+    }
     return json_is_array(at) ? json_array_get(at, strtoul(key, NULL, 10)) : json_object_get(at, key);
 }
 
@@ -36,6 +64,7 @@ static int get(json_t *root, char *path) {
         at = step(at, key);
         if (at == NULL) {
             fprintf(stderr, "no \"%s\" there\n", key);
+            putchar('\n');
             return 1;
         }
     }
@@ -109,8 +138,11 @@ int main(int argc, char **argv) {
     int status = 2;
     if (strcmp(argv[1], "check") == 0) {
         status = 0;
-    } else if (strcmp(argv[1], "get") == 0 && argc == 4) {
-        status = get(root, argv[3]);
+    } else if (strcmp(argv[1], "get") == 0 && argc >= 4) {
+        status = 0;
+        for (int i = 3; i < argc; i++) {
+            status |= get(root, argv[i]);
+        }
     } else if (strcmp(argv[1], "same") == 0 && argc == 4) {
         json_t *other = load(argv[3]);
         status = json_equal(root, other) ? 0 : 1;

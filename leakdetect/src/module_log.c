@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <string.h>
 
-/* Held around dl_iterate_phdr(), and never waited for but by fork(): whoever comes second has nothing to add that the next
- * one will not. */
+/* Held around dl_iterate_phdr(), and never waited for but by fork(): whoever comes second has nothing to add that the
+ * next one will not. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static loaded_module *modules;        /* MODULE_LOG_MAX of them; mapped once, guarded by lock until count covers it */
 static _Atomic uint32_t count;        /* released when an entry is whole; pairs with the acquire of readers */

@@ -1,10 +1,11 @@
 /* Modules that have been on a stack and may be gone by now: what a library leaks before dlclose() is still to be named.
  *
- * Stacks are return addresses. Those of a library that has been closed lie nowhere when a report is written, so what was
- * loaded is written down while it still is: whenever a stack is stored that was not known before, the loader is asked
- * whether it has loaded anything since, and if it has, for all its modules.
+ * Stacks are return addresses. Those of a library that has been closed lie nowhere when a report is written, so what
+ * was loaded is written down while it still is: whenever a stack is stored that was not known before, the loader is
+ * asked whether it has loaded anything since, and if it has, for all its modules.
  *
- * Where another module has been mapped since at the place of a closed one, the address is taken for one of the new one's. */
+ * Where another module has been mapped since at the place of a closed one, the address is taken for one of the new
+ * one's. */
 #ifndef LEAKDETECT_MODULE_LOG_H
 #define LEAKDETECT_MODULE_LOG_H
 
@@ -18,10 +19,10 @@ enum {
 
 /* module_log_look() writes down what has been loaded since it was last called.
  *   stack_count  how many stacks are stored; where it is the same as in the call before, nothing is done.
- *   threads  any, with no lock of ours held; gives up at once if another is at it, who may then miss the newest module, or if
- *            it is called in a signal handler that has interrupted it.
- *   cost     two loads where no stack is new; else a call of dl_iterate_phdr(), which stops at its first module if nothing
- *            was loaded. */
+ *   threads  any, with no lock of ours held; gives up at once if another is at it, who may then miss the newest module,
+ *            or if it is called in a signal handler that has interrupted it.
+ *   cost     two loads where no stack is new; else a call of dl_iterate_phdr(), which stops at its first module if
+ *            nothing was loaded. */
 void module_log_look(uint64_t stack_count);
 
 /* What has been written down, in the order in which they were loaded; they stay where they are, and as they are. */

@@ -8,8 +8,8 @@ enum {
     RECURSION_PERIOD_MAX = 8 /* functions in a ring of calls, inlined ones counted; longer rings stay as they are */
 };
 
-/* recursion_fold() leaves one of what follows upon itself: in a, b, c, b, c, main the second b, c goes. Frames are alike if a
- * reader could not tell them apart: function, file and line, or, without a line, module and offset. */
+/* recursion_fold() leaves one of what follows upon itself: in a, b, c, b, c, main the second b, c goes. Frames are
+ * alike if a reader could not tell them apart: function, file and line, or, without a line, module and offset. */
 void recursion_fold(report_frames *frames);
 
 #endif

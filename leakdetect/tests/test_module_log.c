@@ -1,4 +1,5 @@
-/* Unit tests of module_log.c, and of what symbolize.c makes of it, with a library of glibc's that nothing here needs. */
+/* Unit tests of module_log.c, and of what symbolize.c makes of it, with a library of glibc's that nothing here needs.
+ * */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
