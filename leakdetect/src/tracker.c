@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "shard_lock.h"
 
 enum {
     SHARD_BITS = 5,
@@ -27,7 +28,7 @@ typedef struct item_store {
 } item_store;
 
 typedef struct shard {
-    pthread_mutex_t lock;
+    shard_lock lock;
     uint32_t *buckets;
     uint32_t bucket_count; /* a power of two, or 0 before the first insertion */
     uint32_t chained;      /* records in chains */
@@ -47,7 +48,6 @@ static _Atomic uint32_t epoch;
 
 static void init_shards(void) {
     for (size_t i = 0; i < SHARDS; i++) {
-        pthread_mutex_init(&shards[i].lock, NULL);
         shards[i].records.slab_limit = RECORD_SLABS;
         shards[i].records.item_bytes = sizeof(tracker_record);
         shards[i].accesses.slab_limit = ACCESS_SLABS;
@@ -68,7 +68,7 @@ static shard *lock_shard(uintptr_t key) {
         pthread_once(&shards_once, init_shards);
     }
     shard *self = &shards[hash_key(key) % SHARDS];
-    pthread_mutex_lock(&self->lock);
+    shard_lock_take(&self->lock);
     return self;
 }
 
@@ -237,7 +237,7 @@ bool tracker_insert(const void *resource, const void *owner, const tracker_recor
     }
     if (index == 0) {
         self->totals.refused++;
-        pthread_mutex_unlock(&self->lock);
+        shard_lock_give(&self->lock);
         return false;
     }
     tracker_record *fresh = record_at(self, index);
@@ -260,7 +260,7 @@ bool tracker_insert(const void *resource, const void *owner, const tracker_recor
     self->totals.live++;
     self->totals.live_bytes += fresh->size;
     self->totals.seen++;
-    pthread_mutex_unlock(&self->lock);
+    shard_lock_give(&self->lock);
     return true;
 }
 
@@ -280,7 +280,7 @@ bool tracker_remove(const void *resource, tracker_closed *closer) {
             record_give(self, index);
         }
     }
-    pthread_mutex_unlock(&self->lock);
+    shard_lock_give(&self->lock);
     return index != 0;
 }
 
@@ -360,7 +360,7 @@ bool tracker_record_references(const void *resource, const tracker_access *acces
             record->access_count = (uint16_t)(record->access_count + (push ? 1 : 0));
         }
     }
-    pthread_mutex_unlock(&self->lock);
+    shard_lock_give(&self->lock);
     return index != 0;
 }
 
@@ -405,7 +405,7 @@ bool tracker_find(const void *resource, tracker_record *record) {
     if (index != 0) {
         *record = *record_at(self, index);
     }
-    pthread_mutex_unlock(&self->lock);
+    shard_lock_give(&self->lock);
     return index != 0;
 }
 
@@ -416,7 +416,7 @@ bool tracker_set_guard(const void *resource, uint32_t guard) {
     if (index != 0) {
         record_at(self, index)->guard = guard;
     }
-    pthread_mutex_unlock(&self->lock);
+    shard_lock_give(&self->lock);
     return index != 0;
 }
 
@@ -431,7 +431,7 @@ bool tracker_find_closed(const void *resource, tracker_closed *closed) {
             *closed = *slot;
         }
     }
-    pthread_mutex_unlock(&self->lock);
+    shard_lock_give(&self->lock);
     return found;
 }
 
@@ -439,27 +439,27 @@ void tracker_visit(tracker_visitor *visitor, void *context) {
     pthread_once(&shards_once, init_shards);
     for (size_t i = 0; i < SHARDS; i++) {
         shard *self = &shards[i];
-        pthread_mutex_lock(&self->lock);
+        shard_lock_take(&self->lock);
         for (uint32_t b = 0; b < self->bucket_count; b++) {
             for (uint32_t index = self->buckets[b]; index != 0; index = record_at(self, index)->next) {
                 visitor(record_at(self, index), context);
             }
         }
-        pthread_mutex_unlock(&self->lock);
+        shard_lock_give(&self->lock);
     }
 }
 
 void tracker_visit_usual(tracker_usual_visitor *visitor, void *context) {
     pthread_once(&shards_once, init_shards);
     for (size_t i = 0; i < SHARDS; i++) {
-        pthread_mutex_lock(&shards[i].lock);
+        shard_lock_take(&shards[i].lock);
         const usual_entry *entries = shards[i].usual.entries;
         for (size_t slot = 0; entries != NULL && slot < USUAL_SLOTS; slot++) {
             if (entries[slot].count > 0) {
                 visitor(&entries[slot], context);
             }
         }
-        pthread_mutex_unlock(&shards[i].lock);
+        shard_lock_give(&shards[i].lock);
     }
 }
 
@@ -467,12 +467,12 @@ void tracker_count(tracker_totals *totals) {
     *totals = (tracker_totals){0};
     pthread_once(&shards_once, init_shards);
     for (size_t i = 0; i < SHARDS; i++) {
-        pthread_mutex_lock(&shards[i].lock);
+        shard_lock_take(&shards[i].lock);
         totals->live += shards[i].totals.live;
         totals->live_bytes += shards[i].totals.live_bytes;
         totals->seen += shards[i].totals.seen;
         totals->refused += shards[i].totals.refused;
-        pthread_mutex_unlock(&shards[i].lock);
+        shard_lock_give(&shards[i].lock);
     }
 }
 
@@ -481,13 +481,13 @@ void tracker_count(tracker_totals *totals) {
 void tracker_lock_all(void) {
     pthread_once(&shards_once, init_shards);
     for (size_t i = 0; i < SHARDS; i++) {
-        pthread_mutex_lock(&shards[i].lock);
+        shard_lock_take(&shards[i].lock);
     }
 }
 
 void tracker_unlock_all(void) {
     for (size_t i = SHARDS; i-- > 0;) {
-        pthread_mutex_unlock(&shards[i].lock);
+        shard_lock_give(&shards[i].lock);
     }
 }
 
@@ -537,7 +537,7 @@ const char *tracker_audit(void) {
         uint64_t bytes = 0;
         uint64_t live = 0;
         uint64_t listed = 0;
-        pthread_mutex_lock(&self->lock);
+        shard_lock_take(&self->lock);
         broken = audit_locked(self, &bytes, &live, &listed);
         if (broken == NULL && (bytes != self->totals.live_bytes || live != self->totals.live)) {
             broken = "the totals of a shard disagree with its records";
@@ -545,7 +545,7 @@ const char *tracker_audit(void) {
         if (broken == NULL && listed != self->records.used) {
             broken = "a record is in no list, or in two";
         }
-        pthread_mutex_unlock(&self->lock);
+        shard_lock_give(&self->lock);
     }
     return broken;
 }

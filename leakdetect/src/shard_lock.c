@@ -1,0 +1,23 @@
+/* Where a lock's word is not free: sleeping and waking; see shard_lock.h. */
+#include "shard_lock.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The one who gets it leaves AWAITED behind, since there may be others: the worst of it is one wake for nobody. */
+void shard_lock_wait(shard_lock *self) {
+    const int saved_errno = errno;
+    while (atomic_exchange_explicit(&self->word, SHARD_LOCK_AWAITED, memory_order_acquire) != SHARD_LOCK_FREE) {
+        (void)syscall(SYS_futex, &self->word, FUTEX_WAIT_PRIVATE, SHARD_LOCK_AWAITED, NULL);
+    }
+    errno = saved_errno;
+}
+
+void shard_lock_wake(shard_lock *self) {
+    const int saved_errno = errno;
+    (void)syscall(SYS_futex, &self->word, FUTEX_WAKE_PRIVATE, 1);
+    errno = saved_errno;
+}

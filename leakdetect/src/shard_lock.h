@@ -1,0 +1,45 @@
+/* A lock of one word, for tables that have many: free, held, or held with somebody waiting.
+ *
+ * fork() needs all shards' locks at once. ThreadSanitizer's deadlock detector counts 64 mutexes a thread at most, and those
+ * of the allocator and of 32 shards are more. This one is no mutex to it: it sees two atomic operations, which order what
+ * they enclose, so races are found as before. What is lost is the check of the lock order, which for a leaf says little.
+ * Taking it is inline, as is giving it back.
+ *
+ * Who waits sleeps in the kernel; nobody spins. The word names no owner, so the child of a fork() may give back what the
+ * parent's thread took. All zeroes is free. */
+#ifndef LEAKDETECT_SHARD_LOCK_H
+#define LEAKDETECT_SHARD_LOCK_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum {
+    SHARD_LOCK_FREE,
+    SHARD_LOCK_HELD,
+    SHARD_LOCK_AWAITED /* as a guess: whoever waits writes it, and may have gone on since */
+};
+
+typedef struct shard_lock {
+    _Atomic uint32_t word;
+} shard_lock;
+
+void shard_lock_wait(shard_lock *self);
+void shard_lock_wake(shard_lock *self);
+
+static inline void shard_lock_take(shard_lock *self) {
+    uint32_t expected = SHARD_LOCK_FREE;
+    if (__builtin_expect(!atomic_compare_exchange_strong_explicit(&self->word, &expected, SHARD_LOCK_HELD,
+                                                                  memory_order_acquire, memory_order_relaxed),
+                         0)) {
+        shard_lock_wait(self);
+    }
+}
+
+static inline void shard_lock_give(shard_lock *self) {
+    uint32_t was = atomic_exchange_explicit(&self->word, SHARD_LOCK_FREE, memory_order_release);
+    if (__builtin_expect(was == SHARD_LOCK_AWAITED, 0)) {
+        shard_lock_wake(self);
+    }
+}
+
+#endif
