@@ -201,7 +201,9 @@ bool detector_untrack(const void *resource) {
 }
 
 void detector_access(const void *resource, access_kind kind, const char *hint) {
-    detector_references(resource, kind, HOLD_RETAIN, 0, hint);
+    if (records_accesses(detector_level()) && tracker_knows(resource)) {
+        detector_references(resource, kind, HOLD_RETAIN, 0, hint);
+    }
 }
 
 uint64_t detector_missed_references(void) {

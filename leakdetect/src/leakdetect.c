@@ -14,6 +14,7 @@
 #include "scan.h"
 #include "scope.h"
 #include "stack_table.h"
+#include "tracker.h"
 #include "trigger.h"
 
 static const char *const LEVELS[] = {"disabled", "simple", "advanced", "paranoid"};
@@ -132,11 +133,12 @@ bool leakdetect_track(const void *resource, size_t size, const char *type) {
     return (scope_is_inside() && scope_add(resource, size, name_put(type), sampled)) || sampled;
 }
 
+/* Where buffers have a flag, any resource comes here, tracked or not. So we look first: a stack costs ten times that. */
 bool leakdetect_untrack(const void *resource) {
     if (resource == NULL) {
         return false;
     }
-    return !scope_remove(resource) || detector_untrack(resource);
+    return !scope_remove(resource) || (tracker_knows(resource) && detector_untrack(resource));
 }
 
 void leakdetect_touch(const void *resource, const char *hint) {

@@ -409,6 +409,14 @@ bool tracker_find(const void *resource, tracker_record *record) {
     return index != 0;
 }
 
+bool tracker_knows(const void *resource) {
+    uintptr_t key = ~(uintptr_t)resource;
+    shard *self = lock_shard(key);
+    bool known = self->bucket_count != 0 && *find_link(self, key) != 0;
+    shard_lock_give(&self->lock);
+    return known;
+}
+
 bool tracker_set_guard(const void *resource, uint32_t guard) {
     uintptr_t key = ~(uintptr_t)resource;
     shard *self = lock_shard(key);

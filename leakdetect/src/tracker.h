@@ -147,6 +147,7 @@ bool tracker_set_guard(const void *resource, uint32_t guard);
 
 /* The live record of a resource, copied; false if there is none. The same for the newest closing of that address. */
 bool tracker_find(const void *resource, tracker_record *record);
+bool tracker_knows(const void *resource); /* the same, without the copy */
 bool tracker_find_closed(const void *resource, tracker_closed *closed);
 
 /* tracker_visit() shows every record, each under its shard's lock, which ends with the call. The visitor may set the

@@ -173,6 +173,43 @@ static void simple_keeps_no_accesses(void **state) {
     assert_true(leakdetect_untrack(&resources[0]));
 }
 
+static unsigned captured;
+
+static int count_capture(void **addresses, size_t limit) {
+    captured++;
+    if (limit > 0) {
+        addresses[0] = &captured; /* any address will do */
+    }
+    return limit > 0;
+}
+
+static void what_is_not_tracked_costs_no_stack(void **state) {
+    (void)state;
+    static const unwinder counting = {.name = "counting", .capture = count_capture};
+    const detector_settings settings = {.level = LEAKDETECT_PARANOID,
+                                        .interval = 1,
+                                        .target_records = 4,
+                                        .frames = 4,
+                                        .track_close = true,
+                                        .unwinder = &counting};
+    tracker_reset();
+    detector_start(&settings);
+    captured = 0;
+    leakdetect_touch(&resources[0], "nobody knows it");
+    assert_false(leakdetect_untrack(&resources[0]));
+    assert_int_equal(captured, 0);
+    assert_true(leakdetect_track(&resources[0], 1, "session"));
+    leakdetect_touch(&resources[0], NULL);
+    assert_true(captured >= 2); /* more where a walk is repeated for want of room */
+    unsigned before = captured;
+    assert_true(leakdetect_untrack(&resources[0]));
+    assert_true(captured > before);
+    before = captured;
+    leakdetect_touch(&resources[0], NULL);
+    assert_false(leakdetect_untrack(&resources[0]));
+    assert_int_equal(captured, before);
+}
+
 static void bad_arguments_are_refused(void **state) {
     (void)state;
     leakdetect_counts small = {.struct_size = 4};
@@ -282,6 +319,7 @@ int main(void) {
         cmocka_unit_test(sampling_by_bytes_tracks_the_large_and_few_of_the_small),
         cmocka_unit_test(a_report_on_request_names_the_caller),
         cmocka_unit_test(simple_keeps_no_accesses),
+        cmocka_unit_test(what_is_not_tracked_costs_no_stack),
         cmocka_unit_test(bad_arguments_are_refused),
         cmocka_unit_test(an_older_program_gets_the_counts_that_it_knows),
         cmocka_unit_test(tracking_leaves_errno_alone),

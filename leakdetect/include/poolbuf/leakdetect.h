@@ -85,7 +85,8 @@ POOLBUF_API bool leakdetect_track(const void *resource, size_t size, const char 
 /* leakdetect_untrack() ends tracking: the resource was closed as it should be.
  *   returns  true if it was tracked.
  *   threads  any.
- *   cost     one hash lookup under a lock that few share. */
+ *   cost     one hash lookup under a lock that few share; of what was tracked, also a stack capture where closing stacks
+ *            are kept. */
 POOLBUF_API bool leakdetect_untrack(const void *resource);
 
 /* leakdetect_touch() records who has a resource now, with a hint; at levels advanced and paranoid, tracked ones only.
