@@ -18,6 +18,7 @@
 #include "message.h"
 #include "module_log.h"
 #include "symbolize_modules.h"
+#include "unwind_gate.h"
 
 #define LIBDW_FUNCTIONS(X)                                                                                             \
     X(dwfl_begin)                                                                                                      \
@@ -101,6 +102,9 @@ static void load_libdw(void) {
 
 void symbolize_load(void) {
     demangler *found = NULL;
+    if (!gate_loader_is_free()) {
+        return;
+    }
     (void)pthread_once(&dw_once, load_libdw);
     (void)find_function(RTLD_DEFAULT, "__cxa_demangle", &found);
     atomic_store_explicit(&demangle, found, memory_order_relaxed);
@@ -169,8 +173,10 @@ symbolizer *symbolize_open(void) {
         return NULL;
     }
     self->cache = memory_map(CACHE_SLOTS * sizeof *self->cache);
-    modules_load(&self->modules);
-    (void)pthread_once(&dw_once, load_libdw);
+    if (gate_loader_is_free()) { /* else there are names where libdw was loaded before the fork */
+        modules_load(&self->modules);
+        (void)pthread_once(&dw_once, load_libdw);
+    }
     if (dw_loaded) {
         callbacks.find_elf = dw.dwfl_linux_proc_find_elf;
         self->dwfl = dw.dwfl_begin(&callbacks);

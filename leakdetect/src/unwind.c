@@ -15,6 +15,7 @@
 #include "message.h"
 #include "module_log.h"
 #include "stack_table.h"
+#include "unwind_gate.h"
 
 enum {
     OWN_FRAMES_MAX = 16 /* how deep the library may stand above its caller when it captures */
@@ -71,6 +72,7 @@ void unwind_configure(const unwinder *unwinder_to_use, unwind_kind kind_to_use, 
     atomic_store_explicit(&said_lonely, false, memory_order_relaxed);
     frame_limit = frames < 1 ? 1 : frames > STACK_MAX_FRAMES ? STACK_MAX_FRAMES : frames;
     find_own_code();
+    gate_start();
 }
 
 /* Once for a choice of unwinder, by whoever comes first. */
@@ -83,13 +85,12 @@ static __attribute__((noinline, cold)) void say_lonely(void) {
 /* Fills `raw`, which has room for STACK_MAX_FRAMES + OWN_FRAMES_MAX; returns where in it the program's frames begin, and
  * sets how many they are. Every frame costs, and ours come first, so we ask for as few as have sufficed before. Where
  * they do not, the walk is repeated once with room for all, and the next one asks for more. */
-static inline size_t capture(void **raw, size_t limit, size_t *count) {
+static inline __attribute__((always_inline)) size_t walk_with(const unwinder *walker, void **raw, size_t limit,
+                                                              size_t *count) {
     static _Atomic uint32_t own_depth; /* our own frames, most seen; relaxed, a hint */
-    size_t configured = kind == UNWIND_CALL_SITE ? 1 : frame_limit;
-    limit = limit < configured ? limit : configured;
     size_t asked = limit + atomic_load_explicit(&own_depth, memory_order_relaxed);
     for (;;) {
-        int captured = implementation->capture(raw, asked);
+        int captured = walker->capture(raw, asked);
         size_t all = captured < 0 ? 0 : (size_t)captured;
         size_t top = 0;
         while (top < all && (uintptr_t)raw[top] - own.start < own.end - own.start) {
@@ -107,6 +108,22 @@ static inline size_t capture(void **raw, size_t limit, size_t *count) {
         }
         return top;
     }
+}
+
+static inline size_t capture(void **raw, size_t limit, size_t *count) {
+    size_t configured = kind == UNWIND_CALL_SITE ? 1 : frame_limit;
+    limit = limit < configured ? limit : configured;
+    const unwinder *walker = implementation;
+    bool gated = walker->takes_locks && gate_enter();
+    if (walker->takes_locks && !gated) { /* the call site is certain, and free of locks */
+        walker = &unwind_fp;
+        limit = limit < 1 ? limit : 1;
+    }
+    size_t first = walk_with(walker, raw, limit, count);
+    if (gated) {
+        gate_leave();
+    }
+    return first;
 }
 
 size_t unwind_capture(uintptr_t *frames, size_t limit) {

@@ -20,6 +20,7 @@ typedef struct unwinder {
     /* Fills at most `limit` raw return addresses, the first one inside the caller of this function or deeper; returns
      * how many. 0 or less: no stack could be had. */
     int (*capture)(void **addresses, size_t limit);
+    bool takes_locks;   /* that others take, too: it walks in the gate (unwind_gate.h) */
     const char *lonely; /* NULL, or what to say, once, when more was asked for than the call site and no more came */
 } unwinder;
 
@@ -43,8 +44,8 @@ size_t unwind_capture(uintptr_t *frames, size_t limit);
 /* unwind_capture() and stack_table_put() together; 0 if there is no stack. */
 uint32_t unwind_capture_stack(size_t limit);
 
-/* For fork, before any lock of ours is taken and after all are given back: nobody is in the midst of libunwind
- * meanwhile. */
+/* For fork, before any lock of ours is taken and after all are given back: nobody is in the midst of a walk that takes
+ * locks meanwhile (unwind_gate.c). Who captures then gets the call site alone. */
 void unwind_fork_prepare(void);
 void unwind_fork_parent(void);
 void unwind_fork_child(void);

@@ -6,11 +6,6 @@
  * process shares: 0.5 us a frame, and no memory. After so many the steps have cost about what the cache does, so it
  * is worth having; whatever a thread does, it pays at most twice what the better way would have been.
  *
- * Both ways take a lock of libunwind's while they learn an address that they have not met: the steps always, the cache
- * less and less. A child of fork() would find it held for ever if another thread of the parent was there. So a thread's
- * first COUNTED_CAPTURES walk in a gate that a fork waits for, and closes: who comes meanwhile goes without a stack. An
- * address that a thread meets later than that can still be in the way; then the chance is small, not nothing.
- *
  * The library is loaded on the first capture, not at start-up: a program that never samples never pays for it. Loading
  * takes the dynamic loader's lock. A second thread must not simply wait for the first to finish: it may hold that lock
  * itself (a constructor of a library being loaded that allocates a buffer), and then both would wait forever. So it
@@ -35,8 +30,7 @@ extern void __tsan_init(void) __attribute__((weak));
 enum {
     LOAD_WAIT_MS = 2000, /* a load takes about 0.5 ms; this is for a machine with more to run than it has cores */
     LOAD_LOOK_NS = 50000,
-    STEPPED_CAPTURES = 8,
-    COUNTED_CAPTURES = 64
+    STEPPED_CAPTURES = 8
 };
 
 typedef int backtrace_function(void **addresses, int limit);
@@ -71,11 +65,7 @@ static backtrace_function *walk;
 static backtrace_function *walk_unseen;
 static step_functions steps; /* step is NULL where there is no such walk */
 
-static _Thread_local uint32_t captures; /* of this thread, up to COUNTED_CAPTURES */
-static _Thread_local uint32_t inside;   /* 1 in the gate; 2 in a signal handler that captures there */
-static _Atomic uint32_t
-    inside_all; /* the sum over all threads; pairs with fork_pending, both sequentially consistent */
-static atomic_bool fork_pending;
+static _Thread_local uint32_t captures; /* of this thread, up to STEPPED_CAPTURES */
 
 /* libunwind finds out whether an address can be read by handing it to write(). Memcheck would report each try, and
  * its user could not tell that from an error of the program. */
@@ -172,45 +162,19 @@ static __attribute__((noinline, cold)) bool loaded_slow(void) {
     return false;
 }
 
-static __attribute__((noinline)) int walk_in_gate(void **addresses, int limit) {
-    int count = 0;
-    inside++;
-    atomic_fetch_add(&inside_all, 1);
-    if (!atomic_load(&fork_pending)) {
-        count = captures++ < STEPPED_CAPTURES && steps.step != NULL ? walk_by_steps(addresses, limit)
-                                                                    : walk(addresses, limit);
-    }
-    atomic_fetch_sub(&inside_all, 1);
-    inside--;
-    return count;
-}
-
-void unwind_fork_prepare(void) {
-    const struct timespec pause = {.tv_nsec = LOAD_LOOK_NS};
-    const uint64_t deadline = now_ms() + LOAD_WAIT_MS;
-    atomic_store(&fork_pending, true);
-    while (atomic_load(&inside_all) > inside && now_ms() < deadline) {
-        (void)nanosleep(&pause, NULL);
-    }
-}
-
-void unwind_fork_parent(void) {
-    atomic_store(&fork_pending, false);
-}
-
-void unwind_fork_child(void) {
-    atomic_store(&inside_all, inside); /* no other thread is here */
-    atomic_store(&fork_pending, false);
+static __attribute__((noinline)) int first_walk(void **addresses, int limit) {
+    captures++;
+    return steps.step != NULL ? walk_by_steps(addresses, limit) : walk(addresses, limit);
 }
 
 static int libunwind_capture(void **addresses, size_t limit) {
     if (atomic_load_explicit(&load_state, memory_order_acquire) != LOAD_DONE && !loaded_slow()) {
         return 0;
     }
-    if (__builtin_expect(captures < COUNTED_CAPTURES, 0)) {
-        return walk_in_gate(addresses, (int)limit);
+    if (__builtin_expect(captures < STEPPED_CAPTURES, 0)) {
+        return first_walk(addresses, (int)limit);
     }
     return walk(addresses, (int)limit); /* a tail call: one frame less to walk */
 }
 
-const unwinder unwind_libunwind = {.name = "libunwind", .capture = libunwind_capture};
+const unwinder unwind_libunwind = {.name = "libunwind", .capture = libunwind_capture, .takes_locks = true};
