@@ -110,7 +110,7 @@ static inline __attribute__((always_inline)) size_t walk_with(const unwinder *wa
     }
 }
 
-static inline size_t capture(void **raw, size_t limit, size_t *count) {
+static inline __attribute__((always_inline)) size_t capture(void **raw, size_t limit, size_t *count) {
     size_t configured = kind == UNWIND_CALL_SITE ? 1 : frame_limit;
     limit = limit < configured ? limit : configured;
     const unwinder *walker = implementation;
