@@ -85,6 +85,8 @@ OPTION(LEAK_SIGNAL, "POOLBUF_LEAK_SIGNAL", TEXT, "off", "off, a name such as USR
        "the signal on which a report of what is alive is written, while the program goes on")
 OPTION(LEAK_INTERVAL_S, "POOLBUF_LEAK_INTERVAL_S", COUNT, "0", "0 (off) to 4294967", 0, 4294967,
        "seconds between such reports")
+OPTION(LEAK_SCAN_INTERVAL_S, "POOLBUF_LEAK_SCAN_INTERVAL_S", COUNT, "0", "0 (off) to 4294967", 0, 4294967,
+       "seconds between scans for buffers that nothing refers to; a report follows the scan that finds one lost")
 OPTION(LEAK_EXIT_CODE, "POOLBUF_LEAK_EXIT_CODE", COUNT, "0", "0 (leave it) to 255", 0, 255,
        "exit code of a process that ends with leaks")
 OPTION(LEAK_SUPPRESSIONS, "POOLBUF_LEAK_SUPPRESSIONS", PATH, "",

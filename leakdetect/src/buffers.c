@@ -215,7 +215,7 @@ __attribute__((constructor(101))) static void start(void) {
     quarantine_start(&(const quarantine_doors){.give_back = give_back, .changed = poison_changed},
                      settings.quarantine_bytes);
     (void)poolbuf_tracker_register(&TRACKER);
-    trigger_start(settings.report_signal, settings.report_interval_s);
+    trigger_start(settings.report_signal, settings.report_interval_s, settings.scan_interval_s);
 }
 
 __attribute__((destructor(101))) static void finish(void) {

@@ -34,6 +34,7 @@ typedef struct detector_settings {
     int report_signal;       /* 0: none */
     uint64_t quarantine_bytes;
     uint32_t report_interval_s; /* 0: none */
+    uint32_t scan_interval_s;   /* likewise */
 } detector_settings;
 
 /* detector_start() takes the settings; once, before anything is tracked, or again between tests. */

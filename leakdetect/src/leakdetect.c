@@ -74,6 +74,7 @@ detector_settings detector_read_options(void) {
     settings.exit_code = (int)read_number("POOLBUF_LEAK_EXIT_CODE");
     (void)poolbuf_option_read_number("POOLBUF_LEAK_QUARANTINE_BYTES", &settings.quarantine_bytes);
     settings.report_interval_s = read_number("POOLBUF_LEAK_INTERVAL_S");
+    settings.scan_interval_s = read_number("POOLBUF_LEAK_SCAN_INTERVAL_S");
     settings.report_signal = read_signal();
     return settings;
 }

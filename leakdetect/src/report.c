@@ -468,7 +468,7 @@ bool report_is_sampled(const report *self) {
 
 bool report_is_live(const report *self) {
     return strcmp(self->reason, "on request") == 0 || strcmp(self->reason, "interval") == 0 ||
-           strncmp(self->reason, "signal ", 7) == 0;
+           strncmp(self->reason, "signal ", 7) == 0 || strncmp(self->reason, "scan, ", 6) == 0;
 }
 
 uint64_t report_leaked(const report *self) {

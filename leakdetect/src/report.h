@@ -92,8 +92,8 @@ typedef struct report_exact {
 } report_exact;
 
 typedef struct report {
-    const char
-        *reason; /* "process exit", "allocator destroyed"; of live reports "on request", "interval", "signal 12" */
+    const char *
+        reason; /* "process exit", "allocator destroyed"; of live reports "on request", "interval", "signal 12", "scan, 3 lost" */
     const char *level;
     const char *program; /* path of the executable */
     char command[512];   /* the command line, quoted for a shell, cut if it is long */

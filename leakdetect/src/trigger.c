@@ -18,6 +18,7 @@
 #define STACK_BYTES  ((size_t)1 << 19) /* mapped, not resident; it must hold the program's thread-local storage too */
 #define EXIT_SECONDS 30                /* what the end of the process waits for a report that is being written */
 #define THREAD_NAME  "poolbuf-leaks"
+#define NEVER        UINT64_MAX
 
 _Atomic bool trigger_lacks_thread;
 
@@ -29,8 +30,10 @@ static bool ended; /* the process exits: no more starts */
 static sem_t wake;                /* posted by the handler, and by whoever stops the thread */
 static _Atomic uint32_t requests; /* signals since the last report of one */
 static _Atomic bool stopping;
-static int signal_now; /* the next two are fixed before the thread starts */
-static uint32_t interval_ms;
+static int signal_now;                          /* the next two are fixed before the thread starts */
+static uint64_t report_every_ms, scan_every_ms; /* 0: never */
+static uint64_t lost_before; /* the most that a scan has found lost; of the thread alone, as is the next */
+static bool said_no_scan;
 
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a signal handler may add to an atomic number");
 
@@ -138,7 +141,7 @@ static uint64_t now_ms(void) {
 }
 
 static void wait_until(uint64_t due_ms) {
-    if (interval_ms == 0) {
+    if (due_ms == NEVER) {
         (void)sem_wait(&wake);
         return;
     }
@@ -156,9 +159,48 @@ static void report_on_signal(uint32_t times) {
     finalize_live(reason);
 }
 
+static uint64_t first_due(uint64_t every_ms) {
+    return every_ms == 0 ? NEVER : now_ms() + every_ms;
+}
+
+/* Whether it is time, and then when the next one is: what a slow report missed is not made up for. */
+static bool is_due(uint64_t *due_ms, uint64_t every_ms) {
+    uint64_t now = now_ms();
+    if (now < *due_ms) {
+        return false;
+    }
+    *due_ms += (1 + (now - *due_ms) / every_ms) * every_ms;
+    return true;
+}
+
+/* One scan, to be compared with the one before: what both find is lost, so at the earliest after two intervals. A
+ * scan that fails for the moment is left to the next; one that cannot be had here is said so once. */
+static void scan_for_lost(void) {
+    const leakdetect_scan_options once = {.struct_size = sizeof once, .once = true};
+    leakdetect_scan_result found = {.struct_size = sizeof found};
+    if (detector_level() == LEAKDETECT_DISABLED) {
+        return;
+    }
+    poolbuf_status status = leakdetect_scan(&once, &found);
+    if (status == POOLBUF_OK && found.lost > lost_before) {
+        char reason[64];
+        lost_before = found.lost;
+        (void)snprintf(reason, sizeof reason, "scan, %llu lost", (unsigned long long)found.lost);
+        finalize_live(reason);
+    }
+    bool blind = status == POOLBUF_OK && found.blind_spots != 0;
+    if (!said_no_scan && (blind || status == POOLBUF_ERROR_UNSUPPORTED || status == POOLBUF_ERROR_SYSTEM)) {
+        said_no_scan = true;
+        message_print("POOLBUF_LEAK_SCAN_INTERVAL_S: %s",
+                      blind ? "the process has memory or an io_uring that a scan cannot see: nothing is called lost"
+                            : "a scan failed; leakdetect_scan() says why");
+    }
+}
+
 static void *run(void *unused) {
     (void)unused;
-    uint64_t due_ms = now_ms() + interval_ms;
+    uint64_t report_due_ms = first_due(report_every_ms);
+    uint64_t scan_due_ms = first_due(scan_every_ms);
     for (;;) {
         bool last = atomic_load(&stopping); /* before the exchange, so that what was asked before the end is answered */
         uint32_t times = atomic_exchange(&requests, 0);
@@ -168,14 +210,14 @@ static void *run(void *unused) {
         if (last) {
             return NULL;
         }
-        uint64_t now = now_ms();
-        if (interval_ms != 0 && now >= due_ms) {
+        if (is_due(&scan_due_ms, scan_every_ms)) {
+            scan_for_lost();
+        }
+        if (is_due(&report_due_ms, report_every_ms)) {
             finalize_live("interval");
-            due_ms +=
-                (1 + (now - due_ms) / interval_ms) * interval_ms; /* what a slow report missed is not made up for */
         }
         /* Whoever asked since the exchange has posted. */
-        wait_until(due_ms);
+        wait_until(report_due_ms < scan_due_ms ? report_due_ms : scan_due_ms);
     }
 }
 
@@ -219,17 +261,19 @@ static void fork_child(void) {
     (void)pthread_mutex_init(&lifecycle_lock, NULL);
     (void)sem_init(&wake, 0, 0);
     running = false;
+    lost_before = 0;
     atomic_store(&trigger_lacks_thread, !ended);
 }
 
-void trigger_start(int signal_number, uint32_t interval_s) {
+void trigger_start(int signal_number, uint32_t interval_s, uint32_t scan_interval_s) {
     (void)sem_init(&wake, 0, 0);
-    interval_ms = interval_s * 1000;
+    report_every_ms = (uint64_t)interval_s * 1000;
+    scan_every_ms = (uint64_t)scan_interval_s * 1000;
     signal_now = signal_number;
     if (signal_number != 0 && !install(signal_number)) {
         signal_now = 0;
     }
-    if (signal_now != 0 || interval_s != 0) {
+    if (signal_now != 0 || interval_s != 0 || scan_interval_s != 0) {
         (void)pthread_atfork(NULL, NULL, fork_child);
         start_thread();
     }

@@ -1,13 +1,14 @@
-/* Reports while the program runs: on a signal (POOLBUF_LEAK_SIGNAL) and on an interval (POOLBUF_LEAK_INTERVAL_S).
+/* Reports while the program runs: on a signal (POOLBUF_LEAK_SIGNAL), on an interval (POOLBUF_LEAK_INTERVAL_S), and when one of
+ * the scans on another interval (POOLBUF_LEAK_SCAN_INTERVAL_S) has found more lost than any before.
  *
  *     signal -> handler: count, wake -> the detector's thread -> finalize_live()
- *     clock  --------------------------------^
+ *     clock  --------------------------------^    `-> scan_run() --^
  *
  * The handler adds one to a counter and posts a semaphore, both of which a handler may do; a descriptor would be closed by a
  * program that closes what it does not know, and then belong to somebody else. Signals that come while a report is being
  * written are one report, with their number in it: none is lost (G1).
  *
- * The thread exists where one of the two options asks for it. It has every signal blocked, so that the program's signals go
+ * The thread exists where one of the three options asks for it. It has every signal blocked, so that the program's signals go
  * to the program's threads. A forked child has none; the first tracked resource that it opens or closes starts one
  * (G2), which then answers what was asked meanwhile. It is joined at exit.
  *
@@ -28,8 +29,9 @@ bool trigger_parse_signal(const char *text, int *number);
 
 /* trigger_start() installs the handler and starts the thread; once, when the library is loaded.
  *   signal_number  0: none. One that the process handles or ignores already is left alone, which one line says.
- *   interval_s     0: no reports by the clock. */
-void trigger_start(int signal_number, uint32_t interval_s);
+ *   interval_s     0: no reports by the clock.
+ *   scan_interval_s   0: no scans. */
+void trigger_start(int signal_number, uint32_t interval_s, uint32_t scan_interval_s);
 
 /* trigger_revive() starts the thread that a forked child lacks; with no lock held. */
 extern _Atomic bool trigger_lacks_thread; /* relaxed: seen late, the thread starts late */

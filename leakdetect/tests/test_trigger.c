@@ -55,7 +55,7 @@ static void a_handler_of_the_program_stays(void **state) {
     struct sigaction own = {.sa_handler = own_handler};
     struct sigaction found;
     assert_int_equal(sigaction(SIGUSR2, &own, NULL), 0);
-    trigger_start(SIGUSR2, 0);
+    trigger_start(SIGUSR2, 0, 0);
     assert_int_equal(sigaction(SIGUSR2, NULL, &found), 0);
     assert_true(found.sa_handler == own_handler);
     assert_false(trigger_lacks_thread);
