@@ -21,6 +21,7 @@
 #include "naked.h"
 #include "pieces.h"
 #include "tracker.h"
+#include "withhold.h"
 
 /* What a view has from what it is made of. */
 static const uint32_t INHERITED = POOLBUF_FLAG_READ_ONLY | POOLBUF_FLAG_UNRELEASABLE | POOLBUF_FLAG_COMPOSITE;
@@ -289,14 +290,24 @@ poolbuf *poolbuf_copy_if_small(poolbuf *buffer, size_t index, size_t length) {
 
 /* ---- With the buffer ---------------------------------------------------------------------------------------------- */
 
+static void end_tracked_view(poolbuf_allocator *allocator, poolbuf *view, const poolbuf *root) {
+    if (!withhold_view(allocator, view, root)) {
+        naked_give(allocator, view);
+    }
+}
+
 void derived_end_slices(poolbuf_allocator *allocator, poolbuf *buffer) {
     /* Nobody else is left to add one, so no exchange; the acquire pairs with the pushes. */
     poolbuf *slice = __atomic_load_n(&buffer->link, __ATOMIC_ACQUIRE);
     buffer->link = NULL;
+    const poolbuf *root = buffer_root(buffer);
+    bool tracked = (flags_of(root) & POOLBUF_FLAG_TRACKED) != 0;
     thread_cache *cache = naked_plain_cache(buffer->slot);
     while (slice != NULL) {
         poolbuf *next = slice->link;
-        if (POOLBUF_UNLIKELY(!naked_push(cache, slice))) {
+        if (POOLBUF_UNLIKELY(tracked)) {
+            end_tracked_view(allocator, slice, root);
+        } else if (POOLBUF_UNLIKELY(!naked_push(cache, slice))) {
             naked_give(allocator, slice);
         }
         slice = next;
@@ -323,14 +334,20 @@ void derived_end_retained(poolbuf *slice) {
     if (slice->link != NULL) {
         derived_end_slices(poolbuf_owner(parent), slice);
     }
+    if (POOLBUF_UNLIKELY(flags_of(parent) != 0)) {
+        const poolbuf *root = buffer_root(parent);
+        if ((flags_of(root) & POOLBUF_FLAG_TRACKED) != 0) {
+            end_tracked_view(poolbuf_owner(parent), slice, root);
+        } else if (!naked_push(naked_plain_cache(slice->slot), slice)) {
+            naked_give(poolbuf_owner(parent), slice);
+        }
+        end_hold(parent);
+        return;
+    }
     if (POOLBUF_UNLIKELY(!naked_push(naked_plain_cache(slice->slot), slice))) {
         naked_give(poolbuf_owner(parent), slice);
     }
     /* What end_hold() does, for a parent with nothing special about it. */
-    if (POOLBUF_UNLIKELY(flags_of(parent) != 0)) {
-        end_hold(parent);
-        return;
-    }
     uint64_t state = __atomic_fetch_sub(&parent->state, HANDLE_ONE_SHARE + 1, __ATOMIC_ACQ_REL);
     if (POOLBUF_UNLIKELY(handle_count_of(state) <= 1)) {
         buffer_end_share(parent, state);

@@ -7,6 +7,7 @@
 #include "os/os.h"
 #include "poison.h"
 #include "probe.h"
+#include "withhold.h"
 
 static bool is_pooled(const poolbuf_allocator *allocator) {
     return allocator->pooled[0] || allocator->pooled[1];
@@ -57,8 +58,11 @@ void naked_begin(poolbuf_allocator *allocator, poolbuf *buffer, uint32_t flags) 
 
 void naked_end(poolbuf_allocator *allocator, poolbuf *buffer) {
     bool orphan = allocator_is_closed(allocator);
+    bool tracked = (handle_flags_of(handle_state_get(buffer)) & POOLBUF_FLAG_TRACKED) != 0;
     (void)counter_sub_shared(&allocator->hollow_buffers[buffer->kind], 1);
-    naked_give(allocator, buffer);
+    if (!tracked || !withhold_naked(allocator, buffer)) {
+        naked_give(allocator, buffer);
+    }
     if (orphan) {
         allocator_orphan_gone(allocator);
     }

@@ -15,9 +15,10 @@
 static const poolbuf_tracker *current; /* atomic; release in register pairs with acquire in tracker_get() */
 static uint64_t misuses;               /* atomic */
 
-/* The struct as it first was; and before there was anything to withhold. */
+/* The struct as it first was; before there was anything to withhold; and before that was done with slices. */
 static const size_t FIRST_SIZE = offsetof(poolbuf_tracker, referenced);
 static const size_t SECOND_SIZE = offsetof(poolbuf_tracker, withhold);
+static const size_t THIRD_SIZE = offsetof(poolbuf_tracker, withhold_view);
 
 static const poolbuf_tracker *tracker_get(void) {
     return __atomic_load_n(&current, __ATOMIC_ACQUIRE);
@@ -30,7 +31,7 @@ static bool withholds(const poolbuf_tracker *tracker) {
 
 poolbuf_status poolbuf_tracker_register(const poolbuf_tracker *tracker) {
     if (tracker != NULL && tracker->struct_size != sizeof *tracker && tracker->struct_size != FIRST_SIZE &&
-        tracker->struct_size != SECOND_SIZE) {
+        tracker->struct_size != SECOND_SIZE && tracker->struct_size != THIRD_SIZE) {
         return POOLBUF_ERROR_BAD_ARGUMENT;
     }
     tracker_surrender(NULL); /* the next one knows nothing of what this one keeps back */
@@ -81,6 +82,12 @@ void tracker_released(const poolbuf *buffer) {
 bool tracker_withhold(poolbuf *buffer, poolbuf_allocator *allocator, uint8_t *memory, size_t size) {
     const poolbuf_tracker *tracker = tracker_get();
     return withholds(tracker) && tracker->withhold(buffer, allocator, memory, size);
+}
+
+bool tracker_withhold_view(poolbuf *view, poolbuf_allocator *allocator, const poolbuf *root) {
+    const poolbuf_tracker *tracker = tracker_get();
+    return withholds(tracker) && tracker->struct_size > THIRD_SIZE && tracker->withhold_view != NULL &&
+           tracker->withhold_view(view, allocator, root);
 }
 
 void tracker_surrender(poolbuf_allocator *allocator) {

@@ -13,6 +13,7 @@ void tracker_accessed(const poolbuf *buffer, poolbuf_access access, uint32_t ref
                       const char *hint);
 void tracker_released(const poolbuf *buffer);
 bool tracker_withhold(poolbuf *buffer, poolbuf_allocator *allocator, uint8_t *memory, size_t size);
+bool tracker_withhold_view(poolbuf *view, poolbuf_allocator *allocator, const poolbuf *root);
 void tracker_surrender(poolbuf_allocator *allocator);
 void tracker_allocator_destroyed(poolbuf_allocator *allocator, uint64_t live_buffers, uint64_t live_bytes);
 

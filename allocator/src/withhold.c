@@ -4,6 +4,7 @@
 #include "buffer.h"
 #include "counter.h"
 #include "handle.h"
+#include "naked.h"
 #include "tracker.h"
 
 bool withhold(poolbuf_allocator *allocator, poolbuf *handle, uint32_t flags) {
@@ -20,7 +21,45 @@ bool withhold(poolbuf_allocator *allocator, poolbuf *handle, uint32_t flags) {
     return false;
 }
 
+/* Of an allocator that pools, and tells no checker of its handles. Makes the handle what it is while withheld: dead, with the
+ * allocator in its link. */
+static uint64_t *prepare_naked(poolbuf_allocator *allocator, poolbuf *handle) {
+    bool pooled = allocator->pooled[0] || allocator->pooled[1];
+    if (!pooled || allocator->group.annotated || allocator_is_closed(allocator)) {
+        return NULL;
+    }
+    naked_clear(handle);
+    handle->link = (poolbuf *)(void *)allocator;
+    uint64_t *count = &allocator->group.withheld[allocator->group.naked_bin];
+    counter_add_shared(count, 1);
+    return count;
+}
+
+bool withhold_naked(poolbuf_allocator *allocator, poolbuf *handle) {
+    uint64_t *count = prepare_naked(allocator, handle);
+    if (count == NULL || tracker_withhold(handle, allocator, NULL, 0)) {
+        return count != NULL;
+    }
+    (void)counter_sub_shared(count, 1);
+    return false;
+}
+
+bool withhold_view(poolbuf_allocator *allocator, poolbuf *view, const poolbuf *root) {
+    uint64_t *count = prepare_naked(allocator, view);
+    if (count == NULL || tracker_withhold_view(view, allocator, root)) {
+        return count != NULL;
+    }
+    (void)counter_sub_shared(count, 1);
+    return false;
+}
+
 void poolbuf_tracker_give_back(poolbuf *buffer) {
+    if (buffer->memory == NULL) {
+        poolbuf_allocator *allocator = (poolbuf_allocator *)(void *)buffer->link;
+        naked_give(allocator, buffer);
+        (void)counter_sub_shared(&allocator->group.withheld[allocator->group.naked_bin], 1);
+        return;
+    }
     poolbuf_allocator *allocator = allocator_of(buffer);
     uint64_t *count = &allocator->group.withheld[buffer->bin];
     buffer_give_memory(allocator, buffer);

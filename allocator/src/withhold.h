@@ -1,8 +1,9 @@
 /* Buffers that are dead and that the tracker keeps back: neither alive nor free, until it gives them back.
  *
- * Only tracked buffers come here, with memory of a pool, of an allocator that lives, where no checker watches. Their handles are
- * dead as those in a cache are (handle.h, H1), so that every use of them is caught, and they count as cached: the group's
- * `withheld` says how many there are of each bin. */
+ * Only tracked buffers come here, of an allocator that pools and lives, where no checker watches, and what was cut from such
+ * buffers. Their handles are dead as those in a cache are (handle.h, H1), so that every use of them is caught, and they count
+ * as cached: the group's `withheld` says how many there are of each bin. A handle without memory (naked.h) remembers the
+ * allocator in its link meanwhile. */
 #ifndef WITHHOLD_H
 #define WITHHOLD_H
 
@@ -15,6 +16,12 @@
 
 /* Offers a dead handle; flags: those that the buffer had. True: it is the tracker's now. */
 bool withhold(poolbuf_allocator *allocator, poolbuf *handle, uint32_t flags);
+
+/* Offers the handle of a composite, or of wrapped memory, that is over. */
+bool withhold_naked(poolbuf_allocator *allocator, poolbuf *handle);
+
+/* Offers the handle of a slice that is over; root: of the tracked buffer that it was cut from, dead or alive. */
+bool withhold_view(poolbuf_allocator *allocator, poolbuf *view, const poolbuf *root);
 
 /* The same buffers, for the sums of what is not alive. */
 void withhold_add_idle(const cache_group *group, uint64_t idle[BIN_MAX]);

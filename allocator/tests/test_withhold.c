@@ -13,7 +13,7 @@ enum {
 
 static struct {
     poolbuf *kept[KEPT_MAX];
-    unsigned kept_count, asked, surrenders;
+    unsigned kept_count, asked, views, surrenders;
     size_t size;
     bool want;
 } seen;
@@ -32,9 +32,22 @@ static bool keep(poolbuf *buffer, poolbuf_allocator *owner, uint8_t *memory, siz
     assert_int_equal(poolbuf_ref_count(buffer), 0);
     seen.asked++;
     seen.size = size;
-    memset(memory, 0xdb, size); /* all of it is ours */
+    if (size != 0) {
+        memset(memory, 0xdb, size); /* all of it is ours */
+    }
     if (seen.want && seen.kept_count < KEPT_MAX) {
         seen.kept[seen.kept_count++] = buffer;
+        return true;
+    }
+    return false;
+}
+
+static bool keep_view(poolbuf *view, poolbuf_allocator *owner, const poolbuf *root) {
+    assert_ptr_equal(owner, poolbuf_owner(root));
+    assert_int_equal(poolbuf_ref_count(view), 0);
+    seen.views++;
+    if (seen.want && seen.kept_count < KEPT_MAX) {
+        seen.kept[seen.kept_count++] = view;
         return true;
     }
     return false;
@@ -54,6 +67,7 @@ static const poolbuf_tracker tracker = {
     .allocated = allocated,
     .withhold = keep,
     .surrender = surrender,
+    .withhold_view = keep_view,
 };
 
 static poolbuf_allocator *allocator;
@@ -125,11 +139,53 @@ static void another_tracker_does_not_inherit_it(void **state) {
     assert_int_equal(seen.surrenders, 1);
 }
 
-static void huge_buffers_and_composites_are_not_offered(void **state) {
+static void huge_buffers_are_not_offered(void **state) {
     (void)state;
     assert_true(poolbuf_release(poolbuf_allocate(allocator, (size_t)5 << 20, (size_t)5 << 20)));
-    assert_true(poolbuf_release(poolbuf_allocate_composite(allocator, 4)));
     assert_int_equal(seen.asked, 0);
+}
+
+static void composites_are_offered_without_memory(void **state) {
+    (void)state;
+    poolbuf *whole = poolbuf_allocate_composite(allocator, 4);
+    seen.size = 77;
+    assert_true(poolbuf_release(whole));
+    assert_int_equal(seen.asked, 1);
+    assert_int_equal(seen.size, 0);
+    poolbuf *other = poolbuf_allocate_composite(allocator, 4);
+    assert_ptr_not_equal(other, whole);
+    assert_int_equal(poolbuf_ref_count(whole), 0);
+    seen.want = false;
+    assert_true(poolbuf_release(other));
+    assert_int_equal(seen.asked, 2);
+    surrender(allocator);
+}
+
+/* A retained slice ends by itself; a plain one, and one of the retained, with what it was cut from. */
+static void slices_are_offered_when_they_end(void **state) {
+    (void)state;
+    poolbuf *root = poolbuf_allocate(allocator, 64, 64);
+    poolbuf *retained = poolbuf_retained_slice(root, 0, 32);
+    poolbuf *of_retained = poolbuf_slice(retained, 0, 16);
+    poolbuf *plain = poolbuf_slice(root, 0, 8);
+    assert_true(poolbuf_release(retained));
+    assert_int_equal(seen.views, 2);
+    assert_true(seen.kept[0] == of_retained && seen.kept[1] == retained);
+    poolbuf *next = poolbuf_retained_slice(root, 0, 32);
+    assert_true(next != retained && next != of_retained);
+    assert_int_equal(poolbuf_ref_count(retained), 0);
+    seen.want = false; /* and what is declined goes back as ever */
+    assert_true(poolbuf_release(next));
+    assert_int_equal(seen.views, 3);
+    assert_ptr_equal(poolbuf_retained_slice(root, 0, 32), next);
+    assert_true(poolbuf_release(next));
+    seen.want = true;
+    assert_true(poolbuf_release(root));
+    assert_int_equal(seen.views, 5);
+    assert_ptr_equal(seen.kept[2], plain);
+    assert_int_equal(seen.asked, 1); /* the buffer itself */
+    poolbuf_metrics m = unit_metrics(allocator);
+    assert_int_equal(m.live_buffers, 0);
 }
 
 static void an_older_tracker_is_served_and_not_asked(void **state) {
@@ -171,7 +227,9 @@ int main(void) {
         WITHHOLD_TEST(a_tracker_may_decline),
         WITHHOLD_TEST(destroying_and_purging_ask_for_it_back),
         WITHHOLD_TEST(another_tracker_does_not_inherit_it),
-        WITHHOLD_TEST(huge_buffers_and_composites_are_not_offered),
+        WITHHOLD_TEST(huge_buffers_are_not_offered),
+        WITHHOLD_TEST(composites_are_offered_without_memory),
+        WITHHOLD_TEST(slices_are_offered_when_they_end),
         WITHHOLD_TEST(an_older_tracker_is_served_and_not_asked),
         WITHHOLD_TEST(the_slack_follows_the_capacity),
     };

@@ -103,6 +103,13 @@ static bool buffers_withhold(poolbuf *buffer, poolbuf_allocator *allocator, uint
            quarantine_take(buffer, allocator, memory, size, &last_closed);
 }
 
+/* A slice is not tracked itself: its stacks are those of its buffer's allocation and of its own end. */
+static bool buffers_withhold_view(poolbuf *view, poolbuf_allocator *allocator, const poolbuf *root) {
+    tracker_closed closed;
+    return detector_level() == LEAKDETECT_PARANOID && detector_close_part(root, &closed) &&
+           quarantine_take(view, allocator, NULL, 0, &closed);
+}
+
 static void buffers_surrender(poolbuf_allocator *allocator) {
     quarantine_surrender(allocator);
 }
@@ -198,6 +205,7 @@ static const poolbuf_tracker TRACKER = {
     .referenced = buffers_referenced,
     .withhold = buffers_withhold,
     .surrender = buffers_surrender,
+    .withhold_view = buffers_withhold_view,
 };
 
 __attribute__((constructor(101))) static void start(void) {

@@ -177,15 +177,37 @@ static bool keeps_closing_stacks(void) {
            (detector_level() == LEAKDETECT_PARANOID || sampler_largest_weight(&detector_buffers) <= CLOSE_WEIGHT);
 }
 
+/* Under the thread's guard, which somebody else may have raised. */
+static tracker_closed describe_closing(thread_state *self, bool entered) {
+    return (tracker_closed){.close_ns = clock_ns(CLOCK_MONOTONIC_COARSE),
+                            .close_stack = entered && keeps_closing_stacks() ? unwind_capture_stack(CLOSE_FRAMES) : 0,
+                            .thread_name = thread_name(self),
+                            .thread_id = self->id};
+}
+
+bool detector_close_part(const void *whole, tracker_closed *closed) {
+    thread_state *self = thread_self();
+    tracker_record record;
+    if (!tracker_find(whole, &record)) {
+        return tracker_find_closed(whole, closed); /* both ended at once */
+    }
+    int saved_errno = errno;
+    bool entered = thread_enter(self);
+    *closed = describe_closing(self, entered);
+    closed->allocation_stack = record.stack;
+    closed->type = record.type;
+    if (entered) {
+        thread_leave(self);
+    }
+    errno = saved_errno;
+    return true;
+}
+
 bool detector_close(const void *resource, tracker_closed *closed) {
     thread_state *self = thread_self();
     int saved_errno = errno;
     bool entered = thread_enter(self);
-    *closed =
-        (tracker_closed){.close_ns = clock_ns(CLOCK_MONOTONIC_COARSE),
-                         .close_stack = entered && keeps_closing_stacks() ? unwind_capture_stack(CLOSE_FRAMES) : 0,
-                         .thread_name = thread_name(self),
-                         .thread_id = self->id};
+    *closed = describe_closing(self, entered);
     bool tracked = tracker_remove(resource, closed);
     if (entered) {
         thread_leave(self);

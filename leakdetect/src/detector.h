@@ -62,6 +62,8 @@ bool detector_track(const void *resource, const void *owner, uint64_t size, uint
                     uint32_t guard);
 bool detector_untrack(const void *resource);
 bool detector_close(const void *resource, tracker_closed *closed);
+/* How a part of a tracked resource ends here and now, which is not tracked itself; false if the whole is not known. */
+bool detector_close_part(const void *whole, tracker_closed *closed);
 void detector_access(const void *resource, access_kind kind, const char *hint);
 void detector_references(const void *resource, access_kind kind, hold_kind hold, uint64_t references, const char *hint);
 uint64_t detector_missed_references(void); /* taken or given back while the detector was at work on that thread */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "growth.h"
+#include "guard.h"
 #include "message.h"
 #include "report.h"
 #include "stack_table.h"
@@ -430,7 +431,8 @@ static void write_closed(FILE *out, const tracker_closed *closed, symbolizer *sy
 static void write_history(FILE *out, const void *resource, symbolizer *symbols) {
     tracker_closed closed;
     tracker_record live;
-    bool was_closed = tracker_find_closed(resource, &closed);
+    /* The table remembers the last closings alone, and of slices none. */
+    bool was_closed = quarantine_find(resource, &closed) || tracker_find_closed(resource, &closed);
     bool is_live = tracker_find(resource, &live);
     if (was_closed) {
         write_closed(out, &closed, symbols);

@@ -130,7 +130,9 @@ bool quarantine_take(void *resource, const void *owner, uint8_t *memory, size_t 
     if (cost_of(size) > limit) {
         return false;
     }
-    memset(memory, GUARD_POISON_BYTE, size);
+    if (size != 0) {
+        memset(memory, GUARD_POISON_BYTE, size);
+    }
     const entry fresh = {~(uintptr_t)resource, ~(uintptr_t)owner, ~(uintptr_t)memory, size, *closed};
     entry left;
     (void)pthread_mutex_lock(&lock);
@@ -149,6 +151,21 @@ bool quarantine_take(void *resource, const void *owner, uint8_t *memory, size_t 
     held += cost_of(size);
     (void)pthread_mutex_unlock(&lock);
     return true;
+}
+
+bool quarantine_find(const void *resource, tracker_closed *closed) {
+    const uintptr_t wanted = ~(uintptr_t)resource;
+    bool found = false;
+    (void)pthread_mutex_lock(&lock);
+    for (uint64_t number = next; number > first && !found; number--) {
+        const entry *slot = &entries[(number - 1) % QUARANTINE_ENTRIES];
+        found = slot->resource == wanted;
+        if (found) {
+            *closed = slot->closed;
+        }
+    }
+    (void)pthread_mutex_unlock(&lock);
+    return found;
 }
 
 void quarantine_surrender(const void *owner) {

@@ -40,10 +40,14 @@ typedef struct quarantine_doors {
 void quarantine_start(const quarantine_doors *doors, uint64_t limit);
 
 /* quarantine_take() poisons memory and keeps it, and its resource; what there is no more room for leaves, oldest first.
+ *   memory   NULL with a size of 0: only the resource is kept.
  *   owner    what quarantine_surrender() names.
  *   closed   copied.
  *   returns  false if it alone is more than the limit, or there is no memory for the queue. */
 bool quarantine_take(void *resource, const void *owner, uint8_t *memory, size_t size, const tracker_closed *closed);
+
+/* quarantine_find() tells how the newest entry of a resource was closed; false if there is none. It looks at all of them. */
+bool quarantine_find(const void *resource, tracker_closed *closed);
 
 /* quarantine_surrender() checks and gives back everything of an owner, or of everybody for NULL. For an owner, which may end after
  * that, it waits for what other threads are giving back; at the end of a process, for nobody. */

@@ -58,6 +58,40 @@ expect_status 134
 expect_stderr_has 'MISUSE: release of a buffer whose last reference is gone'
 expect_stderr_has 'second_release  '
 expect_stderr_has 'first_release  '
+run "$guarded" long
+expect_status 134
+expect_stderr_has 'stale_for_long  '
+expect_stderr_has 'released before that, by thread guarded'
+expect_stderr_has 'first_release  '
+expect_stderr_has 'make  '
+expect_stderr_lacks 'not in the sample'
+
+note "so are those of slices and composites, which have no memory of their own"
+run "$guarded" view
+expect_status 134
+expect_stderr_has 'MISUSE: release of a buffer whose last reference is gone'
+expect_stderr_has 'second_release  '
+expect_stderr_has 'first_release  '
+expect_stderr_has 'make  '
+run "$guarded" attached
+expect_status 134
+expect_stderr_has 'MISUSE: use of a buffer whose last reference is gone'
+expect_stderr_has 'stale_attached  '
+expect_stderr_has 'first_release  '
+expect_stderr_has 'make  '
+run "$guarded" whole
+expect_status 134
+expect_stderr_has 'MISUSE: release of a buffer whose last reference is gone'
+expect_stderr_has 'second_release  '
+expect_stderr_has 'first_release  '
+expect_stderr_has 'compose  '
+for mode in view attached whole; do
+    run env POOLBUF_LEAK_QUARANTINE_BYTES=0 POOLBUF_MISUSE=count "$guarded" $mode
+    expect_stderr_lacks 'MISUSE: use'
+done
+run env POOLBUF_LEAK_EXIT_CODE=9 "$guarded" views
+expect_status 0
+expect_stderr_empty
 
 note "what is allowed is not accused, and what is in the quarantine is no leak"
 run env POOLBUF_LEAK_EXIT_CODE=9 "$guarded" clean

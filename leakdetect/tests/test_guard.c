@@ -92,6 +92,26 @@ static void what_is_larger_than_the_limit_is_not_taken(void **state) {
     assert_int_equal(given_count, 1);
 }
 
+static void the_newest_closing_is_found_while_it_is_kept(void **state) {
+    (void)state;
+    tracker_closed found;
+    const tracker_closed later = {.close_stack = 22};
+    assert_false(quarantine_find(memory[0], &found));
+    assert_true(take(0, 0));
+    assert_true(take(1, 0));
+    assert_true(quarantine_find(memory[0], &found));
+    assert_int_equal(found.close_stack, 12);
+    assert_true(quarantine_take(memory[0], &owners[1], NULL, 0, &later)); /* without memory: a slice */
+    assert_true(quarantine_find(memory[0], &found));
+    assert_int_equal(found.close_stack, 22);
+    quarantine_surrender(&owners[1]);
+    assert_true(quarantine_find(memory[0], &found));
+    assert_int_equal(found.close_stack, 12);
+    quarantine_surrender(NULL);
+    assert_false(quarantine_find(memory[0], &found));
+    assert_int_equal(changes, 0);
+}
+
 static void a_limit_of_none_takes_nothing(void **state) {
     (void)state;
     quarantine_start(&(const quarantine_doors){.give_back = give_back, .changed = changed}, 0);
@@ -199,6 +219,7 @@ int main(void) {
         cmocka_unit_test(the_first_changed_byte_is_found_wherever_it_is),
         cmocka_unit_test_setup_teardown(the_oldest_leave_first_and_the_limit_is_kept, start, finish),
         cmocka_unit_test_setup_teardown(what_is_larger_than_the_limit_is_not_taken, start, finish),
+        cmocka_unit_test_setup_teardown(the_newest_closing_is_found_while_it_is_kept, start, finish),
         cmocka_unit_test_setup_teardown(a_limit_of_none_takes_nothing, start, finish),
         cmocka_unit_test_setup_teardown(a_changed_byte_is_told_with_its_stacks, start, finish),
         cmocka_unit_test_setup_teardown(an_owner_gets_its_own_back_and_room_is_made, start, finish),

@@ -24,21 +24,10 @@
 #include <poolbuf/poolbuf.h>
 #include <valgrind/valgrind.h>
 
+#include "sanitizers.h"
 #include "stack_table.h"
 #include "unwind.h"
 #include "unwind_gate.h"
-
-/* TSan's own dlopen() goes through the loader's list under locks of TSan's, which a child then needs and never gets. */
-#if defined(__SANITIZE_THREAD__)
-#define UNDER_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define UNDER_TSAN 1
-#endif
-#endif
-#ifndef UNDER_TSAN
-#define UNDER_TSAN 0
-#endif
 
 enum {
     FORKS = 300,
@@ -105,6 +94,7 @@ static void *capture_in_new_threads(void *seed) {
     return NULL;
 }
 
+/* Not under TSan: its own dlopen() goes through the list under locks of its own, which a child then needs and never gets. */
 static void *load_and_unload(void *unused) {
     (void)unused;
     while (!atomic_load(&stop) && !UNDER_TSAN) {

@@ -73,13 +73,19 @@ typedef struct poolbuf_tracker {
                        const char *hint);
 
     /* After released(): the buffer is dead, and its memory is about to go back to the pool. True: both stay out of use, and the
-     * bytes are the tracker's, until poolbuf_tracker_give_back(). Not asked of huge and unpooled buffers, of those that a
-     * checker watches, nor of those without memory of their own. A struct_size that ends before this field is legal. */
+     * bytes are the tracker's, until poolbuf_tracker_give_back(). Not asked of huge and unpooled buffers, nor of those that
+     * a checker watches; for composites and wrapped memory, which have none of the pool's, memory is NULL and size 0. A
+     * struct_size that ends before this field is legal. */
     bool (*withhold)(poolbuf *buffer, poolbuf_allocator *allocator, uint8_t *memory, size_t size);
 
     /* Everything of an allocator that is withheld has to be given back before this returns; NULL: of all of them. Called
      * before an allocator is destroyed or purged, when it has no memory left, and when another tracker is registered. */
     void (*surrender)(poolbuf_allocator *allocator);
+
+    /* The last reference of a slice is gone, or that of the buffer which it went with; only its handle is left, which is dead.
+     * root: the tracked buffer that it was cut from, alive still unless released() has been called for it. True: the
+     * handle stays out of use until poolbuf_tracker_give_back(). A struct_size that ends before this field is legal. */
+    bool (*withhold_view)(poolbuf *view, poolbuf_allocator *allocator, const poolbuf *root);
 } poolbuf_tracker;
 
 /* poolbuf_tracker_register() installs the tracker.

@@ -6,6 +6,11 @@
  *   guarded destroyed the same, found when the allocator is destroyed
  *   guarded pushed    the same, found when enough others have been released
  *   guarded stale     a read of a dead buffer after others have been allocated
+ *   guarded long      the same, after thousands of others have been released
+ *   guarded view      a second release of a retained slice after others have been made
+ *   guarded attached  a read of a slice that went with its buffer, after others have been made
+ *   guarded whole     a second release of a composite after another one has been made
+ *   guarded views     slices of all kinds, as they are meant to be used
  *   guarded twice     a second release after another owner could have been given the handle
  *   guarded clean     whatever is allowed near those edges
  *   guarded shrunk    a write through a slice that was made before its buffer shrank */
@@ -79,6 +84,84 @@ static void twice(void) {
     poolbuf_release(other);
 }
 
+static void stale_for_long(void) {
+    poolbuf *buffer = make(100);
+    uint8_t value = 0;
+    first_release(buffer);
+    churn(5000); /* more than the detector's table of closings remembers */
+    if (poolbuf_get_bytes(buffer, 0, &value, 1) == POOLBUF_OK) {
+        exit(1);
+    }
+}
+
+OWN_FRAME static poolbuf *cut(poolbuf *buffer) {
+    poolbuf *slice = poolbuf_retained_slice(buffer, 10, 50);
+    if (slice == NULL) {
+        exit(1);
+    }
+    return slice;
+}
+
+static void stale_view(void) {
+    poolbuf *buffer = make(100);
+    poolbuf *view = cut(buffer);
+    first_release(view);
+    poolbuf *other = cut(buffer);
+    second_release(view);
+    poolbuf_release(other);
+    poolbuf_release(buffer);
+}
+
+static void stale_attached(void) {
+    poolbuf *buffer = make(100);
+    poolbuf *view = poolbuf_slice(buffer, 10, 50);
+    uint8_t value = 0;
+    first_release(buffer);
+    buffer = make(100);
+    poolbuf *other = poolbuf_slice(buffer, 10, 50);
+    if (view == NULL || other == NULL || poolbuf_get_bytes(view, 0, &value, 1) == POOLBUF_OK) {
+        exit(1);
+    }
+    poolbuf_release(buffer);
+}
+
+OWN_FRAME static poolbuf *compose(void) {
+    poolbuf *whole = poolbuf_allocate_composite(allocator, 4);
+    poolbuf *part = make(100);
+    if (whole == NULL || poolbuf_set_writer_index(part, 100) != POOLBUF_OK ||
+        poolbuf_composite_add_component(whole, part, true) != POOLBUF_OK) {
+        exit(1);
+    }
+    return whole;
+}
+
+static void stale_whole(void) {
+    poolbuf *whole = compose();
+    first_release(whole);
+    poolbuf *other = compose();
+    second_release(whole);
+    poolbuf_release(other);
+}
+
+static void views(void) {
+    for (int round = 0; round < 20000; round++) {
+        poolbuf *buffer = make(100);
+        poolbuf *whole = compose();
+        poolbuf *view = cut(buffer);
+        poolbuf *inner = poolbuf_retained_slice(view, 5, 20);
+        poolbuf *attached = poolbuf_slice(view, 0, 20);
+        poolbuf *part = poolbuf_retained_slice(whole, 0, 50);
+        first_release(whole);
+        first_release(buffer);
+        if (inner == NULL || attached == NULL || part == NULL || poolbuf_set_u8(attached, 0, 1) != POOLBUF_OK) {
+            exit(1);
+        }
+        first_release(view);
+        first_release(inner);
+        first_release(part);
+    }
+}
+
 /* A slice made before its buffer shrank may be written to as before, though the buffer itself ends earlier now. */
 static void write_through_old_slice(void) {
     poolbuf *buffer = make(112);
@@ -121,6 +204,16 @@ int main(int count, char **arguments) {
         stale();
     } else if (strcmp(mode, "twice") == 0) {
         twice();
+    } else if (strcmp(mode, "long") == 0) {
+        stale_for_long();
+    } else if (strcmp(mode, "view") == 0) {
+        stale_view();
+    } else if (strcmp(mode, "attached") == 0) {
+        stale_attached();
+    } else if (strcmp(mode, "whole") == 0) {
+        stale_whole();
+    } else if (strcmp(mode, "views") == 0) {
+        views();
     } else if (strcmp(mode, "clean") == 0) {
         clean();
     } else if (strcmp(mode, "shrunk") == 0) {
