@@ -265,7 +265,7 @@ bool registry_count_uncached(cache_group *group) {
     uint32_t now = __atomic_load_n(&epoch, __ATOMIC_RELAXED);
     if (self.uncached_gap == 0 || self.uncached_epoch != now) {
         self.uncached_epoch = now;
-        self.uncached_gap = tracker_next_gap();
+        self.uncached_gap = tracker_next_gap(&self.uncached_gap);
     }
     return self.uncached_gap != GAP_NONE && --self.uncached_gap == 0;
 }

@@ -95,7 +95,7 @@ bool thread_cache_count(thread_cache *self) {
     if (POOLBUF_UNLIKELY(self->restart)) {
         self->restart = false;
         book(self);
-        self->gap_left = tracker_next_gap();
+        self->gap_left = tracker_next_gap(self);
         arm(self);
     }
     counter_add(&self->counters.slow_counts, 1);
@@ -107,7 +107,7 @@ bool thread_cache_count(thread_cache *self) {
     book(self);
     bool sampled = self->gap_left == 0;
     if (sampled) {
-        self->gap_left = tracker_next_gap();
+        self->gap_left = tracker_next_gap(self);
     }
     if (trim_is_due(self)) {
         trim(self);

@@ -15,7 +15,7 @@
 static const poolbuf_tracker *current; /* atomic; release in register pairs with acquire in tracker_get() */
 static uint64_t misuses;               /* atomic */
 
-/* The struct as it first was; before there was anything to withhold; and before that was done with slices. */
+/* The struct as it first was; before there was anything to withhold; and before that was done with slices, and gaps had a name. */
 static const size_t FIRST_SIZE = offsetof(poolbuf_tracker, referenced);
 static const size_t SECOND_SIZE = offsetof(poolbuf_tracker, withhold);
 static const size_t THIRD_SIZE = offsetof(poolbuf_tracker, withhold_view);
@@ -48,12 +48,14 @@ void poolbuf_tracker_reset_thread(void) {
     registry_restart_sampling_here();
 }
 
-uint32_t tracker_next_gap(void) {
+uint32_t tracker_next_gap(const void *countdown) {
     const poolbuf_tracker *tracker = tracker_get();
-    if (tracker == NULL || tracker->next_gap == NULL) {
-        return UINT32_MAX;
+    uint32_t gap = UINT32_MAX;
+    if (tracker != NULL && tracker->struct_size > THIRD_SIZE && tracker->next_gap_of != NULL) {
+        gap = tracker->next_gap_of(countdown);
+    } else if (tracker != NULL && tracker->next_gap != NULL) {
+        gap = tracker->next_gap();
     }
-    uint32_t gap = tracker->next_gap();
     return gap != 0 ? gap : 1;
 }
 

@@ -7,7 +7,7 @@
 
 #include <poolbuf/tracker.h>
 
-uint32_t tracker_next_gap(void); /* 1 or more; UINT32_MAX: none */
+uint32_t tracker_next_gap(const void *countdown); /* 1 or more; UINT32_MAX: none */
 bool tracker_allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity);
 void tracker_accessed(const poolbuf *buffer, poolbuf_access access, uint32_t references, bool by_slice,
                       const char *hint);

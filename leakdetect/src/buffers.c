@@ -22,16 +22,31 @@
 
 static uint32_t buffer_type; /* the interned name of the type */
 
+/* A weight belongs to the gap that it was drawn with, and a thread has one gap running in each allocator. A place that is taken from
+ * another forgets that one's weight. */
+static thread_gap *find_gap(thread_state *self, const void *countdown) {
+    for (uint32_t i = 0; i < THREAD_GAPS; i++) {
+        if (self->gaps[i].countdown == countdown) {
+            self->newest_gap = i;
+            return &self->gaps[i];
+        }
+    }
+    self->newest_gap = self->gaps_taken++ % THREAD_GAPS;
+    self->gaps[self->newest_gap] = (thread_gap){.countdown = countdown};
+    return &self->gaps[self->newest_gap];
+}
+
 /* A thread in a scope shows us every allocation, and the level's sample is then counted here. */
-static uint32_t buffers_next_gap(void) {
+static uint32_t buffers_next_gap(const void *countdown) {
     thread_state *self = thread_self();
-    self->scope_expired = self->scope_pending;
-    self->scope_pending = scope_is_inside();
-    if (self->scope_pending) {
-        self->buffers.left = self->scope_expired ? self->buffers.left : 0;
+    thread_gap *gap = find_gap(self, countdown);
+    gap->scope_expired = gap->scope_pending;
+    gap->scope_pending = scope_is_inside();
+    if (gap->scope_pending) {
+        self->buffers.left = gap->scope_expired ? self->buffers.left : 0;
         return 1;
     }
-    return detector_next_gap(&detector_buffers, &self->buffers, self);
+    return detector_next_gap(&detector_buffers, &gap->drawn, self);
 }
 
 /* --- canaries and quarantine, see guard.h -------------------------------------------------------------------------- */
@@ -117,7 +132,7 @@ static void buffers_surrender(poolbuf_allocator *allocator) {
 /* --- the other callbacks --------------------------------------------------------------------------------------------- */
 
 static bool is_next_of_sample(thread_state *self) {
-    if (!self->scope_expired) {
+    if (!self->gaps[self->newest_gap].scope_expired) {
         return true; /* poolbuf has counted */
     }
     if (self->buffers.left == 0 || self->scope_epoch != detector_level_epoch()) {
@@ -136,7 +151,8 @@ static bool track_sampled(poolbuf *buffer, poolbuf_allocator *allocator, size_t 
     /* The allocator has drawn the next gap already, so this buffer belongs to the one before; a thread's very first
      * sample may come before a second gap. */
     thread_state *self = thread_self();
-    const thread_countdown *countdown = &self->buffers;
+    const thread_gap *gap = &self->gaps[self->newest_gap];
+    const thread_countdown *countdown = gap->scope_expired ? &self->buffers : &gap->drawn;
     float weight = countdown->weight_expired > 0 ? countdown->weight_expired : countdown->weight_pending;
     if (!detector_accept(&detector_buffers, self, capacity, &weight)) {
         return false;
@@ -197,7 +213,6 @@ static void buffers_allocator_destroyed(poolbuf_allocator *allocator, uint64_t l
 
 static const poolbuf_tracker TRACKER = {
     .struct_size = sizeof(poolbuf_tracker),
-    .next_gap = buffers_next_gap,
     .allocated = buffers_allocated,
     .released = buffers_released,
     .misuse = buffers_misuse,
@@ -206,6 +221,7 @@ static const poolbuf_tracker TRACKER = {
     .withhold = buffers_withhold,
     .surrender = buffers_surrender,
     .withhold_view = buffers_withhold_view,
+    .next_gap_of = buffers_next_gap,
 };
 
 __attribute__((constructor(101))) static void start(void) {

@@ -14,6 +14,18 @@ typedef struct thread_countdown {
     float weight_expired; /* the same, of the gap that ended last */
 } thread_countdown;
 
+/* Of one of poolbuf's countdowns on this thread: there is one for each allocator. */
+typedef struct thread_gap {
+    const void *countdown;  /* whose; NULL: free */
+    thread_countdown drawn; /* poolbuf counts, we remember the weights */
+    bool scope_pending;     /* the running gap was set by a scope */
+    bool scope_expired;     /* the same, of the gap that ended last */
+} thread_gap;
+
+enum {
+    THREAD_GAPS = 4 /* with more allocators on a thread, the one whose gap is oldest starts anew */
+};
+
 typedef struct thread_state {
     bool inside; /* the detector is at work on this thread: what it allocates meanwhile stays untracked */
     bool started;
@@ -21,11 +33,12 @@ typedef struct thread_state {
     uint32_t name;        /* interned; 0 until known */
     uint32_t name_uses;   /* how often name was used since it was read */
     uint32_t epoch;       /* the sampling epoch that `resources` belongs to */
-    uint32_t scope_epoch; /* and `buffers`, where it is counted in a scope */
+    uint32_t scope_epoch; /* and `buffers` */
     uint64_t random;
-    bool scope_pending;         /* poolbuf's running gap was set by a scope */
-    bool scope_expired;         /* the same, of the gap that ended last */
-    thread_countdown buffers;   /* poolbuf counts, outside of scopes; we remember the weights */
+    thread_gap gaps[THREAD_GAPS];
+    uint32_t newest_gap; /* the one that poolbuf asked for last */
+    uint32_t gaps_taken;
+    thread_countdown buffers;   /* in scopes we count */
     thread_countdown resources; /* leakdetect_track() counts here */
 } thread_state;
 

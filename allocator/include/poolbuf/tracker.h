@@ -86,6 +86,11 @@ typedef struct poolbuf_tracker {
      * root: the tracked buffer that it was cut from, alive still unless released() has been called for it. True: the
      * handle stays out of use until poolbuf_tracker_give_back(). A struct_size that ends before this field is legal. */
     bool (*withhold_view)(poolbuf *view, poolbuf_allocator *allocator, const poolbuf *root);
+
+    /* What next_gap() is, and asked in its place where it is set. countdown: whose gap it is, an address that stands for one of
+     * the thread's countdowns and is not to be followed. Where the gap that has run out is a sampled allocation's, allocated()
+     * is the next call on this thread. Together with withhold_view. */
+    uint32_t (*next_gap_of)(const void *countdown);
 } poolbuf_tracker;
 
 /* poolbuf_tracker_register() installs the tracker.

@@ -1,0 +1,100 @@
+/* Unit tests of buffers.c: what the detector is told by several allocators on one thread. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <poolbuf/leakdetect.h>
+#include <poolbuf/poolbuf.h>
+#include <poolbuf/tracker.h>
+
+#include "../src/tracker.h" /* the allocator has an internal tracker.h, too */
+#include "detector.h"
+
+enum {
+    ALLOCATORS = 6, /* more than a thread remembers gaps of */
+    DENSE_START = 256,
+    INTERVAL = 64
+};
+
+static poolbuf_allocator *allocators[ALLOCATORS];
+
+static int set_up(void **state) {
+    (void)state;
+    detector_settings settings = {.level = LEAKDETECT_SIMPLE,
+                                  .interval = INTERVAL,
+                                  .dense_start = DENSE_START,
+                                  .frames = 4,
+                                  .unwinder = &unwind_fp,
+                                  .seed = 99};
+    tracker_reset();
+    detector_start(&settings);
+    poolbuf_tracker_reset_sampling();
+    for (size_t i = 0; i < ALLOCATORS; i++) {
+        assert_int_equal(poolbuf_allocator_create(NULL, &allocators[i]), POOLBUF_OK);
+    }
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    for (size_t i = 0; i < ALLOCATORS; i++) {
+        assert_int_equal(poolbuf_allocator_destroy(allocators[i]), POOLBUF_OK);
+    }
+    return 0;
+}
+
+/* Allocates until one is tracked; returns what that one stands for. */
+static float next_weight(poolbuf_allocator *allocator) {
+    float weight = 0;
+    for (int i = 0; i < 100 * INTERVAL && weight <= 0; i++) {
+        poolbuf *buffer = poolbuf_allocate(allocator, 100, 100);
+        assert_non_null(buffer);
+        tracker_record record;
+        weight = tracker_find(buffer, &record) ? record.weight : 0;
+        poolbuf_release(buffer);
+    }
+    return weight;
+}
+
+static void wear_off_dense_start(poolbuf_allocator *allocator) {
+    for (int i = 0; i < 4 * DENSE_START * INTERVAL; i++) {
+        poolbuf_release(poolbuf_allocate(allocator, 100, 100));
+    }
+    assert_true(next_weight(allocator) > INTERVAL - 1);
+}
+
+static void a_sample_has_the_weight_that_its_own_allocator_drew(void **state) {
+    (void)state;
+    assert_true(next_weight(allocators[0]) < 1.01F);
+    wear_off_dense_start(allocators[1]); /* meanwhile the gap of the first one waits, drawn when all were tracked */
+    assert_true(next_weight(allocators[0]) < 1.01F);
+    assert_true(next_weight(allocators[1]) > INTERVAL - 1);
+    assert_true(next_weight(allocators[0]) > INTERVAL - 1);
+}
+
+static void more_allocators_than_are_remembered_have_a_weight_that_was_drawn(void **state) {
+    (void)state;
+    for (size_t i = 0; i < ALLOCATORS; i++) {
+        assert_true(next_weight(allocators[i]) < 1.01F);
+    }
+    wear_off_dense_start(allocators[0]);
+    for (size_t i = 1; i < ALLOCATORS; i++) {
+        const float weight = next_weight(allocators[i]);
+        assert_true(weight < 1.01F || weight > INTERVAL - 1);
+        assert_true(next_weight(allocators[i]) > INTERVAL - 1);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_sample_has_the_weight_that_its_own_allocator_drew, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(more_allocators_than_are_remembered_have_a_weight_that_was_drawn, set_up,
+                                        tear_down),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    tracker_reset();
+    return failed;
+}
