@@ -242,23 +242,36 @@ double answer_median_count(const results_result *result, size_t offset_in_sample
 const char *answer_leaks(const leaks_model *model) {
     uint64_t count = 0;
     uint64_t bytes = 0;
+    size_t standings[LEAKS_STANDING_COUNT] = {0};
     for (size_t i = 0; i < model->group_count; i++) {
         count += model->groups[i]->count;
-        bytes += model->groups[i]->bytes == MODEL_UNKNOWN ? 0 : model->groups[i]->bytes;
+        bytes +=
+            model->groups[i]->bytes == MODEL_UNKNOWN || model->groups[i]->unit != NULL ? 0 : model->groups[i]->bytes;
+        standings[(unsigned)model->groups[i]->baseline.standing % LEAKS_STANDING_COUNT]++;
+    }
+    bool live = model->process_count > 0;
+    for (size_t i = 0; i < model->process_count; i++) {
+        live = live && leaks_process_is_live(model->processes[i]);
     }
     leaks_exact exact = leaks_model_unsuppressed(model);
     uint64_t suppressed = leaks_model_suppressed(model).groups;
     bool exact_live = exact.live_buffers != MODEL_UNKNOWN && exact.live_buffers != 0;
     sentence out;
     sentence_init(&out);
+    if (model->misuse_count > 0) {
+        sentence_add(&out, "%zu misuse%s; ", model->misuse_count, sentence_plural(model->misuse_count));
+    }
     if (model->process_count == 0 && model->group_count == 0) {
         sentence_add(&out, "nothing was checked: no process reported");
-    } else if (model->group_count == 0 && exact_live) {
+    } else if (model->group_count == 0 && exact_live && !live) {
         sentence_add(
             &out, "%s buffer%s leaked, none of them sampled: run again with POOLBUF_LEAK_LEVEL=paranoid to see where",
             unit_count(exact.live_buffers).text, sentence_plural(exact.live_buffers));
     } else if (model->group_count == 0) {
-        sentence_add(&out, "no leak found");
+        sentence_add(&out, live ? "nothing listed is alive" : "no leak found");
+    } else if (live) {
+        sentence_add(&out, "%zu call stack%s with what was alive: %s (%s)", model->group_count,
+                     sentence_plural(model->group_count), unit_count(count).text, unit_byte_count(bytes).text);
     } else {
         sentence_add(&out, "%zu leaking call stack%s: ", model->group_count, sentence_plural(model->group_count));
         if (exact_live && exact.live_buffers != count) {
@@ -266,6 +279,10 @@ const char *answer_leaks(const leaks_model *model) {
                          unit_byte_count(exact.live_bytes).text);
         }
         sentence_add(&out, "%s (%s)", unit_count(count).text, unit_byte_count(bytes).text);
+    }
+    if (standings[STANDING_UNKNOWN] < model->group_count) {
+        sentence_add(&out, "; against the baseline %zu new, %zu grown, %zu known", standings[STANDING_NEW],
+                     standings[STANDING_GROWN], standings[STANDING_KNOWN]);
     }
     if (suppressed > 0) {
         sentence_add(&out, "; %s suppressed call stack%s", unit_count(suppressed).text, sentence_plural(suppressed));

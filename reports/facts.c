@@ -210,10 +210,24 @@ const char *leaks_process_facts(const leaks_model *model, const leaks_process *p
         sentence_join(&out, "every buffer tracked");
     } else if (process->sampling_interval != MODEL_UNKNOWN && process->sampling_interval != 0) {
         sentence_join(&out, "1 in %s buffers tracked", unit_count(process->sampling_interval).text);
+    } else if (process->sampling_bytes != MODEL_UNKNOWN && process->sampling_bytes != 0) {
+        sentence_join(&out, "1 sample in %s", unit_byte_count(process->sampling_bytes).text);
     }
     sentence_join_text(&out, "reported at ", process->reason);
     if (process->uptime_ms != MODEL_UNKNOWN) {
         sentence_add(&out, " after %s", unit_time_ms(process->uptime_ms).text);
+    }
+    if (leaks_process_is_live(process)) {
+        sentence_join(&out, "while the program went on: what was alive then is no leak yet");
+    }
+    if (process->older_than_ms != MODEL_UNKNOWN) {
+        sentence_join(&out, "nothing younger than %s listed", unit_time_ms(process->older_than_ms).text);
+    }
+    if (process->since.checkpoint != MODEL_UNKNOWN) {
+        sentence_join(&out, "what has grown since checkpoint %s, %s before", unit_count(process->since.checkpoint).text,
+                      unit_time_ms(process->since.age_ms).text);
+        sentence_join(&out, "%s other call stack%s not grown", unit_count(process->since.not_grown).text,
+                      process->since.not_grown == 1 ? " has" : "s have");
     }
     return sentence_keep(&out, model->arena);
 }
@@ -247,77 +261,5 @@ const char *leaks_exact_facts(const leaks_model *model, leaks_exact exact, leaks
     add_shortfall(&out, tracked.untracked, "not followed for want of room");
     add_shortfall(&out, tracked.inherited, "inherited from the parent, in no stack here");
     add_shortfall(&out, tracked.not_listed, "live but not listed: too many stacks");
-    return sentence_keep(&out, model->arena);
-}
-
-const char *leaks_group_title(const leaks_model *model, const leaks_group *group) {
-    sentence out;
-    sentence_init(&out);
-    sentence_add(&out, "%s x %s", unit_count(group->count).text, group->type == NULL ? "block" : group->type);
-    if (group->bytes != MODEL_UNKNOWN) {
-        sentence_join(&out, "%s", unit_byte_count(group->bytes).text);
-    }
-    sentence_join_text(&out, "", group->kind);
-    return sentence_keep(&out, model->arena);
-}
-
-const char *leaks_group_facts(const leaks_model *model, const leaks_group *group) {
-    const leaks_estimate *estimate = &group->estimated_count;
-    sentence out;
-    sentence_init(&out);
-    if (isfinite(estimate->value) && (estimate->low != estimate->high || estimate->value != (double)group->count)) {
-        sentence_join(&out, "estimated %s", unit_number(estimate->value).text);
-        if (isfinite(estimate->low) && isfinite(estimate->high)) {
-            sentence_add(&out, " [%s, %s]", unit_number(estimate->low).text, unit_number(estimate->high).text);
-        }
-        sentence_add(&out, " in all");
-    }
-    if (group->age_ms.oldest != MODEL_UNKNOWN) {
-        sentence_join(&out, "oldest %s", unit_time_ms(group->age_ms.oldest).text);
-    }
-    if (group->age_ms.newest != MODEL_UNKNOWN) {
-        sentence_join(&out, "newest %s", unit_time_ms(group->age_ms.newest).text);
-    }
-    sentence_join_text(&out, "thread ", group->thread);
-    if (group->processes > 1 && group->processes != MODEL_UNKNOWN) {
-        sentence_join(&out, "seen in %s processes", unit_count(group->processes).text);
-    }
-    sentence_join_text(&out, "fingerprint ", group->fingerprint);
-    return sentence_keep(&out, model->arena);
-}
-
-const char *leaks_frame_site(const leaks_model *model, const leaks_frame *frame) {
-    sentence out;
-    sentence_init(&out);
-    if (frame->file != NULL && frame->line != MODEL_UNKNOWN) {
-        sentence_add(&out, "%s:%" PRIu64, frame->file, frame->line);
-    } else if (frame->file != NULL) {
-        sentence_add(&out, "%s", frame->file);
-    } else if (frame->module != NULL && frame->offset != MODEL_UNKNOWN) {
-        sentence_add(&out, "%s+0x%" PRIx64, frame->module, frame->offset);
-    } else if (frame->address != NULL) {
-        sentence_add(&out, "%s", frame->address);
-    }
-    return sentence_keep(&out, model->arena);
-}
-
-const char *leaks_frame_place(const leaks_model *model, const leaks_frame *frame) {
-    const char *site = leaks_frame_site(model, frame);
-    return model_text_format(model->arena, "%s%s%s%s%s", frame->function == NULL ? "??" : frame->function,
-                             site == NULL ? "" : " (", site == NULL ? "" : site, site == NULL ? "" : ")",
-                             frame->inlined ? " [inlined]" : "");
-}
-
-const char *leaks_access_title(const leaks_model *model, const leaks_access *access) {
-    sentence out;
-    sentence_init(&out);
-    if (access->count != MODEL_UNKNOWN) {
-        sentence_add(&out, "%s x ", unit_count(access->count).text);
-    }
-    sentence_add(&out, "%s", access->kind);
-    sentence_join_text(&out, "thread ", access->thread);
-    if (access->hint != NULL) {
-        sentence_join(&out, "hint \"%s\"", access->hint);
-    }
     return sentence_keep(&out, model->arena);
 }

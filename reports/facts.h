@@ -39,6 +39,22 @@ const char *leaks_process_facts(const leaks_model *model, const leaks_process *p
 const char *leaks_exact_facts(const leaks_model *model, leaks_exact exact, leaks_tracked tracked);
 /* "12 x poolbuf, 3.00 KiB": what a group holds */
 const char *leaks_group_title(const leaks_model *model, const leaks_group *group);
+/* "new", "grown: 5 in the baseline", "known"; NULL without a baseline */
+const char *leaks_group_standing(const leaks_model *model, const leaks_group *group);
+/* "64 B to 4.00 KiB, median about 512 B"; "1 KiB each"; NULL where they are not known */
+const char *leaks_group_sizes(const leaks_model *model, const leaks_group *group);
+/* "+7, +7,000 B, about +900 in all, 12 newer"; NULL where no growth was asked for */
+const char *leaks_group_growth(const leaks_model *model, const leaks_group *group);
+/* "all of them lost: nothing in the process refers to them any more"; NULL if none is */
+const char *leaks_group_lost(const leaks_model *model, const leaks_group *group);
+/* "line 5, "leak:x", limit passed"; NULL if no rule matches */
+const char *leaks_group_lifted(const leaks_model *model, const leaks_group *group);
+/* How much of a group's unit: "3.00 KiB", "12 pages" */
+const char *leaks_group_amount(const leaks_model *model, const leaks_group *group, uint64_t size);
+/* "2 x release of a buffer whose last reference is gone, thread io" */
+const char *leaks_misuse_title(const leaks_model *model, const leaks_misuse *misuse);
+/* What a sample of this density cannot have missed, and what else all processes have in common; NULL from the last on */
+const char *leaks_model_remark(const leaks_model *model, size_t index);
 /* "estimated 1,536 [790, 2,700] in all, oldest 1.2 s, newest 20 ms, thread main, seen in 2 processes" */
 const char *leaks_group_facts(const leaks_model *model, const leaks_group *group);
 /* "leaky.c:21", or module and offset when there is no line; NULL if nothing is known */

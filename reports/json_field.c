@@ -1,6 +1,7 @@
 /* The two walkers over the tables of json_field.h. */
 #include "reports/json_field.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -38,6 +39,8 @@ static const char *expectation(const json_field *field, char *room, size_t size)
         [JSON_KIND_TEXT] = "a text",
         [JSON_KIND_COUNT] = "an integer from 0 to 9223372036854775807",
         [JSON_KIND_NUMBER] = "a number of at least 0",
+        [JSON_KIND_SIGNED] = "an integer from -9223372036854775807 to 9223372036854775807",
+        [JSON_KIND_REAL] = "a number",
         [JSON_KIND_FLAG] = "true or false",
         [JSON_KIND_WORD] = "",
         [JSON_KIND_OBJECT] = "an object",
@@ -66,12 +69,15 @@ static bool wrong_type(json_reader *reader, const json_field *field, const json_
 static void set_unknown(const json_shape *shape, unsigned char *into) {
     static const uint64_t UNKNOWN_COUNT = MODEL_UNKNOWN;
     static const double UNKNOWN_NUMBER = MODEL_NAN;
+    static const int64_t UNKNOWN_SIGNED = MODEL_UNKNOWN_SIGNED;
     for (size_t i = 0; i < shape->field_count; i++) {
         const json_field *field = &shape->fields[i];
         if (field->kind == JSON_KIND_COUNT) {
             memcpy(into + field->offset, &UNKNOWN_COUNT, sizeof UNKNOWN_COUNT);
-        } else if (field->kind == JSON_KIND_NUMBER) {
+        } else if (field->kind == JSON_KIND_NUMBER || field->kind == JSON_KIND_REAL) {
             memcpy(into + field->offset, &UNKNOWN_NUMBER, sizeof UNKNOWN_NUMBER);
+        } else if (field->kind == JSON_KIND_SIGNED) {
+            memcpy(into + field->offset, &UNKNOWN_SIGNED, sizeof UNKNOWN_SIGNED);
         } else if (field->kind == JSON_KIND_OBJECT) {
             set_unknown(field->shape, into + field->offset);
         } /* the rest is unknown when it is zero, as the arena hands it out */
@@ -102,12 +108,25 @@ static bool read_count(json_reader *reader, const json_field *field, const json_
     return true;
 }
 
+static bool read_signed(json_reader *reader, const json_field *field, const json_t *value, unsigned char *into) {
+    if (!json_is_integer(value)) {
+        return wrong_type(reader, field, value);
+    }
+    int64_t number = json_integer_value(value);
+    if (number == MODEL_UNKNOWN_SIGNED) {
+        char room[200];
+        return json_fault(reader, "is %" PRId64 "; expected %s", number, expectation(field, room, sizeof room));
+    }
+    memcpy(into + field->offset, &number, sizeof number);
+    return true;
+}
+
 static bool read_number(json_reader *reader, const json_field *field, const json_t *value, unsigned char *into) {
     if (!json_is_number(value)) {
         return wrong_type(reader, field, value);
     }
     double number = json_number_value(value);
-    if (!isfinite(number) || number < 0) {
+    if (!isfinite(number) || (number < 0 && field->kind != JSON_KIND_REAL)) {
         char room[200];
         return json_fault(reader, "is %g; expected %s", number, expectation(field, room, sizeof room));
     }
@@ -166,7 +185,10 @@ static bool read_value(json_reader *reader, const json_field *field, const json_
         return read_text(reader, field, value, into);
     case JSON_KIND_COUNT:
         return read_count(reader, field, value, into);
+    case JSON_KIND_SIGNED:
+        return read_signed(reader, field, value, into);
     case JSON_KIND_NUMBER:
+    case JSON_KIND_REAL:
         return read_number(reader, field, value, into);
     case JSON_KIND_WORD:
         return read_word(reader, field, value, into);
@@ -266,7 +288,13 @@ static json_t *value_to_json(const json_field *field, const unsigned char *from)
         memcpy(&count, at, sizeof count);
         return count > INT64_MAX ? NULL : or_end(json_integer((json_int_t)count));
     }
-    case JSON_KIND_NUMBER: {
+    case JSON_KIND_SIGNED: {
+        int64_t number;
+        memcpy(&number, at, sizeof number);
+        return number == MODEL_UNKNOWN_SIGNED ? NULL : or_end(json_integer(number));
+    }
+    case JSON_KIND_NUMBER:
+    case JSON_KIND_REAL: {
         double number;
         memcpy(&number, at, sizeof number);
         return isfinite(number) ? or_end(json_real(number)) : NULL;
@@ -293,11 +321,17 @@ static json_t *value_to_json(const json_field *field, const unsigned char *from)
     return json_boolean(flag);
 }
 
+/* A flag that is not set and a list without elements say nothing. */
+static bool says_nothing(const json_t *value) {
+    return value == NULL || json_is_false(value) || (json_is_array(value) && json_array_size(value) == 0);
+}
+
 static bool is_unknown(const json_shape *shape, const unsigned char *from) {
     for (size_t i = 0; i < shape->field_count; i++) {
         json_t *value = value_to_json(&shape->fields[i], from);
-        if (value != NULL) {
-            json_decref(value);
+        bool known = !says_nothing(value);
+        json_decref(value);
+        if (known) {
             return false;
         }
     }

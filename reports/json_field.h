@@ -17,9 +17,11 @@ typedef enum json_kind {
     JSON_KIND_TEXT,    /* const char *; null is NULL */
     JSON_KIND_COUNT,   /* uint64_t, 0 to INT64_MAX; null is MODEL_UNKNOWN */
     JSON_KIND_NUMBER,  /* double, finite and not negative; null is NaN */
+    JSON_KIND_SIGNED,  /* int64_t, down to -INT64_MAX; null is MODEL_UNKNOWN_SIGNED */
+    JSON_KIND_REAL,    /* double, finite, of either sign; null is NaN */
     JSON_KIND_FLAG,    /* bool; null is false */
     JSON_KIND_WORD,    /* an enum of int's size whose value indexes `words`; null is 0 */
-    JSON_KIND_OBJECT,  /* a struct inside the struct; null is all unknown */
+    JSON_KIND_OBJECT,  /* a struct inside the struct; null is all unknown, flags false and lists empty */
     JSON_KIND_OBJECTS, /* T ** and a size_t: a list of nodes */
     JSON_KIND_TEXTS    /* const char ** and a size_t */
 } json_kind;
@@ -56,7 +58,12 @@ struct json_shape {
 #define JSON_TEXT(struct_type, member, rule)   JSON_VALUE(struct_type, member, JSON_KIND_TEXT, rule)
 #define JSON_COUNT(struct_type, member, rule)  JSON_VALUE(struct_type, member, JSON_KIND_COUNT, rule)
 #define JSON_NUMBER(struct_type, member, rule) JSON_VALUE(struct_type, member, JSON_KIND_NUMBER, rule)
+#define JSON_SIGNED(struct_type, member, rule) JSON_VALUE(struct_type, member, JSON_KIND_SIGNED, rule)
+#define JSON_REAL(struct_type, member, rule)   JSON_VALUE(struct_type, member, JSON_KIND_REAL, rule)
 #define JSON_FLAG(struct_type, member, rule)   JSON_VALUE(struct_type, member, JSON_KIND_FLAG, rule)
+/* A flag whose key is a word of C's. */
+#define JSON_FLAG_NAMED(struct_type, name, member, rule)                                                               \
+    { name, JSON_KIND_FLAG, rule, offsetof(struct_type, member), 0, NULL, NULL, 0 }
 #define JSON_INNER(struct_type, member, rule, shape)                                                                   \
     { #member, JSON_KIND_OBJECT, rule, offsetof(struct_type, member), 0, shape, NULL, 0 }
 #define JSON_NODES(struct_type, member, counter, rule, shape)                                                          \

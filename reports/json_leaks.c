@@ -43,6 +43,20 @@ static const json_field SUPPRESSION_FIELDS[] = {
 };
 static const json_shape SUPPRESSION = JSON_SHAPE(leaks_suppression, SUPPRESSION_FIELDS);
 
+static const json_field CERTAIN_FIELDS[] = {
+    JSON_COUNT(leaks_certain, buffers, JSON_NULLABLE),
+    JSON_COUNT(leaks_certain, resources, JSON_NULLABLE),
+};
+static const json_shape CERTAIN = JSON_SHAPE(leaks_certain, CERTAIN_FIELDS);
+
+static const json_field SINCE_FIELDS[] = {
+    JSON_COUNT(leaks_since, checkpoint, JSON_NULLABLE),
+    JSON_COUNT(leaks_since, age_ms, JSON_NULLABLE),
+    JSON_COUNT(leaks_since, not_kept, JSON_NULLABLE),
+    JSON_COUNT(leaks_since, not_grown, JSON_NULLABLE),
+};
+static const json_shape SINCE = JSON_SHAPE(leaks_since, SINCE_FIELDS);
+
 static const json_field PROCESS_FIELDS[] = {
     JSON_COUNT(leaks_process, pid, JSON_NULLABLE),
     JSON_TEXT(leaks_process, program, JSON_NULLABLE),
@@ -54,6 +68,11 @@ static const json_field PROCESS_FIELDS[] = {
     JSON_INNER(leaks_process, exact, JSON_NULLABLE, &EXACT),
     JSON_INNER(leaks_process, tracked, JSON_NULLABLE, &TRACKED),
     JSON_INNER(leaks_process, suppressed, JSON_OPTIONAL, &SUPPRESSED),
+    JSON_COUNT(leaks_process, sampling_bytes, JSON_OPTIONAL),
+    JSON_INNER(leaks_process, seen_with_99_percent, JSON_OPTIONAL, &CERTAIN),
+    JSON_COUNT(leaks_process, missed_references, JSON_OPTIONAL),
+    JSON_COUNT(leaks_process, older_than_ms, JSON_OPTIONAL),
+    JSON_INNER(leaks_process, since, JSON_OPTIONAL, &SINCE),
 };
 static const json_shape PROCESS = JSON_SHAPE(leaks_process, PROCESS_FIELDS);
 
@@ -87,6 +106,70 @@ static const json_field AGE_FIELDS[] = {
 };
 static const json_shape AGE = JSON_SHAPE(leaks_age, AGE_FIELDS);
 
+static const json_field SIZES_FIELDS[] = {
+    JSON_COUNT(leaks_sizes, least, JSON_NULLABLE),
+    JSON_COUNT(leaks_sizes, median, JSON_NULLABLE),
+    JSON_COUNT(leaks_sizes, greatest, JSON_NULLABLE),
+    JSON_FLAG(leaks_sizes, rounded, JSON_REQUIRED),
+};
+static const json_shape SIZES = JSON_SHAPE(leaks_sizes, SIZES_FIELDS);
+
+static const json_field GROWTH_FIELDS[] = {
+    JSON_SIGNED(leaks_growth, count, JSON_NULLABLE),
+    JSON_SIGNED(leaks_growth, bytes, JSON_NULLABLE),
+    JSON_REAL(leaks_growth, estimated_count, JSON_NULLABLE),
+    JSON_COUNT(leaks_growth, newer, JSON_NULLABLE),
+    JSON_FLAG_NAMED(leaks_growth, "new", is_new, JSON_REQUIRED),
+};
+static const json_shape GROWTH = JSON_SHAPE(leaks_growth, GROWTH_FIELDS);
+
+static const json_field SITE_FIELDS[] = {
+    JSON_TEXT(leaks_site, kind, JSON_REQUIRED),
+    JSON_COUNT(leaks_site, count, JSON_NULLABLE),
+    JSON_COUNT(leaks_site, open, JSON_NULLABLE),
+    JSON_FLAG(leaks_site, suspect, JSON_REQUIRED),
+    JSON_COUNT(leaks_site, usual, JSON_NULLABLE),
+    JSON_FLAG(leaks_site, deviant, JSON_REQUIRED),
+    JSON_TEXT(leaks_site, thread, JSON_NULLABLE),
+    JSON_FLAG(leaks_site, several_threads, JSON_REQUIRED),
+    JSON_NODES(leaks_site, stack, stack_count, JSON_REQUIRED, &FRAME),
+    JSON_NODES(leaks_site, caller, caller_count, JSON_REQUIRED, &FRAME),
+};
+static const json_shape SITE = JSON_SHAPE(leaks_site, SITE_FIELDS);
+
+static const json_field ELSEWHERE_FIELDS[] = {
+    JSON_COUNT(leaks_elsewhere, taken, JSON_NULLABLE),
+    JSON_COUNT(leaks_elsewhere, given, JSON_NULLABLE),
+};
+static const json_shape ELSEWHERE = JSON_SHAPE(leaks_elsewhere, ELSEWHERE_FIELDS);
+
+static const json_field HOLDERS_FIELDS[] = {
+    JSON_COUNT(leaks_holders, open, JSON_NULLABLE),
+    JSON_FLAG(leaks_holders, decided, JSON_REQUIRED),
+    JSON_COUNT(leaks_holders, balanced, JSON_NULLABLE),
+    JSON_COUNT(leaks_holders, unbalanced, JSON_NULLABLE),
+    JSON_INNER(leaks_holders, elsewhere, JSON_REQUIRED, &ELSEWHERE),
+    JSON_COUNT(leaks_holders, released_ones, JSON_NULLABLE),
+    JSON_NODES(leaks_holders, sites, site_count, JSON_REQUIRED, &SITE),
+};
+static const json_shape HOLDERS = JSON_SHAPE(leaks_holders, HOLDERS_FIELDS);
+
+static const json_field LIFTED_FIELDS[] = {
+    JSON_COUNT(leaks_lifted, line, JSON_NULLABLE),
+    JSON_TEXT(leaks_lifted, rule, JSON_NULLABLE),
+    JSON_TEXT(leaks_lifted, state, JSON_REQUIRED),
+};
+static const json_shape LIFTED = JSON_SHAPE(leaks_lifted, LIFTED_FIELDS);
+
+static const char *const STANDINGS[] = {NULL, "known", "grown", "new"};
+_Static_assert(sizeof STANDINGS / sizeof STANDINGS[0] == LEAKS_STANDING_COUNT, "every standing has a word");
+
+static const json_field BASELINE_FIELDS[] = {
+    JSON_CHOICE(leaks_baseline, standing, JSON_REQUIRED, STANDINGS),
+    JSON_COUNT(leaks_baseline, count, JSON_NULLABLE),
+};
+static const json_shape BASELINE = JSON_SHAPE(leaks_baseline, BASELINE_FIELDS);
+
 static const json_field GROUP_FIELDS[] = {
     JSON_TEXT(leaks_group, fingerprint, JSON_REQUIRED),
     JSON_TEXT(leaks_group, type, JSON_NULLABLE),
@@ -96,14 +179,37 @@ static const json_field GROUP_FIELDS[] = {
     JSON_INNER(leaks_group, estimated_count, JSON_NULLABLE, &ESTIMATE),
     JSON_INNER(leaks_group, age_ms, JSON_NULLABLE, &AGE),
     JSON_TEXT(leaks_group, thread, JSON_NULLABLE),
+    JSON_COUNT(leaks_group, lost, JSON_OPTIONAL),
+    JSON_TEXT(leaks_group, unit, JSON_OPTIONAL),
+    JSON_INNER(leaks_group, sizes, JSON_OPTIONAL, &SIZES),
+    JSON_INNER(leaks_group, growth, JSON_OPTIONAL, &GROWTH),
+    JSON_INNER(leaks_group, lifted_by, JSON_OPTIONAL, &LIFTED),
+    JSON_INNER(leaks_group, baseline, JSON_OPTIONAL, &BASELINE),
+    JSON_NAMES(leaks_group, descriptions, description_count, JSON_OPTIONAL),
     JSON_COUNT(leaks_group, processes, JSON_OPTIONAL),
     JSON_NODES(leaks_group, allocation_stack, allocation_stack_count, JSON_REQUIRED, &FRAME),
     JSON_NODES(leaks_group, accesses, access_count, JSON_REQUIRED, &ACCESS),
     JSON_COUNT(leaks_group, accesses_dropped, JSON_NULLABLE),
+    JSON_INNER(leaks_group, holders, JSON_OPTIONAL, &HOLDERS),
 };
 static const json_shape GROUP = JSON_SHAPE(leaks_group, GROUP_FIELDS);
 
+static const json_field MISUSE_FIELDS[] = {
+    JSON_TEXT(leaks_misuse, offence, JSON_REQUIRED),
+    JSON_TEXT(leaks_misuse, type, JSON_NULLABLE),
+    JSON_COUNT(leaks_misuse, count, JSON_REQUIRED),
+    JSON_TEXT(leaks_misuse, thread, JSON_NULLABLE),
+    JSON_TEXT(leaks_misuse, released_by, JSON_NULLABLE),
+    JSON_COUNT(leaks_misuse, processes, JSON_OPTIONAL),
+    JSON_NODES(leaks_misuse, stack, stack_count, JSON_REQUIRED, &FRAME),
+    JSON_NODES(leaks_misuse, release_stack, release_stack_count, JSON_REQUIRED, &FRAME),
+    JSON_NODES(leaks_misuse, allocation_stack, allocation_stack_count, JSON_REQUIRED, &FRAME),
+};
+static const json_shape MISUSE = JSON_SHAPE(leaks_misuse, MISUSE_FIELDS);
+
 static const json_field GROUPS_FIELDS[] = {
+    JSON_NODES(leaks_model, misuses, misuse_count, JSON_OPTIONAL, &MISUSE),
+    JSON_COUNT(leaks_model, misuses_not_listed, JSON_OPTIONAL),
     JSON_NODES(leaks_model, suppressions, suppression_count, JSON_OPTIONAL, &SUPPRESSION),
     JSON_NODES(leaks_model, groups, group_count, JSON_REQUIRED, &GROUP),
 };
@@ -117,10 +223,17 @@ static const json_shape MERGED = JSON_SHAPE(leaks_model, MERGED_FIELDS);
 
 json_t *leaks_to_json(const leaks_model *model) {
     json_t *root = json_schema_object(LEAKS_SCHEMA);
-    leaks_process top = {.pid = MODEL_UNKNOWN, .sampling_interval = MODEL_UNKNOWN, .uptime_ms = MODEL_UNKNOWN};
+    leaks_process top = {.pid = MODEL_UNKNOWN,
+                         .sampling_interval = MODEL_UNKNOWN,
+                         .uptime_ms = MODEL_UNKNOWN,
+                         .sampling_bytes = MODEL_UNKNOWN,
+                         .older_than_ms = MODEL_UNKNOWN,
+                         .since = {MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN}};
     if (model->process_count != 0) {
         top = *model->processes[0];
     }
+    top.seen_with_99_percent = leaks_model_certain(model);
+    top.missed_references = leaks_model_missed_references(model);
     top.exact = leaks_model_exact(model);
     top.tracked = leaks_model_tracked(model);
     top.suppressed = leaks_model_suppressed(model);
@@ -143,6 +256,11 @@ leaks_model *leaks_from_json(json_reader *reader, const json_t *root) {
     for (size_t i = 0; i < model->group_count; i++) {
         if (model->groups[i]->processes == MODEL_UNKNOWN) {
             model->groups[i]->processes = 1;
+        }
+    }
+    for (size_t i = 0; i < model->misuse_count; i++) {
+        if (model->misuses[i]->processes == MODEL_UNKNOWN) {
+            model->misuses[i]->processes = 1;
         }
     }
     return model;

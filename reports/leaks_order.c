@@ -11,10 +11,27 @@ static int compare_counts(uint64_t a, uint64_t b) {
     return (left < right) - (left > right);
 }
 
+/* What is new in front, then what has grown. */
+static int compare_standings(const leaks_group *a, const leaks_group *b) {
+    return (a->baseline.standing < b->baseline.standing) - (a->baseline.standing > b->baseline.standing);
+}
+
+/* What has grown most in front; 0 where no growth was asked for. */
+static int compare_growths(const leaks_group *a, const leaks_group *b) {
+    return (a->growth.bytes < b->growth.bytes) - (a->growth.bytes > b->growth.bytes);
+}
+
+/* Pages, or whatever a type counts in, are not bytes. */
+static uint64_t bytes_of(const leaks_group *group) {
+    return group->unit == NULL ? group->bytes : MODEL_UNKNOWN;
+}
+
 static int compare_groups(const void *left, const void *right) {
     const leaks_group *a = *(const leaks_group *const *)left;
     const leaks_group *b = *(const leaks_group *const *)right;
-    int order = compare_counts(a->bytes, b->bytes);
+    int order = compare_standings(a, b);
+    order = order != 0 ? order : compare_growths(a, b);
+    order = order != 0 ? order : compare_counts(bytes_of(a), bytes_of(b));
     order = order != 0 ? order : compare_counts(a->count, b->count);
     return order != 0 ? order : strcmp(a->fingerprint, b->fingerprint);
 }

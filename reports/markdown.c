@@ -3,8 +3,6 @@
 
 #include "reports/answer.h"
 #include "reports/facts.h"
-#include "reports/leaks_order.h"
-#include "reports/leaks_suppressions.h"
 #include "reports/results_table.h"
 #include "reports/units.h"
 #include "reports/writers.h"
@@ -108,56 +106,6 @@ void markdown_write_results(const results_model *model, FILE *to) {
         fputs("\n```sh\n", to);
         print_fenced(to, command);
         fputs("```\n", to);
-    }
-    fputs("\n</details>\n", to);
-}
-
-static void print_stack(const leaks_model *model, leaks_frame *const *stack, size_t count, FILE *to) {
-    fputs("```text\n", to);
-    for (size_t i = 0; i < count; i++) {
-        fprintf(to, "#%-2zu ", i);
-        print_fenced(to, leaks_frame_place(model, stack[i]));
-    }
-    fputs(count == 0 ? "no stack was captured\n```\n" : "```\n", to);
-}
-
-static void print_accesses(const leaks_model *model, const leaks_group *group, FILE *to) {
-    if (group->access_count == 0) {
-        return;
-    }
-    fprintf(to, "\n<details><summary>Last accesses (%zu)</summary>\n\n", group->access_count);
-    for (size_t i = 0; i < group->access_count; i++) {
-        markdown_print_safe(to, leaks_access_title(model, group->accesses[i]));
-        fputs("\n\n", to);
-        print_stack(model, group->accesses[i]->stack, group->accesses[i]->stack_count, to);
-        fputc('\n', to);
-    }
-    fputs("</details>\n", to);
-}
-
-void markdown_write_leaks(const leaks_model *model, FILE *to) {
-    print_heading(to, "##", "poolbuf leaks");
-    print_strong(to, answer_leaks(model));
-    const leaks_group **groups = leaks_order(model);
-    for (size_t i = 0; i < model->group_count; i++) {
-        fprintf(to, "### %zu. ", i + 1);
-        markdown_print_safe(to, leaks_group_title(model, groups[i]));
-        fputs("\n\n", to);
-        markdown_print_safe(to, leaks_group_facts(model, groups[i]));
-        fputs("\n\n", to);
-        print_stack(model, groups[i]->allocation_stack, groups[i]->allocation_stack_count, to);
-        print_accesses(model, groups[i], to);
-        fputc('\n', to);
-    }
-    fputs("<details><summary>What was checked</summary>\n\n", to);
-    print_bullet(to, "tool", leaks_tool_name(model->tool));
-    for (size_t i = 0; i < model->process_count; i++) {
-        print_bullet(to, "", leaks_process_facts(model, model->processes[i]));
-        print_bullet(to, "", leaks_exact_facts(model, model->processes[i]->exact, model->processes[i]->tracked));
-    }
-    const char *line = leaks_suppressions_facts(model, 0);
-    for (size_t i = 1; line != NULL; line = leaks_suppressions_facts(model, i++)) {
-        print_bullet(to, "suppressions", line);
     }
     fputs("\n</details>\n", to);
 }

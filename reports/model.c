@@ -1,4 +1,4 @@
-/* The model's memory, its lists, and the one thing it does besides holding data: merging leak findings.
+/* The model's memory and its lists.
  *
  * A model's memory is a chain of blocks that only grows. Nodes are cut from the newest block; a list that outgrows its
  * array gets a new one of twice the size and leaves the old one behind, so a node's address never changes. */
@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "reports/leaks_suppressions.h"
 
 enum {
     BLOCK_BYTES = 16 * 1024,
@@ -31,7 +29,6 @@ struct model_arena {
 
 static const model_estimate UNKNOWN_ESTIMATE = {MODEL_NAN, MODEL_NAN, MODEL_NAN};
 static const results_ratio UNKNOWN_RATIO = {MODEL_NAN, MODEL_NAN, MODEL_NAN, VERDICT_UNKNOWN};
-
 static const leaks_tracked UNKNOWN_TRACKED = {MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN,
                                               MODEL_UNKNOWN};
 
@@ -187,6 +184,7 @@ results_phase *results_sample_add_phase(results_model *model, results_sample *sa
 leaks_model *leaks_model_create(void) {
     leaks_model *model = allocate_or_end(sizeof *model);
     model->arena = arena_create();
+    model->misuses_not_listed = MODEL_UNKNOWN;
     return model;
 }
 
@@ -203,6 +201,9 @@ leaks_process *leaks_model_add_process(leaks_model *model) {
     process->exact = (leaks_exact){MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN};
     process->tracked = UNKNOWN_TRACKED;
     process->suppressed = (leaks_suppressed){MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN};
+    process->sampling_bytes = process->missed_references = process->older_than_ms = MODEL_UNKNOWN;
+    process->seen_with_99_percent = (leaks_certain){MODEL_UNKNOWN, MODEL_UNKNOWN};
+    process->since = (leaks_since){MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN};
     model_append(model->arena, &model->processes, &model->process_count, process);
     return process;
 }
@@ -214,18 +215,24 @@ leaks_group *leaks_model_add_group(leaks_model *model, const char *fingerprint) 
     group->processes = 1;
     group->estimated_count = (leaks_estimate){MODEL_NAN, MODEL_NAN, MODEL_NAN};
     group->age_ms = (leaks_age){MODEL_UNKNOWN, MODEL_UNKNOWN};
+    group->lost = group->lifted_by.line = group->baseline.count = MODEL_UNKNOWN;
+    group->sizes = (leaks_sizes){MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN, false};
+    group->growth = (leaks_growth){MODEL_UNKNOWN_SIGNED, MODEL_UNKNOWN_SIGNED, MODEL_NAN, MODEL_UNKNOWN, false};
+    leaks_holders *holders = &group->holders;
+    holders->open = holders->balanced = holders->unbalanced = holders->released_ones = MODEL_UNKNOWN;
+    holders->elsewhere = (leaks_elsewhere){MODEL_UNKNOWN, MODEL_UNKNOWN};
     model_append(model->arena, &model->groups, &model->group_count, group);
     return group;
 }
 
-static leaks_frame *frame_create(leaks_model *model) {
+leaks_frame *leaks_frame_create(leaks_model *model) {
     leaks_frame *frame = model_allocate(model->arena, sizeof *frame);
     frame->offset = frame->line = MODEL_UNKNOWN;
     return frame;
 }
 
 leaks_frame *leaks_group_add_frame(leaks_model *model, leaks_group *group) {
-    leaks_frame *frame = frame_create(model);
+    leaks_frame *frame = leaks_frame_create(model);
     model_append(model->arena, &group->allocation_stack, &group->allocation_stack_count, frame);
     return frame;
 }
@@ -239,151 +246,41 @@ leaks_access *leaks_group_add_access(leaks_model *model, leaks_group *group, con
 }
 
 leaks_frame *leaks_access_add_frame(leaks_model *model, leaks_access *access) {
-    leaks_frame *frame = frame_create(model);
+    leaks_frame *frame = leaks_frame_create(model);
     model_append(model->arena, &access->stack, &access->stack_count, frame);
     return frame;
 }
 
-/* ---- merging ---- */
-
-static uint64_t sum(uint64_t a, uint64_t b) {
-    if (a == MODEL_UNKNOWN || b == MODEL_UNKNOWN) {
-        return a == MODEL_UNKNOWN ? b : a;
-    }
-    return a > (uint64_t)INT64_MAX - b ? (uint64_t)INT64_MAX : a + b;
+leaks_site *leaks_group_add_site(leaks_model *model, leaks_group *group, const char *kind) {
+    leaks_site *site = model_allocate(model->arena, sizeof *site);
+    site->kind = model_text(model->arena, kind);
+    site->count = site->open = site->usual = MODEL_UNKNOWN;
+    model_append(model->arena, &group->holders.sites, &group->holders.site_count, site);
+    return site;
 }
 
-static bool text_equal(const char *a, const char *b) {
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+leaks_frame *leaks_site_add_frame(leaks_model *model, leaks_site *site) {
+    leaks_frame *frame = leaks_frame_create(model);
+    model_append(model->arena, &site->stack, &site->stack_count, frame);
+    return frame;
 }
 
-static bool frame_equal(const leaks_frame *a, const leaks_frame *b) {
-    return a->offset == b->offset && a->line == b->line && text_equal(a->function, b->function) &&
-           text_equal(a->file, b->file) && text_equal(a->module, b->module);
+leaks_misuse *leaks_model_add_misuse(leaks_model *model, const char *offence) {
+    leaks_misuse *misuse = model_allocate(model->arena, sizeof *misuse);
+    misuse->offence = model_text(model->arena, offence);
+    misuse->count = MODEL_UNKNOWN;
+    misuse->processes = 1;
+    model_append(model->arena, &model->misuses, &model->misuse_count, misuse);
+    return misuse;
 }
 
-static bool stack_equal(leaks_frame *const *a, size_t a_count, leaks_frame *const *b, size_t b_count) {
-    if (a_count != b_count) {
-        return false;
-    }
-    for (size_t i = 0; i < a_count; i++) {
-        if (!frame_equal(a[i], b[i])) {
-            return false;
-        }
-    }
-    return true;
+bool leaks_group_has_holders(const leaks_group *group) {
+    return group->holders.open != MODEL_UNKNOWN;
 }
 
-static void frame_copy(leaks_model *into, leaks_frame *to, const leaks_frame *from) {
-    *to = *from;
-    to->address = model_text(into->arena, from->address);
-    to->module = model_text(into->arena, from->module);
-    to->build_id = model_text(into->arena, from->build_id);
-    to->function = model_text(into->arena, from->function);
-    to->file = model_text(into->arena, from->file);
-}
-
-static void merge_access(leaks_model *into, leaks_group *group, const leaks_access *from) {
-    for (size_t i = 0; i < group->access_count; i++) {
-        leaks_access *access = group->accesses[i];
-        if (text_equal(access->kind, from->kind) && text_equal(access->hint, from->hint) &&
-            text_equal(access->thread, from->thread) &&
-            stack_equal(access->stack, access->stack_count, from->stack, from->stack_count)) {
-            access->count = sum(access->count, from->count);
-            return;
-        }
-    }
-    leaks_access *access = leaks_group_add_access(into, group, from->kind);
-    access->hint = model_text(into->arena, from->hint);
-    access->thread = model_text(into->arena, from->thread);
-    access->count = from->count;
-    for (size_t i = 0; i < from->stack_count; i++) {
-        frame_copy(into, leaks_access_add_frame(into, access), from->stack[i]);
-    }
-}
-
-static leaks_group *find_or_add_group(leaks_model *into, const leaks_group *from) {
-    for (size_t i = 0; i < into->group_count; i++) {
-        leaks_group *group = into->groups[i];
-        if (text_equal(group->fingerprint, from->fingerprint) && text_equal(group->type, from->type) &&
-            text_equal(group->kind, from->kind)) {
-            return group;
-        }
-    }
-    leaks_group *group = leaks_model_add_group(into, from->fingerprint);
-    group->processes = 0;
-    group->type = model_text(into->arena, from->type);
-    group->kind = model_text(into->arena, from->kind);
-    group->thread = model_text(into->arena, from->thread);
-    for (size_t i = 0; i < from->allocation_stack_count; i++) {
-        frame_copy(into, leaks_group_add_frame(into, group), from->allocation_stack[i]);
-    }
-    return group;
-}
-
-static double sum_known(double a, double b) {
-    return isnan(a) ? b : isnan(b) ? a : a + b;
-}
-
-static void merge_group(leaks_model *into, const leaks_group *from) {
-    leaks_group *group = find_or_add_group(into, from);
-    group->count = sum(group->count, from->count);
-    group->bytes = sum(group->bytes, from->bytes);
-    group->processes = sum(group->processes, from->processes);
-    group->accesses_dropped = sum(group->accesses_dropped, from->accesses_dropped);
-    group->estimated_count.value = sum_known(group->estimated_count.value, from->estimated_count.value);
-    group->estimated_count.low = sum_known(group->estimated_count.low, from->estimated_count.low);
-    group->estimated_count.high = sum_known(group->estimated_count.high, from->estimated_count.high);
-    uint64_t oldest = from->age_ms.oldest;
-    if (oldest != MODEL_UNKNOWN && (group->age_ms.oldest == MODEL_UNKNOWN || group->age_ms.oldest < oldest)) {
-        group->age_ms.oldest = oldest;
-    }
-    if (from->age_ms.newest < group->age_ms.newest) { /* unknown is the largest count, so any known one is below it */
-        group->age_ms.newest = from->age_ms.newest;
-    }
-    if (!text_equal(group->thread, from->thread)) {
-        group->thread = "several";
-    }
-    for (size_t i = 0; i < from->access_count; i++) {
-        merge_access(into, group, from->accesses[i]);
-    }
-}
-
-void leaks_model_merge(leaks_model *into, const leaks_model *from) {
-    for (size_t i = 0; i < from->process_count; i++) {
-        leaks_process *process = leaks_model_add_process(into);
-        *process = *from->processes[i];
-        process->program = model_text(into->arena, process->program);
-        process->command = model_text(into->arena, process->command);
-        process->level = model_text(into->arena, process->level);
-        process->reason = model_text(into->arena, process->reason);
-    }
-    for (size_t i = 0; i < from->group_count; i++) {
-        merge_group(into, from->groups[i]);
-    }
-    leaks_suppressions_merge(into, from);
-}
-
-leaks_exact leaks_model_exact(const leaks_model *model) {
-    leaks_exact total = {MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN};
-    for (size_t i = 0; i < model->process_count; i++) {
-        total.live_buffers = sum(total.live_buffers, model->processes[i]->exact.live_buffers);
-        total.live_bytes = sum(total.live_bytes, model->processes[i]->exact.live_bytes);
-        total.allocated = sum(total.allocated, model->processes[i]->exact.allocated);
-    }
-    return total;
-}
-
-leaks_tracked leaks_model_tracked(const leaks_model *model) {
-    leaks_tracked total = UNKNOWN_TRACKED;
-    for (size_t i = 0; i < model->process_count; i++) {
-        total.seen = sum(total.seen, model->processes[i]->tracked.seen);
-        total.live = sum(total.live, model->processes[i]->tracked.live);
-        total.untracked = sum(total.untracked, model->processes[i]->tracked.untracked);
-        total.inherited = sum(total.inherited, model->processes[i]->tracked.inherited);
-        total.not_listed = sum(total.not_listed, model->processes[i]->tracked.not_listed);
-    }
-    return total;
+bool leaks_process_is_live(const leaks_process *process) {
+    const char *reason = process->reason == NULL ? "" : process->reason;
+    return strcmp(reason, "on request") == 0 || strcmp(reason, "interval") == 0 || strncmp(reason, "signal ", 7) == 0;
 }
 
 /* ---- comparison ---- */
@@ -443,4 +340,10 @@ const char *leaks_tool_name(leaks_tool tool) {
     static const char *const NAMES[] = {"builtin", "valgrind"};
     _Static_assert(sizeof NAMES / sizeof NAMES[0] == LEAKS_TOOL_COUNT, "every tool has a name");
     return (unsigned)tool < LEAKS_TOOL_COUNT ? NAMES[tool] : "unknown";
+}
+
+const char *leaks_standing_name(leaks_standing standing) {
+    static const char *const NAMES[] = {"unknown", "known", "grown", "new"};
+    _Static_assert(sizeof NAMES / sizeof NAMES[0] == LEAKS_STANDING_COUNT, "every standing has a name");
+    return (unsigned)standing < LEAKS_STANDING_COUNT ? NAMES[standing] : "unknown";
 }

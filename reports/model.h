@@ -13,10 +13,11 @@
  *    +- subjects[]                       +- groups[]                     +- rows[]: scenario x subject
  *    +- scenarios[]                          +- allocation_stack[]       +- remarks[]
  *        +- results[]: one a subject         +- accesses[] -> stack[]
- *            +- samples[] -> phases[]
+ *            +- samples[] -> phases[]        +- holders -> sites[] -> stack[]
+ *                                        +- misuses[] -> three stacks
  *
  * Unknown is not zero: a double that is not known is NaN, a count that is not known is MODEL_UNKNOWN, a text that is not
- * known is NULL. JSON has null for all three, and the tables a dash. *_add_*() returns nodes in which all is unknown.
+ * known is NULL, a difference that is not known is MODEL_UNKNOWN_SIGNED. JSON has null for all four, and the tables a dash. *_add_*() returns nodes in which all is unknown.
  * Counts go up to INT64_MAX, which is where JSON's readers end. Running out of memory ends the program with one line:
  * a report cannot be made without memory, and half a report would be taken for a whole one. */
 #ifndef POOLBUF_REPORTS_MODEL_H
@@ -27,11 +28,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MODEL_UNKNOWN  UINT64_MAX
-#define MODEL_NAN      ((double)NAN) /* NAN itself is a float */
-#define RESULTS_SCHEMA "poolbuf.results/1"
-#define LEAKS_SCHEMA   "poolbuf.leaks/1"
-#define COMPARE_SCHEMA "poolbuf.compare/1"
+#define MODEL_UNKNOWN        UINT64_MAX
+#define MODEL_UNKNOWN_SIGNED INT64_MIN
+#define MODEL_NAN            ((double)NAN) /* NAN itself is a float */
+#define RESULTS_SCHEMA       "poolbuf.results/1"
+#define LEAKS_SCHEMA         "poolbuf.leaks/1"
+#define COMPARE_SCHEMA       "poolbuf.compare/1"
 /* The subject that hands out the same memory again and again: what is left is the harness's own cost. It never wins. */
 #define MODEL_NULL_SUBJECT "null"
 
@@ -181,15 +183,37 @@ typedef struct leaks_suppression {
     uint64_t line, groups, count, bytes, limit_count, limit_bytes;
 } leaks_suppression;
 
+/* How many a site must have leaked for the sample to have seen one of them with a probability of 99 %. */
+typedef struct leaks_certain {
+    uint64_t buffers, resources;
+} leaks_certain;
+
+/* The checkpoint of a growth report. */
+typedef struct leaks_since {
+    uint64_t checkpoint, age_ms;
+    uint64_t not_kept;  /* alive at the checkpoint, without room in it: their groups seem to have grown */
+    uint64_t not_grown; /* groups that are not listed */
+} leaks_since;
+
 /* One report of one process: a program that destroys an allocator and then exits writes two. */
 typedef struct leaks_process {
     uint64_t pid;
-    const char *program, *command, *level, *reason; /* reason: "process exit", "allocator destroyed", "on request" */
+    const char *program, *command, *level;
+    const char *reason; /* "process exit", "allocator destroyed", "misuse"; of a program that goes on: see below */
     uint64_t sampling_interval, uptime_ms;
     leaks_exact exact;
     leaks_tracked tracked;
     leaks_suppressed suppressed;
+    uint64_t sampling_bytes; /* one in so many bytes is sampled; then the interval is unknown */
+    leaks_certain seen_with_99_percent;
+    uint64_t missed_references; /* changed hands while the detector was at work on that thread: in no balance */
+    uint64_t older_than_ms;     /* nothing younger was asked for */
+    leaks_since since;
 } leaks_process;
+
+/* Whether the program went on after this report ("on request", "interval", "signal 12"): then what it lists was alive,
+ * and is no leak yet. */
+bool leaks_process_is_live(const leaks_process *process);
 
 typedef struct leaks_frame {
     const char *address, *module, *build_id, *function, *file; /* address: "0x..." */
@@ -212,6 +236,68 @@ typedef struct leaks_age {
     uint64_t oldest, newest; /* milliseconds */
 } leaks_age;
 
+typedef struct leaks_sizes {
+    uint64_t least, median, greatest; /* in the group's unit */
+    bool rounded;                     /* the median lies near that */
+} leaks_sizes;
+
+/* What there is, less what there was at the checkpoint. */
+typedef struct leaks_growth {
+    int64_t count, bytes;
+    double estimated_count;
+    uint64_t newer; /* tracked since, and alive */
+    bool is_new;    /* nothing of it was alive then */
+} leaks_growth;
+
+/* One line of the program that took references or gave them back. */
+typedef struct leaks_site {
+    const char *kind;     /* "allocation", "retain", "release", "slice", "slice_retain", "slice_release" */
+    uint64_t count, open; /* open: of these, not given back; unknown where the counts do not tell */
+    bool suspect;         /* some are, or may be, open */
+    bool deviant;         /* the one site that differs from what is usual, by what is open */
+    bool several_threads;
+    uint64_t usual; /* the references of those that were released in full */
+    const char *thread;
+    leaks_frame **stack;
+    size_t stack_count;
+    leaks_frame **caller; /* one frame where the open ones were all taken for one caller of several, or none */
+    size_t caller_count;
+} leaks_site;
+
+typedef struct leaks_elsewhere {
+    uint64_t taken, given; /* at stacks that were not kept */
+} leaks_elsewhere;
+
+/* The balance of references by call site. Unknown as a whole where `open` is: nothing but the allocation took one. */
+typedef struct leaks_holders {
+    uint64_t open;
+    bool decided;                  /* the counts tell which sites' references are open */
+    uint64_t balanced, unbalanced; /* members of the group in this balance, and the others */
+    leaks_elsewhere elsewhere;
+    uint64_t released_ones; /* of the same allocation stack, released in full: those that `usual` is about */
+    leaks_site **sites;
+    size_t site_count;
+} leaks_holders;
+
+/* A suppression rule that matches the group and covers it no longer. */
+typedef struct leaks_lifted {
+    const char *rule, *state; /* state: "limit passed", "expired" */
+    uint64_t line;
+} leaks_lifted;
+
+typedef enum leaks_standing {
+    STANDING_UNKNOWN, /* no baseline was given */
+    STANDING_KNOWN,   /* in the baseline, with as many or more */
+    STANDING_GROWN,   /* in the baseline, with fewer */
+    STANDING_NEW,
+    LEAKS_STANDING_COUNT
+} leaks_standing;
+
+typedef struct leaks_baseline {
+    leaks_standing standing;
+    uint64_t count; /* what the baseline has; 0 where the group is new */
+} leaks_baseline;
+
 typedef struct leaks_group {
     const char *fingerprint; /* 16 hexadecimal digits, stable between runs */
     const char *type;        /* "poolbuf", or what the resource was called */
@@ -220,6 +306,15 @@ typedef struct leaks_group {
     uint64_t count, bytes;          /* as found: with sampling, of the tracked ones */
     leaks_estimate estimated_count; /* what the sample says about all of them, with its 95 % interval */
     leaks_age age_ms;
+    uint64_t lost;    /* of count: nothing in the process referred to them */
+    const char *unit; /* what `bytes` and sizes count, in the plural; NULL: bytes */
+    leaks_sizes sizes;
+    leaks_growth growth;
+    leaks_holders holders;
+    leaks_lifted lifted_by;
+    leaks_baseline baseline;
+    const char **descriptions; /* of some members, in the program's own words */
+    size_t description_count;
     uint64_t processes; /* in how many processes the group was seen */
     leaks_frame **allocation_stack;
     size_t allocation_stack_count;
@@ -227,6 +322,22 @@ typedef struct leaks_group {
     size_t access_count;
     uint64_t accesses_dropped;
 } leaks_group;
+
+/* The use or release of a dead buffer, or a write that nobody may have made. */
+typedef struct leaks_misuse {
+    const char *offence; /* what happened, in words */
+    const char *type;
+    const char *thread; /* who was caught */
+    uint64_t count;     /* how often, with these three stacks */
+    uint64_t processes;
+    const char *released_by; /* a thread */
+    leaks_frame **stack;     /* where it was found out */
+    size_t stack_count;
+    leaks_frame **release_stack; /* of the last release; none where it was not kept */
+    size_t release_stack_count;
+    leaks_frame **allocation_stack;
+    size_t allocation_stack_count;
+} leaks_misuse;
 
 typedef struct leaks_model {
     leaks_tool tool;
@@ -236,6 +347,9 @@ typedef struct leaks_model {
     size_t group_count;
     leaks_suppression **suppressions;
     size_t suppression_count;
+    leaks_misuse **misuses;
+    size_t misuse_count;
+    uint64_t misuses_not_listed; /* beyond the first of a process */
     model_arena *arena;
 } leaks_model;
 
@@ -246,13 +360,21 @@ leaks_group *leaks_model_add_group(leaks_model *model, const char *fingerprint);
 leaks_frame *leaks_group_add_frame(leaks_model *model, leaks_group *group);
 leaks_access *leaks_group_add_access(leaks_model *model, leaks_group *group, const char *kind);
 leaks_frame *leaks_access_add_frame(leaks_model *model, leaks_access *access);
-/* Take all processes and groups of `from`, as copies, into `into`. Groups with the same fingerprint, type and kind become
- * one: counts, bytes and estimates add up (the interval's ends too, which is wider than needed and never too narrow),
- * ages span both, accesses with the same kind, hint, thread and stack add their counts. */
+leaks_site *leaks_group_add_site(leaks_model *model, leaks_group *group, const char *kind);
+leaks_frame *leaks_site_add_frame(leaks_model *model, leaks_site *site);
+leaks_misuse *leaks_model_add_misuse(leaks_model *model, const char *offence);
+leaks_frame *leaks_frame_create(leaks_model *model); /* in no stack yet */
+bool leaks_group_has_holders(const leaks_group *group);
+/* Take all of `from`, as copies, into `into`. Groups with the same fingerprint, type and kind become one: counts, bytes,
+ * estimates and growth add up (the interval's ends too, which is wider than needed and never too narrow), ages and sizes
+ * span both, accesses with the same kind, hint, thread and stack add their counts, and so do holders' sites of the same
+ * kind and line, and misuses with the same stacks. The balance of two processes is decided only if both are. */
 void leaks_model_merge(leaks_model *into, const leaks_model *from);
 /* What all processes counted exactly; MODEL_UNKNOWN where no process knows. */
 leaks_exact leaks_model_exact(const leaks_model *model);
 leaks_tracked leaks_model_tracked(const leaks_model *model);
+leaks_certain leaks_model_certain(const leaks_model *model); /* the largest of any process */
+uint64_t leaks_model_missed_references(const leaks_model *model);
 leaks_suppressed leaks_model_suppressed(const leaks_model *model); /* 0 where no process knows */
 leaks_exact leaks_model_unsuppressed(const leaks_model *model);    /* leaks_model_exact() less what is suppressed */
 
@@ -301,5 +423,6 @@ const char *result_status_name(result_status status); /* "ok", "failed", "unavai
 const char *
 model_verdict_name(model_verdict verdict); /* "faster", "slower", "not separated", "baseline"; else "unknown" */
 const char *leaks_tool_name(leaks_tool tool);
+const char *leaks_standing_name(leaks_standing standing); /* "known", "grown", "new"; else "unknown" */
 
 #endif

@@ -141,21 +141,42 @@ async function checkNarrow(page, results) {
   equal(charts, results.scenarios.length, 'charts on a phone');
 }
 
+function frameCount(group) {
+  const sites = group.holders?.sites ?? [];
+  return group.allocation_stack.length + [...group.accesses, ...sites].reduce((sum, part) => sum + part.stack.length, 0);
+}
+
 async function checkLeaks(page, leaks) {
-  const groups = await page.$$eval('details.leak', (details) => details.map((group) => ({
+  const groups = await page.$$eval('details.leak:not(.misuse)', (details) => details.map((group) => ({
     numbers: [...group.querySelectorAll('.measures data')].slice(0, 2).map((d) => Number(d.value)),
     text: group.textContent, frames: group.querySelectorAll('.stack li').length, open: group.open,
+    culprits: [...group.querySelectorAll('.culprit')].map((line) => line.textContent),
+    short: [...group.querySelectorAll('tr.short summary')].map((site) => site.textContent),
+    badges: [...group.querySelectorAll('.badge')].map((badge) => badge.textContent),
   })));
-  const expected = [...leaks.groups].sort((a, b) => b.bytes - a.bytes);
+  const order = ['new', 'grown', 'known'];
+  const expected = [...leaks.groups].sort((a, b) => order.indexOf(a.baseline.standing) - order.indexOf(b.baseline.standing));
   equal(groups.map((group) => group.numbers), expected.map((group) => [group.count, group.bytes]), 'leaks: counts and bytes');
   expected.forEach((group, i) => {
-    const frames = group.allocation_stack.length + group.accesses.reduce((sum, access) => sum + access.stack.length, 0);
-    equal(groups[i].frames, frames, `leak ${group.fingerprint}: frames`);
+    const sites = group.holders?.sites ?? [];
+    const isShort = (site) => site.deviant || (group.holders.decided ? site.open > 0 : site.suspect);
+    equal(groups[i].frames, frameCount(group), `leak ${group.fingerprint}: frames`);
     check(groups[i].text.includes(group.fingerprint), `leak ${group.fingerprint}: fingerprint`);
     for (const frame of group.allocation_stack) check(groups[i].text.includes(frame.function ?? '??'), `leak ${group.fingerprint}: ${frame.function}`);
+    equal(groups[i].short.length, sites.filter(isShort).length, `leak ${group.fingerprint}: sites that are short`);
+    for (const site of sites.filter((s) => s.open > 0)) {
+      check(groups[i].culprits.some((line) => line.includes(site.stack[0].function)), `leak ${group.fingerprint}: ${site.stack[0].function} is named`);
+    }
+    for (const text of group.descriptions) check(groups[i].text.includes(text), `leak ${group.fingerprint}: ${text}`);
+    check(groups[i].badges.some((badge) => badge.startsWith(group.baseline.standing)), `leak ${group.fingerprint}: ${group.baseline.standing}`);
+    equal(groups[i].badges.includes('lost'), group.lost > 0, `leak ${group.fingerprint}: lost`);
   });
+  const misuses = await page.$$eval('details.misuse', (details) => details.map((one) => [one.querySelector('.where').textContent, one.querySelectorAll('.stack').length]));
+  equal(misuses, leaks.misuses.map((one) => [one.offence, 3]), 'misuses, with three stacks');
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  equal(wide, 0, 'pixels that leaks stick out');
   await page.fill('.tools input', 'connection_step');
-  const left = await page.$$eval('details.leak', (details) => details.filter((group) => !group.hidden).length);
+  const left = await page.$$eval('details.leak:not(.misuse)', (details) => details.filter((group) => !group.hidden).length);
   equal(left, 1, 'leaks found by function');
   await page.click('.tools .fold');
   equal(await page.$$eval('details.leak', (details) => details.filter((group) => group.open).length), 0, 'leaks folded');
@@ -179,7 +200,7 @@ try {
 
   const both = await open(browser, 'both.html');
   equal((await drawnIn(both)).length, results.scenarios.length, 'both: charts');
-  equal(await both.$$eval('details.leak', (details) => details.length), leaks.groups.length, 'both: leaks');
+  equal(await both.$$eval('details.leak:not(.misuse)', (details) => details.length), leaks.groups.length, 'both: leaks');
 
   const plain = await open(browser, 'results.html', { javaScriptEnabled: false });
   await checkTables(plain, results);

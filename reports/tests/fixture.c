@@ -272,6 +272,53 @@ static void fill_frame(leaks_frame *frame, const char *function, const char *fil
     frame->line = file == NULL ? MODEL_UNKNOWN : line;
 }
 
+static leaks_site *add_site(leaks_model *model, leaks_group *group, const char *kind, uint64_t count, uint64_t open,
+                            const char *function, uint64_t line) {
+    leaks_site *site = leaks_group_add_site(model, group, kind);
+    site->count = count;
+    site->open = open;
+    site->usual = 0;
+    site->suspect = open > 0;
+    site->thread = "io-7";
+    fill_frame(leaks_site_add_frame(model, site), function, "examples/leaky.c", line, 0x1500 + line);
+    fill_frame(leaks_site_add_frame(model, site), "main", "examples/leaky.c", 90, 0x1302);
+    return site;
+}
+
+/* A helper that takes references for several callers is short for one of them. */
+static void add_decided_holders(leaks_model *model, leaks_group *group) {
+    leaks_holders *holders = &group->holders;
+    holders->open = 812;
+    holders->decided = true;
+    holders->balanced = 812;
+    holders->unbalanced = 3;
+    holders->elsewhere = (leaks_elsewhere){0, 0};
+    holders->released_ones = 45;
+    add_site(model, group, "allocation", 812, 0, "request_read", 31)->usual = 45;
+    leaks_site *push = add_site(model, group, "retain", 8120, 812, "queue_push", 44);
+    push->several_threads = true;
+    push->usual = 450;
+    leaks_frame *caller = leaks_frame_create(model);
+    fill_frame(caller, "on_timer", "examples/timer.c", 126, 0x1600);
+    model_append(model->arena, (void *)&push->caller, &push->caller_count, caller);
+    leaks_site *drop = add_site(model, group, "release", 8120, 0, "queue_pop", 51);
+    drop->deviant = true;
+    drop->usual = 495;
+}
+
+/* Counts that do not tell whose reference is open. */
+static void add_undecided_holders(leaks_model *model, leaks_group *group) {
+    leaks_holders *holders = &group->holders;
+    holders->open = 2;
+    holders->balanced = 2;
+    holders->unbalanced = 0;
+    holders->elsewhere = (leaks_elsewhere){1, 1};
+    holders->released_ones = 0;
+    add_site(model, group, "allocation", 2, MODEL_UNKNOWN, "header_make", 7);
+    add_site(model, group, "slice", 2, MODEL_UNKNOWN, "header_slice", 9);
+    add_site(model, group, "slice_release", 2, MODEL_UNKNOWN, "header_done", 12)->suspect = false;
+}
+
 static void add_requests(leaks_model *model) {
     leaks_group *group = leaks_model_add_group(model, "8c1f3a5be07d2946");
     group->type = "poolbuf";
@@ -295,6 +342,51 @@ static void add_requests(leaks_model *model) {
     release->count = 1;
     release->thread = "io-2";
     fill_frame(leaks_access_add_frame(model, release), "queue_pop", "examples/leaky.c", 51, 0x1450);
+    group->lost = 12;
+    group->sizes = (leaks_sizes){512, 1024, 4096, true};
+    group->growth = (leaks_growth){700, 716800, 89600, 705, false};
+    group->lifted_by = (leaks_lifted){"leak:^request_read$", "limit passed", 9};
+    group->baseline = (leaks_baseline){STANDING_NEW, 0};
+    add_decided_holders(model, group);
+}
+
+static void add_misuse(leaks_model *model) {
+    leaks_misuse *misuse = leaks_model_add_misuse(model, "release of a buffer whose last reference is gone");
+    misuse->type = "poolbuf";
+    misuse->count = 3;
+    misuse->thread = "io-2 (4245)";
+    misuse->released_by = "io-7 (4250)";
+    leaks_frame *frames[3];
+    static const char *const NAMES[] = {"on_error", "on_close", "request_read"};
+    for (size_t i = 0; i < 3; i++) {
+        frames[i] = leaks_frame_create(model);
+        fill_frame(frames[i], NAMES[i], "examples/leaky.c", 60 + i, 0x1700 + i);
+    }
+    model_append(model->arena, (void *)&misuse->stack, &misuse->stack_count, frames[0]);
+    model_append(model->arena, (void *)&misuse->release_stack, &misuse->release_stack_count, frames[1]);
+    model_append(model->arena, (void *)&misuse->allocation_stack, &misuse->allocation_stack_count, frames[2]);
+    model->misuses_not_listed = 1;
+}
+
+static void add_mappings(leaks_model *model) {
+    leaks_group *group = leaks_model_add_group(model, "5a5a000011112222");
+    group->type = "mapping";
+    group->unit = "pages";
+    group->thread = "main";
+    group->count = 3;
+    group->bytes = 1024;
+    group->lost = 3;
+    group->estimated_count = (leaks_estimate){3, 3, 3};
+    group->age_ms = (leaks_age){900, 20};
+    group->sizes = (leaks_sizes){12, 500, 512, true};
+    group->growth = (leaks_growth){-1, -12, -1, 2, false};
+    group->baseline = (leaks_baseline){STANDING_GROWN, 2};
+    group->accesses_dropped = 0;
+    static const char *const WORDS[] = {"/var/lib/<index>.db, read-only", "anonymous"};
+    for (size_t i = 0; i < 2; i++) {
+        model_append(model->arena, (void *)&group->descriptions, &group->description_count, WORDS[i]);
+    }
+    fill_frame(leaks_group_add_frame(model, group), "map_index", "examples/index.c", 14, 0x1800);
 }
 
 static void add_suppressions(leaks_model *model) {
@@ -323,17 +415,27 @@ leaks_model *fixture_leaks(void) {
          3725000,
          {103990, 106485760, 1000000},
          {7840, 813, 17, 0, 2},
-         {1, 9, 640}},
+         {1, 9, 640},
+         MODEL_UNKNOWN,
+         {588, 1},
+         2,
+         MODEL_UNKNOWN,
+         {MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN}},
         {4243,
          "examples/leaky",
          NULL,
          "advanced",
          "allocator destroyed",
-         128,
+         MODEL_UNKNOWN,
          1200,
          {1, 64, 12},
          {1, 1, MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN},
-         {MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN}},
+         {MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN},
+         524288,
+         {MODEL_UNKNOWN, MODEL_UNKNOWN},
+         MODEL_UNKNOWN,
+         1000,
+         {3, 61000, 5, 1}},
     };
     for (size_t i = 0; i < 2; i++) {
         *leaks_model_add_process(model) = PROCESSES[i];
@@ -349,7 +451,14 @@ leaks_model *fixture_leaks(void) {
     header->accesses_dropped = 0;
     fill_frame(leaks_group_add_frame(model, header), "std::vector<char>::push_back(char&&)", NULL, 0, 0x9f00);
     fill_frame(leaks_group_add_frame(model, header), NULL, NULL, 0, 0x2201c);
+    header->lost = 0;
+    header->sizes = (leaks_sizes){64, 64, 64, false};
+    header->growth = (leaks_growth){2, 128, 2, 2, true};
+    header->baseline = (leaks_baseline){STANDING_KNOWN, 4};
+    add_undecided_holders(model, header);
     add_requests(model);
+    add_mappings(model);
+    add_misuse(model);
     add_suppressions(model);
     return model;
 }

@@ -243,7 +243,7 @@ static void json_takes_exactly_one_input(void **state) {
     assert_non_null(strstr(error, "json takes one input"));
     assert_true(report_write_inputs(inputs, 2, REPORT_TEXT, NULL, to, error, sizeof error));
     fclose(to);
-    assert_non_null(strstr(text, "LEAK 1 of 2"));
+    assert_non_null(strstr(text, "LEAK 1 of 3"));
     free(text);
     report_input_fini(&inputs[0]);
     report_input_fini(&inputs[1]);

@@ -13,7 +13,8 @@ add_test(NAME reports.results_schema
 add_test(NAME reports.leaks_schema
          COMMAND ${POOLBUF_NODE} ${tests}/schema.test.mjs ${PROJECT_SOURCE_DIR}/leakdetect/leaks.schema.json
                  ${tests}/golden/leaks.json ${web_build} tool processes kind command untracked inherited not_listed
-                 suppressed suppressions)
+                 suppressed suppressions sampling_bytes seen_with_99_percent missed_references older_than_ms since lost
+                 unit sizes growth lifted_by baseline descriptions holders misuses misuses_not_listed)
 set_tests_properties(reports.results_schema reports.leaks_schema PROPERTIES LABELS "reports;schema" TIMEOUT 60)
 
 if(NOT POOLBUF_BROWSER_TEST)
