@@ -93,6 +93,9 @@ static int read_inputs(char **paths, size_t count, material *all) {
         if (!report_read(paths[all->read_count], &all->read[all->read_count], error, sizeof error)) {
             return input_error("%s", error);
         }
+        if (all->read[all->read_count].note[0] != '\0') {
+            fprintf(stderr, "poolbuf: note: %s\n", all->read[all->read_count].note);
+        }
     }
     for (size_t i = 0; i < count; i++) {
         show(all, &all->read[i]);

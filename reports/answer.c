@@ -259,7 +259,7 @@ const char *answer_leaks(const leaks_model *model) {
     sentence out;
     sentence_init(&out);
     if (model->misuse_count > 0) {
-        sentence_add(&out, "%zu misuse%s; ", model->misuse_count, sentence_plural(model->misuse_count));
+        sentence_add(&out, "%zu misuse%s and ", model->misuse_count, sentence_plural(model->misuse_count));
     }
     if (model->process_count == 0 && model->group_count == 0) {
         sentence_add(&out, "nothing was checked: no process reported");

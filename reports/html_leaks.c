@@ -128,9 +128,12 @@ static void write_holders(const leaks_model *model, const leaks_group *group, FI
     for (size_t i = 0; i < holders->site_count; i++) {
         write_site(model, group, holders->sites[i], to);
     }
-    fputs("</tbody></table></div>\n<p class=\"note\">", to);
-    html_print(to, leaks_holders_balance(model, group));
-    fputs(".</p>\n", to);
+    fprintf(to, "</tbody></table></div>\n<p class=\"note\">References open: %s.", unit_count(holders->open).text);
+    if (holders->elsewhere.taken != MODEL_UNKNOWN && holders->elsewhere.taken + holders->elsewhere.given > 0) {
+        fprintf(to, " At sites that were not kept: %s taken, %s given back.", unit_count(holders->elsewhere.taken).text,
+                unit_count(holders->elsewhere.given).text);
+    }
+    fputs("</p>\n", to);
 }
 
 static void write_badge(FILE *to, const char *class, const char *text) {
@@ -183,7 +186,9 @@ static void write_group(const leaks_model *model, const leaks_group *group, doub
     html_print(to, where);
     fputs("</span><span class=\"amount\">", to);
     write_badge(to, group->baseline.standing == STANDING_KNOWN ? "known" : "", leaks_group_standing(model, group));
-    write_badge(to, "", group->lost != 0 && group->lost != MODEL_UNKNOWN ? "lost" : NULL);
+    if (group->lost != 0 && group->lost != MODEL_UNKNOWN) {
+        write_badge(to, "", model_text_format(model->arena, "%s lost", unit_count(group->lost).text));
+    }
     html_print(to, leaks_group_title(model, group));
     double share =
         group->bytes == MODEL_UNKNOWN || group->unit != NULL || all_bytes <= 0 ? 0 : (double)group->bytes / all_bytes;

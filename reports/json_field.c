@@ -208,12 +208,41 @@ static bool read_value(json_reader *reader, const json_field *field, const json_
     return true;
 }
 
+void json_stranger(json_reader *reader, const char *key) {
+    if (reader->strangers++ == 0) {
+        snprintf(reader->stranger, sizeof reader->stranger, "%.80s%s%.60s", reader->path,
+                 reader->path[0] == '\0' ? "" : ".", key);
+    }
+}
+
+bool json_shape_has(const json_shape *shape, const char *key) {
+    for (size_t i = 0; i < shape->field_count; i++) {
+        if (strcmp(shape->fields[i].name, key) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void find_strangers(json_reader *reader, const json_shape *shape, const json_t *object) {
+    const char *key;
+    const json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+        if (!json_shape_has(shape, key)) {
+            json_stranger(reader, key);
+        }
+    }
+}
+
 bool json_shape_read(json_reader *reader, const json_shape *shape, const json_t *object, void *into) {
     if (!json_is_object(object)) {
         return json_fault(reader, "is %s; expected an object", type_name(object));
     }
     set_unknown(shape, into);
     size_t length = strlen(reader->path);
+    if (length > 0) {
+        find_strangers(reader, shape, object);
+    }
     for (size_t i = 0; i < shape->field_count; i++) {
         const json_field *field = &shape->fields[i];
         snprintf(reader->path + length, sizeof reader->path - length, "%s%s", length == 0 ? "" : ".", field->name);

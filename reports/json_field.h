@@ -2,7 +2,7 @@
  *
  * A shape is a list of fields; a field names its key, where the value lies in the struct, and whether it may be null or
  * absent. Because both directions follow the same table, what is written is what is read. Keys that no field names are
- * skipped: a later tool may add some without changing the schema's number.
+ * skipped, and counted as strangers: a later tool may add some without changing the schema's number.
  *
  * Reading stops at the first fault and describes it as "PATH: what is wrong; what would be right", where PATH is the
  * place in the document, such as scenarios[0].results[2].status. */
@@ -83,10 +83,17 @@ typedef struct json_reader {
     char path[JSON_PATH_BYTES]; /* where the walker stands; a path too long is cut */
     char fault[JSON_FAULT_BYTES];
     bool failed;
+    char stranger[JSON_PATH_BYTES]; /* the first key that no field names, with its path; empty: none */
+    size_t strangers;               /* how many there are */
 } json_reader;
 
 /* Fill the struct at `into` from `object`. Returns false and sets reader->fault at the first fault. */
 bool json_shape_read(json_reader *reader, const json_shape *shape, const json_t *object, void *into);
+
+/* Counts a key at the reader's path that nobody reads. Of an object at the top, which several shapes read, the caller finds
+ * them with json_shape_has(). */
+void json_stranger(json_reader *reader, const char *key);
+bool json_shape_has(const json_shape *shape, const char *key);
 
 /* The reader's fault, with its path in front; the first one stays. Returns false. */
 bool json_fault(json_reader *reader, const char *format, ...) __attribute__((format(printf, 2, 3)));

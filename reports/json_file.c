@@ -86,6 +86,31 @@ static json_t *load(const char *path, char *error, size_t error_size) {
     return root;
 }
 
+/* "poolbuf.leaks/1" is itself, and what a later tool adds keys to: "poolbuf.leaks/1.2". */
+static bool is_schema(const char *schema, const char *wanted) {
+    const size_t length = strlen(wanted);
+    return strncmp(schema, wanted, length) == 0 &&
+           (schema[length] == '\0' || (schema[length] == '.' && schema[length + 1] != '\0' &&
+                                       strspn(schema + length + 1, "0123456789") == strlen(schema + length + 1)));
+}
+
+/* The same name with a greater number before the point. */
+static bool is_newer(const char *schema, const char *wanted) {
+    const char *slash = strchr(wanted, '/');
+    const size_t length = (size_t)(slash - wanted) + 1;
+    char *end = NULL;
+    errno = 0;
+    const unsigned long number = strncmp(schema, wanted, length) == 0 ? strtoul(schema + length, &end, 10) : 0;
+    return end != NULL && (*end == '\0' || *end == '.') && number > strtoul(slash + 1, NULL, 10);
+}
+
+static void note_strangers(const char *path, const json_reader *reader, char *note, size_t size) {
+    if (reader->strangers > 0) {
+        (void)complain(note, size, "%s: has %zu key%s that this poolbuf does not know, first %s: passed over", path,
+                       reader->strangers, reader->strangers == 1 ? "" : "s", reader->stranger);
+    }
+}
+
 static bool read_model(const char *path, const json_t *root, bool want_results, bool want_leaks, report_input *out,
                        char *error, size_t error_size) {
     const char *wanted = want_results && want_leaks ? "\"" RESULTS_SCHEMA "\" or \"" LEAKS_SCHEMA "\""
@@ -105,10 +130,17 @@ static bool read_model(const char *path, const json_t *root, bool want_results, 
     const char *schema = json_string_value(value);
     json_reader reader = {0};
     report_input input = {0};
-    if (want_results && strcmp(schema, RESULTS_SCHEMA) == 0) {
+    if ((want_results && is_newer(schema, RESULTS_SCHEMA)) || (want_leaks && is_newer(schema, LEAKS_SCHEMA))) {
+        return complain(error, error_size,
+                        "%s: schema: is \"%.60s\", newer than this poolbuf can read; expected %s, or read it with a "
+                        "newer poolbuf",
+                        path, schema, wanted);
+    }
+    if (want_results && is_schema(schema, RESULTS_SCHEMA)) {
         input.results = results_from_json(&reader, root);
-    } else if (want_leaks && strcmp(schema, LEAKS_SCHEMA) == 0) {
+    } else if (want_leaks && is_schema(schema, LEAKS_SCHEMA)) {
         input.leaks = leaks_from_json(&reader, root);
+        note_strangers(path, &reader, input.note, sizeof input.note);
     } else {
         return complain(error, error_size, "%s: schema: is \"%.60s\"; expected %s", path, schema, wanted);
     }

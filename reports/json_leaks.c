@@ -4,6 +4,8 @@
  * top, so that a reader of one process's file understands it, and adds "tool" and "processes", each with its own. */
 #include "reports/json.h"
 
+#include <string.h>
+
 static const char *const TOOLS[] = {"builtin", "valgrind"};
 _Static_assert(sizeof TOOLS / sizeof TOOLS[0] == LEAKS_TOOL_COUNT, "every tool has a word");
 
@@ -243,6 +245,21 @@ json_t *leaks_to_json(const leaks_model *model) {
     return root;
 }
 
+static void find_strangers(json_reader *reader, const json_t *root) {
+    const json_shape *const SHAPES[] = {&PROCESS, &MERGED, &GROUPS};
+    const char *key;
+    const json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)root, key, value) {
+        bool known = strcmp(key, "schema") == 0;
+        for (size_t i = 0; i < sizeof SHAPES / sizeof SHAPES[0]; i++) {
+            known = known || json_shape_has(SHAPES[i], key);
+        }
+        if (!known) {
+            json_stranger(reader, key);
+        }
+    }
+}
+
 leaks_model *leaks_from_json(json_reader *reader, const json_t *root) {
     leaks_model *model = leaks_model_create();
     reader->arena = model->arena;
@@ -253,6 +270,7 @@ leaks_model *leaks_from_json(json_reader *reader, const json_t *root) {
         leaks_model_destroy(model);
         return NULL;
     }
+    find_strangers(reader, root);
     for (size_t i = 0; i < model->group_count; i++) {
         if (model->groups[i]->processes == MODEL_UNKNOWN) {
             model->groups[i]->processes = 1;

@@ -169,7 +169,7 @@ async function checkLeaks(page, leaks) {
     }
     for (const text of group.descriptions) check(groups[i].text.includes(text), `leak ${group.fingerprint}: ${text}`);
     check(groups[i].badges.some((badge) => badge.startsWith(group.baseline.standing)), `leak ${group.fingerprint}: ${group.baseline.standing}`);
-    equal(groups[i].badges.includes('lost'), group.lost > 0, `leak ${group.fingerprint}: lost`);
+    equal(groups[i].badges.includes(`${group.lost} lost`), group.lost > 0, `leak ${group.fingerprint}: lost`);
   });
   const misuses = await page.$$eval('details.misuse', (details) => details.map((one) => [one.querySelector('.where').textContent, one.querySelectorAll('.stack').length]));
   equal(misuses, leaks.misuses.map((one) => [one.offence, 3]), 'misuses, with three stacks');

@@ -134,6 +134,54 @@ static void the_leaks_of_one_process_are_read_and_no_part_of_them(void **state) 
     leaks_model_destroy(model);
 }
 
+/* A later poolbuf may add keys anywhere, and raise the number behind the point. */
+static void keys_of_a_later_version_are_passed_over_and_said(void **state) {
+    (void)state;
+    static const char TEXT[] =
+        "{\"schema\":\"poolbuf.leaks/1.7\",\"pid\":7,\"program\":\"p\",\"level\":\"simple\",\"sampling_interval\":128,"
+        "\"reason\":\"process exit\",\"uptime_ms\":5,\"exact\":null,\"tracked\":{\"seen\":0,\"live\":0,\"colour\":1},"
+        "\"groups\":[],\"added_later\":[1,2]}";
+    report_input input;
+    char error[REPORT_ERROR_BYTES] = "";
+    char wanted[300];
+    put(TEXT, strlen(TEXT));
+    assert_true(report_read(path, &input, error, sizeof error));
+    snprintf(wanted, sizeof wanted, "%s: has 2 keys that this poolbuf does not know, first tracked.colour: passed over",
+             path);
+    assert_string_equal(input.note, wanted);
+    report_input_fini(&input);
+    size_t length;
+    char *text = golden("leaks.json", &length);
+    put(text, length);
+    free(text);
+    assert_true(report_read(path, &input, error, sizeof error));
+    assert_string_equal(input.note, "");
+    report_input_fini(&input);
+}
+
+static void new_keys_with_wrong_values_are_named_by_their_path(void **state) {
+    (void)state;
+#define GROUP_HEAD                                                                                                     \
+    "\"groups\":[{\"fingerprint\":\"a\",\"type\":null,\"count\":1,\"bytes\":1,\"estimated_count\":null,"               \
+    "\"age_ms\":null,\"thread\":null,\"allocation_stack\":[],\"accesses\":[],\"accesses_dropped\":0,"
+    assert_refused(LEAKS_HEAD GROUP_HEAD "\"lost\":-1}]}",
+                   ": groups[0].lost: is -1; expected an integer from 0 to 9223372036854775807 or null");
+    assert_refused(LEAKS_HEAD GROUP_HEAD "\"sizes\":{\"least\":1}}]}",
+                   ": groups[0].sizes.median: is missing; expected an integer from 0 to 9223372036854775807 or null");
+    assert_refused(LEAKS_HEAD GROUP_HEAD "\"growth\":{\"count\":1.5}}]}",
+                   ": groups[0].growth.count: is a number; expected an integer from -9223372036854775807 to "
+                   "9223372036854775807 or null");
+    assert_refused(
+        LEAKS_HEAD GROUP_HEAD "\"growth\":{\"count\":-9223372036854775808}}]}",
+        ": groups[0].growth.count: is -9223372036854775808; expected an integer from -9223372036854775807 to "
+        "9223372036854775807 or null");
+    assert_refused(LEAKS_HEAD GROUP_HEAD "\"holders\":[]}]}", ": groups[0].holders: is a list; expected an object");
+    assert_refused(LEAKS_HEAD GROUP_HEAD "\"baseline\":{\"standing\":\"older\",\"count\":1}}]}",
+                   ": groups[0].baseline.standing: is \"older\"; expected one of \"known\", \"grown\", \"new\"");
+    assert_refused(LEAKS_HEAD "\"groups\":[],\"misuses\":[{\"offence\":null}]}",
+                   ": misuses[0].offence: is null; expected a text");
+}
+
 /* ---- what is wrong is named ---- */
 
 static void a_missing_file_is_named(void **state) {
@@ -168,8 +216,22 @@ static void a_wrong_schema_is_named_with_the_right_ones(void **state) {
                          "\"poolbuf.leaks/1\"");
     assert_refused("{}", ": schema: is missing; expected \"poolbuf.results/1\" or \"poolbuf.leaks/1\"");
     assert_refused("{\"schema\": 4}", ": schema: is not a text; expected \"poolbuf.results/1\" or \"poolbuf.leaks/1\"");
-    assert_refused("{\"schema\": \"poolbuf.results/2\"}",
-                   ": schema: is \"poolbuf.results/2\"; expected \"poolbuf.results/1\" or \"poolbuf.leaks/1\"");
+    assert_refused("{\"schema\": \"poolbuf.other/1\"}",
+                   ": schema: is \"poolbuf.other/1\"; expected \"poolbuf.results/1\" or \"poolbuf.leaks/1\"");
+    assert_refused("{\"schema\": \"poolbuf.leaks/1.\"}",
+                   ": schema: is \"poolbuf.leaks/1.\"; expected \"poolbuf.results/1\" or \"poolbuf.leaks/1\"");
+    static const char *const NEWER[] = {"poolbuf.leaks/2", "poolbuf.leaks/2.1", "poolbuf.results/10",
+                                        "poolbuf.leaks/99999999999999999999"};
+    for (size_t i = 0; i < sizeof NEWER / sizeof NEWER[0]; i++) {
+        char input[100];
+        char wanted[300];
+        snprintf(input, sizeof input, "{\"schema\": \"%s\"}", NEWER[i]);
+        snprintf(wanted, sizeof wanted,
+                 ": schema: is \"%s\", newer than this poolbuf can read; expected \"poolbuf.results/1\" or "
+                 "\"poolbuf.leaks/1\", or read it with a newer poolbuf",
+                 NEWER[i]);
+        assert_refused(input, wanted);
+    }
     results_model *model = NULL;
     char error[REPORT_ERROR_BYTES] = "";
     static const char TEXT[] = LEAKS_HEAD "\"groups\":[]}";
@@ -329,6 +391,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_written_is_read_back_the_same),
         cmocka_unit_test(the_leaks_of_one_process_are_read_and_no_part_of_them),
+        cmocka_unit_test(keys_of_a_later_version_are_passed_over_and_said),
+        cmocka_unit_test(new_keys_with_wrong_values_are_named_by_their_path),
         cmocka_unit_test(a_missing_file_is_named),
         cmocka_unit_test(bad_json_is_named_with_its_line),
         cmocka_unit_test(a_wrong_schema_is_named_with_the_right_ones),
