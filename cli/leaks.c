@@ -2,8 +2,8 @@
  * with an exit status that a build can rely on: a leak fails, and so does a check that checked nothing.
  *
  * The program's own stdin, stdout and stderr are untouched; the text report follows on stderr when it has ended. */
+#include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,26 +13,55 @@
 #include <unistd.h>
 
 #include <poolbuf/leakdetect.h>
+#include <poolbuf/options.h>
 
 #include "arguments.h"
 #include "commands.h"
 #include "exit_codes.h"
 #include "formats.h"
+#include "leaks_findings.h"
 #include "output.h"
 #include "record/child.h"
-#include "reports/leaks_suppressions.h"
 #include "reports/report.h"
-#include "reports/table.h"
-#include "reports/valgrind_xml.h"
 #include "scratch.h"
 #include "suppressions.h"
 
 /* What a shell, and Valgrind, say of a program that does not exist. */
 #define COMMAND_NOT_FOUND 127
 
+/* The variables that options of ours set for the program, each as the user gave it; NULL: as it is. */
+enum {
+    SET_UNWINDER,
+    SET_FRAMES,
+    SET_INTERVAL,
+    SET_BYTES,
+    SET_SEED,
+    SET_RECORDS,
+    SET_SIGNAL,
+    SET_INTERVAL_S,
+    SET_COUNT
+};
+
+static const struct {
+    const char *option, *variable;
+    bool sampled; /* means nothing where everything is tracked */
+} SETTINGS[SET_COUNT] = {
+    [SET_UNWINDER] = {"unwinder", "POOLBUF_LEAK_UNWINDER", false},
+    [SET_FRAMES] = {"frames", "POOLBUF_LEAK_FRAMES", false},
+    [SET_INTERVAL] = {"sampling", "POOLBUF_LEAK_SAMPLING_INTERVAL", true},
+    [SET_BYTES] = {"sampling-bytes", "POOLBUF_LEAK_SAMPLING_BYTES", true},
+    [SET_SEED] = {"seed", "POOLBUF_LEAK_SEED", true},
+    [SET_RECORDS] = {"records", "POOLBUF_LEAK_TARGET_RECORDS", false},
+    [SET_SIGNAL] = {"signal", "POOLBUF_LEAK_SIGNAL", false},
+    [SET_INTERVAL_S] = {"interval", "POOLBUF_LEAK_INTERVAL_S", false},
+};
+
 typedef struct request {
     const char *level, *tool, *fail_on, *format, *output;
+    const char *settings[SET_COUNT];
     report_format output_format;
+    const char *baseline_path;
+    leaks_model *baseline; /* NULL: none */
     const char *suppressions;
     char suppressions_path[PATH_MAX]; /* the same, wherever the program goes */
     leakdetect_level level_number;
@@ -42,30 +71,29 @@ typedef struct request {
     size_t word_count;
 } request;
 
-/* What came out of all processes together. */
-typedef struct findings {
-    leaks_model *model;
-    leaks_exact exact; /* summed over the built-in detector's reports, without what is suppressed */
-    leaks_tracked tracked;
-    size_t reports;    /* of the built-in detector: proof that libpoolbuf was there */
-    size_t unfinished; /* of Memcheck's reports, those that break off before its search for leaks */
-} findings;
-
 static const char *const TOOLS[] = {"builtin", "valgrind", NULL};
-static const char *const FAIL_ON[] = {"any", "none", NULL};
+static const char *const FAIL_ON[] = {"any", "none", "new", "grown", NULL}; /* in the order of fail_on */
 
 static const char EXAMPLES[] =
     "  poolbuf leaks -- ./test_server                 every buffer is tracked; status 4 on a leak\n"
     "  poolbuf leaks --level simple -- ./server       1 buffer in 128, as in production\n"
     "  poolbuf leaks -o leaks.json -- make test       the processes that it starts count too\n"
     "  poolbuf leaks --suppressions known.supp -- ./test_server\n"
+    "  poolbuf leaks --baseline leaks.json -- make test   fails on what is new, or more, since leaks.json\n"
     "  poolbuf leaks --tool valgrind -- ./test_server the same question to Memcheck\n";
 
 static const char ABOUT[] =
     "Runs a program with leak detection on. Its stdin, stdout and stderr stay its own; the report comes on\n"
     "stderr at the end, from all of its processes together, grouped by the stack that allocated.\n"
     "\n"
-    "Exit status: 0 no leak; 4 a leak, however the program ended; 1 no leak, but the program failed;\n"
+    "With --signal or --interval, what was alive at the last such report of a process that then ended without\n"
+    "finalization is shown, and is no leak.\n"
+    "\n"
+    "A baseline is an earlier report (-o). Leaks are the same by fingerprint; one has grown if it is certainly\n"
+    "larger, which chance in a sample does not make it. Misuse of a buffer fails whatever the baseline says.\n"
+    "\n"
+    "Exit status: 0 no leak, or none that --fail-on names; 4 a leak or a misuse, however the program ended; 1 no leak, "
+    "but the program failed;\n"
     "2 usage, or the program could not be started; 6 nothing was checked: no process that ended normally\n"
     "had libpoolbuf loaded and allocated a buffer.\n";
 
@@ -101,6 +129,66 @@ static int check_suppressions(const command_line *line, request *wanted) {
     return ARGUMENTS_PROCEED;
 }
 
+/* The library is asked what is legal: it knows its options best, and complains itself. A name of a signal it can only
+ * judge in the program, but what is none is refused here. */
+static bool is_legal(size_t which, const char *value) {
+    uint64_t number = 0;
+    unsigned choice = 0;
+    if (which == SET_SIGNAL) {
+        size_t length = 0;
+        while (isalnum((unsigned char)value[length]) || value[length] == '+' || value[length] == '-') {
+            length++;
+        }
+        return length > 0 && value[length] == '\0';
+    }
+    if (setenv(SETTINGS[which].variable, value, 1) != 0) {
+        return false;
+    }
+    return which == SET_UNWINDER ? poolbuf_option_read_choice(SETTINGS[which].variable, &choice) == POOLBUF_OK
+                                 : poolbuf_option_read_number(SETTINGS[which].variable, &number) == POOLBUF_OK;
+}
+
+static int check_settings(const command_line *line, const request *wanted) {
+    for (size_t i = 0; i < SET_COUNT; i++) {
+        if (wanted->settings[i] == NULL) {
+            continue;
+        }
+        if (wanted->by_valgrind) {
+            return usage_error(line, "--%s belongs to --tool builtin", SETTINGS[i].option);
+        }
+        if (SETTINGS[i].sampled && wanted->level_number == LEAKDETECT_PARANOID) {
+            return usage_error(line, "--%s needs --level simple or advanced: at paranoid every buffer is tracked",
+                               SETTINGS[i].option);
+        }
+        if (!is_legal(i, wanted->settings[i])) {
+            return i == SET_SIGNAL ? usage_error(line, "--signal: \"%s\" is no signal; such as USR2 or RTMIN+3",
+                                                 wanted->settings[i])
+                                   : EXIT_USAGE;
+        }
+    }
+    return ARGUMENTS_PROCEED;
+}
+
+static int read_baseline(const command_line *line, request *wanted) {
+    char error[REPORT_ERROR_BYTES];
+    if (wanted->fail_on == NULL) {
+        wanted->fail_on = FAIL_ON[wanted->baseline_path == NULL ? FAIL_ANY : FAIL_GROWN];
+    }
+    if (wanted->baseline_path == NULL) {
+        return wanted->fail_on == FAIL_ON[FAIL_NEW] || wanted->fail_on == FAIL_ON[FAIL_GROWN]
+                   ? usage_error(line, "--fail-on %s needs --baseline FILE, an earlier report", wanted->fail_on)
+                   : ARGUMENTS_PROCEED;
+    }
+    if (!report_read_leaks(wanted->baseline_path, &wanted->baseline, error, sizeof error)) {
+        return input_error("%s; poolbuf leaks -o FILE makes a baseline", error);
+    }
+    if ((wanted->baseline->tool == LEAKS_TOOL_VALGRIND) != wanted->by_valgrind) {
+        return input_error("%s: is a report of --tool %s, whose fingerprints are others; give one of --tool %s",
+                           wanted->baseline_path, leaks_tool_name(wanted->baseline->tool), wanted->tool);
+    }
+    return ARGUMENTS_PROCEED;
+}
+
 static int check_request(const command_line *line, request *wanted) {
     wanted->by_valgrind = wanted->tool == TOOLS[1];
     if (wanted->level != NULL && wanted->by_valgrind) {
@@ -120,7 +208,9 @@ static int check_request(const command_line *line, request *wanted) {
     if (wanted->generates && wanted->output != NULL && strcmp(wanted->output, "-") == 0) {
         return usage_error(line, "--gen-suppressions writes to stdout, and so does -o -; give -o a file");
     }
-    const int checked = check_suppressions(line, wanted);
+    int checked = check_suppressions(line, wanted);
+    checked = checked == ARGUMENTS_PROCEED ? check_settings(line, wanted) : checked;
+    checked = checked == ARGUMENTS_PROCEED ? read_baseline(line, wanted) : checked;
     if (checked != ARGUMENTS_PROCEED) {
         return checked;
     }
@@ -129,6 +219,9 @@ static int check_request(const command_line *line, request *wanted) {
     }
     return formats_choose(line, REPORT_LEAKS, wanted->format, wanted->output, &wanted->output_format);
 }
+
+#define SETTING(which, option, word, text)                                                                             \
+    { .name = (option), .kind = ARGUMENT_TEXT, .value = &wanted->settings[which], .meaning = (word), .help = (text) }
 
 static int parse(int argc, char **argv, request *wanted) {
     const argument arguments[] = {
@@ -146,7 +239,12 @@ static int parse(int argc, char **argv, request *wanted) {
          .kind = ARGUMENT_CHOICE,
          .value = &wanted->fail_on,
          .choices = FAIL_ON,
-         .help = "which findings end with status 4"},
+         .help = "which findings end with status 4; default any, with a baseline grown, which is new or grown"},
+        {.name = "baseline",
+         .kind = ARGUMENT_TEXT,
+         .value = &wanted->baseline_path,
+         .meaning = "FILE",
+         .help = "an earlier report; what it has is known"},
         {.name = "suppressions",
          .kind = ARGUMENT_TEXT,
          .value = &wanted->suppressions,
@@ -156,6 +254,14 @@ static int parse(int argc, char **argv, request *wanted) {
          .kind = ARGUMENT_FLAG,
          .value = &wanted->generates,
          .help = "print a rule for each leak on stdout, when the program has ended"},
+        SETTING(SET_UNWINDER, "unwinder", "NAME", "how stacks are captured: libunwind, fp, callsite"),
+        SETTING(SET_FRAMES, "frames", "N", "frames kept of a stack"),
+        SETTING(SET_RECORDS, "records", "N", "accesses kept of a buffer"),
+        SETTING(SET_INTERVAL, "sampling", "N", "at simple and advanced: one buffer in N is tracked"),
+        SETTING(SET_BYTES, "sampling-bytes", "N", "the same by bytes: one sample in N of them; 512k"),
+        SETTING(SET_SEED, "seed", "N", "of the sample, for a run that can be repeated"),
+        SETTING(SET_SIGNAL, "signal", "NAME", "the program reports what is alive when it gets it; see below"),
+        SETTING(SET_INTERVAL_S, "interval", "SECONDS", "and so often"),
         {.name = "output",
          .letter = 'o',
          .kind = ARGUMENT_TEXT,
@@ -214,19 +320,29 @@ static char **valgrind_command(const request *wanted, char *xml_option) {
 static bool run_program(const request *wanted, const scratch *folder, child_end *end) {
     char report[PATH_MAX];
     char xml_option[PATH_MAX];
-    snprintf(report, sizeof report, "%s/%%p.json", folder->path);
+    const bool is_live = wanted->settings[SET_SIGNAL] != NULL || wanted->settings[SET_INTERVAL_S] != NULL;
+    snprintf(report, sizeof report, is_live ? "%s/%%p.%%n.json" : "%s/%%p.json", folder->path);
     snprintf(xml_option, sizeof xml_option, "--xml-file=%s/%%p.xml", folder->path);
-    const child_variable variables[] = {
+    child_variable variables[6 + SET_COUNT] = {
         {"POOLBUF_LEAK_LEVEL", leakdetect_name_level(wanted->by_valgrind ? LEAKDETECT_SIMPLE : wanted->level_number)},
         {"POOLBUF_LEAK_REPORT", report},
         {"POOLBUF_LEAK_NOTICE", "off"},
         {"POOLBUF_LEAK_EXIT_CODE", NULL}, /* the program's status is its own here */
-        {"POOLBUF_LEAK_SUPPRESSIONS", wanted->suppressions == NULL ? NULL : wanted->suppressions_path},
-        {"POOLBUF_LEAK_UNWINDER", "callsite"},
     };
+    size_t variable_count = 4;
     /* A user's own suppressions stay, but for a run of Memcheck: there the detector counts, without call stacks. */
-    const size_t unset = wanted->by_valgrind ? 0 : wanted->suppressions != NULL ? 1 : 2;
-    const size_t variable_count = sizeof variables / sizeof variables[0] - unset;
+    if (wanted->by_valgrind || wanted->suppressions != NULL) {
+        variables[variable_count++] =
+            (child_variable){"POOLBUF_LEAK_SUPPRESSIONS", wanted->by_valgrind ? NULL : wanted->suppressions_path};
+    }
+    if (wanted->by_valgrind) {
+        variables[variable_count++] = (child_variable){"POOLBUF_LEAK_UNWINDER", "callsite"};
+    }
+    for (size_t i = 0; i < SET_COUNT; i++) {
+        if (wanted->settings[i] != NULL) {
+            variables[variable_count++] = (child_variable){SETTINGS[i].variable, wanted->settings[i]};
+        }
+    }
     char **command = wanted->by_valgrind ? valgrind_command(wanted, xml_option) : wanted->program;
     if (command == NULL) {
         say("out of memory");
@@ -237,143 +353,6 @@ static bool run_program(const request *wanted, const scratch *folder, child_end 
         free(command);
     }
     return true;
-}
-
-/* ---- gathering ---- */
-
-static void add(uint64_t *sum, uint64_t value) {
-    if (value != MODEL_UNKNOWN) {
-        *sum = *sum == MODEL_UNKNOWN ? value : *sum + value;
-    }
-}
-
-static bool gather_builtin(const scratch *folder, findings *found, bool keep_groups) {
-    text_list paths = {0};
-    bool fine = scratch_list(folder, ".json", &paths);
-    for (size_t i = 0; i < paths.count && fine; i++) {
-        char error[REPORT_ERROR_BYTES];
-        leaks_model *one = NULL;
-        fine = report_read_leaks(paths.items[i], &one, error, sizeof error);
-        if (!fine) {
-            say("%s", error);
-            break;
-        }
-        const leaks_exact exact = leaks_model_unsuppressed(one);
-        const leaks_tracked tracked = leaks_model_tracked(one);
-        add(&found->exact.allocated, exact.allocated);
-        add(&found->exact.live_buffers, exact.live_buffers);
-        add(&found->exact.live_bytes, exact.live_bytes);
-        add(&found->tracked.seen, tracked.seen);
-        found->reports++;
-        if (keep_groups) {
-            leaks_model_merge(found->model, one);
-        }
-        leaks_model_destroy(one);
-    }
-    text_list_fini(&paths);
-    return fine;
-}
-
-static bool gather_valgrind(const scratch *folder, findings *found) {
-    text_list paths = {0};
-    bool fine = scratch_list(folder, ".xml", &paths);
-    for (size_t i = 0; i < paths.count && fine; i++) {
-        char error[REPORT_ERROR_BYTES];
-        valgrind_xml_summary summary;
-        leaks_model *one = leaks_model_create();
-        one->tool = LEAKS_TOOL_VALGRIND;
-        fine = valgrind_xml_read(paths.items[i], one, &summary, error, sizeof error);
-        if (fine) {
-            leaks_model_merge(found->model, one);
-            found->unfinished += summary.finished ? 0 : 1;
-        } else {
-            say("%s", error);
-        }
-        leaks_model_destroy(one);
-    }
-    text_list_fini(&paths);
-    return fine;
-}
-
-/* ---- the verdict ---- */
-
-/* The report goes to stderr if there is something to tell, and to the output in any case: an empty one says so. That nobody
- * reads stderr any more does not change what was found. */
-static bool show(const findings *found, const request *wanted, output *out) {
-    char error[REPORT_ERROR_BYTES];
-    bool fine = true;
-    if (found->model->group_count > 0) {
-        const report_options options = {.colour = report_colour_wanted(stderr)};
-        (void)report_write_leaks(found->model, REPORT_TEXT, &options, stderr, error, sizeof error);
-    }
-    const char *line = found->model->group_count > 0 ? NULL : leaks_suppressions_facts(found->model, 0);
-    for (size_t i = 1; line != NULL; line = leaks_suppressions_facts(found->model, i++)) {
-        fputs("poolbuf leaks: ", stderr);
-        text_print_safe(stderr, line);
-        fputc('\n', stderr);
-    }
-    if (wanted->generates) {
-        suppressions_print(found->model, stdout);
-    }
-    if (out != NULL) {
-        fine = report_write_leaks(found->model, wanted->output_format, NULL, out->stream, error, sizeof error);
-    }
-    if (!fine) {
-        say("%s", error);
-    }
-    return fine;
-}
-
-static int unchecked(const request *wanted, const findings *found) {
-    if (found->reports == 0) {
-        say("nothing was checked: %s and what it started never loaded libpoolbuf, or ended without finalization "
-            "(_exit, exec, a signal)",
-            wanted->program[0]);
-    } else {
-        say("nothing was checked: libpoolbuf was loaded, but not one buffer was allocated");
-    }
-    return EXIT_UNCHECKED;
-}
-
-static uint64_t known(uint64_t count) {
-    return count == MODEL_UNKNOWN ? 0 : count;
-}
-
-static int verdict(const request *wanted, const findings *found, const child_end *end) {
-    const bool failed = end->signal != 0 || end->status != 0;
-    char how[64];
-    child_describe(end, how, sizeof how);
-    if (end->is_outlived) {
-        say("note: processes that %s started still run; what they leak is not known here", wanted->program[0]);
-    }
-    if (found->unfinished > 0) {
-        say("note: %zu of Memcheck's reports broke off before its search for leaks", found->unfinished);
-    }
-    const uint64_t live = known(found->exact.live_buffers);
-    if (found->model->group_count > 0 || live > 0) {
-        if (found->model->group_count == 0) {
-            say("%" PRIu64 " buffers were never released, but the sample has none of them; find them with "
-                "poolbuf leaks --level paranoid",
-                live);
-        }
-        if (failed) {
-            say("note: %s %s", wanted->program[0], how);
-        }
-        return wanted->fail_on == FAIL_ON[0] ? EXIT_LEAK : failed ? EXIT_RUN_FAILED : EXIT_FINE;
-    }
-    if (failed) {
-        say("%s %s%s", wanted->program[0], how, found->reports > 0 ? "; no leak" : "; nothing was checked");
-        return EXIT_RUN_FAILED;
-    }
-    const uint64_t allocated = known(found->exact.allocated);
-    const uint64_t checked = allocated > 0 ? allocated : known(found->tracked.seen);
-    if (checked == 0) {
-        return unchecked(wanted, found);
-    }
-    const bool suppressed = leaks_model_suppressed(found->model).groups > 0;
-    say("no leak: %" PRIu64 " buffer%s allocated, and released%s; %zu process%s", checked, checked == 1 ? "" : "s",
-        suppressed ? ", but for those that are suppressed" : "", found->reports, found->reports == 1 ? "" : "es");
-    return EXIT_FINE;
 }
 
 static int could_not_start(const request *wanted, const child_end *end) {
@@ -390,22 +369,31 @@ static int could_not_start(const request *wanted, const child_end *end) {
 /* Sets *shown once the report has been written as far as it goes; only then may the output appear. */
 static int gather_and_judge(const request *wanted, const scratch *folder, const child_end *end, output *out,
                             bool *shown) {
-    findings found = {.model = leaks_model_create(),
-                      .exact = {.live_buffers = MODEL_UNKNOWN, .live_bytes = MODEL_UNKNOWN, .allocated = MODEL_UNKNOWN},
-                      .tracked = {.seen = MODEL_UNKNOWN, .live = MODEL_UNKNOWN}};
-    found.model->tool = wanted->by_valgrind ? LEAKS_TOOL_VALGRIND : LEAKS_TOOL_BUILTIN;
+    const findings_request how = {
+        .program = wanted->program[0],
+        .by_valgrind = wanted->by_valgrind,
+        .generates = wanted->generates,
+        .baseline = wanted->baseline,
+        .baseline_path = wanted->baseline_path,
+        .output_format = wanted->output_format,
+        .fail_on = wanted->fail_on == FAIL_ON[FAIL_NONE]    ? FAIL_NONE
+                   : wanted->fail_on == FAIL_ON[FAIL_NEW]   ? FAIL_NEW
+                   : wanted->fail_on == FAIL_ON[FAIL_GROWN] ? FAIL_GROWN
+                                                            : FAIL_ANY,
+    };
+    findings found;
+    findings_init(&found, &how);
     int status = EXIT_RUN_FAILED;
-    if (gather_builtin(folder, &found, !wanted->by_valgrind) &&
-        (!wanted->by_valgrind || gather_valgrind(folder, &found))) {
+    if (findings_gather(&found, folder)) {
         if (wanted->by_valgrind && found.model->process_count == 0 && end->status == COMMAND_NOT_FOUND) {
             say("%s could not be started by valgrind", wanted->program[0]);
             status = EXIT_USAGE;
-        } else if (show(&found, wanted, out)) {
+        } else if (findings_show(&found, out == NULL ? NULL : out->stream)) {
             *shown = true;
-            status = verdict(wanted, &found, end);
+            status = findings_judge(&found, end);
         }
     }
-    leaks_model_destroy(found.model);
+    findings_fini(&found);
     return status;
 }
 
@@ -424,25 +412,30 @@ static int run_and_judge(const request *wanted, output *out, bool *shown) {
     return status;
 }
 
-int cli_leaks(int argc, char **argv) {
-    request wanted = {.tool = TOOLS[0], .fail_on = FAIL_ON[0]};
-    int status = parse(argc, argv, &wanted);
-    if (status != ARGUMENTS_PROCEED) {
-        return status;
-    }
+static int run_with_output(const request *wanted) {
     bool shown = false;
-    if (wanted.output == NULL) {
-        return run_and_judge(&wanted, NULL, &shown);
+    if (wanted->output == NULL) {
+        return run_and_judge(wanted, NULL, &shown);
     }
     output out;
-    if (!output_open(&out, wanted.output)) {
+    if (!output_open(&out, wanted->output)) {
         return EXIT_USAGE;
     }
-    status = run_and_judge(&wanted, &out, &shown);
+    int status = run_and_judge(wanted, &out, &shown);
     if (!shown) {
         output_discard(&out);
     } else if (!output_commit(&out)) {
         status = EXIT_RUN_FAILED;
     }
+    return status;
+}
+
+int cli_leaks(int argc, char **argv) {
+    request wanted = {.tool = TOOLS[0]};
+    int status = parse(argc, argv, &wanted);
+    if (status == ARGUMENTS_PROCEED) {
+        status = run_with_output(&wanted);
+    }
+    leaks_model_destroy(wanted.baseline);
     return status;
 }

@@ -249,10 +249,7 @@ const char *answer_leaks(const leaks_model *model) {
             model->groups[i]->bytes == MODEL_UNKNOWN || model->groups[i]->unit != NULL ? 0 : model->groups[i]->bytes;
         standings[(unsigned)model->groups[i]->baseline.standing % LEAKS_STANDING_COUNT]++;
     }
-    bool live = model->process_count > 0;
-    for (size_t i = 0; i < model->process_count; i++) {
-        live = live && leaks_process_is_live(model->processes[i]);
-    }
+    const bool live = leaks_model_is_live(model);
     leaks_exact exact = leaks_model_unsuppressed(model);
     uint64_t suppressed = leaks_model_suppressed(model).groups;
     bool exact_live = exact.live_buffers != MODEL_UNKNOWN && exact.live_buffers != 0;

@@ -283,6 +283,15 @@ bool leaks_process_is_live(const leaks_process *process) {
     return strcmp(reason, "on request") == 0 || strcmp(reason, "interval") == 0 || strncmp(reason, "signal ", 7) == 0;
 }
 
+bool leaks_model_is_live(const leaks_model *model) {
+    for (size_t i = 0; i < model->process_count; i++) {
+        if (!leaks_process_is_live(model->processes[i])) {
+            return false;
+        }
+    }
+    return model->process_count > 0;
+}
+
 /* ---- comparison ---- */
 
 compare_model *compare_model_create(void) {

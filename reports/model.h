@@ -373,6 +373,7 @@ void leaks_model_merge(leaks_model *into, const leaks_model *from);
 /* What all processes counted exactly; MODEL_UNKNOWN where no process knows. */
 leaks_exact leaks_model_exact(const leaks_model *model);
 leaks_tracked leaks_model_tracked(const leaks_model *model);
+bool leaks_model_is_live(const leaks_model *model);          /* every report of it */
 leaks_certain leaks_model_certain(const leaks_model *model); /* the largest of any process */
 uint64_t leaks_model_missed_references(const leaks_model *model);
 leaks_suppressed leaks_model_suppressed(const leaks_model *model); /* 0 where no process knows */

@@ -71,7 +71,8 @@ static void print_misuse(const leaks_model *model, const leaks_misuse *misuse, s
 
 static void print_group(const leaks_model *model, const leaks_group *group, size_t number, FILE *to, bool colour) {
     char heading[64];
-    snprintf(heading, sizeof heading, "LEAK %zu of %zu  ", number, model->group_count);
+    snprintf(heading, sizeof heading, "%s %zu of %zu  ", leaks_model_is_live(model) ? "ALIVE" : "LEAK", number,
+             model->group_count);
     const char *standing = leaks_group_standing(model, group);
     tone_print(to, colour, TONE_BAD, heading);
     tone_print(to, colour, TONE_STRONG, leaks_group_title(model, group));

@@ -82,6 +82,83 @@ expect_status 4
 expect_stderr_has "2 buffers were never released"
 expect_stderr_has "--level paranoid"
 
+# Options for the program's detector: each is refused where it means nothing, and by the library's own rules.
+run poolbuf leaks --level simple --sampling 1 --seed 7 --unwinder callsite --frames 4 --records 0 -- "$leaky" 1000
+expect_status 4
+expect_stderr_has "level simple, every buffer tracked"
+expect_stderr_lacks main
+run poolbuf leaks --level simple --sampling-bytes 64k -o bytes.json -- "$leaky" 100000 1000
+expect_equal "sampling by bytes" 65536 "$(json bytes.json sampling_bytes)"
+run poolbuf leaks --sampling 10 -- touch started
+expect_one_line_refusal "--sampling needs --level simple or advanced"
+run poolbuf leaks --level simple --sampling 0 -- touch started
+expect_one_line_refusal POOLBUF_LEAK_SAMPLING_INTERVAL=0 "1 to 1073741824"
+run poolbuf leaks --unwinder libunwynd -- touch started
+expect_one_line_refusal POOLBUF_LEAK_UNWINDER=libunwynd "libunwind|fp|callsite"
+run poolbuf leaks --signal "US R2" -- touch started
+expect_one_line_refusal '"US R2"' "USR2"
+run poolbuf leaks --tool valgrind --seed 7 -- touch started
+expect_one_line_refusal "--seed belongs to --tool builtin"
+expect_no_file started
+
+# A process that is killed leaves no report; what it said on a signal or an interval before is shown, and is no leak.
+run poolbuf leaks --signal USR2 -o alive.json -- sh -c '"$0" once 12 nowhere & sleep 1; kill -KILL $!; wait $!; exit 0' \
+    "$POOLBUF_BUILD/leakdetect/programs/signalled"
+expect_status 6
+expect_stderr_has "1 process ended without finalization"
+expect_stderr_has "ALIVE 1 of 1  3 x poolbuf"
+expect_stderr_has "1 call stack with what was alive: 3 (300 B)"
+expect_stderr_has "nothing was checked"
+expect_equal "reason" "signal 12" "$(json alive.json reason)"
+run poolbuf leaks --signal USR2 -- "$POOLBUF_BUILD/leakdetect/programs/signalled" burst 12 1
+expect_status 0
+expect_stderr_has "no leak: 3 buffers"
+
+# A baseline: what it has is known, more of it has grown, everything else is new.
+run poolbuf leaks -o base.json -- "$leaky" 500 50
+expect_status 4
+run poolbuf leaks --baseline base.json -o same.json -- "$leaky" 500 50
+expect_status 0
+expect_stderr_has "against base.json: 0 new, 0 grown, 2 known call stacks; 0 of its 2 no longer leak"
+expect_equal "standing" known "$(json same.json groups.0.baseline.standing)"
+run poolbuf leaks --baseline base.json -- "$leaky" 1000
+expect_status 4
+expect_stderr_has "0 new, 2 grown, 0 known"
+expect_stderr_matches '70 x poolbuf, .*  grown: 35 in the baseline'
+run poolbuf leaks --baseline base.json --fail-on new -- "$leaky" 1000
+expect_status 0
+run poolbuf leaks --baseline base.json --fail-on any -- "$leaky" 500 50
+expect_status 4
+run poolbuf leaks --baseline base.json --fail-on none -- "$leaky" 1000
+expect_status 0
+run poolbuf leaks --baseline base.json --fail-on new -- sh -c '"$0" 500 50; exit 5' "$leaky"
+expect_status 1
+run poolbuf leaks --baseline base.json -- "$clean"
+expect_status 0
+expect_stderr_has "2 of its 2 no longer leak"
+run poolbuf leaks --baseline base.json -- true
+expect_status 6
+run poolbuf leaks -o none.json -- "$clean"
+run poolbuf leaks --baseline none.json --fail-on new -- "$leaky" 500 50
+expect_status 4
+expect_stderr_has "2 new, 0 grown"
+run env POOLBUF_LEAK_DENSE_START=0 "$POOLBUF_BIN" leaks --level simple --sampling 1000000000 --seed 1 --baseline none.json -- "$leaky" 100 2
+expect_status 4
+expect_stderr_has "2 buffers were never released"
+run poolbuf leaks --baseline nowhere.json -- touch started
+expect_one_line_refusal nowhere.json "No such file" "-o FILE makes a baseline"
+echo '{"schema": "poolbuf.leaks/2"}' >later.json
+run poolbuf leaks --baseline later.json -- touch started
+expect_one_line_refusal later.json "newer than this poolbuf can read"
+head -c 300 base.json >cut.json
+run poolbuf leaks --baseline cut.json -- touch started
+expect_one_line_refusal cut.json "not JSON"
+run poolbuf leaks --tool valgrind --baseline base.json -- touch started
+expect_one_line_refusal base.json "is a report of --tool builtin"
+run poolbuf leaks --fail-on new -- touch started
+expect_one_line_refusal "--fail-on new needs --baseline"
+expect_no_file started
+
 # Several processes: their reports are merged by fingerprint.
 run poolbuf leaks -o leaks.json -- sh -c '"$0" & "$0" & "$1"; wait' "$leaky" "$clean"
 expect_status 4

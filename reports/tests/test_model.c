@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "reports/leaks_baseline.h"
 #include "reports/model.h"
 
 static void nodes_keep_their_address_while_lists_grow(void **state) {
@@ -103,6 +104,150 @@ static void merging_joins_groups_of_one_fingerprint(void **state) {
     leaks_model_destroy(all);
 }
 
+/* One leaked buffer whose `retain` at a line was taken so often and given back less often. */
+static leaks_model *one_with_holders(uint64_t taken, uint64_t given, uint64_t line, bool decided) {
+    leaks_model *model = one_process("00000000000000aa", 1, 1, 10);
+    leaks_group *group = model->groups[0];
+    group->lost = 1;
+    group->sizes = (leaks_sizes){line, line, line, false};
+    group->growth = (leaks_growth){1, -5, 1, 1, line == 7};
+    group->holders.open = taken - given;
+    group->holders.decided = decided;
+    group->holders.balanced = 1;
+    group->holders.unbalanced = 0;
+    group->holders.elsewhere = (leaks_elsewhere){1, 2};
+    group->holders.released_ones = 3;
+    static const char *const KINDS[] = {"allocation", "retain", "release"};
+    const uint64_t counts[] = {1, taken, given + 1};
+    for (size_t i = 0; i < 3; i++) {
+        leaks_site *site = leaks_group_add_site(model, group, KINDS[i]);
+        leaks_frame *frame = leaks_site_add_frame(model, site);
+        site->count = counts[i];
+        site->usual = 3;
+        site->open = !decided ? MODEL_UNKNOWN : i == 1 ? taken - given : 0;
+        site->suspect = i == 1;
+        site->deviant = i == 2;
+        site->thread = line == 7 ? "io" : "main";
+        frame->function = "hold";
+        frame->file = "a.c";
+        frame->line = i == 1 ? line : i;
+    }
+    leaks_misuse *misuse = leaks_model_add_misuse(model, "release of a buffer whose last reference is gone");
+    misuse->count = 2;
+    return model;
+}
+
+static void balances_of_several_processes_add_up_by_line(void **state) {
+    (void)state;
+    leaks_model *all = leaks_model_create();
+    leaks_model *parts[] = {one_with_holders(10, 9, 7, true), one_with_holders(4, 3, 7, true),
+                            one_with_holders(2, 1, 8, true)};
+    for (size_t i = 0; i < 3; i++) {
+        leaks_model_merge(all, parts[i]);
+        leaks_model_destroy(parts[i]);
+    }
+    const leaks_group *group = all->groups[0];
+    const leaks_holders *holders = &group->holders;
+    assert_int_equal(all->group_count, 1);
+    assert_int_equal(group->lost, 3);
+    assert_int_equal(holders->open, 3);
+    assert_true(holders->decided);
+    assert_int_equal(holders->balanced, 3);
+    assert_int_equal(holders->elsewhere.taken, 3);
+    assert_int_equal(holders->elsewhere.given, 6);
+    assert_int_equal(holders->released_ones, 9);
+    assert_int_equal(holders->site_count, 4); /* two retains: their lines differ */
+    assert_int_equal(holders->sites[1]->count, 14);
+    assert_int_equal(holders->sites[1]->open, 2);
+    assert_int_equal(holders->sites[3]->count, 2);
+    assert_int_equal(holders->sites[3]->open, 1);
+    assert_int_equal(holders->sites[2]->count, 16);
+    assert_true(holders->sites[2]->deviant); /* in all three */
+    assert_true(holders->sites[2]->several_threads);
+    assert_false(holders->sites[1]->several_threads);
+    assert_int_equal(group->sizes.least, 7);
+    assert_int_equal(group->sizes.greatest, 8);
+    assert_int_equal(group->sizes.median, 7);
+    assert_true(group->sizes.rounded);
+    assert_int_equal(group->growth.count, 3);
+    assert_int_equal(group->growth.bytes, -15);
+    assert_false(group->growth.is_new);
+    assert_int_equal(all->misuse_count, 1);
+    assert_int_equal(all->misuses[0]->count, 6);
+    assert_int_equal(all->misuses[0]->processes, 3);
+    leaks_model_destroy(all);
+}
+
+static void a_balance_is_decided_only_if_all_of_its_parts_are(void **state) {
+    (void)state;
+    leaks_model *all = leaks_model_create();
+    leaks_model *parts[] = {one_with_holders(10, 9, 7, true), one_with_holders(2, 1, 7, false),
+                            one_process("00000000000000aa", 9, 1, 1)};
+    for (size_t i = 0; i < 3; i++) {
+        leaks_model_merge(all, parts[i]);
+        leaks_model_destroy(parts[i]);
+    }
+    const leaks_holders *holders = &all->groups[0]->holders;
+    assert_false(holders->decided);
+    assert_int_equal(holders->open, 2);
+    for (size_t i = 0; i < holders->site_count; i++) {
+        assert_int_equal(holders->sites[i]->open, MODEL_UNKNOWN);
+    }
+    assert_true(holders->sites[1]->suspect);
+    leaks_model_destroy(all);
+}
+
+static leaks_model *one_sampled(const char *fingerprint, uint64_t count, double low, double high) {
+    leaks_model *model = one_process(fingerprint, 1, count, 10);
+    model->groups[0]->estimated_count = (leaks_estimate){(low + high) / 2, low, high};
+    return model;
+}
+
+static leaks_standing standing_of(leaks_model *model, const leaks_model *baseline) {
+    (void)leaks_compare(model, baseline);
+    leaks_standing standing = model->groups[0]->baseline.standing;
+    leaks_model_destroy(model);
+    return standing;
+}
+
+static void only_what_is_certainly_more_has_grown(void **state) {
+    (void)state;
+    leaks_model *baseline = one_sampled("00000000000000aa", 5, 5, 5);
+    assert_int_equal(standing_of(one_sampled("00000000000000aa", 5, 5, 5), baseline), STANDING_KNOWN);
+    assert_int_equal(standing_of(one_sampled("00000000000000aa", 4, 4, 4), baseline), STANDING_KNOWN);
+    assert_int_equal(standing_of(one_sampled("00000000000000aa", 6, 6, 6), baseline), STANDING_GROWN);
+    assert_int_equal(standing_of(one_sampled("00000000000000aa", 6, 4, 900), baseline), STANDING_KNOWN);
+    assert_int_equal(standing_of(one_sampled("00000000000000bb", 1, 1, 1), baseline), STANDING_NEW);
+    leaks_model *other = one_sampled("00000000000000aa", 1, 1, 1);
+    other->groups[0]->type = "session";
+    assert_int_equal(standing_of(other, baseline), STANDING_NEW);
+    leaks_model *unknown = one_sampled("00000000000000aa", 6, 6, 6);
+    unknown->groups[0]->estimated_count = (leaks_estimate){MODEL_NAN, MODEL_NAN, MODEL_NAN};
+    assert_int_equal(standing_of(unknown, baseline), STANDING_GROWN); /* by its count */
+    leaks_model_destroy(baseline);
+}
+
+/* Memcheck may call the blocks of one site definitely and possibly lost. */
+static void groups_of_one_fingerprint_are_compared_together(void **state) {
+    (void)state;
+    leaks_model *baseline = one_sampled("00000000000000aa", 5, 5, 5);
+    leaks_model *part = one_sampled("00000000000000aa", 3, 3, 3);
+    part->groups[0]->kind = "possibly lost";
+    leaks_model *now = one_sampled("00000000000000aa", 3, 3, 3);
+    leaks_model_merge(now, part);
+    leaks_model_destroy(part);
+    leaks_comparison compared = leaks_compare(now, baseline);
+    assert_int_equal(compared.grown_groups, 2);
+    assert_int_equal(compared.gone, 0);
+    leaks_model_destroy(now);
+    now = one_process("00000000000000bb", 1, 1, 1);
+    compared = leaks_compare(now, baseline);
+    assert_int_equal(compared.new_groups, 1);
+    assert_int_equal(compared.gone, 1);
+    leaks_model_destroy(now);
+    leaks_model_destroy(baseline);
+}
+
 static leaks_model *one_with_rules(const char *first_state, uint64_t first_count, const char *second_state) {
     leaks_model *model = one_process("00000000000000aa", 1, 3, 10);
     model->processes[0]->exact.live_buffers += first_count;
@@ -161,6 +306,10 @@ int main(void) {
         cmocka_unit_test(what_nobody_filled_is_unknown_and_not_zero),
         cmocka_unit_test(a_text_larger_than_a_block_is_copied_whole),
         cmocka_unit_test(merging_joins_groups_of_one_fingerprint),
+        cmocka_unit_test(balances_of_several_processes_add_up_by_line),
+        cmocka_unit_test(a_balance_is_decided_only_if_all_of_its_parts_are),
+        cmocka_unit_test(only_what_is_certainly_more_has_grown),
+        cmocka_unit_test(groups_of_one_fingerprint_are_compared_together),
         cmocka_unit_test(rules_of_several_processes_are_one_rule_each),
         cmocka_unit_test(regressions_are_counted_by_their_flag),
         cmocka_unit_test(names_outside_the_enum_are_harmless),
