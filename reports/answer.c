@@ -239,6 +239,16 @@ double answer_median_count(const results_result *result, size_t offset_in_sample
 
 /* ---- leaks ---- */
 
+static bool ended_by_misuse(const leaks_model *model) {
+    for (size_t i = 0; i < model->process_count; i++) {
+        const char *reason = model->processes[i]->reason;
+        if (reason != NULL && strcmp(reason, "misuse") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *answer_leaks(const leaks_model *model) {
     uint64_t count = 0;
     uint64_t bytes = 0;
@@ -255,6 +265,11 @@ const char *answer_leaks(const leaks_model *model) {
     bool exact_live = exact.live_buffers != MODEL_UNKNOWN && exact.live_buffers != 0;
     sentence out;
     sentence_init(&out);
+    if (model->misuse_count > 0 && model->group_count == 0 && ended_by_misuse(model)) {
+        sentence_add(&out, "%zu misuse%s, which ended the program before leaks could be looked for",
+                     model->misuse_count, sentence_plural(model->misuse_count));
+        return sentence_keep(&out, model->arena);
+    }
     if (model->misuse_count > 0) {
         sentence_add(&out, "%zu misuse%s and ", model->misuse_count, sentence_plural(model->misuse_count));
     }

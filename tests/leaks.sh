@@ -114,6 +114,26 @@ run poolbuf leaks --signal USR2 -- "$POOLBUF_BUILD/leakdetect/programs/signalled
 expect_status 0
 expect_stderr_has "no leak: 3 buffers"
 
+# Misuse fails, whether it ends the program or is counted, and is in every output with its three stacks.
+misused=$POOLBUF_BUILD/leakdetect/programs/over_release
+run poolbuf leaks -o misuse.json -- "$misused"
+expect_status 4
+expect_stderr_has "1 misuse, which ended the program before leaks could be looked for"
+expect_equal "offence" "release of a buffer whose last reference is gone" "$(json misuse.json misuses.0.offence)"
+expect_equal "where" second_release "$(json misuse.json misuses.0.stack.0.function)"
+expect_equal "released" first_release "$(json misuse.json misuses.0.release_stack.0.function)"
+expect_equal "allocated" make "$(json misuse.json misuses.0.allocation_stack.0.function)"
+run env POOLBUF_MISUSE=count "$POOLBUF_BIN" leaks --fail-on any -- sh -c '"$0"; exit 0' "$misused"
+expect_status 4
+expect_stderr_has "1 misuse and no leak found"
+for format in text markdown html; do
+    run poolbuf report misuse.json --format $format
+    expect_status 0
+    for name in second_release first_release make; do
+        expect_stdout_has $name
+    done
+done
+
 # A baseline: what it has is known, more of it has grown, everything else is new.
 run poolbuf leaks -o base.json -- "$leaky" 500 50
 expect_status 4
@@ -139,6 +159,8 @@ expect_stderr_has "2 of its 2 no longer leak"
 run poolbuf leaks --baseline base.json -- true
 expect_status 6
 run poolbuf leaks -o none.json -- "$clean"
+run poolbuf leaks --baseline none.json --fail-on new -- "$misused"
+expect_status 4
 run poolbuf leaks --baseline none.json --fail-on new -- "$leaky" 500 50
 expect_status 4
 expect_stderr_has "2 new, 0 grown"

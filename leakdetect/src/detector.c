@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "arithmetic.h"
+#include "misuses.h"
 #include "module_log.h"
 #include "scope.h"
 #include "stack_table.h"
@@ -61,6 +62,7 @@ static void fork_parent(void) {
 }
 
 static void fork_child(void) {
+    misuses_forget();
     fork_unlock();
     unwind_fork_child();
     tracker_next_generation();

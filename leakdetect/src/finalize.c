@@ -15,9 +15,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <poolbuf/options.h>
+
 #include "growth.h"
 #include "guard.h"
 #include "message.h"
+#include "misuses.h"
 #include "report.h"
 #include "stack_table.h"
 #include "suppress.h"
@@ -138,6 +141,9 @@ static size_t look_up(void *context, uintptr_t address, const symbol_frame **fra
 /* Names, then suppressions; once a report, whoever asks first. */
 static void resolve(report *self, symbolizer *symbols) {
     struct timespec now;
+    if (self->misuses.count == 0) {
+        misuses_resolve(self, look_up, symbols);
+    }
     clock_gettime(CLOCK_REALTIME, &now);
     report_resolve(self, look_up, symbols);
     if (suppress_current() != NULL) {
@@ -450,19 +456,63 @@ static void write_history(FILE *out, const void *resource, symbolizer *symbols) 
     }
 }
 
+/* What to keep of it for later reports. */
+static misuse describe_misuse(thread_state *self, const void *resource, const char *offence,
+                              const tracker_closed *closed) {
+    tracker_closed past;
+    tracker_record live;
+    misuse found = {
+        .thread_name = thread_name(self), .thread_id = self->id, .stack = unwind_capture_stack(STACK_MAX_FRAMES)};
+    snprintf(found.offence, sizeof found.offence, "%s", offence);
+    if (closed == NULL && tracker_find_closed(resource, &past)) {
+        closed = &past;
+    }
+    if (closed != NULL) {
+        found.type = closed->type;
+        found.was_closed = true;
+        found.closer_name = closed->thread_name;
+        found.closer_id = closed->thread_id;
+        found.close_stack = closed->close_stack;
+        found.allocation_stack = closed->allocation_stack;
+    } else if (tracker_find(resource, &live)) {
+        found.type = live.type;
+        found.allocation_stack = live.stack;
+    }
+    return found;
+}
+
+/* A process that is about to abort writes no report at exit, so what it was caught at goes into one now. */
+static void write_last_report(symbolizer *symbols) {
+    unsigned action = 0; /* abort is the first word */
+    const char *pattern = detector_get_settings()->report_path;
+    (void)poolbuf_option_read_choice("POOLBUF_MISUSE", &action);
+    if (action != 0 || pattern == NULL) {
+        return;
+    }
+    char path[REPORT_PATH_BYTES];
+    report last = {0};
+    fill_circumstances(&last, "misuse");
+    tracker_count(&last.tracked);
+    misuses_resolve(&last, look_up, symbols);
+    (void)report_write_file(&last, pattern, path); /* benign: it has said so itself */
+    report_fini(&last);
+}
+
 void finalize_misuse(const void *resource, const char *offence, const tracker_closed *closed) {
     thread_state *self = thread_self();
     symbolizer *symbols = detector_level() == LEAKDETECT_DISABLED ? NULL : report_begin(self);
     if (symbols == NULL) {
         return;
     }
+    const misuse found = describe_misuse(self, resource, offence, closed);
+    misuses_add(&found);
     char *text = NULL;
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
     if (out != NULL) {
         fprintf(out, "poolbuf: MISUSE: %s; buffer %p, process %ld, thread %s (%u)\n", offence, resource, (long)getpid(),
                 name_get(thread_name(self)), self->id);
-        write_stack(out, closed != NULL ? "found at" : "now at", unwind_capture_stack(STACK_MAX_FRAMES), symbols);
+        write_stack(out, closed != NULL ? "found at" : "now at", found.stack, symbols);
         if (closed != NULL) {
             write_closed(out, closed, symbols);
         } else {
@@ -473,5 +523,6 @@ void finalize_misuse(const void *resource, const char *offence, const tracker_cl
         }
         free(text);
     }
+    write_last_report(symbols);
     report_end(self, symbols);
 }

@@ -328,7 +328,6 @@ static void merge_group(report_group *into, report_group *from) {
     into->count += from->count;
     into->bytes += from->bytes;
     into->lost += from->lost;
-    into->several_threads = into->several_threads || from->several_threads || from->thread_id != into->thread_id;
     if (from->oldest_ns < into->oldest_ns) {
         into->oldest_ns = from->oldest_ns;
         into->thread_id = from->thread_id;
@@ -448,8 +447,15 @@ void report_fini(report *self) {
     for (size_t i = 0; i < self->groups.count + self->suppressed_groups; i++) {
         group_fini(&groups[i]);
     }
+    report_misuse *misuses = self->misuses.items;
+    for (size_t i = 0; i < self->misuses.count; i++) {
+        report_frames_fini(&misuses[i].frames);
+        report_frames_fini(&misuses[i].close_frames);
+        report_frames_fini(&misuses[i].allocation_frames);
+    }
     memory_array_fini(&self->groups);
     memory_array_fini(&self->suppressions);
+    memory_array_fini(&self->misuses);
 }
 
 const char *report_access_name(access_kind kind) {

@@ -86,6 +86,16 @@ typedef struct report_group {
     const report_suppression *lifted; /* a rule that matches, but no longer suppresses; NULL: none */
 } report_group;
 
+/* A misuse that the process was caught at before; misuses.h. */
+typedef struct report_misuse {
+    const char *offence;
+    const char *type; /* NULL: unknown */
+    char thread[96];
+    char closer[96]; /* the thread of the last release; empty: unknown */
+    uint64_t count;
+    report_frames frames, close_frames, allocation_frames; /* the last two may be empty */
+} report_misuse;
+
 typedef struct report_exact {
     bool known; /* somebody counts exactly */
     uint64_t live_buffers, live_bytes, allocated;
@@ -115,6 +125,8 @@ typedef struct report {
     memory_array groups; /* of report_group, largest first after resolving */
     uint64_t not_listed; /* records beyond REPORT_GROUPS_MAX, or for which there was no memory */
     bool resolved;
+    memory_array misuses; /* of report_misuse, in the order of their first time */
+    uint64_t misuses_not_listed;
     /* Filled by suppress_apply(); suppressed groups stand behind the others in `groups`, beyond its count. */
     size_t suppressed_groups;
     uint64_t suppressed_buffers, suppressed_bytes; /* what they take from the exact counts; estimates if sampled */

@@ -112,6 +112,14 @@ static void write_growth(FILE *out, const report_group *group) {
             group->known_before ? "false" : "true");
 }
 
+static void write_lifted(FILE *out, const report_suppression *rule) {
+    if (rule != NULL) {
+        fprintf(out, ",\n     \"lifted_by\": {\"line\": %u", rule->line);
+        write_member(out, ", \"rule\": ", rule->rule);
+        fprintf(out, ", \"state\": \"%s\"}", report_suppression_name(rule->state));
+    }
+}
+
 static void write_group(FILE *out, const report *self, const report_group *group) {
     fprintf(out, "    {\"fingerprint\": \"%016" PRIx64 "\"", group->fingerprint);
     write_member(out, ", \"type\": ", group->type);
@@ -129,6 +137,7 @@ static void write_group(FILE *out, const report *self, const report_group *group
     if (self->since != 0) {
         write_growth(out, group);
     }
+    write_lifted(out, group->lifted);
     write_member(out, ",\n     \"thread\": ", group->thread);
     fputs(",\n     \"allocation_stack\": ", out);
     write_frames(out, &group->frames, "      ");
@@ -188,6 +197,28 @@ static void write_suppressions(FILE *out, const report *self) {
     fputs(self->suppressions.count == 0 ? "],\n" : "\n  ],\n", out);
 }
 
+static void write_misuses(FILE *out, const report *self) {
+    const report_misuse *misuses = self->misuses.items;
+    fputs("  \"misuses\": [", out);
+    for (size_t i = 0; i < self->misuses.count; i++) {
+        const report_misuse *one = &misuses[i];
+        write_member(out, i == 0 ? "\n    {\"offence\": " : ",\n    {\"offence\": ", one->offence);
+        write_member(out, ", \"type\": ", one->type);
+        fprintf(out, ", \"count\": %" PRIu64, one->count);
+        write_member(out, ",\n     \"thread\": ", one->thread);
+        write_member(out, ", \"released_by\": ", one->closer[0] == '\0' ? NULL : one->closer);
+        fputs(",\n     \"stack\": ", out);
+        write_frames(out, &one->frames, "      ");
+        fputs(",\n     \"release_stack\": ", out);
+        write_frames(out, &one->close_frames, "      ");
+        fputs(",\n     \"allocation_stack\": ", out);
+        write_frames(out, &one->allocation_frames, "      ");
+        fputs("}", out);
+    }
+    fputs(self->misuses.count == 0 ? "],\n" : "\n  ],\n", out);
+    fprintf(out, "  \"misuses_not_listed\": %" PRIu64 ",\n", self->misuses_not_listed);
+}
+
 /* What part of everything is listed, where it is a part. */
 static void write_part(FILE *out, const report *self) {
     if (self->older_than_ms != 0) {
@@ -226,6 +257,7 @@ void report_write_json(const report *self, FILE *out) {
             estimate_certain(self->largest_weight_buffers), estimate_certain(self->largest_weight_resources),
             self->missed_references);
     write_part(out, self);
+    write_misuses(out, self);
     fputs("  \"groups\": [", out);
     for (size_t i = 0; i < self->groups.count; i++) {
         fputs(i == 0 ? "\n" : ",\n", out);

@@ -424,6 +424,10 @@ void report_write_text(const report *self, FILE *out) {
         fprintf(out, "%s found no room in the checkpoint: their call stacks seem to have grown\n",
                 grouped(self->since_not_kept));
     }
+    if (self->misuses.count > 0) {
+        fprintf(out, "%s distinct misuse%s of this process: reported when found, and in a report as JSON\n",
+                grouped(self->misuses.count), plural(self->misuses.count));
+    }
     if (self->missed_references > 0) {
         fprintf(out, "%s references changed hands while the detector was at work on that thread: in no balance\n",
                 grouped(self->missed_references));

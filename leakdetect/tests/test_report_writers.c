@@ -14,6 +14,7 @@
 
 #include "fake_symbols.h"
 #include "growth.h"
+#include "misuses.h"
 #include "report.h"
 #include "stack_table.h"
 #include "suppress.h"
@@ -371,6 +372,57 @@ static void a_live_report_accuses_nobody(void **state) {
     }
 }
 
+static misuse offence(const char *text, uintptr_t at) {
+    misuse found = {.type = name_put("poolbuf"),
+                    .thread_name = name_put("io\x07"),
+                    .thread_id = 9,
+                    .stack = stack_of(at),
+                    .was_closed = true,
+                    .closer_name = name_put("worker"),
+                    .closer_id = 7,
+                    .close_stack = stack_of(AT_STRIPPED),
+                    .allocation_stack = stack_of(AT_READ)};
+    snprintf(found.offence, sizeof found.offence, "%s", text);
+    return found;
+}
+
+static void misuses_with_three_stacks(void **state) {
+    (void)state;
+    misuse found = offence("release of a buffer whose last reference is gone", AT_READ_LATER);
+    misuses_add(&found);
+    misuses_add(&found);
+    found.thread_id = 10; /* another thread at the same place */
+    misuses_add(&found);
+    found = offence("a pointer that is no buffer, or a handle that was overwritten", AT_SERVE);
+    found.type = found.close_stack = found.allocation_stack = 0;
+    found.was_closed = false;
+    misuses_add(&found);
+    report self = made("paranoid");
+    self.sampling_interval = 1;
+    misuses_resolve(&self, fake_lookup, NULL);
+    finish(&self);
+    assert_int_equal(misuses_count(), 4);
+    misuses_forget();
+    assert_int_equal(misuses_count(), 0);
+    assert_both_golden(&self, "misuses");
+}
+
+static void misuses_beyond_a_bound_are_counted(void **state) {
+    (void)state;
+    for (size_t i = 0; i < MISUSES_MAX + 3; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "offence %zu", i);
+        const misuse found = offence(text, AT_READ);
+        misuses_add(&found);
+    }
+    report self = made("paranoid");
+    misuses_resolve(&self, fake_lookup, NULL);
+    assert_int_equal(self.misuses.count, MISUSES_MAX);
+    assert_int_equal(self.misuses_not_listed, 3);
+    misuses_forget();
+    report_fini(&self);
+}
+
 static void an_unwritable_path_is_one_line_and_no_file(void **state) {
     (void)state;
     char path[REPORT_PATH_BYTES];
@@ -397,6 +449,8 @@ int main(void) {
         cmocka_unit_test_setup(a_file_appears_whole_with_the_process_id_in_its_name, start_empty),
         cmocka_unit_test_setup(files_are_numbered_where_the_path_asks_for_it, start_empty),
         cmocka_unit_test_setup(a_live_report_accuses_nobody, start_empty),
+        cmocka_unit_test_setup(misuses_with_three_stacks, start_empty),
+        cmocka_unit_test_setup(misuses_beyond_a_bound_are_counted, start_empty),
         cmocka_unit_test_setup(an_unwritable_path_is_one_line_and_no_file, start_empty),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
