@@ -5,6 +5,10 @@
 #include "reports/leaks_suppressions.h"
 #include "reports/model.h"
 
+enum {
+    DESCRIPTIONS_MOST = 32 /* of one group; each process has eight */
+};
+
 static uint64_t sum(uint64_t a, uint64_t b) {
     if (a == MODEL_UNKNOWN || b == MODEL_UNKNOWN) {
         return a == MODEL_UNKNOWN ? b : a;
@@ -261,7 +265,7 @@ static void merge_group(leaks_model *into, const leaks_group *from) {
     if (group->baseline.standing == STANDING_UNKNOWN) {
         group->baseline = from->baseline; /* of one file; `poolbuf leaks --baseline` judges anew what it has merged */
     }
-    for (size_t i = 0; i < from->description_count; i++) {
+    for (size_t i = 0; i < from->description_count && group->description_count < DESCRIPTIONS_MOST; i++) {
         model_append(into->arena, (void *)&group->descriptions, &group->description_count,
                      model_text(into->arena, from->descriptions[i]));
     }

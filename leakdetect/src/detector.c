@@ -18,6 +18,7 @@
 #include "scope.h"
 #include "stack_table.h"
 #include "trigger.h"
+#include "types.h"
 
 enum {
     CLOSE_FRAMES = 8, /* of a closing stack: enough to see who, at a third of the price of a whole one */
@@ -45,11 +46,13 @@ static void fork_prepare(void) {
     finalize_lock();
     scope_lock();
     tracker_lock_all();
+    types_lock();
     stack_table_lock();
 }
 
 static void fork_unlock(void) {
     stack_table_unlock();
+    types_unlock();
     tracker_unlock_all();
     scope_unlock();
     finalize_unlock();

@@ -24,6 +24,7 @@
 #include "report.h"
 #include "stack_table.h"
 #include "suppress.h"
+#include "types.h"
 
 static pthread_mutex_t report_lock = PTHREAD_MUTEX_INITIALIZER;
 static detector_exact_counter *exact_counter; /* set at start-up */
@@ -100,6 +101,9 @@ static void fill_circumstances(report *self, const char *reason) {
     self->sampling_bytes = level == LEAKDETECT_PARANOID ? 0 : detector_get_settings()->sampling_bytes;
     self->largest_weight_buffers = sampler_largest_weight(&detector_buffers);
     self->largest_weight_resources = sampler_largest_weight(&detector_resources);
+    if (types_largest_weight() > self->largest_weight_resources) {
+        self->largest_weight_resources = types_largest_weight();
+    }
     self->missed_references = detector_missed_references();
     read_command(self->command, sizeof self->command);
 }
@@ -222,6 +226,17 @@ static void report_end(thread_state *self, symbolizer *symbols) {
     thread_leave(self);
 }
 
+/* Collects, and lets types describe what was found. Their functions are the program's: they may take its locks, fork, or
+ * ask for a report, so ours is not held meanwhile. */
+static void collect(report *self, const report_scope *scope) {
+    (void)report_collect(self, scope); /* benign: without memory, everything is counted as not listed */
+    if (types_want_to_describe(self)) {
+        finalize_unlock();
+        types_describe(self);
+        finalize_lock();
+    }
+}
+
 void finalize_owner(const void *owner, uint64_t live, uint64_t live_bytes) {
     thread_state *self = thread_self();
     const char *path = detector_get_settings()->report_path;
@@ -237,7 +252,7 @@ void finalize_owner(const void *owner, uint64_t live, uint64_t live_bytes) {
     }
     report_scope scope = {.owner = owner, .mark = path == NULL, .generation = tracker_generation()};
     fill_circumstances(&all, "allocator destroyed");
-    report_collect(&all, &scope);
+    collect(&all, &scope);
     if (path != NULL) {
         write_report_to_path(&all, symbols, path);
     } else {
@@ -293,7 +308,7 @@ void finalize_process(void) {
     }
     report_scope scope = {.unreported_only = settings->report_path == NULL, .generation = tracker_generation()};
     fill_circumstances(&all, "process exit");
-    report_collect(&all, &scope);
+    collect(&all, &scope);
     uint64_t leaked = count_for_exit_code(&all, symbols);
     if (settings->report_path == NULL) {
         write_exit_text(&all, symbols, said);
@@ -356,7 +371,7 @@ void finalize_live(const char *reason) {
     }
     report_scope scope = {.generation = tracker_generation()};
     fill_circumstances(&all, reason);
-    report_collect(&all, &scope);
+    collect(&all, &scope);
     if (path != NULL) {
         write_report_to_path(&all, symbols, path);
     } else {
@@ -384,7 +399,7 @@ poolbuf_status finalize_write_part(FILE *out, leakdetect_format format, const fi
     fill_circumstances(&all, "on request");
     bool known = narrow(&all, &scope, part);
     if (known) {
-        report_collect(&all, &scope);
+        collect(&all, &scope);
         write_report(&all, symbols, out, format);
     }
     report_fini(&all);
@@ -404,7 +419,7 @@ poolbuf_status finalize_write_path(const char *path) {
     }
     report_scope scope = {.generation = tracker_generation()};
     fill_circumstances(&all, "on request");
-    report_collect(&all, &scope);
+    collect(&all, &scope);
     bool written = write_report_to_path(&all, symbols, path);
     report_fini(&all);
     report_end(self, symbols);

@@ -8,6 +8,7 @@
 #include <poolbuf/options.h>
 #include <poolbuf/tracker.h>
 
+#include "arithmetic.h"
 #include "detector.h"
 #include "memory.h"
 #include "message.h"
@@ -16,6 +17,7 @@
 #include "stack_table.h"
 #include "tracker.h"
 #include "trigger.h"
+#include "types.h"
 
 static const char *const LEVELS[] = {"disabled", "simple", "advanced", "paranoid"};
 _Static_assert(sizeof LEVELS / sizeof LEVELS[0] == LEAKDETECT_LEVEL_COUNT, "every level has a name");
@@ -107,8 +109,8 @@ bool leakdetect_parse_level(const char *text, leakdetect_level *level) {
     return false;
 }
 
-/* The level's sample. */
-static bool track_sampled(const void *resource, size_t size, const char *type) {
+/* The level's sample. The name is interned only for what it chooses; or it is known already, as `name`. */
+static bool track_sampled(const void *resource, size_t size, const char *type, uint32_t name) {
     if (detector_level() == LEAKDETECT_DISABLED) {
         return false;
     }
@@ -123,15 +125,58 @@ static bool track_sampled(const void *resource, size_t size, const char *type) {
     }
     float weight = countdown->weight_pending;
     return detector_accept(&detector_resources, self, size, &weight) &&
-           detector_track(resource, NULL, size, name_put(type), weight, 0);
+           detector_track(resource, NULL, size, name != 0 ? name : name_put(type), weight, 0);
+}
+
+/* A type's own: each is drawn for by itself, which is the same as geometric gaps, and needs no countdown in every thread. */
+static bool track_by_own_interval(const void *resource, size_t size, resource_type *type) {
+    leakdetect_level level = detector_level();
+    if (level == LEAKDETECT_DISABLED) {
+        return false;
+    }
+    float weight = 1;
+    if (level != LEAKDETECT_PARANOID && type->interval > 1) {
+        weight = (float)type->interval;
+        if (!atomic_load_explicit(&type->is_sampled, memory_order_relaxed)) {
+            atomic_store_explicit(&type->is_sampled, true, memory_order_relaxed);
+        }
+        if (random_unit(&thread_self()->random) * (double)type->interval >= 1) {
+            return false;
+        }
+    }
+    return detector_track(resource, NULL, size, type->name, weight, 0);
 }
 
 bool leakdetect_track(const void *resource, size_t size, const char *type) {
     if (resource == NULL) {
         return false;
     }
-    bool sampled = track_sampled(resource, size, type);
+    bool sampled = track_sampled(resource, size, type, 0);
     return (scope_is_inside() && scope_add(resource, size, name_put(type), sampled)) || sampled;
+}
+
+bool leakdetect_track_as(const void *resource, size_t size, leakdetect_type type) {
+    resource_type *known = types_get(type);
+    if (resource == NULL || known == NULL) {
+        return false;
+    }
+    bool sampled = known->interval == 0 ? track_sampled(resource, size, NULL, known->name)
+                                        : track_by_own_interval(resource, size, known);
+    return (scope_is_inside() && scope_add(resource, size, known->name, sampled)) || sampled;
+}
+
+poolbuf_status leakdetect_register_type(const char *name, const leakdetect_type_options *options,
+                                        leakdetect_type *type) {
+    return types_register(name, options, type);
+}
+
+leakdetect_type leakdetect_find_type(const char *name) {
+    for (leakdetect_type i = 1; name != NULL && types_get(i) != NULL; i++) {
+        if (strcmp(name_get(types_get(i)->name), name) == 0) {
+            return i;
+        }
+    }
+    return 0;
 }
 
 /* Where buffers have a flag, any resource comes here, tracked or not. So we look first: a stack costs ten times that. */

@@ -8,6 +8,7 @@
 #include "holders.h"
 #include "recursion.h"
 #include "stack_table.h"
+#include "types.h"
 
 enum {
     INDEX_SLOTS = 32768 /* a power of two, three times REPORT_GROUPS_MAX */
@@ -70,9 +71,34 @@ static void add_access(report_group *group, const report_access *access) {
     group->accesses[group->access_count++] = *access;
 }
 
+/* Keeps the oldest. They are in no order: what is picked is what counts. */
+static void add_member(report_group *group, const report_member *member) {
+    if (group->members == NULL) {
+        group->members = memory_map(REPORT_MEMBERS_MAX * sizeof *group->members);
+    }
+    if (group->members == NULL) {
+        return;
+    }
+    if (group->member_count < REPORT_MEMBERS_MAX) {
+        group->members[group->member_count++] = *member;
+        return;
+    }
+    size_t youngest = 0;
+    for (size_t i = 1; i < REPORT_MEMBERS_MAX; i++) {
+        youngest = group->members[i].birth_ns > group->members[youngest].birth_ns ? i : youngest;
+    }
+    if (member->birth_ns < group->members[youngest].birth_ns) {
+        group->members[youngest] = *member;
+    }
+}
+
 /* What is known of a record beyond its allocation. */
 static void collect_history(report_group *group, const tracker_record *record) {
+    const resource_type *type = types_of_name(record->type);
     sizes_add(&group->sizes, record->size, 1);
+    if (type != NULL && type->describe != NULL) {
+        add_member(group, &(report_member){.key = record->key, .birth_ns = record->birth_ns});
+    }
     holders_collect(group, record);
     group->accesses_dropped += record->accesses_dropped;
     for (const tracker_access *access = tracker_next_access(record, NULL); access != NULL;
@@ -298,8 +324,10 @@ static int compare_sizes(const void *left, const void *right) {
     if (a->grown_bytes != b->grown_bytes) { /* 0 in both where no growth was asked for */
         return a->grown_bytes > b->grown_bytes ? -1 : 1;
     }
-    if (a->bytes != b->bytes) {
-        return a->bytes > b->bytes ? -1 : 1;
+    const uint64_t a_bytes = a->unit == NULL ? a->bytes : 0;
+    const uint64_t b_bytes = b->unit == NULL ? b->bytes : 0;
+    if (a_bytes != b_bytes) {
+        return a_bytes > b_bytes ? -1 : 1;
     }
     if (a->count != b->count) {
         return a->count > b->count ? -1 : 1;
@@ -318,6 +346,7 @@ static void group_fini(report_group *group) {
         report_frames_fini(&group->accesses[i].frames);
     }
     memory_unmap(group->accesses, REPORT_ACCESSES_MAX * sizeof *group->accesses);
+    memory_unmap(group->members, REPORT_MEMBERS_MAX * sizeof *group->members);
     report_frames_fini(&group->frames);
     holders_fini(group);
 }
@@ -346,6 +375,9 @@ static void merge_group(report_group *into, report_group *from) {
     into->known_before = into->known_before || from->known_before;
     sizes_merge(&into->sizes, &from->sizes);
     holders_merge(into, from);
+    for (size_t i = 0; i < from->member_count; i++) {
+        add_member(into, &from->members[i]);
+    }
     for (size_t i = 0; i < from->access_count; i++) {
         add_access(into, &from->accesses[i]);
     }
@@ -379,15 +411,19 @@ static void fold_sites(memory_array *array) {
 }
 
 static void finish_group(const report *self, report_group *group, report_lookup *lookup, void *context) {
+    const resource_type *type = types_of_name(group->type_name);
     group->type = name_get(group->type_name);
+    group->unit = type == NULL || type->unit == 0 ? NULL : name_get(type->unit);
     snprintf(group->thread, sizeof group->thread, "%s%s (%u)", group->several_threads ? "several, first " : "",
              name_get(group->thread_name), group->thread_id);
     group->oldest_ms = self->now_ns > group->oldest_ns ? (self->now_ns - group->oldest_ns) / 1000000 : 0;
     group->newest_ms = self->now_ns > group->newest_ns ? (self->now_ns - group->newest_ns) / 1000000 : 0;
     bool buffers = strcmp(group->type, "poolbuf") == 0;
     double most = (double)self->exact.live_buffers;
-    group->total =
-        estimate_total(&group->sums, buffers ? self->largest_weight_buffers : self->largest_weight_resources);
+    double largest = buffers                               ? self->largest_weight_buffers
+                     : type != NULL && type->interval != 0 ? types_weight(type)
+                                                           : self->largest_weight_resources;
+    group->total = estimate_total(&group->sums, largest);
     if (self->exact.known && buffers && most >= (double)group->count) {
         /* No site leaks more than the exact counter has. */
         group->total.high = group->total.high > most ? most : group->total.high;

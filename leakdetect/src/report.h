@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <poolbuf/leakdetect.h>
+
 #include "estimate.h"
 #include "memory.h"
 #include "sizes.h"
@@ -21,6 +23,7 @@
 enum {
     REPORT_GROUPS_MAX = 10000, /* more distinct stacks than that are counted, not listed */
     REPORT_TEXT_GROUPS = 20,   /* what a text report lists; the rest is counted */
+    REPORT_MEMBERS_MAX = 8,    /* of a group, described by their type */
     REPORT_ACCESSES_MAX = 64   /* distinct accesses kept for a group */
 };
 
@@ -38,6 +41,13 @@ typedef struct report_access {
     const char *thread; /* who did it last */
     report_frames frames;
 } report_access;
+
+/* One resource of a group, for its type's function to describe. */
+typedef struct report_member {
+    uintptr_t key; /* the address, complemented: see tracker.h, T1 */
+    uint64_t birth_ns;
+    char text[LEAKDETECT_DESCRIPTION_BYTES];
+} report_member;
 
 /* What one suppression rule did in this report; suppress.c fills these in. */
 typedef enum report_suppression_state {
@@ -69,7 +79,9 @@ typedef struct report_group {
     sizes sizes;
     struct holders *holders;       /* holders.h; NULL: no reference beyond the allocation's was counted */
     uint64_t balanced, unbalanced; /* members whose references were all counted, and others */
-    uint64_t tracked_since;        /* newer than the checkpoint; this and the next are of growth reports */
+    report_member *members;        /* the oldest; NULL where the type describes none */
+    size_t member_count;
+    uint64_t tracked_since; /* newer than the checkpoint; this and the next are of growth reports */
     int64_t grown_count, grown_bytes;
     double grown_estimate;   /* of all, by weights */
     bool known_before;       /* something of it was alive at the checkpoint */
@@ -81,6 +93,7 @@ typedef struct report_group {
     uint64_t oldest_ms, newest_ms; /* ages */
     estimate total;
     const char *type;
+    const char *unit; /* what bytes and sizes count; NULL: bytes */
     char thread[96];
     report_frames frames;
     const report_suppression *lifted; /* a rule that matches, but no longer suppresses; NULL: none */

@@ -112,6 +112,16 @@ static void write_growth(FILE *out, const report_group *group) {
             group->known_before ? "false" : "true");
 }
 
+static void write_descriptions(FILE *out, const report_group *group) {
+    if (group->unit != NULL) {
+        write_member(out, ",\n     \"unit\": ", group->unit);
+    }
+    for (size_t i = 0; i < group->member_count; i++) {
+        write_member(out, i == 0 ? ",\n     \"descriptions\": [" : ", ", group->members[i].text);
+    }
+    fputs(group->member_count > 0 ? "]" : "", out);
+}
+
 static void write_lifted(FILE *out, const report_suppression *rule) {
     if (rule != NULL) {
         fprintf(out, ",\n     \"lifted_by\": {\"line\": %u", rule->line);
@@ -137,6 +147,7 @@ static void write_group(FILE *out, const report *self, const report_group *group
     if (self->since != 0) {
         write_growth(out, group);
     }
+    write_descriptions(out, group);
     write_lifted(out, group->lifted);
     write_member(out, ",\n     \"thread\": ", group->thread);
     fputs(",\n     \"allocation_stack\": ", out);

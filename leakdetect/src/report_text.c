@@ -248,8 +248,10 @@ static void write_holders(const report_group *group, FILE *out) {
 static void write_growth(const report *self, const report_group *group, FILE *out) {
     fprintf(out, ", %s%s", group->grown_count < 0 ? "-" : "+",
             grouped((uint64_t)(group->grown_count < 0 ? -group->grown_count : group->grown_count)));
-    fprintf(out, " and %s%s bytes since", group->grown_bytes < 0 ? "-" : "+",
+    fprintf(out, " and %s%s ", group->grown_bytes < 0 ? "-" : "+",
             grouped((uint64_t)(group->grown_bytes < 0 ? -group->grown_bytes : group->grown_bytes)));
+    write_name(out, group->unit == NULL ? "bytes" : group->unit);
+    fputs(" since", out);
     if (report_is_sampled(self) && group->grown_estimate > (double)group->grown_count + 0.5) {
         fprintf(out, " (about +%s)", grouped((uint64_t)(group->grown_estimate + 0.5)));
     }
@@ -263,7 +265,8 @@ static void write_growth(const report *self, const report_group *group, FILE *ou
 static void write_group(const report *self, const report_group *group, size_t number, FILE *out) {
     fprintf(out, "\n#%zu  %s %s%s", number, grouped(group->count), noun(group), plural(group->count));
     if (group->bytes > 0) {
-        fprintf(out, ", %s bytes", grouped(group->bytes));
+        fprintf(out, ", %s ", grouped(group->bytes));
+        write_name(out, group->unit == NULL ? "bytes" : group->unit);
     }
     if (report_is_sampled(self) && group->total.high > group->total.low) {
         fprintf(out, ", sampled of about %s (95 %%: %s to %s)", grouped((uint64_t)(group->total.value + 0.5)),
@@ -286,6 +289,11 @@ static void write_group(const report *self, const report_group *group, size_t nu
     write_name(out, group->thread);
     fprintf(out, "; fingerprint %016" PRIx64 "\n  allocated at\n", group->fingerprint);
     report_write_frames(&group->frames, "      ", out);
+    for (size_t i = 0; i < group->member_count; i++) {
+        fputs(i == 0 ? "  such as: " : "      and: ", out);
+        write_name(out, group->members[i].text);
+        fputc('\n', out);
+    }
     write_holders(group, out);
     if (group->lost > 0) {
         fprintf(out, "  %s of them lost: nothing in the process refers to them any more\n", grouped(group->lost));

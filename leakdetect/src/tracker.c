@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 #include "memory.h"
 #include "shard_lock.h"
@@ -253,6 +254,7 @@ bool tracker_insert(const void *resource, const void *owner, const tracker_recor
     fresh->epoch = tracker_epoch();
     fresh->reported = false;
     fresh->scan = 0;
+    fresh->pin = 0;
     fresh->generation = tracker_generation();
     fresh->next = *head;
     *head = index;
@@ -264,21 +266,60 @@ bool tracker_insert(const void *resource, const void *owner, const tracker_recor
     return true;
 }
 
+/* A child after fork() has another generation: what the parent pinned is not pinned there, for who would unpin it? */
+static uint8_t pin_of_process(void) {
+    return (uint8_t)(tracker_generation() % 255 + 1);
+}
+
+static _Thread_local bool pinning; /* this thread has pinned something */
+
+static bool must_wait(const tracker_record *record) {
+    return record->pin != 0 && record->pin == pin_of_process() && !pinning;
+}
+
+bool tracker_pin(const void *resource, uint64_t birth_ns) {
+    uintptr_t key = ~(uintptr_t)resource;
+    shard *self = lock_shard(key);
+    uint32_t index = self->bucket_count == 0 ? 0 : *find_link(self, key);
+    tracker_record *record = index == 0 ? NULL : record_at(self, index);
+    bool can = record != NULL && record->birth_ns == birth_ns && record->pin != pin_of_process();
+    if (can) {
+        record->pin = pin_of_process();
+        pinning = true;
+    }
+    shard_lock_give(&self->lock);
+    return can;
+}
+
+void tracker_unpin(const void *resource) {
+    uintptr_t key = ~(uintptr_t)resource;
+    shard *self = lock_shard(key);
+    uint32_t index = self->bucket_count == 0 ? 0 : *find_link(self, key);
+    if (index != 0) {
+        record_at(self, index)->pin = 0;
+    }
+    pinning = false;
+    shard_lock_give(&self->lock);
+}
+
 bool tracker_remove(const void *resource, tracker_closed *closer) {
     uintptr_t key = ~(uintptr_t)resource;
     shard *self = lock_shard(key);
-    uint32_t index = 0;
-    if (self->bucket_count != 0) {
-        uint32_t *link = find_link(self, key);
-        index = *link;
-        if (index != 0) {
-            tracker_record *record = record_at(self, index);
-            *link = record->next;
-            self->chained--;
-            remember_closing(self, record, closer);
-            count_usual(self, record, closer->close_stack);
-            record_give(self, index);
-        }
+    uint32_t *link = self->bucket_count == 0 ? NULL : find_link(self, key);
+    while (__builtin_expect(link != NULL && *link != 0 && must_wait(record_at(self, *link)), 0)) {
+        shard_lock_give(&self->lock);
+        nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
+        self = lock_shard(key);
+        link = find_link(self, key);
+    }
+    uint32_t index = link == NULL ? 0 : *link;
+    if (index != 0) {
+        tracker_record *record = record_at(self, index);
+        *link = record->next;
+        self->chained--;
+        remember_closing(self, record, closer);
+        count_usual(self, record, closer->close_stack);
+        record_give(self, index);
     }
     shard_lock_give(&self->lock);
     return index != 0;

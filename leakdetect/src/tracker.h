@@ -102,7 +102,8 @@ typedef struct tracker_record {
     bool reported;       /* a text report at finalization has named it */
     bool holds_lost;     /* there was no room for one */
     uint32_t guard;      /* see guard.h: bytes before the guarded ones, plus 1; 0: none are */
-    uint8_t scan;        /* of tracker_scan_flag; a new record has none, whatever had its address before */
+    uint8_t pin;  /* somebody describes it: its process's tracker_generation() % 255 + 1; 0, or another's: nobody */
+    uint8_t scan; /* of tracker_scan_flag; a new record has none, whatever had its address before */
 } tracker_record;
 
 typedef struct tracker_closed {
@@ -144,6 +145,13 @@ bool tracker_record_references(const void *resource, const tracker_access *acces
                                uint32_t target, uint64_t random);
 /* Sets the record's guard; false if the resource is not tracked. */
 bool tracker_set_guard(const void *resource, uint32_t guard);
+
+/* tracker_pin() keeps a resource from being removed until tracker_unpin(): other threads' tracker_remove() waits. One that
+ * has pinned something does not wait itself.
+ *   birth_ns of the record that is meant: the address may be somebody else's by now.
+ *   returns  false if that record is gone, or pinned by another thread. */
+bool tracker_pin(const void *resource, uint64_t birth_ns);
+void tracker_unpin(const void *resource);
 
 /* The live record of a resource, copied; false if there is none. The same for the newest closing of that address. */
 bool tracker_find(const void *resource, tracker_record *record);

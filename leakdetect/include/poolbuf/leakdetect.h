@@ -82,6 +82,64 @@ POOLBUF_API POOLBUF_NODISCARD bool leakdetect_parse_level(const char *text, leak
  *   cost     one decrement where the sample passes it by; else a stack capture and one insertion. */
 POOLBUF_API bool leakdetect_track(const void *resource, size_t size, const char *type);
 
+/* A kind of resource that the program has registered; 0 is none. */
+typedef uint32_t leakdetect_type;
+
+enum {
+    LEAKDETECT_TYPES_MAX = 64,         /* registered types of a process */
+    LEAKDETECT_DESCRIPTION_BYTES = 120 /* of a description, its end included */
+};
+
+/* leakdetect_describe writes what a person should know of one resource into a report: a socket's peer, a file's name. It is
+ * called when a report is made, for the eight oldest resources of a group, and no lock of the detector is held.
+ *   resource as it was given to leakdetect_track(). It stays tracked until the function returns: a thread that wants to
+ *            untrack it waits. So a program that untracks a resource before it takes it apart can read it here; the
+ *            function must not wait for anything that such a thread may hold.
+ *   text     one line of UTF-8, empty when the function is called; left empty, there is no description.
+ *   size     of text, its end included; LEAKDETECT_DESCRIPTION_BYTES.
+ *   context  as it was registered.
+ *   threads  whichever makes the report. At the end of the process that is after main() and its exit handlers. What the
+ *            function allocates is not tracked. It must not jump out of the report. */
+typedef void leakdetect_describe(const void *resource, char *text, size_t size, void *context);
+
+/* What to know of a type. Callers set struct_size to sizeof(leakdetect_type_options); what is 0 has its default. */
+typedef struct leakdetect_type_options {
+    size_t struct_size;
+    const char *unit; /* what sizes count, in the plural, such as "pages"; copied; NULL: bytes */
+    uint32_t
+        sampling_interval; /* one in so many is tracked at the levels simple and advanced, from the first on; 1: every
+                                     one; 0: as POOLBUF_LEAK_SAMPLING_INTERVAL and its kin say */
+    leakdetect_describe *describe; /* NULL: none. Must stay loaded until the process ends */
+    void *context;                 /* handed to describe */
+} leakdetect_type_options;
+
+/* leakdetect_register_type() makes a type known, for leakdetect_track_as() and for reports. What is tracked by
+ * leakdetect_track() under the same name is of the type too, but sampled as other resources are.
+ *   name     1 to 63 bytes; copied. "poolbuf" is taken.
+ *   options  NULL: the defaults.
+ *   type     set on success only.
+ *   returns  POOLBUF_OK, also for a name that is registered with the same options already: two users of one library may
+ *            both register its types. POOLBUF_ERROR_BAD_ARGUMENT for other options, or what contradicts the above;
+ *            POOLBUF_ERROR_NO_MEMORY beyond LEAKDETECT_TYPES_MAX types.
+ *   threads  any. A child after fork() knows them too. Types stay until the process ends.
+ *   cost     a look through the table under a lock. */
+POOLBUF_API POOLBUF_NODISCARD poolbuf_status leakdetect_register_type(const char *name,
+                                                                      const leakdetect_type_options *options,
+                                                                      leakdetect_type *type);
+
+/* leakdetect_find_type() looks a type up by its name.
+ *   returns  0 if there is none.
+ *   threads  any.
+ *   cost     a look through the table. */
+POOLBUF_API leakdetect_type leakdetect_find_type(const char *name);
+
+/* leakdetect_track_as() is leakdetect_track() for a registered type, with the type's own sample where it has one.
+ *   size     in the type's unit; 0 where that means nothing.
+ *   type     from leakdetect_register_type(); what is no type tracks nothing.
+ *   returns, threads   as leakdetect_track().
+ *   cost     the same; with an interval of the type's own a random number in place of the decrement. */
+POOLBUF_API bool leakdetect_track_as(const void *resource, size_t size, leakdetect_type type);
+
 /* leakdetect_untrack() ends tracking: the resource was closed as it should be.
  *   returns  true if it was tracked.
  *   threads  any.
