@@ -10,6 +10,7 @@
 #include "formats.h"
 #include "output.h"
 #include "reports/report.h"
+#include "symbols.h"
 
 typedef struct material {
     report_input *read; /* one an operand; they own all memory */
@@ -82,7 +83,24 @@ static void show(material *all, const report_input *input) {
     all->shown[all->shown_count++] = *input;
 }
 
-static int read_inputs(char **paths, size_t count, material *all) {
+/* Names for what the process itself could not name, before anything is merged by them. */
+static int name_frames(const char *path, report_input *input, const text_list *binaries) {
+    symbols_outcome outcome;
+    char error[REPORT_ERROR_BYTES];
+    if (binaries->count == 0 || input->leaks == NULL) {
+        return ARGUMENTS_PROCEED;
+    }
+    if (!symbols_resolve(&input->leaks, binaries, &outcome, error, sizeof error)) {
+        return input_error("%s", error);
+    }
+    if (outcome.found < outcome.wanted) {
+        fprintf(stderr, "poolbuf: note: %s: no file for %zu of %zu modules with nameless frames: %s\n", path,
+                outcome.wanted - outcome.found, outcome.wanted, outcome.missing);
+    }
+    return ARGUMENTS_PROCEED;
+}
+
+static int read_inputs(char **paths, size_t count, const text_list *binaries, material *all) {
     all->read = calloc(count, sizeof *all->read);
     all->shown = calloc(count, sizeof *all->shown);
     if (all->read == NULL || all->shown == NULL) {
@@ -95,6 +113,11 @@ static int read_inputs(char **paths, size_t count, material *all) {
         }
         if (all->read[all->read_count].note[0] != '\0') {
             fprintf(stderr, "poolbuf: note: %s\n", all->read[all->read_count].note);
+        }
+        const int status = name_frames(paths[all->read_count], &all->read[all->read_count], binaries);
+        if (status != ARGUMENTS_PROCEED) {
+            all->read_count++;
+            return status;
         }
     }
     for (size_t i = 0; i < count; i++) {
@@ -131,12 +154,18 @@ static int write_report(const material *all, report_format format, const char *p
 int cli_report(int argc, char **argv) {
     const char *word = NULL;
     const char *path = NULL;
+    text_list binaries = {0};
     const argument arguments[] = {
         {.name = "format",
          .kind = ARGUMENT_TEXT,
          .value = &word,
          .meaning = "FORMAT",
          .help = "text, markdown, html or json; default by FILE's suffix, else text"},
+        {.name = "binaries",
+         .kind = ARGUMENT_LIST,
+         .value = &binaries,
+         .meaning = "PATH",
+         .help = "of leaks: a folder with the program, its libraries or their debug files; see below"},
         {.name = "output",
          .letter = 'o',
          .kind = ARGUMENT_TEXT,
@@ -149,10 +178,16 @@ int cli_report(int argc, char **argv) {
         .synopsis = "INPUT.json... [--format FORMAT] [-o FILE]",
         .examples = "  poolbuf report results.json                    a table for the terminal\n"
                     "  poolbuf report results.json -o report.html     one page with charts, readable offline\n"
-                    "  poolbuf report leaks.json --format markdown >> \"$GITHUB_STEP_SUMMARY\"\n",
-        .about = "Shows results (`poolbuf run -o`) and leaks (`poolbuf leaks -o`, POOLBUF_LEAK_REPORT) in any format.\n"
-                 "Several leak files are merged by fingerprint; several results are merged if they are parts of one\n"
-                 "experiment, and stand one after the other if not.\n",
+                    "  poolbuf report leaks.json --format markdown >> \"$GITHUB_STEP_SUMMARY\"\n"
+                    "  poolbuf report leaks.json --binaries build/    names for a report of a stripped program\n",
+        .about =
+            "Shows results (`poolbuf run -o`) and leaks (`poolbuf leaks -o`, POOLBUF_LEAK_REPORT) in any format.\n"
+            "Several leak files are merged by fingerprint; several results are merged if they are parts of one\n"
+            "experiment, and stand one after the other if not.\n"
+            "\n"
+            "A report of a stripped program has modules, build-ids and offsets. --binaries looks through files and\n"
+            "folders, all the way down, for files of those build-ids, and adds functions, files, lines and inlined\n"
+            "functions; fingerprints become what they are where the program is not stripped.\n",
         .arguments = arguments,
         .argument_count = sizeof arguments / sizeof arguments[0],
         .operands_least = 1,
@@ -162,16 +197,14 @@ int cli_report(int argc, char **argv) {
     char **operands = NULL;
     size_t count = 0;
     int status = arguments_parse(&line, argc, argv, &operands, &count);
-    if (status != ARGUMENTS_PROCEED) {
-        return status;
-    }
     report_format format = REPORT_TEXT;
-    status = formats_choose(&line, REPORT_RESULTS, word, path, &format);
-    if (status != ARGUMENTS_PROCEED) {
-        return status;
+    if (status == ARGUMENTS_PROCEED) {
+        status = formats_choose(&line, REPORT_RESULTS, word, path, &format);
     }
     material all = {0};
-    status = read_inputs(operands, count, &all);
+    if (status == ARGUMENTS_PROCEED) {
+        status = read_inputs(operands, count, &binaries, &all);
+    }
     if (status == ARGUMENTS_PROCEED) {
         status = format == REPORT_JSON && all.shown_count > 1 ? refuse_many(&all, operands)
                                                               : write_report(&all, format, path);
@@ -181,5 +214,6 @@ int cli_report(int argc, char **argv) {
     }
     free(all.read);
     free(all.shown);
+    text_list_fini(&binaries);
     return status;
 }

@@ -1,0 +1,160 @@
+/* See leaks_stacks.h. The fingerprint and the order of lines are those of leakdetect/src/report.c; tests/symbols.sh holds the
+ * two together. */
+#include "reports/leaks_stacks.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+void leaks_stacks_visit(leaks_model *model, leaks_stack_visitor *visitor, void *context) {
+    for (size_t i = 0; i < model->group_count; i++) {
+        leaks_group *group = model->groups[i];
+        visitor(model, &group->allocation_stack, &group->allocation_stack_count, context);
+        for (size_t j = 0; j < group->access_count; j++) {
+            visitor(model, &group->accesses[j]->stack, &group->accesses[j]->stack_count, context);
+        }
+        for (size_t j = 0; j < group->holders.site_count; j++) {
+            leaks_site *site = group->holders.sites[j];
+            visitor(model, &site->stack, &site->stack_count, context);
+            visitor(model, &site->caller, &site->caller_count, context);
+            site->caller_count = site->caller_count > 1 ? 1 : site->caller_count; /* the innermost of inlined ones */
+        }
+    }
+    for (size_t i = 0; i < model->misuse_count; i++) {
+        leaks_misuse *misuse = model->misuses[i];
+        visitor(model, &misuse->stack, &misuse->stack_count, context);
+        visitor(model, &misuse->release_stack, &misuse->release_stack_count, context);
+        visitor(model, &misuse->allocation_stack, &misuse->allocation_stack_count, context);
+    }
+}
+
+/* ---- what is not the program's ---- */
+
+static bool is_outermost(const leaks_frame *frame) {
+    static const char *const NAMES[] = {"main", "start_thread", "__libc_start_call_main", "__libc_start_main"};
+    for (size_t i = 0; frame->function != NULL && i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        if (strcmp(frame->function, NAMES[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_own(const leaks_frame *frame) {
+    const size_t length = frame->file == NULL ? 0 : strlen(frame->file);
+    return frame->function != NULL && strncmp(frame->function, "poolbuf_", 8) == 0 && length > 2 &&
+           strcmp(frame->file + length - 2, ".h") == 0 && strstr(frame->file, "/poolbuf/") != NULL;
+}
+
+void leaks_stack_trim(leaks_frame **stack, size_t *count) {
+    size_t first = 0;
+    while (first < *count && is_own(stack[first])) {
+        first++;
+    }
+    size_t kept = 0;
+    for (size_t i = first; i < *count; i++) {
+        const bool ends = is_outermost(stack[i]);
+        if (ends && kept > 0 && strcmp(stack[i]->function, "main") != 0) {
+            break;
+        }
+        stack[kept++] = stack[i];
+        if (ends) {
+            break;
+        }
+    }
+    *count = kept;
+}
+
+/* ---- fingerprints ---- */
+
+static uint64_t hash_text(uint64_t hash, const char *text) {
+    for (; *text != '\0'; text++) {
+        hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
+    }
+    return (hash ^ 0xff) * 0x100000001b3u;
+}
+
+static uint64_t plain_fingerprint(const leaks_group *group) {
+    uint64_t hash = hash_text(0xcbf29ce484222325u, group->type == NULL ? "" : group->type);
+    for (size_t i = 0; i < group->allocation_stack_count; i++) {
+        const leaks_frame *frame = group->allocation_stack[i];
+        if (frame->function != NULL) {
+            hash = hash_text(hash, frame->function);
+            continue;
+        }
+        const char *module = frame->module == NULL ? "?" : frame->module;
+        const char *slash = strrchr(module, '/');
+        hash = hash_text(hash, slash == NULL ? module : slash + 1);
+        const bool known = frame->module != NULL && frame->offset != MODEL_UNKNOWN;
+        for (uint64_t rest = known ? frame->offset : 0; rest != 0; rest >>= 8) {
+            hash = (hash ^ (rest & 0xff)) * 0x100000001b3u;
+        }
+    }
+    return hash;
+}
+
+static int compare_counts(uint64_t a, uint64_t b) {
+    return (a > b) - (a < b);
+}
+
+static int compare_lines(const leaks_group *a, const leaks_group *b) {
+    for (size_t i = 0; i < a->allocation_stack_count && i < b->allocation_stack_count; i++) {
+        const leaks_frame *x = a->allocation_stack[i];
+        const leaks_frame *y = b->allocation_stack[i];
+        int order = strcmp(x->file == NULL ? "" : x->file, y->file == NULL ? "" : y->file);
+        const uint64_t x_line = x->line == MODEL_UNKNOWN ? 0 : x->line;
+        const uint64_t y_line = y->line == MODEL_UNKNOWN ? 0 : y->line;
+        order = order != 0 ? order : compare_counts(x_line, y_line);
+        order = order == 0 && x_line == 0 ? compare_counts(x->offset, y->offset) : order;
+        if (order != 0) {
+            return order;
+        }
+    }
+    return compare_counts(a->allocation_stack_count, b->allocation_stack_count);
+}
+
+typedef struct marked {
+    uint64_t fingerprint;
+    leaks_group *group;
+} marked;
+
+static int compare_marked(const void *left, const void *right) {
+    const marked *a = left;
+    const marked *b = right;
+    const int order = compare_counts(a->fingerprint, b->fingerprint);
+    return order != 0 ? order : compare_lines(a->group, b->group);
+}
+
+static void mark(leaks_model *model, marked *all) {
+    uint64_t ordinal = 0;
+    for (size_t i = 0; i < model->group_count; i++) {
+        all[i] = (marked){plain_fingerprint(model->groups[i]), model->groups[i]};
+    }
+    qsort(all, model->group_count, sizeof *all, compare_marked);
+    for (size_t i = 0; i < model->group_count; i++) {
+        const bool same = i > 0 && all[i].fingerprint == all[i - 1].fingerprint;
+        const bool alike = same && compare_lines(all[i].group, all[i - 1].group) == 0;
+        ordinal = !same ? 0 : alike ? ordinal : ordinal + 1;
+        uint64_t hash = all[i].fingerprint;
+        for (uint64_t again = 0; again < ordinal; again++) {
+            hash = hash_text(hash, "again");
+        }
+        all[i].group->fingerprint = model_text_format(model->arena, "%016" PRIx64, hash);
+    }
+}
+
+leaks_model *leaks_model_refold(leaks_model *model) {
+    if (model->tool != LEAKS_TOOL_BUILTIN) {
+        return model;
+    }
+    mark(model, model_allocate(model->arena, (model->group_count + 1) * sizeof(marked)));
+    leaks_model *folded = leaks_model_create();
+    folded->tool = model->tool;
+    leaks_model_merge(folded, model);
+    for (size_t i = 0; i < folded->group_count; i++) { /* two groups of one process are still seen in one */
+        leaks_group *group = folded->groups[i];
+        group->processes = group->processes > folded->process_count ? folded->process_count : group->processes;
+    }
+    leaks_model_destroy(model);
+    return folded;
+}

@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# `poolbuf report --binaries`: a report of a stripped program says with its binaries what the same program says that is not
+# stripped: functions, files, lines and inlined functions, of every stack, and the same fingerprints.
+source "$(dirname "$0")/lib.sh"
+
+cat >server.c <<'END'
+#include <stdlib.h>
+#include <poolbuf/leakdetect.h>
+#include <poolbuf/poolbuf.h>
+
+#define OWN_FRAME __attribute__((noinline))
+
+static inline __attribute__((always_inline)) poolbuf *make(size_t size) {
+    poolbuf *buffer = poolbuf_allocate(NULL, size, size);
+    if (buffer == NULL) {
+        exit(1);
+    }
+    return buffer;
+}
+
+OWN_FRAME static poolbuf *open_session(void) {
+    poolbuf *buffer = make(100);
+    poolbuf_retain(buffer);
+    return buffer;
+}
+
+OWN_FRAME static void close_session(poolbuf *buffer) {
+    (void)poolbuf_release(buffer);
+    __asm__ volatile("");
+}
+
+OWN_FRAME static void over_release(void) {
+    poolbuf *buffer = make(200);
+    close_session(buffer);
+    close_session(buffer);
+}
+
+OWN_FRAME static void lose_two(void) {
+    (void)make(300);
+    (void)make(400);
+}
+
+int main(void) {
+    close_session(open_session());
+    lose_two();
+    over_release();
+    return 0;
+}
+END
+
+# build NAME OPTIONS...
+build() {
+    local name=$1
+    shift
+    "$CC" -std=c11 -Wl,--build-id=sha1 "$@" -I"$POOLBUF_SOURCE/allocator/include" -I"$POOLBUF_SOURCE/leakdetect/include" \
+        -o "$name" server.c -L"$POOLBUF_BUILD/lib" -lpoolbuf "-Wl,-rpath,$POOLBUF_BUILD/lib" || fail "$name does not build"
+}
+
+# Every function of every stack, with its line, and what identifies the groups: what must be the same. Whose reference is
+# open is not: lines are paired by their functions, where the report is written.
+gist() {
+    grep -oE '"(fingerprint|function|line|inlined|kind|offence)": [^,}]*' "$1"
+}
+
+export POOLBUF_MISUSE=count
+mkdir plain bare debug
+build plain/server -O2 -g
+run poolbuf leaks -o named.json -- plain/server
+expect_status 4
+# Each a folder of its own: nothing leads from the stripped program to its debug file.
+objcopy --only-keep-debug plain/server debug/server.debug
+objcopy --strip-all plain/server bare/server
+run poolbuf leaks -o nameless.json -- bare/server
+expect_status 4
+for name in open_session close_session over_release lose_two server.c; do
+    checks=$((checks + 1))
+    ! grep -q $name nameless.json || fail "the stripped program's report should not know $name"
+    checks=$((checks + 1))
+    grep -q $name named.json || fail "the report of the program with names should know $name"
+done
+
+note "debug file, program, or a folder somewhere above: all say the same"
+mkdir -p tree/deep/.build-id/ab
+ln -s "$work/debug/server.debug" tree/deep/.build-id/ab/cdef.debug
+ln -s "$work/tree" tree/deep/round
+echo "no ELF" >tree/text
+head -c 3000 debug/server.debug >tree/cut.debug
+for place in debug/server.debug plain/server plain debug tree .; do
+    run poolbuf report nameless.json --binaries $place -o "resolved.json"
+    expect_status 0
+    expect_equal "what $place says" "$(gist named.json)" "$(gist resolved.json)"
+done
+run poolbuf report nameless.json --binaries bare --binaries debug -o resolved.json
+expect_equal "a stripped program beside its debug file" "$(gist named.json)" "$(gist resolved.json)"
+
+note "every kind of stack has names, in every format"
+run poolbuf report nameless.json --binaries tree
+expect_status 0
+expect_stdout_has "make ($work/server.c:8) [inlined]"
+expect_stdout_has "the counts do not tell whose: allocation at make (server.c:8), or retain at open_session (server.c:17)"
+expect_stdout_has "release at close_session (server.c:22) 1"
+checks=$((checks + 1))
+grep -A2 'found at' .stdout | grep -q 'close_session' || fail "the misuse should have a name"
+run poolbuf report nameless.json --binaries tree --format html -o page.html
+expect_status 0
+for name in open_session close_session over_release lose_two; do
+    checks=$((checks + 1))
+    grep -q $name page.html || fail "the page should know $name"
+done
+
+note "a symbol table without lines gives functions"
+build plain/lean -O2
+run poolbuf leaks -o lean.json -- sh -c 'strip -o bare/lean plain/lean; exec bare/lean'
+run poolbuf report lean.json --binaries plain/lean
+expect_stdout_has "open_session ($work/bare/lean+0x"
+
+note "other files of the same name are none of it"
+build debug/other -O1 -g
+mkdir wrong
+mv debug/other wrong/server
+run poolbuf report nameless.json --binaries wrong -o wrong.json
+expect_status 0
+expect_stderr_lines 1
+expect_stderr_has "nameless.json: no file for"
+expect_stderr_has "bare/server (build-id "
+checks=$((checks + 1))
+! grep -q open_session wrong.json || fail "a file with another build-id should be passed over"
+
+note "what cannot be read is one line"
+run poolbuf report nameless.json --binaries nowhere
+expect_one_line_refusal "nowhere: No such file or directory" "--binaries"
+run poolbuf report nameless.json --binaries
+expect_one_line_refusal "--binaries needs a value"
+run poolbuf report none.json --binaries plain
+expect_one_line_refusal none.json "No such file"
+finish
