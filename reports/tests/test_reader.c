@@ -364,13 +364,40 @@ static void a_nul_byte_is_refused_wherever_it_stands(void **state) {
     assert_false(read_soundly());
 }
 
-/* Every value of the file in turn becomes one of every type. */
+/* Whether the key before this colon has had its turns: frames alone have the same eight keys a hundred times. */
+static bool has_had_its_turns(const char *colon, char seen[][40], size_t *seen_count) {
+    enum {
+        TURNS = 3
+    };
+    const char *start = colon;
+    while (start[-1] != '"') {
+        start--;
+    }
+    char key[40];
+    size_t turns = 0;
+    snprintf(key, sizeof key, "%.*s", (int)(colon - start), start);
+    for (size_t i = 0; i < *seen_count; i++) {
+        turns += strcmp(seen[i], key) == 0;
+    }
+    if (turns < TURNS) {
+        memcpy(seen[(*seen_count)++], key, sizeof key);
+    }
+    return turns >= TURNS;
+}
+
+/* Every value of the file in turn becomes one of every type, keys that come often the first times. */
 static void every_value_may_have_any_type(void **state) {
     (void)state;
     static const char *const VALUES[] = {"null", "-1", "1.5e300", "[]", "{}", "\"x\"", "true"};
     size_t length;
     char *text = golden("leaks.json", &length);
+    static char seen[400][40];
+    size_t seen_count = 0;
     for (char *colon = strstr(text, "\": "); colon != NULL; colon = strstr(colon + 1, "\": ")) {
+        assert_true(seen_count < sizeof seen / sizeof seen[0]);
+        if (has_had_its_turns(colon, seen, &seen_count)) {
+            continue;
+        }
         const char *value = colon + 3;
         size_t size = value[0] == '{' || value[0] == '[' ? 1 : strcspn(value, ",\n");
         for (size_t i = 0; i < sizeof VALUES / sizeof VALUES[0]; i++) {
