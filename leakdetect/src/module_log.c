@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "unwind_gate.h"
+
 /* Held around dl_iterate_phdr(), and never waited for but by fork(): whoever comes second has nothing to add that the
  * next one will not. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -55,10 +57,11 @@ void module_log_look(uint64_t stack_count) {
     if (modules == NULL) {
         modules = memory_map(MODULE_LOG_MAX * sizeof *modules);
     }
-    if (modules != NULL) {
+    if (modules != NULL && gate_enter()) { /* as for a walk: no fork finds us under the loader's lock */
         bool first = true;
         (void)dl_iterate_phdr(add_if_new, &first);
         atomic_store_explicit(&stacks_seen, stack_count, memory_order_relaxed);
+        gate_leave();
     }
     (void)pthread_mutex_unlock(&lock);
 }

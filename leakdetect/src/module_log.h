@@ -20,7 +20,8 @@ enum {
 /* module_log_look() writes down what has been loaded since it was last called.
  *   stack_count  how many stacks are stored; where it is the same as in the call before, nothing is done.
  *   threads  any, with no lock of ours held; gives up at once if another is at it, who may then miss the newest module,
- *            or if it is called in a signal handler that has interrupted it.
+ *            or if it is called in a signal handler that has interrupted it; and where no walk may take locks
+ *            (unwind_gate.h), in a child that inherited the loader's.
  *   cost     two loads where no stack is new; else a call of dl_iterate_phdr(), which stops at its first module if
  *            nothing was loaded. */
 void module_log_look(uint64_t stack_count);
