@@ -17,7 +17,7 @@ cd "$(dirname "$0")/.."
 CHURN_STEPS=100000
 CHURN_STEPS_SLOW=20000 # of tools that take microseconds a step
 COUNTED_STEPS=200000
-THROWS=10000 # short, and so three times as often: processes differ more than throws do
+THROWS=10000 # short, and so eight times as often: processes differ more than throws do
 TRACKED=500000
 
 rounds=25
@@ -156,9 +156,11 @@ say "captures"
 "$bin/leak-capture" "$((rounds * 20))" >>"$series"
 
 say "C++ exceptions, with the library and without"
-for ((round = 0; round < rounds * 3; round++)); do
+for ((round = 0; round < rounds * 4; round++)); do
     "$bin/leak-throw" throw.with "$THROWS"
     "$bin/leak-throw-bare" throw.without "$THROWS"
+    "$bin/leak-throw-bare" throw.without "$THROWS"
+    "$bin/leak-throw" throw.with "$THROWS"
 done >>"$series"
 
 say "memory at paranoid"
