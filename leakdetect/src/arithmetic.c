@@ -1,4 +1,4 @@
-/* Series and Newton steps; speed matters in log_natural() alone, which every sampled allocation calls twice. */
+/* Series and Newton steps; speed matters in log_natural() alone, which every sampled allocation calls. */
 #include "arithmetic.h"
 
 #include <string.h>
