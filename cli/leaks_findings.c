@@ -92,7 +92,7 @@ static void take_report(findings *self, const leaks_model *one) {
 static bool gather_builtin(findings *self, const scratch *folder) {
     text_list paths = {0};
     bool fine = scratch_list(folder, ".json", &paths);
-    leaks_model **all = calloc(paths.count + 1, sizeof *all);
+    leaks_model **all = calloc(paths.count + 1, sizeof(void *));
     size_t count = 0;
     fine = fine && all != NULL;
     for (size_t i = 0; fine && i < paths.count; i++) {

@@ -369,6 +369,7 @@ static void name_stack(leaks_model *model, leaks_frame ***stack, size_t *count, 
 
 /* ---- the whole ---- */
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): a visitor's form */
 static void want_modules(leaks_model *model, leaks_frame ***stack, size_t *count, void *context) {
     resolver *self = context;
     (void)model;
