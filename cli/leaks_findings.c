@@ -52,8 +52,8 @@ static void add(uint64_t *sum, uint64_t value) {
     }
 }
 
-/* A process may have written several: while it ran, when an allocator of it went away, and at its end. The later one has
- * all that the earlier had, but none that was written while it ran comes before one that was not. */
+/* A process may have written several: while it ran, when an allocator of it went away, and at its end. The later one
+ * has all that the earlier had, but none that was written while it ran comes before one that was not. */
 static bool is_superseded(leaks_model *const *all, size_t count, size_t index) {
     const leaks_process *one = all[index]->processes[0];
     for (size_t i = 0; i < count; i++) {

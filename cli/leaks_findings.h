@@ -45,8 +45,8 @@ void findings_fini(findings *self);
 /* findings_gather() reads the reports in the folder. Returns false, with one line on stderr, if one cannot be read. */
 bool findings_gather(findings *self, const scratch *folder);
 
-/* findings_show() writes the report to stderr if there is something to tell, and to `to`, where that is not NULL, in any
- * case: an empty one says so. Returns false, with one line on stderr, if it cannot be written there. */
+/* findings_show() writes the report to stderr if there is something to tell, and to `to`, where that is not NULL, in
+ * any case: an empty one says so. Returns false, with one line on stderr, if it cannot be written there. */
 bool findings_show(const findings *self, FILE *to);
 
 /* findings_judge() says the rest, and returns the exit status. */

@@ -40,6 +40,13 @@ run poolbuf leaks --tool valgrind -- ./nowhere
 expect_status 2
 expect_stderr_has ./nowhere
 
+# A baseline of Memcheck's own: the same leaks are known, whichever kinds it calls them.
+run poolbuf leaks --tool valgrind --baseline valgrind.json -- "$POOLBUF_EXAMPLES/leaky_static"
+expect_status 0
+expect_stderr_has "against valgrind.json: 0 new, 0 grown"
+run poolbuf leaks --baseline valgrind.json -- "$POOLBUF_EXAMPLES/leaky_static"
+expect_one_line_refusal valgrind.json "is a report of --tool valgrind"
+
 # Errors of use are findings too: a read after the release, a write past the capacity.
 cat >misuse.c <<'END'
 #include <poolbuf/poolbuf.h>

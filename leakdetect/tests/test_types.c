@@ -278,6 +278,7 @@ static void a_description_without_end_is_cut_and_quoted(void **state) {
     free(json);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the form of such a function */
 static void describe_not(const void *resource, char *text, size_t size, void *context) {
     (void)resource;
     (void)text;
