@@ -32,9 +32,10 @@ void recursion_fold(report_frames *frames) {
         for (size_t period = 1; period <= RECURSION_PERIOD_MAX && 2 * period <= kept; period++) {
             if (ends_in_repeat(frames, kept, period)) {
                 /* The outer of the two stays: what it says of being merged into the next frame is true. */
-                memmove(frames->items + kept - 2 * period, frames->items + kept - period,
-                        period * sizeof(*frames->items));
                 kept -= period;
+                for (size_t j = kept - period; j < kept; j++) {
+                    frames->items[j] = frames->items[j + period];
+                }
                 break;
             }
         }

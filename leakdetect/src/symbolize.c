@@ -140,7 +140,7 @@ static bool is_same_build(Dwfl_Module *file, const loaded_module *module) {
     GElf_Addr address = 0;
     char text[sizeof module->build_id] = "";
     int length = file == NULL ? 0 : dw.dwfl_module_build_id(file, &bits, &address);
-    for (int i = 0; i < length && i < BUILD_ID_BYTES; i++) {
+    for (size_t i = 0; length > 0 && i < (size_t)length && i < BUILD_ID_BYTES; i++) {
         (void)snprintf(text + 2 * i, 3, "%02x", bits[i]);
     }
     return text[0] != '\0' && strcmp(text, module->build_id) == 0;

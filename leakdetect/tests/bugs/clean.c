@@ -101,9 +101,9 @@ static void through_a_pipe(void) {
     int ends[2];
     poolbuf *buffer = some(300);
     bugs_must(pipe(ends) == 0);
-    bugs_must(write(ends[1], &buffer, sizeof buffer) == sizeof buffer);
+    bugs_must(write(ends[1], &buffer, sizeof(uintptr_t)) == (ssize_t)sizeof(uintptr_t));
     buffer = NULL;
-    bugs_must(read(ends[0], &buffer, sizeof buffer) == sizeof buffer);
+    bugs_must(read(ends[0], &buffer, sizeof(uintptr_t)) == (ssize_t)sizeof(uintptr_t));
     bugs_must(close(ends[0]) == 0);
     bugs_must(close(ends[1]) == 0);
     poolbuf_release(buffer);

@@ -83,7 +83,6 @@ static size_t bug_count;
 static long faults;
 static char folder[4096]; /* where programs are */
 static char reports[] = "/tmp/bugs_seeds-XXXXXX";
-extern char **environ;
 
 static void die(const char *what, const char *which) {
     (void)fprintf(stderr, "bugs_seeds: %s: %s\n", what, which);
@@ -326,17 +325,10 @@ static void judge_row(const row *self, long seeds, long rows) {
 static void judge_all(const row *rows, size_t count, long seeds) {
     long sampled = 0;
     long seen = 0;
-    long checked = 0;
     double expected = 0;
     for (size_t i = 0; i < count; i++) {
-        sampled += rows[i].bug->kind == KIND_SAMPLE;
-        checked += rows[i].bug->kind != KIND_SAMPLE;
-    }
-    printf("%-26s %-9s %8s %9s  %5s %9s %6s %s\n", "case", "level", "leaks", "1 in", "p", "expected", "seen",
-           "allowed");
-    for (size_t i = 0; i < count; i++) {
         if (rows[i].bug->kind == KIND_SAMPLE) {
-            judge_row(&rows[i], seeds, sampled);
+            sampled++;
             seen += rows[i].seen;
             expected += (double)seeds * rows[i].probability;
         }
@@ -344,7 +336,7 @@ static void judge_all(const row *rows, size_t count, long seeds) {
     double allowed = sqrt((double)(sampled * seeds) * log(2 / (ALARM / 2)) / 2);
     printf("%ld runs with leaks: seen in %ld, expected in %.1f; a difference of %.0f is allowed\n", sampled * seeds,
            seen, expected, allowed);
-    printf("%ld runs of clean programs and of misuse\n", checked * seeds);
+    printf("%ld runs of clean programs and of misuse\n", ((long)count - sampled) * seeds);
     if (fabs((double)seen - expected) > allowed) {
         printf("FAILED: all in all the sample does not hold its probability\n");
         faults++;
@@ -394,6 +386,7 @@ int main(int count, char **arguments) {
     static const char *const NAMES[LEVELS] = {"simple", "advanced"};
     static row rows[CASES_MAX * LEVELS];
     size_t row_count = 0;
+    long sampled = 0;
     long seeds = 200;
     int at = 1;
     if (count > 2 && strcmp(arguments[1], "--seeds") == 0) {
@@ -408,15 +401,23 @@ int main(int count, char **arguments) {
     prepare();
     for (size_t i = 0; i < bug_count; i++) {
         for (size_t j = 0; j < LEVELS && is_wanted(&bugs[i], count - at - 1, arguments + at + 1); j++) {
-            plan(&rows[row_count], &bugs[i], NAMES[j]);
-            run_row(&rows[row_count], row_count, seeds);
-            row_count++;
+            plan(&rows[row_count++], &bugs[i], NAMES[j]);
+            sampled += bugs[i].kind == KIND_SAMPLE;
         }
     }
-    (void)rmdir(reports);
     if (row_count == 0) {
         die("no such case", arguments[count - 1]);
     }
+    printf("%-26s %-9s %8s %9s  %5s %9s %6s %s\n", "case", "level", "leaks", "1 in", "p", "expected", "seen",
+           "allowed");
+    for (size_t i = 0; i < row_count; i++) {
+        run_row(&rows[i], i, seeds);
+        if (rows[i].bug->kind == KIND_SAMPLE) {
+            judge_row(&rows[i], seeds, sampled);
+        }
+        (void)fflush(stdout);
+    }
+    (void)rmdir(reports);
     judge_all(rows, row_count, seeds);
     printf(faults == 0 ? "all of it holds\n" : "%ld faults\n", faults);
     return faults == 0 ? 0 : 1;
