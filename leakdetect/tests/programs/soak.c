@@ -323,12 +323,14 @@ static size_t sample_count;
 
 static void take_sample(double seconds) {
     leakdetect_counts counts = {.struct_size = sizeof counts};
-    unsigned long whole = 0;
-    unsigned long resident = 0;
-    FILE *in = fopen("/proc/self/statm", "r");
-    if (in == NULL || fscanf(in, "%lu %lu", &whole, &resident) != 2 || leakdetect_count(&counts) != POOLBUF_OK) {
+    char line[256] = "";
+    FILE *in = fopen("/proc/self/statm", "r"); /* pages: mapped, resident, ... */
+    if (in == NULL || fgets(line, sizeof line, in) == NULL || leakdetect_count(&counts) != POOLBUF_OK) {
         fail("no figures");
     }
+    char *behind = line;
+    (void)strtoul(line, &behind, 10);
+    const unsigned long resident = strtoul(behind, NULL, 10);
     if (in != NULL) {
         fclose(in);
     }
