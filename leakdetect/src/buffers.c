@@ -114,8 +114,18 @@ static void give_back(void *resource) {
 }
 
 static bool buffers_withhold(poolbuf *buffer, poolbuf_allocator *allocator, uint8_t *memory, size_t size) {
-    return detector_level() == LEAKDETECT_PARANOID && last_closed.key == ~(uintptr_t)buffer &&
-           quarantine_take(buffer, allocator, memory, size, &last_closed);
+    tracker_closed older; /* of a composite, whose components have ended since */
+    const tracker_closed *closed = &last_closed;
+    if (detector_level() != LEAKDETECT_PARANOID) {
+        return false;
+    }
+    if (last_closed.key != ~(uintptr_t)buffer) {
+        if (!tracker_find_closed(buffer, &older)) {
+            return false;
+        }
+        closed = &older;
+    }
+    return quarantine_take(buffer, allocator, memory, size, closed);
 }
 
 /* A slice is not tracked itself: its stacks are those of its buffer's allocation and of its own end. */
