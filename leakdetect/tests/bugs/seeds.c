@@ -262,14 +262,13 @@ static size_t read_reports(const row *self, uint64_t seed, pid_t pid) {
 static void run_once(row *self, uint64_t seed) {
     pid_t pid = 0;
     int status = run_program(self, seed, &pid);
-    if (status != self->bug->status) {
+    bool always = self->bug->kind == KIND_ALWAYS;
+    size_t groups = always ? 0 : read_reports(self, seed, pid);
+    /* Resources of a program's own are in no exact count: what no sample saw is no leak to the exit status. */
+    bool unknown = self->bug->kind == KIND_SAMPLE && self->bug->buffers == 0 && groups == 0;
+    if (status != (unknown ? 0 : self->bug->status)) {
         fault(self, seed, "the exit status is another");
     }
-    if (self->bug->kind == KIND_ALWAYS) {
-        self->seen += status == self->bug->status;
-        return;
-    }
-    size_t groups = read_reports(self, seed, pid);
     self->seen += groups > 0;
     if (self->bug->kind == KIND_CLEAN && groups > 0) {
         fault(self, seed, "a clean program is accused");
