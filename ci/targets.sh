@@ -121,7 +121,9 @@ split_sizes() {
 # Rows of the same scenarios share a run, named after the first of them.
 declare -A run_of run_subjects run_scenarios
 runs=()
-listed=$("$poolbuf" list subjects)
+# What is named and not available ends a run; the judge says which row lacks it.
+listed=$("$poolbuf" list subjects | awk '/^ +not available:/ { name = ""; next }
+    name != "" { print name } { name = $1 } END { if (name != "") print name }')
 for row in "${rows[@]}"; do
     [ "${scenario_of[$row]}" != - ] || continue
     key="${scenario_of[$row]} ${other_of[$row]}"

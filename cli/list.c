@@ -5,8 +5,7 @@
 #include "arguments.h"
 #include "commands.h"
 #include "exit_codes.h"
-#include "measure/provenance.h"
-#include "measure/run.h"
+#include "measure/available.h"
 #include "scenario/scenario.h"
 #include "subjects/subject.h"
 
@@ -84,18 +83,16 @@ static bool print_suites(void) {
 }
 
 static bool print_subjects(void) {
-    char path[PROVENANCE_PATH_SIZE];
+    char why[AVAILABLE_WHY_SIZE];
     const subject *shown = NULL;
     for (size_t i = 0; (shown = subject_at(i)) != NULL; i++) {
         print_entry(shown->name, shown->about);
-        if (shown->preload != NULL && !provenance_find_library(shown->preload, path, sizeof path)) {
-            printf("%-18s not available: %s is not installed; Debian has it in the package %s\n", "", shown->preload,
-                   shown->package);
-        }
-        if (!measure_has_worker(shown)) {
-            printf("%-18s not available: %s is not beside this program\n", "", shown->worker);
+        if (!available_here(shown, why, sizeof why)) {
+            printf("%-18s not available: %s\n", "", why);
         }
     }
+    print_entry("NAME=./library.so",
+                "one of your own: poolbuf run --subject NAME=./library.so; see docs/benchmarking.md");
     return true;
 }
 

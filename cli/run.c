@@ -14,7 +14,7 @@
 #include "measure/run.h"
 #include "output.h"
 #include "reports/report.h"
-#include "scenario/near.h"
+#include "run_subjects.h"
 #include "scenario/scenario.h"
 #include "subjects/subject.h"
 
@@ -47,8 +47,7 @@ typedef struct request {
 typedef struct programme {
     scenario *scenarios[SCENARIOS_MAX];
     size_t scenario_count;
-    const subject *subjects[MEASURE_SUBJECTS_MAX];
-    size_t subject_count;
+    run_subjects subjects;
     char *suite; /* the name, if one suite is all that was asked for */
 } programme;
 
@@ -56,6 +55,7 @@ static void programme_fini(programme *all) {
     for (size_t i = 0; i < all->scenario_count; i++) {
         scenario_destroy(all->scenarios[i]);
     }
+    run_subjects_fini(&all->subjects);
     free(all->suite);
 }
 
@@ -160,52 +160,6 @@ static int add_operands(programme *all, const request *asked) {
     return status;
 }
 
-/* ---- Subjects ---- */
-
-static int unknown_subject(const command_line *line, const char *name) {
-    const char *names[MEASURE_SUBJECTS_MAX];
-    char legal[512] = "";
-    size_t count = 0;
-    for (const subject *known = NULL; (known = subject_at(count)) != NULL; count++) {
-        const size_t used = strlen(legal);
-        names[count] = known->name;
-        (void)snprintf(legal + used, sizeof legal - used, "%s%s", count == 0 ? "" : ", ", known->name);
-    }
-    const char *near = near_word(name, names, count);
-    if (near != NULL) {
-        return usage_error(line, "unknown subject \"%s\", did you mean \"%s\"? legal are %s", name, near, legal);
-    }
-    return usage_error(line, "unknown subject \"%s\"; legal are %s", name, legal);
-}
-
-static bool is_chosen(const programme *all, const subject *which) {
-    for (size_t i = 0; i < all->subject_count; i++) {
-        if (all->subjects[i] == which) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static int add_subjects(const command_line *line, programme *all, const request *asked) {
-    const subject *which = NULL;
-    if (asked->subject_names.count == 0) {
-        while ((which = subject_at(all->subject_count)) != NULL) {
-            all->subjects[all->subject_count++] = which;
-        }
-    }
-    for (size_t i = 0; i < asked->subject_names.count; i++) {
-        which = subject_find(asked->subject_names.items[i]);
-        if (which == NULL) {
-            return unknown_subject(line, asked->subject_names.items[i]);
-        }
-        if (!is_chosen(all, which)) {
-            all->subjects[all->subject_count++] = which;
-        }
-    }
-    return ARGUMENTS_PROCEED;
-}
-
 /* ---- Progress, on stderr ---- */
 
 typedef struct progress {
@@ -295,8 +249,8 @@ static int measure(const programme *all, const request *asked, const char *const
     const measure_plan plan = {.suite = all->suite,
                                .scenarios = all->scenarios,
                                .scenario_count = all->scenario_count,
-                               .subjects = all->subjects,
-                               .subject_count = all->subject_count,
+                               .subjects = all->subjects.items,
+                               .subject_count = all->subjects.count,
                                .command = command,
                                .command_count = command_count,
                                .rounds = asked->rounds == 0 ? default_rounds : (uint32_t)asked->rounds,
@@ -333,7 +287,7 @@ static int run(const command_line *line, request *asked, const char *const *comm
     output file;
     int status = formats_choose(line, REPORT_RESULTS, asked->format_word, NULL, &asked->format);
     if (status == ARGUMENTS_PROCEED) {
-        status = add_subjects(line, &all, asked);
+        status = run_subjects_choose(line, &asked->subject_names, &all.subjects);
     }
     if (status == ARGUMENTS_PROCEED) {
         status = add_operands(&all, asked);
@@ -356,7 +310,9 @@ int cli_run(int argc, char **argv) {
          .kind = ARGUMENT_LIST,
          .value = &asked.subject_names,
          .meaning = "NAME",
-         .help = "measure this one; may be given often; default all that `poolbuf list subjects` shows"},
+         .help =
+             "measure this one; may be given often; default all that `poolbuf list subjects` shows and this machine "
+             "has; NAME=./library.so measures one of your own, made with subjects/plugin.h"},
         {.name = "rounds",
          .letter = 'n',
          .kind = ARGUMENT_COUNT,
@@ -397,7 +353,9 @@ int cli_run(int argc, char **argv) {
         .about =
             "Plays scenarios on everything that can serve buffers, each in a process of its own, in rounds that take\n"
             "turns, and says which is faster or slower than malloc, by how much, and where the two are not separated.\n"
-            "Exit status 1: a subject failed; 6: another library served than should, so nothing was measured.\n",
+            "Exit status 1: a subject failed; 6: another library served than should, or a subject that was named is "
+            "not\n"
+            "available, so nothing was measured.\n",
         .arguments = arguments,
         .argument_count = sizeof arguments / sizeof arguments[0],
         .operands_most = SIZE_MAX,

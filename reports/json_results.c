@@ -53,6 +53,7 @@ static const json_field SAMPLE_FIELDS[] = {
     JSON_NUMBER(results_sample, time_ns_per_op, JSON_NULLABLE),
     JSON_COUNT(results_sample, operations, JSON_NULLABLE),
     JSON_COUNT(results_sample, peak_live_bytes, JSON_NULLABLE),
+    JSON_COUNT(results_sample, peak_usable_bytes, JSON_OPTIONAL),
     JSON_COUNT(results_sample, peak_resident_bytes, JSON_NULLABLE),
     JSON_COUNT(results_sample, resident_growth_bytes, JSON_NULLABLE),
     JSON_COUNT(results_sample, page_faults_minor, JSON_NULLABLE),

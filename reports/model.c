@@ -166,6 +166,7 @@ results_sample *results_result_add_sample(results_model *model, results_result *
     sample->round = sample->position = sample->operations = MODEL_UNKNOWN;
     sample->time_ns_per_op = MODEL_NAN;
     sample->peak_live_bytes = sample->peak_resident_bytes = sample->resident_growth_bytes = MODEL_UNKNOWN;
+    sample->peak_usable_bytes = MODEL_UNKNOWN;
     sample->page_faults_minor = sample->page_faults_major = MODEL_UNKNOWN;
     model_append(model->arena, &result->samples, &result->sample_count, sample);
     return sample;

@@ -93,6 +93,7 @@ typedef struct results_sample {
     double time_ns_per_op;
     uint64_t operations;
     uint64_t peak_live_bytes, peak_resident_bytes, resident_growth_bytes;
+    uint64_t peak_usable_bytes; /* what live buffers had room for: what of it nobody asked for is waste */
     uint64_t page_faults_minor,
         page_faults_major; /* of one play of the scenario, after it was played once to warm up */
     results_phase **phases;

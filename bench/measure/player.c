@@ -115,6 +115,7 @@ static bool play_all(player *self, double seconds, player_result *result) {
         return false;
     }
     result->peak_live_bytes = atomic_load(&self->run.peak_live_bytes);
+    result->peak_usable_bytes = atomic_load(&self->run.peak_live_room);
     self->is_audit = false;
     double iteration_seconds = fmax(self->wall_seconds, 1e-9);
     if (iteration_seconds < seconds * WARM_SHARE) {
@@ -162,9 +163,12 @@ bool player_run(const stream *source, const subject_kernel *kernel, double secon
     }
     (void)memory_usage_reset_peak();
     (void)memory_usage_read(&result->before);
+    self.run.source = source;
     bool good = kernel->prepare(&self.run);
     if (!good) {
-        (void)snprintf(message, message_size, "the subject could not be prepared");
+        result->is_unsupported = atomic_load(&self.run.failure) == SUBJECT_UNSERVED;
+        (void)snprintf(message, message_size, "%s",
+                       self.run.reason[0] != '\0' ? self.run.reason : "the subject could not be prepared");
         subject_run_fini(&self.run);
         return false;
     }

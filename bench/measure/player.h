@@ -18,13 +18,15 @@
 #include "subjects/subject.h"
 
 typedef struct player_result {
-    uint64_t iterations;      /* of the timed part: plays of the whole stream */
-    double wall_seconds;      /* of the timed part */
-    memory_faults faults;     /* of the timed part */
-    uint64_t peak_live_bytes; /* of the audited part */
-    subject_held *held;       /* at each phase's end, of the audited part; the caller's array of phase_count */
-    memory_usage before;      /* before the subject was prepared */
-    memory_usage after;       /* after the timed part; its peak counts from `before` */
+    uint64_t iterations;        /* of the timed part: plays of the whole stream */
+    double wall_seconds;        /* of the timed part */
+    memory_faults faults;       /* of the timed part */
+    uint64_t peak_live_bytes;   /* of the audited part */
+    uint64_t peak_usable_bytes; /* the same for what the buffers had room for, where the kernel tells */
+    bool is_unsupported;        /* after a failure: the subject is not made for this stream, and message says why */
+    subject_held *held;         /* at each phase's end, of the audited part; the caller's array of phase_count */
+    memory_usage before;        /* before the subject was prepared */
+    memory_usage after;         /* after the timed part; its peak counts from `before` */
 } player_result;
 
 /* player_run() does all of it.

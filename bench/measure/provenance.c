@@ -126,6 +126,26 @@ static bool refuse(char *message, size_t size, const char *name, const char *ser
     return false;
 }
 
+/* A peer's code is in this program, a user's in the library that was named. */
+static bool check_proof(const provenance *facts, const subject *which, char *message, size_t message_size) {
+    char path[PROVENANCE_PATH_SIZE];
+    const char *wanted = which->provider == SUBJECT_PROVIDER_LIBRARY ? which->library : facts->program_path;
+    object_of(which->proof, facts->program_path, path, sizeof path);
+    if (which->kernel == NULL || path[0] == '\0') {
+        (void)snprintf(message, message_size, "%s: %s has no kernel for it", which->name, facts->program_path);
+        return false;
+    }
+    if (strcmp(path, wanted) != 0) {
+        (void)snprintf(message, message_size, "%s: its code is in %s, not in %s", which->name, path, wanted);
+        return false;
+    }
+    return true;
+}
+
+static bool has_proof(const subject *which) {
+    return which->provider == SUBJECT_PROVIDER_PEER || which->provider == SUBJECT_PROVIDER_LIBRARY;
+}
+
 bool provenance_check(const provenance *facts, const subject *which, const char *preload, char *message,
                       size_t message_size) {
     if (which->provider == SUBJECT_PROVIDER_POOLBUF &&
@@ -137,6 +157,9 @@ bool provenance_check(const provenance *facts, const subject *which, const char 
     if (which->provider == SUBJECT_PROVIDER_POOLBUF_STATIC && strcmp(facts->poolbuf_path, facts->program_path) != 0) {
         (void)snprintf(message, message_size, "%s: poolbuf_allocate is served by %s, not by the program itself",
                        which->name, facts->poolbuf_path[0] != '\0' ? facts->poolbuf_path : "an unknown object");
+        return false;
+    }
+    if (has_proof(which) && !check_proof(facts, which, message, message_size)) {
         return false;
     }
     if (preload != NULL) {
@@ -164,13 +187,19 @@ const char *provenance_path(const provenance *facts, const subject *which) {
     case SUBJECT_PROVIDER_POOLBUF_STATIC:
         return facts->poolbuf_path;
     case SUBJECT_PROVIDER_PROGRAM:
+    case SUBJECT_PROVIDER_PEER:
         return facts->program_path;
+    case SUBJECT_PROVIDER_LIBRARY:
+        return which->library;
     default:
         return facts->malloc_path;
     }
 }
 
 const char *provenance_version(const provenance *facts, const subject *which) {
+    if (has_proof(which)) {
+        return which->version != NULL ? which->version : "of unknown version";
+    }
     if (which->provider == SUBJECT_PROVIDER_POOLBUF || which->provider == SUBJECT_PROVIDER_POOLBUF_STATIC ||
         which->provider == SUBJECT_PROVIDER_PROGRAM) {
         return facts->poolbuf_version;

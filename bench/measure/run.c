@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "measure/available.h"
 #include "measure/host.h"
 #include "measure/process.h"
 #include "measure/schedule.h"
@@ -34,6 +35,7 @@ typedef struct run {
     size_t done, total; /* workers */
     double start;
     bool has_failed;
+    bool has_sample;
     char *message; /* the caller's */
     size_t message_size;
 } run;
@@ -46,35 +48,12 @@ static double now_seconds(void) {
 
 /* ---- Workers as processes ---- */
 
-/* The program that plays a subject: the one with the worker in it, or another in the same folder. */
-static const char *worker_path(const char *program, const subject *which, char path[PATH_MAX]) {
-    if (which->worker == NULL) {
-        return program;
-    }
-    const char *slash = strrchr(program, '/');
-    const int folder = slash != NULL ? (int)(slash + 1 - program) : 0;
-    (void)snprintf(path, PATH_MAX, "%.*s%s", folder, program, which->worker);
-    return path;
-}
-
-static void find_this_program(char path[PATH_MAX]) {
-    const ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 1);
-    path[length < 0 ? 0 : length] = '\0';
-}
-
-bool measure_has_worker(const subject *which) {
-    char program[PATH_MAX];
-    char path[PATH_MAX];
-    find_this_program(program);
-    return access(worker_path(program, which, path), X_OK) == 0;
-}
-
 static bool launch_process(const measure_plan *plan, const worker_job *job, worker_report *report, char *message,
                            size_t message_size) {
     char storage[WORKER_STORAGE_SIZE];
     char path[PATH_MAX];
     const char *argv[WORKER_ARGUMENTS_MAX + 1];
-    const char *program = worker_path(plan->program, job->subject, path);
+    const char *program = available_worker(plan->program, job->subject, path);
     worker_arguments(job, program, storage, argv);
     const char **environment = process_environment(job->preload);
     if (environment == NULL) {
@@ -134,16 +113,11 @@ static void add_contender(run *self, contender *added, const subject *which) {
     added->record->available = true;
     added->record->package = which->package;
     added->record->note = note_tuning(self->model->arena, which);
-    if (which->preload != NULL && !provenance_find_library(which->preload, added->preload, sizeof added->preload)) {
+    char why[AVAILABLE_WHY_SIZE];
+    if (!available_library(which, added->preload, sizeof added->preload, why, sizeof why) ||
+        (self->plan->launch == launch_process && !available_program(self->plan->program, which, why, sizeof why))) {
         added->record->available = false;
-        added->record->note = model_text_format(
-            self->model->arena, "%s is not installed; Debian has it in the package %s", which->preload, which->package);
-    }
-    char path[PATH_MAX];
-    if (which->worker != NULL && self->plan->launch == launch_process &&
-        access(worker_path(self->plan->program, which, path), X_OK) != 0) {
-        added->record->available = false;
-        added->record->note = model_text_format(self->model->arena, "%s is not there, or no program", path);
+        added->record->note = model_text(self->model->arena, why);
     }
 }
 
@@ -222,11 +196,13 @@ static uint64_t known(uint64_t count) {
 static void add_sample(run *self, const stream *source, results_result *result, uint32_t round, uint32_t place,
                        const worker_report *report) {
     results_sample *sample = results_result_add_sample(self->model, result);
+    self->has_sample = true;
     sample->round = round + 1;
     sample->position = place + 1;
     sample->time_ns_per_op = report->time_ns_per_op;
     sample->operations = known(report->operations);
     sample->peak_live_bytes = known(report->peak_live_bytes);
+    sample->peak_usable_bytes = known(report->peak_usable_bytes);
     sample->peak_resident_bytes = known(report->peak_resident_bytes);
     sample->resident_growth_bytes = known(report->resident_growth_bytes);
     sample->page_faults_minor = known(report->page_faults_minor);
@@ -288,6 +264,12 @@ static bool measure_one(scenario_run *self, uint32_t index, uint32_t round, uint
         (void)snprintf(whole->message, whole->message_size, "%s", report.message);
         worker_report_fini(&report);
         return false;
+    }
+    if (report.status == WORKER_UNSUPPORTED) {
+        result->status = RESULT_UNSUPPORTED;
+        result->message = model_text(whole->model->arena, report.message);
+        worker_report_fini(&report);
+        return true;
     }
     const char *problem = report.status == WORKER_OK ? disagreement(whole, self->source, &report) : report.message;
     if (problem != NULL) {
@@ -409,12 +391,27 @@ static bool is_empty(const run *self) {
     return self->total == 0;
 }
 
+/* Every subject was there, and none is made for any of the scenarios. */
+static void explain_emptiness(const run *self) {
+    for (size_t i = 0; i < self->model->scenario_count; i++) {
+        const results_scenario *from = self->model->scenarios[i];
+        for (size_t j = 0; j < from->result_count; j++) {
+            if (from->results[j]->status == RESULT_UNSUPPORTED) {
+                (void)snprintf(self->message, self->message_size, "nothing was measured: %s on %s: %s",
+                               from->results[j]->subject, from->name, from->results[j]->message);
+                return;
+            }
+        }
+    }
+    (void)snprintf(self->message, self->message_size, "nothing was measured");
+}
+
 measure_outcome measure_run(const measure_plan *plan, results_model **model, char *message, size_t message_size) {
     measure_plan filled = *plan;
     run self = {.plan = &filled, .message = message, .message_size = message_size, .start = now_seconds()};
     message[0] = '\0';
     if (filled.program == NULL) {
-        find_this_program(self.program);
+        available_this_program(self.program);
         filled.program = self.program;
     }
     if (filled.launch == NULL) {
@@ -432,6 +429,9 @@ measure_outcome measure_run(const measure_plan *plan, results_model **model, cha
     }
     if (outcome == MEASURE_OK && self.has_failed) {
         outcome = MEASURE_FAILED;
+    } else if (outcome == MEASURE_OK && !self.has_sample) {
+        explain_emptiness(&self);
+        outcome = MEASURE_REFUSED;
     }
     if (outcome == MEASURE_OK || outcome == MEASURE_FAILED) {
         *model = self.model;

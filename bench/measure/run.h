@@ -7,8 +7,9 @@
  *   then                    medians, and the ratio to the baseline, paired by round (stats.h)
  *
  * A subject that fails in one round is not started again in that scenario: its result is failed, with the reason, and the
- * others go on. Another library than the subject's, on the other hand, ends the run: whatever set it in place may have
- * touched the others too. */
+ * others go on. One that is not made for a scenario, as a pool without buffers of its sizes, is unsupported there, which is no
+ * failure. Another library than the subject's, on the other hand, ends the run: whatever set it in place may have touched
+ * the others too. */
 #ifndef POOLBUF_BENCH_RUN_H
 #define POOLBUF_BENCH_RUN_H
 
@@ -69,7 +70,7 @@ typedef struct measure_plan {
 typedef enum measure_outcome {
     MEASURE_OK,        /* every result is fine, or its subject is not available here */
     MEASURE_FAILED,    /* at least one result is failed: the model says which and why */
-    MEASURE_REFUSED,   /* a subject was served by another library, or there was nothing to measure: no model */
+    MEASURE_REFUSED,   /* a subject was served by another library, or nothing could be measured: no model */
     MEASURE_BAD_INPUT, /* a scenario cannot be turned into operations: no model */
     MEASURE_NO_MEMORY, /* no model */
 } measure_outcome;
@@ -79,8 +80,5 @@ typedef enum measure_outcome {
  *   message  gets one line otherwise.
  *   threads  one run at a time. */
 measure_outcome measure_run(const measure_plan *plan, results_model **model, char *message, size_t message_size);
-
-/* measure_has_worker() tells whether the program that plays a subject is there, beside this one if it is another. */
-bool measure_has_worker(const subject *which);
 
 #endif

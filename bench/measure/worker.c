@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "measure/line_time.h"
 #include "measure/player.h"
 #include "measure/stream_image.h"
+#include "subjects/library.h"
 
 /* Round trips that are timed beside a result with threads: a few milliseconds. */
 #define LINE_TRIPS 20000u
@@ -19,19 +21,19 @@ void worker_arguments(const worker_job *job, const char *program, char *storage,
     char *const seconds = storage + WORKER_STORAGE_SIZE / 2;
     (void)snprintf(descriptor, WORKER_STORAGE_SIZE / 2, "%d", job->stream_descriptor);
     (void)snprintf(seconds, WORKER_STORAGE_SIZE / 2, "%.17g", job->seconds);
-    const char *const words[] = {program,
-                                 "worker",
-                                 "--subject",
-                                 job->subject->name,
-                                 "--stream",
-                                 descriptor,
-                                 "--seconds",
-                                 seconds,
-                                 job->preload != NULL ? "--preload" : NULL,
-                                 job->preload};
+    const char *const words[][2] = {{program, "worker"},
+                                    {"--subject", job->subject->name},
+                                    {"--library", job->subject->library},
+                                    {"--examine", job->is_examination ? "yes" : NULL},
+                                    {"--stream", job->is_examination ? NULL : descriptor},
+                                    {"--seconds", job->is_examination ? NULL : seconds},
+                                    {"--preload", job->preload}};
     size_t count = 0;
-    for (size_t i = 0; i < sizeof words / sizeof words[0] && words[i] != NULL; i++) {
-        argv[count++] = words[i];
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (words[i][1] != NULL) {
+            argv[count++] = words[i][0];
+            argv[count++] = words[i][1];
+        }
     }
     argv[count] = NULL;
 }
@@ -49,13 +51,19 @@ static bool read_seconds(const char *text, double *out) {
     return end != text && *end == '\0' && isfinite(*out) && *out > 0;
 }
 
-static bool read_job(int argc, char **argv, worker_job *job) {
+/* `of_library` gets what names a user's library, which is opened later. */
+static bool read_job(int argc, char **argv, worker_job *job, subject *of_library) {
     *job = (worker_job){.stream_descriptor = -1};
+    *of_library = (subject){.name = NULL};
     bool good = argc % 2 == 1;
     for (int i = 1; i + 1 < argc && good; i += 2) {
         const char *value = argv[i + 1];
         if (strcmp(argv[i], "--subject") == 0) {
-            job->subject = subject_find(value);
+            of_library->name = value;
+        } else if (strcmp(argv[i], "--library") == 0) {
+            of_library->library = value;
+        } else if (strcmp(argv[i], "--examine") == 0) {
+            job->is_examination = true;
         } else if (strcmp(argv[i], "--stream") == 0) {
             good = read_descriptor(value, &job->stream_descriptor);
         } else if (strcmp(argv[i], "--seconds") == 0) {
@@ -66,7 +74,11 @@ static bool read_job(int argc, char **argv, worker_job *job) {
             good = false;
         }
     }
-    return good && job->subject != NULL && job->stream_descriptor >= 0 && job->seconds > 0;
+    if (of_library->name != NULL) {
+        job->subject = of_library->library != NULL ? of_library : subject_find(of_library->name);
+    }
+    return good && job->subject != NULL &&
+           (job->is_examination ? of_library->library != NULL : job->stream_descriptor >= 0 && job->seconds > 0);
 }
 
 static void set_memory(worker_report *report, const player_result *result, uint64_t harness_bytes) {
@@ -94,12 +106,14 @@ static void measure(const worker_job *job, const stream_image *image, worker_rep
     }
     report->phase_count = source->phase_count;
     if (!player_run(source, job->subject->kernel, job->seconds, &result, report->message, sizeof report->message)) {
+        report->status = result.is_unsupported ? WORKER_UNSUPPORTED : WORKER_FAILED;
         return;
     }
     const double operations = (double)stream_critical_operations(source) * (double)result.iterations;
     report->time_ns_per_op = result.wall_seconds * 1e9 / fmax(operations, 1);
     report->operations = source->operation_count * result.iterations;
     report->peak_live_bytes = result.peak_live_bytes;
+    report->peak_usable_bytes = job->subject->kernel->tells_room ? result.peak_usable_bytes : WORKER_UNKNOWN;
     report->page_faults_minor = each_play(result.faults.minor, result.iterations);
     report->page_faults_major = each_play(result.faults.major, result.iterations);
     report->line_round_trip_ns = source->thread_count > 1 ? line_round_trip_ns(LINE_TRIPS) : nan("");
@@ -116,6 +130,9 @@ static void work(const worker_job *job, worker_report *report) {
     report->status = WORKER_FAILED;
     if (!provenance_check(&facts, job->subject, job->preload, report->message, sizeof report->message)) {
         report->status = WORKER_REFUSED;
+    } else if (job->is_examination) {
+        report->status = WORKER_OK;
+        report->time_ns_per_op = 1; /* a line that is fine has one */
     } else if (!stream_image_open(job->stream_descriptor, &image)) {
         (void)snprintf(report->message, sizeof report->message, "the stream on descriptor %d cannot be read",
                        job->stream_descriptor);
@@ -125,19 +142,55 @@ static void work(const worker_job *job, worker_report *report) {
     }
 }
 
+/* Opens the user's library, where the job has one; then works. */
+static void open_and_work(const worker_job *job, subject *of_library, worker_report *report) {
+    char path[PROVENANCE_PATH_SIZE];
+    if (of_library->library == NULL) {
+        work(job, report);
+        return;
+    }
+    (void)snprintf(path, sizeof path, "%s", of_library->library);
+    if (subject_library_open(of_library->name, path, of_library, report->message, sizeof report->message)) {
+        work(job, report);
+    } else {
+        report->status = WORKER_REFUSED;
+    }
+}
+
+/* From here on what is printed to stdout goes to stderr: the line must stand alone. The descriptor for the line; -1 without
+ * one. */
+static int keep_stdout(void) {
+    const int kept = dup(STDOUT_FILENO);
+    return kept < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ? -1 : kept;
+}
+
+static bool tell(int descriptor, const char *line) {
+    size_t length = line == NULL ? 0 : strlen(line);
+    bool good = line != NULL && descriptor >= 0;
+    while (good && length > 0) {
+        const ssize_t written = write(descriptor, line, length);
+        good = written > 0;
+        line += good ? written : 0;
+        length -= good ? (size_t)written : 0;
+    }
+    return good;
+}
+
 int worker_main(int argc, char **argv) {
     worker_job job;
-    if (!read_job(argc, argv, &job)) {
+    subject of_library;
+    if (!read_job(argc, argv, &job, &of_library)) {
         (void)fputs(
             "poolbuf worker: this is what `poolbuf run` starts to measure one subject; see poolbuf run --help\n",
             stderr);
         return 2;
     }
     worker_report report = {.line_round_trip_ns = nan("")};
-    work(&job, &report);
+    const int output = keep_stdout();
+    open_and_work(&job, &of_library, &report);
     char *line = worker_report_format(&report);
     worker_report_fini(&report);
-    const bool told = line != NULL && fputs(line, stdout) >= 0 && fflush(stdout) == 0;
+    const bool told = tell(output, line);
     free(line);
     return told ? 0 : 1;
 }

@@ -1,8 +1,8 @@
 /* The worker: one subject, one scenario, one round, in a process of its own.
  *
  * A worker is `poolbuf worker`, which people do not call. Its job is its arguments and a stream image on an inherited
- * descriptor; its result is one line of JSON on stdout. It looks at itself before it measures, and refuses when the
- * library that serves it is not its subject's (provenance.h). */
+ * descriptor; its result is one line of JSON on stdout, which nothing else reaches: what a subject prints goes to stderr. It
+ * looks at itself before it measures, and refuses when the library that serves it is not its subject's (provenance.h). */
 #ifndef POOLBUF_BENCH_WORKER_H
 #define POOLBUF_BENCH_WORKER_H
 
@@ -17,6 +17,7 @@ typedef enum worker_status {
     WORKER_OK,
     WORKER_FAILED,      /* the subject failed, or could not be measured */
     WORKER_REFUSED,     /* another library serves than should */
+    WORKER_UNSUPPORTED, /* the subject is not made for this stream */
     WORKER_STATUS_COUNT /* how many there are; not a status */
 } worker_status;
 
@@ -37,6 +38,8 @@ typedef struct worker_report {
     uint64_t operations;       /* timed, of all threads together */
     double line_round_trip_ns; /* NaN without threads */
     uint64_t peak_live_bytes;
+    uint64_t
+        peak_usable_bytes; /* what live buffers had room for, at most; WORKER_UNKNOWN if the subject does not tell */
     uint64_t peak_resident_bytes;   /* of the process, less what the harness itself maps; WORKER_UNKNOWN if not known */
     uint64_t resident_growth_bytes; /* peak over what was resident before the subject was prepared; or WORKER_UNKNOWN */
     uint64_t page_faults_minor;     /* of one play of the stream: those of the timed part over its plays */
@@ -60,13 +63,14 @@ typedef struct worker_job {
     const char *preload;   /* resolved path, NULL for none */
     int stream_descriptor; /* of a stream image */
     double seconds;        /* of the timed part */
+    bool is_examination;   /* of a user's library: nothing is played, stream and seconds are not looked at */
 } worker_job;
 
 /* worker_arguments() writes a job as the words of a command line, the way worker_main() reads them.
  *   storage  gets the numbers' texts.
  *   argv     gets at most WORKER_ARGUMENTS_MAX words and a NULL. */
 enum {
-    WORKER_ARGUMENTS_MAX = 12,
+    WORKER_ARGUMENTS_MAX = 14,
     WORKER_STORAGE_SIZE = 128
 };
 void worker_arguments(const worker_job *job, const char *program, char *storage, const char **argv);

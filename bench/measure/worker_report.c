@@ -13,6 +13,7 @@ static const char *const STATUSES[] = {
     [WORKER_OK] = "ok",
     [WORKER_FAILED] = "failed",
     [WORKER_REFUSED] = "refused",
+    [WORKER_UNSUPPORTED] = "unsupported",
 };
 _Static_assert(sizeof STATUSES / sizeof STATUSES[0] == WORKER_STATUS_COUNT, "every status has a word");
 
@@ -38,14 +39,14 @@ char *worker_report_format(const worker_report *report) {
                                                 "live_bytes", count_or_null(report->phases[i].bytes)));
     }
     json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", SCHEMA, "status",
+        "{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", SCHEMA, "status",
         STATUSES[report->status], "message", report->message, "library", report->library, "version", report->version,
         "time_ns_per_op", real_or_null(report->time_ns_per_op), "operations", count_or_null(report->operations),
         "line_round_trip_ns", real_or_null(report->line_round_trip_ns), "peak_live_bytes",
-        count_or_null(report->peak_live_bytes), "peak_resident_bytes", count_or_null(report->peak_resident_bytes),
-        "resident_growth_bytes", count_or_null(report->resident_growth_bytes), "page_faults_minor",
-        count_or_null(report->page_faults_minor), "page_faults_major", count_or_null(report->page_faults_major),
-        "phases", phases);
+        count_or_null(report->peak_live_bytes), "peak_usable_bytes", count_or_null(report->peak_usable_bytes),
+        "peak_resident_bytes", count_or_null(report->peak_resident_bytes), "resident_growth_bytes",
+        count_or_null(report->resident_growth_bytes), "page_faults_minor", count_or_null(report->page_faults_minor),
+        "page_faults_major", count_or_null(report->page_faults_major), "phases", phases);
     char *text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
     json_decref(root);
     if (text == NULL) {
@@ -123,6 +124,7 @@ bool worker_report_parse(const char *text, size_t length, worker_report *report)
         report->operations = read_count(root, "operations");
         report->line_round_trip_ns = read_real(root, "line_round_trip_ns");
         report->peak_live_bytes = read_count(root, "peak_live_bytes");
+        report->peak_usable_bytes = read_count(root, "peak_usable_bytes");
         report->peak_resident_bytes = read_count(root, "peak_resident_bytes");
         report->resident_growth_bytes = read_count(root, "resident_growth_bytes");
         report->page_faults_minor = read_count(root, "page_faults_minor");

@@ -64,7 +64,8 @@ static inline uint32_t stream_op_size(stream_op op) {
 }
 
 static inline stream_op stream_op_make(stream_kind kind, uint32_t slot, uint32_t size) {
-    return (stream_op){.slot = slot, .word = ((uint32_t)kind << STREAM_SIZE_BITS) | size};
+    const stream_op op = {slot, ((uint32_t)kind << STREAM_SIZE_BITS) | size};
+    return op;
 }
 
 /* A BULK operation has two numbers where others have a slot: how many times, and how many buffers a call. */

@@ -8,6 +8,8 @@
  *     void *buffer_resize(KERNEL_STATE *, void *buffer, uint32_t size)  keeps contents, may move; NULL leaves all as it was
  *     uint8_t *buffer_memory(KERNEL_STATE *, void *buffer)
  *     uint32_t buffer_size(const void *buffer)                     as asked for
+ *     KERNEL_TELLS_ROOM                                   defined if it can say what a buffer takes, as
+ *       size_t buffer_room(const void *buffer)            bytes that its memory has room for; audited, never timed
  *     KERNEL_HAS_BULK                                     defined if it has calls for many buffers of one size, as
  *       size_t buffer_allocate_many(KERNEL_STATE *, uint32_t size, KERNEL_BUFFER **, size_t)  how many were given
  *       void buffer_release_many(KERNEL_STATE *, KERNEL_BUFFER **, size_t)
@@ -27,7 +29,7 @@
 #include "subjects/subject.h"
 
 #ifndef KERNEL_THREAD_STATE
-#define KERNEL_THREAD_STATE(run) ((run)->state)
+#define KERNEL_THREAD_STATE(run) ((KERNEL_STATE *)(run)->state)
 #endif
 
 #ifndef KERNEL_BUFFER
@@ -40,6 +42,15 @@
 /* Makes the compiler believe that somebody looks at this memory now: without it, it may drop a store, answer a load from
  * the store before it, or leave out a malloc whose block nobody sees. */
 #define KERNEL_OBSERVE(memory) __asm__ volatile("" : : "r"(memory) : "memory")
+
+#ifdef KERNEL_TELLS_ROOM
+#define KERNEL_ROOM_TOLD true
+#else
+#define KERNEL_ROOM_TOLD false
+static inline size_t buffer_room(const void *buffer) {
+    return buffer_size(buffer);
+}
+#endif
 
 #ifndef KERNEL_HAS_BULK
 KERNEL_INLINE size_t buffer_allocate_many(KERNEL_STATE *state, uint32_t size, KERNEL_BUFFER **buffers, size_t count) {
@@ -59,6 +70,16 @@ KERNEL_INLINE void buffer_release_many(KERNEL_STATE *state, KERNEL_BUFFER **buff
 }
 #endif
 
+/* In C++ the state's type may be a secret of its file; what holds it then is, too. */
+#ifdef __cplusplus
+#define KERNEL_SECRET_BEGIN namespace {
+#define KERNEL_SECRET_END   }
+#else
+#define KERNEL_SECRET_BEGIN
+#define KERNEL_SECRET_END
+#endif
+
+KERNEL_SECRET_BEGIN
 /* What one thread keeps in registers while it plays. */
 typedef struct kernel_thread {
     subject_run *run;
@@ -66,19 +87,39 @@ typedef struct kernel_thread {
     subject_slot *slots;
     uint32_t sum; /* of all that was read */
 } kernel_thread;
+KERNEL_SECRET_END
 
-KERNEL_INLINE void kernel_count_born(subject_run *run, uint32_t size) {
-    (void)atomic_fetch_add_explicit(&run->live_buffers, 1, memory_order_relaxed);
-    const uint64_t live = atomic_fetch_add_explicit(&run->live_bytes, size, memory_order_relaxed) + size;
-    uint64_t peak = atomic_load_explicit(&run->peak_live_bytes, memory_order_relaxed);
-    while (live > peak && !atomic_compare_exchange_weak_explicit(&run->peak_live_bytes, &peak, live,
-                                                                 memory_order_relaxed, memory_order_relaxed)) {
+KERNEL_INLINE void kernel_raise(SUBJECT_ATOMIC(uint64_t) * peak, uint64_t value) {
+    uint64_t highest = atomic_load_explicit(peak, memory_order_relaxed);
+    while (value > highest &&
+           !atomic_compare_exchange_weak_explicit(peak, &highest, value, memory_order_relaxed, memory_order_relaxed)) {
     }
 }
 
-KERNEL_INLINE void kernel_count_dead(subject_run *run, uint32_t size) {
+/* What the books say of a buffer. */
+typedef struct kernel_entry {
+    uint32_t size;
+    size_t room;
+} kernel_entry;
+
+KERNEL_INLINE kernel_entry kernel_entry_of(const void *buffer) {
+    const kernel_entry entry = {buffer_size(buffer), buffer_room(buffer)};
+    return entry;
+}
+
+KERNEL_INLINE void kernel_count_born(subject_run *run, const void *buffer) {
+    const kernel_entry entry = kernel_entry_of(buffer);
+    (void)atomic_fetch_add_explicit(&run->live_buffers, 1, memory_order_relaxed);
+    const uint64_t bytes = atomic_fetch_add_explicit(&run->live_bytes, entry.size, memory_order_relaxed) + entry.size;
+    kernel_raise(&run->peak_live_bytes, bytes);
+    const uint64_t room = atomic_fetch_add_explicit(&run->live_room, entry.room, memory_order_relaxed) + entry.room;
+    kernel_raise(&run->peak_live_room, room);
+}
+
+KERNEL_INLINE void kernel_count_dead(subject_run *run, kernel_entry entry) {
     (void)atomic_fetch_sub_explicit(&run->live_buffers, 1, memory_order_relaxed);
-    (void)atomic_fetch_sub_explicit(&run->live_bytes, size, memory_order_relaxed);
+    (void)atomic_fetch_sub_explicit(&run->live_bytes, entry.size, memory_order_relaxed);
+    (void)atomic_fetch_sub_explicit(&run->live_room, entry.room, memory_order_relaxed);
 }
 
 KERNEL_INLINE void kernel_mark(kernel_thread *self, void *buffer, uint32_t slot, uint32_t size) {
@@ -115,7 +156,7 @@ KERNEL_INLINE void *kernel_new(kernel_thread *self, uint32_t slot, uint32_t size
     }
     kernel_mark(self, buffer, slot, size);
     if (audit) {
-        kernel_count_born(self->run, buffer_size(buffer));
+        kernel_count_born(self->run, buffer);
     }
     return buffer;
 }
@@ -124,7 +165,7 @@ KERNEL_INLINE bool kernel_drop(kernel_thread *self, void *buffer, uint32_t slot,
     bool good = true;
     if (audit) {
         good = kernel_check(self, buffer, slot);
-        kernel_count_dead(self->run, buffer_size(buffer));
+        kernel_count_dead(self->run, kernel_entry_of(buffer));
     }
     if (buffer_size(buffer) != 0) {
         self->sum += buffer_memory(self->state, buffer)[0];
@@ -181,9 +222,9 @@ KERNEL_INLINE bool kernel_resize(kernel_thread *self, stream_op op, const bool a
         return false;
     }
     bool good = true;
-    uint32_t old_size = 0;
+    kernel_entry entry = {0, 0};
     if (audit) {
-        old_size = buffer_size(old);
+        entry = kernel_entry_of(old);
         good = kernel_check(self, old, op.slot);
     }
     void *buffer = buffer_resize(self->state, old, size);
@@ -191,9 +232,9 @@ KERNEL_INLINE bool kernel_resize(kernel_thread *self, stream_op op, const bool a
         return subject_fail(self->run, SUBJECT_NO_MEMORY);
     }
     if (audit) {
-        kernel_count_dead(self->run, old_size);
-        kernel_count_born(self->run, buffer_size(buffer));
-        if (!KERNEL_SHARES_MEMORY && size != 0 && old_size != 0 &&
+        kernel_count_dead(self->run, entry);
+        kernel_count_born(self->run, buffer);
+        if (!KERNEL_SHARES_MEMORY && size != 0 && entry.size != 0 &&
             buffer_memory(self->state, buffer)[0] != (uint8_t)op.slot) {
             good = subject_fail(self->run, SUBJECT_CONTENTS_LOST);
         }
@@ -246,8 +287,8 @@ KERNEL_INLINE bool kernel_pingpong_turn(kernel_thread *self, uint32_t size, uint
     }
     self->sum += value;
     if (audit) {
-        kernel_count_born(self->run, buffer_size(buffer));
-        kernel_count_dead(self->run, buffer_size(buffer));
+        kernel_count_born(self->run, buffer);
+        kernel_count_dead(self->run, kernel_entry_of(buffer));
     }
     buffer_release(self->state, buffer);
     const uint32_t expected = bytes == sizeof value ? turn : bytes != 0 ? (uint8_t)turn : 0;
@@ -326,10 +367,10 @@ KERNEL_INLINE bool kernel_bulk_turn(kernel_thread *self, KERNEL_BUFFER **buffers
     }
     const bool good = kernel_bulk_contents(self, buffers, count, turn, bytes, audit);
     for (uint32_t i = 0; i < count && audit; i++) {
-        kernel_count_born(self->run, buffer_size(buffers[i]));
+        kernel_count_born(self->run, buffers[i]);
     }
     for (uint32_t i = 0; i < count && audit; i++) {
-        kernel_count_dead(self->run, buffer_size(buffers[i]));
+        kernel_count_dead(self->run, kernel_entry_of(buffers[i]));
     }
     buffer_release_many(self->state, buffers, count);
     return good;
@@ -355,7 +396,7 @@ static __attribute__((noinline)) bool kernel_bulk(kernel_thread *self, stream_op
 
 KERNEL_INLINE bool kernel_run(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat,
                               const bool audit) {
-    kernel_thread self = {.run = run, .state = KERNEL_THREAD_STATE(run), .slots = run->slots};
+    kernel_thread self = {.run = run, .state = KERNEL_THREAD_STATE(run), .slots = run->slots, .sum = 0};
     bool good = true;
     for (; repeat != 0 && good; repeat--) {
         for (size_t i = 0; i < op_count && good; i++) {
@@ -403,7 +444,7 @@ static bool kernel_audit(subject_run *run, const stream_op *ops, size_t op_count
 }
 
 static subject_held kernel_held(const subject_run *run) {
-    subject_held held = {.buffers = 0};
+    subject_held held = {0, 0};
     for (uint32_t i = 0; i < run->slot_count; i++) {
         const void *buffer = atomic_load_explicit(&run->slots[i], memory_order_acquire);
         if (buffer != NULL) {
@@ -430,6 +471,7 @@ static void kernel_discard(subject_run *run) {
                                  .play = kernel_play,                                                                  \
                                  .audit = kernel_audit,                                                                \
                                  .held = kernel_held,                                                                  \
-                                 .discard = kernel_discard}
+                                 .discard = kernel_discard,                                                            \
+                                 .tells_room = KERNEL_ROOM_TOLD}
 
 #endif

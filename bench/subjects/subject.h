@@ -1,9 +1,18 @@
 /* Subjects: what can serve buffers, and what a measured process needs of it.
  *
- * A subject is a name that users know: pooled, malloc, jemalloc, mimalloc, tcmalloc, fixed, null. Behind it stands a kernel,
- * which plays an operation stream (scenario/stream.h) on one kind of reference-counted buffer. Each kernel is kernel.h
- * compiled around the inline functions of one kind of buffer, so that no indirect call is inside its loop; the three
- * allocators that replace malloc share malloc's kernel and differ in the library that is preloaded.
+ * A subject is a name that users know: pooled, malloc, jemalloc, dpdk, null. Behind it stands a kernel, which plays an
+ * operation stream (scenario/stream.h) on one kind of reference-counted buffer. Each kernel is kernel.h compiled around the
+ * inline functions of one kind of buffer, so that no indirect call is inside its loop; the three allocators that replace
+ * malloc share malloc's kernel and differ in the library that is preloaded.
+ *
+ *   kernel                  where it is compiled                     how a worker comes by it
+ *   pooled, malloc, fixed   into every worker                        the table in subjects.c
+ *   pooled-inline           into poolbuf-worker-static as it links   the same; `worker` names the program
+ *   dpdk, boost             into a worker of its own                 its main() gives it to subject_provide()
+ *   a user's own            into the user's shared object            subjects/library.h opens it; subjects/plugin.h is what
+ *                                                                    the user compiles
+ *
+ * This header, kernel.h and what they include are C11 and C++17: peers and users may be written in either.
  *
  * Equal work is the contract: every kind of buffer has a reference count, a size and two indices, is released without an
  * atomic subtraction when the count is 1, and its memory is touched by the same bytes.
@@ -14,37 +23,58 @@
 #ifndef POOLBUF_BENCH_SUBJECT_H
 #define POOLBUF_BENCH_SUBJECT_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "scenario/stream.h"
+#include "subjects/atomics.h"
 
-typedef _Atomic(void *) subject_slot;
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef SUBJECT_ATOMIC(void *) subject_slot;
+
+/* Whether subject_fail(), subject_cannot_serve() and the waits are the harness's, or this library's own copies of them:
+ * subjects/plugin.h makes them static, so that a user's shared object needs nothing of the program that loads it. */
+#ifndef SUBJECT_LINKAGE
+#define SUBJECT_LINKAGE extern
+#endif
 
 typedef enum subject_failure {
     SUBJECT_FINE = 0,
     SUBJECT_NO_MEMORY,     /* the subject had no buffer to give */
     SUBJECT_CONTENTS_LOST, /* a buffer did not hold what was written to it */
     SUBJECT_STILL_LIVE,    /* the subject counts live buffers after the last one was released */
+    SUBJECT_UNSERVED,      /* the subject is not made for this stream: subject_run.reason says why */
     SUBJECT_FAILURE_COUNT  /* how many there are; not a failure */
 } subject_failure;
+
+enum {
+    SUBJECT_REASON_SIZE = 160 /* bytes, with the terminating zero */
+};
 
 /* One play of a stream on one subject: shared by all its threads. Made by subject_run_init(). */
 typedef struct subject_run {
     subject_slot *slots; /* mapped apart from any heap, so that no subject's memory changes its layout */
     uint32_t slot_count;
     uint32_t thread_count;
-    uint32_t max_size;  /* bytes; no operation asks for more */
-    void *state;        /* the kernel's own: set by its prepare(), released by its finish() */
-    size_t slots_size;  /* bytes of the mapping */
-    atomic_int failure; /* subject_failure; set once, and every thread then leaves its phase */
-    atomic_uint sink;   /* what was read, so that no read can be left out */
+    uint32_t max_size;    /* bytes; no operation asks for more */
+    void *state;          /* the kernel's own: set by its prepare(), released by its finish() */
+    size_t slots_size;    /* bytes of the mapping */
+    atomic_int failure;   /* subject_failure; set once, and every thread then leaves its phase */
+    atomic_uint sink;     /* what was read, so that no read can be left out */
+    const stream *source; /* all that will be played; NULL where a test plays loose operations */
+    char
+        reason[SUBJECT_REASON_SIZE]; /* why prepare() returned false, if it says so; subject_cannot_serve() writes it */
     /* Written by audit() alone, by all threads. */
-    _Atomic(uint64_t) live_buffers;
-    _Atomic(uint64_t) live_bytes; /* sum of the sizes that were asked for */
-    _Atomic(uint64_t) peak_live_bytes;
+    SUBJECT_ATOMIC(uint64_t) live_buffers;
+    SUBJECT_ATOMIC(uint64_t) live_bytes; /* sum of the sizes that were asked for */
+    SUBJECT_ATOMIC(uint64_t) peak_live_bytes;
+    SUBJECT_ATOMIC(uint64_t)
+    live_room; /* sum of the bytes that the live buffers have room for, where the kernel tells */
+    SUBJECT_ATOMIC(uint64_t) peak_live_room;
 } subject_run;
 
 /* What is in the slots now. */
@@ -55,8 +85,8 @@ typedef struct subject_held {
 
 typedef struct subject_kernel {
     /* Both are called by one thread, outside any clock, while no other is inside. prepare() returns false when there is no
-     * memory. finish() is called after a successful prepare(), with all slots empty, and releases everything; it returns
-     * false when the subject itself says that buffers are still alive. */
+     * memory, or what subject_cannot_serve() does. finish() is called after a successful prepare(), with all slots empty, and
+     * releases everything; it returns false when the subject itself says that buffers are still alive. */
     bool (*prepare)(subject_run *run);
     bool (*finish)(subject_run *run);
     /* Play operations `repeat` times. Return false once run->failure is set; slots then hold what they hold. */
@@ -65,13 +95,19 @@ typedef struct subject_kernel {
     /* Count, or release, what is in the slots, while no thread plays. */
     subject_held (*held)(const subject_run *run);
     void (*discard)(subject_run *run);
+    bool tells_room; /* whether audit() counts what its buffers have room for */
 } subject_kernel;
 
 extern const subject_kernel subject_kernel_pooled;
 extern const subject_kernel subject_kernel_pooled_inline;
+extern const subject_kernel subject_kernel_pooled_nocache;
+extern const subject_kernel subject_kernel_unpooled;
 extern const subject_kernel subject_kernel_malloc;
 extern const subject_kernel subject_kernel_fixed;
 extern const subject_kernel subject_kernel_null;
+extern const subject_kernel subject_kernel_dpdk;  /* in poolbuf-worker-dpdk */
+extern const subject_kernel subject_kernel_boost; /* in poolbuf-worker-boost */
+const char *subject_boost_version(void);          /* there, too: "Boost 1.74.0", static */
 
 /* Whose code must serve malloc (or poolbuf_allocate) for a result to count. */
 typedef enum subject_provider {
@@ -82,6 +118,8 @@ typedef enum subject_provider {
     SUBJECT_PROVIDER_POOLBUF,
     SUBJECT_PROVIDER_POOLBUF_STATIC, /* libpoolbuf.a: the worker itself */
     SUBJECT_PROVIDER_PROGRAM,        /* memory of our own; malloc must be the C library's all the same */
+    SUBJECT_PROVIDER_PEER,           /* a peer's library inside a worker of its own, which shows it: subject.proof */
+    SUBJECT_PROVIDER_LIBRARY,        /* a user's own shared object */
 } subject_provider;
 
 typedef struct subject {
@@ -90,8 +128,12 @@ typedef struct subject {
     const subject_kernel *kernel;
     subject_provider provider;
     const char *preload; /* the shared object's name, NULL for none */
-    const char *package; /* Debian's package of it, NULL for none */
+    const char *package; /* Debian's package of what it needs to run, or to be built; NULL for none */
     const char *worker;  /* the program, beside this one, that plays it; NULL: this one */
+    const char *library; /* a user's own shared object that has the kernel; NULL for the subjects of the table */
+    /* PEER and LIBRARY, in their worker alone: an address of the code that serves, and the version that it tells. */
+    const void *proof;
+    const char *version;
 } subject;
 
 /* The subject that all others are compared with. */
@@ -103,6 +145,12 @@ typedef struct subject {
 const subject *subject_at(size_t index);
 const subject *subject_find(const char *name);
 
+/* subject_provide() gives the table the kernel of a subject that this program alone plays.
+ *   proof    an address in the code that serves it.
+ *   version  with the peer's name; a static string.
+ *   threads  before any other call here. */
+void subject_provide(const char *name, const subject_kernel *kernel, const void *proof, const char *version);
+
 /* subject_failure_text() names a failure for people: a static string, never NULL. */
 const char *subject_failure_text(subject_failure failure);
 
@@ -112,13 +160,20 @@ bool subject_run_init(subject_run *run, uint32_t slot_count, uint32_t thread_cou
 void subject_run_fini(subject_run *run);
 
 /* subject_fail() records the first failure; the waits below then end. Always returns false. */
-bool subject_fail(subject_run *run, subject_failure failure);
+SUBJECT_LINKAGE bool subject_fail(subject_run *run, subject_failure failure);
+
+/* subject_cannot_serve() is for a prepare() whose pool is not made for what will be played: sizes beyond its largest buffer,
+ * more memory up front than there is. The result is then "unsupported", with the reason, which is no failure.
+ *   reason   as for printf(), one line; what is longer than SUBJECT_REASON_SIZE is cut.
+ *   returns  false, always: what prepare() returns then. */
+SUBJECT_LINKAGE bool subject_cannot_serve(subject_run *run, const char *reason, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Wait until another thread has filled, or emptied, a slot: spinning at first, then giving the processor away, so that it
  * also works on one core. Out of line: a kernel calls them only when its first look has failed.
  *   returns  the buffer; NULL (false) when the run has failed meanwhile. */
-void *subject_wait_full(subject_run *run, const subject_slot *slot);
-bool subject_wait_empty(subject_run *run, const subject_slot *slot);
+SUBJECT_LINKAGE void *subject_wait_full(subject_run *run, const subject_slot *slot);
+SUBJECT_LINKAGE bool subject_wait_empty(subject_run *run, const subject_slot *slot);
 
 /* All threads of a run meet here. Zero-initialise it but for thread_count. The last one to come lets the others go; what
  * each did before is seen by all afterwards. Spins like the waits above, or sleeps where there are more threads than
@@ -132,6 +187,10 @@ typedef struct subject_barrier {
 void subject_barrier_wait(subject_barrier *barrier);
 
 /* subject_pause() is one turn of a loop that waits for another thread. `turns` counts them, from 0. */
-void subject_pause(unsigned *turns);
+SUBJECT_LINKAGE void subject_pause(unsigned *turns);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

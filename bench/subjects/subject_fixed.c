@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "subjects/pool_class.h"
+
 enum {
-    CLASS_SMALLEST_BITS = 4, /* 16 bytes */
-    CLASS_COUNT = STREAM_SIZE_BITS - CLASS_SMALLEST_BITS + 1,
     BUFFER_ALIGNMENT = 64,
     SLAB_SIZE = 1 << 20 /* bytes; one buffer, where that is more */
 };
@@ -45,18 +45,12 @@ typedef struct fixed_pool {
 } fixed_pool;
 
 typedef struct fixed_state {
-    fixed_pool pools[CLASS_COUNT];
+    fixed_pool pools[POOL_CLASS_COUNT];
 } fixed_state;
 
 #define KERNEL_STATE         fixed_state
 #define KERNEL_SHARES_MEMORY 0
-
-static inline unsigned class_of(uint32_t size) {
-    if (size <= 1u << CLASS_SMALLEST_BITS) {
-        return 0;
-    }
-    return 32u - (unsigned)__builtin_clz(size - 1) - CLASS_SMALLEST_BITS;
-}
+#define KERNEL_TELLS_ROOM
 
 static size_t round_up(size_t value, size_t unit) {
     return (value + unit - 1) / unit * unit;
@@ -91,7 +85,7 @@ static __attribute__((noinline)) fixed_buffer *fixed_pool_cut(fixed_pool *pool) 
 }
 
 static inline void *buffer_allocate(fixed_state *state, uint32_t size) {
-    fixed_pool *pool = &state->pools[class_of(size)];
+    fixed_pool *pool = &state->pools[pool_class_of(size)];
     if (pool->is_locked) {
         (void)pthread_mutex_lock(&pool->mutex);
     }
@@ -143,6 +137,10 @@ static inline uint32_t buffer_size(const void *handle) {
     return ((const fixed_buffer *)handle)->capacity;
 }
 
+static inline size_t buffer_room(const void *handle) {
+    return ((const fixed_buffer *)handle)->pool->payload;
+}
+
 static inline void *buffer_resize(fixed_state *state, void *handle, uint32_t size) {
     fixed_buffer *buffer = handle;
     if (size <= buffer->pool->payload) {
@@ -163,9 +161,9 @@ static fixed_state pools;
 
 static bool prepare(subject_run *run) {
     memset(&pools, 0, sizeof pools);
-    for (unsigned i = 0; i < CLASS_COUNT; i++) {
+    for (unsigned i = 0; i < POOL_CLASS_COUNT; i++) {
         fixed_pool *pool = &pools.pools[i];
-        pool->payload = 1u << (i + CLASS_SMALLEST_BITS);
+        pool->payload = pool_class_payload(i);
         pool->stride = round_up(sizeof(fixed_buffer) + pool->payload, BUFFER_ALIGNMENT);
         pool->is_locked = run->thread_count > 1;
         (void)pthread_mutex_init(&pool->mutex, NULL);
@@ -175,7 +173,7 @@ static bool prepare(subject_run *run) {
 }
 
 static bool finish(subject_run *run) {
-    for (unsigned i = 0; i < CLASS_COUNT; i++) {
+    for (unsigned i = 0; i < POOL_CLASS_COUNT; i++) {
         fixed_slab *slab = pools.pools[i].slabs;
         while (slab != NULL) {
             fixed_slab *next = slab->next;

@@ -2,6 +2,7 @@
  * most C programs do it. jemalloc, mimalloc and tcmalloc are this one with their library preloaded. */
 #include "subjects/subject.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 /* The fields that a counted buffer needs, whether or not a stream looks at them: every subject sets them up. */
@@ -22,6 +23,7 @@ _Static_assert(sizeof(counted_buffer) == 48, "the header that every peer is meas
 
 #define KERNEL_STATE         void
 #define KERNEL_SHARES_MEMORY 0
+#define KERNEL_TELLS_ROOM
 
 static inline void *buffer_allocate(void *state, uint32_t size) {
     counted_buffer *buffer = malloc(sizeof *buffer + size);
@@ -67,6 +69,11 @@ static inline uint8_t *buffer_memory(void *state, void *handle) {
 
 static inline uint32_t buffer_size(const void *handle) {
     return ((const counted_buffer *)handle)->capacity;
+}
+
+/* What malloc says it gave; the libraries that replace it bring this call as well. */
+static inline size_t buffer_room(const void *handle) {
+    return malloc_usable_size((void *)(uintptr_t)handle) - sizeof(counted_buffer);
 }
 
 #include "subjects/kernel.h"

@@ -3,5 +3,6 @@
 #undef POOLBUF_INLINE
 #define POOLBUF_INLINE        1
 #define SUBJECT_POOLED_KERNEL subject_kernel_pooled_inline
+#define SUBJECT_POOLED_ALONE
 
 #include "subjects/subject_pooled.c" /* NOLINT(bugprone-suspicious-include): a kernel is compiled for each subject */

@@ -1,17 +1,12 @@
 /* What the threads of one run share: the slots, the first failure, waiting for each other. */
-#include "subjects/subject.h"
+#include "subjects/waits.h"
 
 #include <limits.h>
 #include <linux/futex.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-/* How often a wait looks before it gives the processor away. Some 100 looks last a few microseconds: longer than a
- * hand-over between two running threads takes, shorter than a scheduler's switch. */
-#define LOOKS_BEFORE_YIELD 128u
 
 const char *subject_failure_text(subject_failure failure) {
     static const char *const texts[] = {
@@ -19,6 +14,7 @@ const char *subject_failure_text(subject_failure failure) {
         [SUBJECT_NO_MEMORY] = "out of memory: the subject had no buffer to give",
         [SUBJECT_CONTENTS_LOST] = "contents lost: a buffer did not hold what was written to it",
         [SUBJECT_STILL_LIVE] = "still alive: the subject counts live buffers after the last one was released",
+        [SUBJECT_UNSERVED] = "the subject is not made for this scenario",
     };
     _Static_assert(sizeof texts / sizeof texts[0] == SUBJECT_FAILURE_COUNT, "every failure has a text");
     return (unsigned)failure < SUBJECT_FAILURE_COUNT ? texts[failure] : "unknown failure";
@@ -45,48 +41,6 @@ bool subject_run_init(subject_run *run, uint32_t slot_count, uint32_t thread_cou
 void subject_run_fini(subject_run *run) {
     (void)munmap(run->slots, run->slots_size);
     run->slots = NULL;
-}
-
-bool subject_fail(subject_run *run, subject_failure failure) {
-    int expected = SUBJECT_FINE;
-    (void)atomic_compare_exchange_strong(&run->failure, &expected, (int)failure);
-    return false;
-}
-
-void subject_pause(unsigned *turns) {
-    if (++*turns % LOOKS_BEFORE_YIELD == 0) {
-        (void)sched_yield();
-        return;
-    }
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
-
-static bool has_failed(const subject_run *run) {
-    return atomic_load_explicit(&run->failure, memory_order_relaxed) != SUBJECT_FINE;
-}
-
-void *subject_wait_full(subject_run *run, const subject_slot *slot) {
-    unsigned turns = 0;
-    void *buffer = NULL;
-    while ((buffer = atomic_load_explicit(slot, memory_order_acquire)) == NULL && !has_failed(run)) {
-        subject_pause(&turns);
-    }
-    return buffer;
-}
-
-bool subject_wait_empty(subject_run *run, const subject_slot *slot) {
-    unsigned turns = 0;
-    while (atomic_load_explicit(slot, memory_order_acquire) != NULL) {
-        if (has_failed(run)) {
-            return false;
-        }
-        subject_pause(&turns);
-    }
-    return true;
 }
 
 static bool is_crowded(const subject_barrier *barrier) {

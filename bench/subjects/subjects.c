@@ -3,35 +3,90 @@
 
 #include <string.h>
 
-static const subject SUBJECTS[] = {
-    {"pooled", "poolbuf's pooled buffers, through libpoolbuf.so", &subject_kernel_pooled, SUBJECT_PROVIDER_POOLBUF,
-     NULL, NULL, NULL},
-    {"pooled-inline", "the same in a program that links libpoolbuf.a, with the fast paths inlined",
-     &subject_kernel_pooled_inline, SUBJECT_PROVIDER_POOLBUF_STATIC, NULL, NULL, "poolbuf-worker-static"},
-    {"malloc", "a counted buffer in one block of the C library's malloc; what the others are compared with",
-     &subject_kernel_malloc, SUBJECT_PROVIDER_LIBC, NULL, NULL, NULL},
-    {"jemalloc", "the same buffer, with jemalloc preloaded", &subject_kernel_malloc, SUBJECT_PROVIDER_JEMALLOC,
-     "libjemalloc.so.2", "libjemalloc2", NULL},
-    {"mimalloc", "the same buffer, with mimalloc preloaded", &subject_kernel_malloc, SUBJECT_PROVIDER_MIMALLOC,
-     "libmimalloc.so.2", "libmimalloc2.0", NULL},
-    {"tcmalloc", "the same buffer, with tcmalloc preloaded", &subject_kernel_malloc, SUBJECT_PROVIDER_TCMALLOC,
-     "libtcmalloc_minimal.so.4", "libtcmalloc-minimal4", NULL},
-    {"fixed", "plain fixed-size pools, one a power of two, a mutex each once there are threads", &subject_kernel_fixed,
-     SUBJECT_PROVIDER_PROGRAM, NULL, NULL, NULL},
-    {"null", "no allocator at all, always the same memory: what the harness itself costs", &subject_kernel_null,
-     SUBJECT_PROVIDER_PROGRAM, NULL, NULL, NULL},
+/* Constant but for what subject_provide() sets before anything is measured. */
+static subject SUBJECTS[] = {
+    {.name = "pooled",
+     .about = "poolbuf's pooled buffers, through libpoolbuf.so",
+     .kernel = &subject_kernel_pooled,
+     .provider = SUBJECT_PROVIDER_POOLBUF},
+    {.name = "pooled-inline",
+     .about = "the same in a program that links libpoolbuf.a, with the fast paths inlined",
+     .kernel = &subject_kernel_pooled_inline,
+     .provider = SUBJECT_PROVIDER_POOLBUF_STATIC,
+     .worker = "poolbuf-worker-static"},
+    {.name = "pooled-nocache",
+     .about = "pooled without thread caches: every allocation and release goes to an arena",
+     .kernel = &subject_kernel_pooled_nocache,
+     .provider = SUBJECT_PROVIDER_POOLBUF},
+    {.name = "unpooled",
+     .about = "poolbuf's buffers without the pool: each is two blocks of the C library's malloc",
+     .kernel = &subject_kernel_unpooled,
+     .provider = SUBJECT_PROVIDER_POOLBUF},
+    {.name = "malloc",
+     .about = "a counted buffer in one block of the C library's malloc; what the others are compared with",
+     .kernel = &subject_kernel_malloc,
+     .provider = SUBJECT_PROVIDER_LIBC},
+    {.name = "jemalloc",
+     .about = "the same buffer, with jemalloc preloaded",
+     .kernel = &subject_kernel_malloc,
+     .provider = SUBJECT_PROVIDER_JEMALLOC,
+     .preload = "libjemalloc.so.2",
+     .package = "libjemalloc2"},
+    {.name = "mimalloc",
+     .about = "the same buffer, with mimalloc preloaded",
+     .kernel = &subject_kernel_malloc,
+     .provider = SUBJECT_PROVIDER_MIMALLOC,
+     .preload = "libmimalloc.so.2",
+     .package = "libmimalloc2.0"},
+    {.name = "tcmalloc",
+     .about = "the same buffer, with tcmalloc preloaded",
+     .kernel = &subject_kernel_malloc,
+     .provider = SUBJECT_PROVIDER_TCMALLOC,
+     .preload = "libtcmalloc_minimal.so.4",
+     .package = "libtcmalloc-minimal4"},
+    {.name = "fixed",
+     .about = "plain fixed-size pools, one a power of two, a mutex each once there are threads",
+     .kernel = &subject_kernel_fixed,
+     .provider = SUBJECT_PROVIDER_PROGRAM},
+    {.name = "dpdk",
+     .about = "DPDK's rte_mempool, one a power of two, filled up front, with its cache in each thread",
+     .provider = SUBJECT_PROVIDER_PEER,
+     .package = "libdpdk-dev",
+     .worker = "poolbuf-worker-dpdk"},
+    {.name = "boost",
+     .about = "boost::pool, one a power of two; it knows no threads, so with threads each has a mutex around it",
+     .provider = SUBJECT_PROVIDER_PEER,
+     .package = "libboost-dev",
+     .worker = "poolbuf-worker-boost"},
+    {.name = "null",
+     .about = "no allocator at all, always the same memory: what the harness itself costs",
+     .kernel = &subject_kernel_null,
+     .provider = SUBJECT_PROVIDER_PROGRAM},
+};
+
+enum {
+    SUBJECT_COUNT = sizeof SUBJECTS / sizeof SUBJECTS[0]
 };
 
 const subject *subject_at(size_t index) {
-    return index < sizeof SUBJECTS / sizeof SUBJECTS[0] ? &SUBJECTS[index] : NULL;
+    return index < SUBJECT_COUNT ? &SUBJECTS[index] : NULL;
+}
+
+static size_t index_of(const char *name) {
+    size_t index = 0;
+    while (index < SUBJECT_COUNT && strcmp(SUBJECTS[index].name, name) != 0) {
+        index++;
+    }
+    return index;
 }
 
 const subject *subject_find(const char *name) {
-    const subject *found = NULL;
-    for (size_t i = 0; (found = subject_at(i)) != NULL; i++) {
-        if (strcmp(found->name, name) == 0) {
-            break;
-        }
-    }
-    return found;
+    return subject_at(index_of(name));
+}
+
+void subject_provide(const char *name, const subject_kernel *kernel, const void *proof, const char *version) {
+    subject *provided = &SUBJECTS[index_of(name)];
+    provided->kernel = kernel;
+    provided->proof = proof;
+    provided->version = version;
 }

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <gnu/libc-version.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -323,6 +324,58 @@ static void the_static_library_is_the_programs_own(void **state) {
     assert_false(provenance_check(&facts, subject_find("pooled"), NULL, message, sizeof message));
 }
 
+/* Code that is here, in this program, and code that is in the C library. */
+static void a_peers_code_is_the_programs_own(void **state) {
+    (void)state;
+    char message[512] = "";
+    provenance facts = glibc_facts();
+    provenance own;
+    provenance_read(&own);
+    (void)snprintf(facts.program_path, sizeof facts.program_path, "%s", own.program_path);
+    subject peer = {.name = "peer",
+                    .kernel = &subject_kernel_null,
+                    .provider = SUBJECT_PROVIDER_PEER,
+                    .proof = &subject_kernel_null,
+                    .version = "Peer 2"};
+    assert_true(provenance_check(&facts, &peer, NULL, message, sizeof message));
+    assert_string_equal(provenance_version(&facts, &peer), "Peer 2");
+    assert_string_equal(provenance_path(&facts, &peer), own.program_path);
+    peer.proof = (const void *)(uintptr_t)&gnu_get_libc_version;
+    assert_false(provenance_check(&facts, &peer, NULL, message, sizeof message));
+    assert_non_null(strstr(message, "peer: its code is in "));
+    peer.proof = NULL;
+    assert_false(provenance_check(&facts, &peer, NULL, message, sizeof message));
+    peer.proof = &subject_kernel_null;
+    peer.kernel = NULL;
+    assert_false(provenance_check(&facts, &peer, NULL, message, sizeof message));
+    assert_non_null(strstr(message, "has no kernel for it"));
+}
+
+static void a_users_code_is_in_the_library_that_was_named(void **state) {
+    (void)state;
+    char message[512] = "";
+    char libc[PROVENANCE_PATH_SIZE];
+    const provenance facts = glibc_facts();
+    assert_true(provenance_find_library("libc.so.6", libc, sizeof libc));
+    subject own = {.name = "mine",
+                   .kernel = &subject_kernel_null,
+                   .provider = SUBJECT_PROVIDER_LIBRARY,
+                   .library = libc,
+                   .proof = (const void *)(uintptr_t)&gnu_get_libc_version,
+                   .version = "my pool 1"};
+    assert_true(provenance_check(&facts, &own, NULL, message, sizeof message));
+    assert_string_equal(provenance_path(&facts, &own), libc);
+    assert_string_equal(provenance_version(&facts, &own), "my pool 1");
+    own.library = "/usr/lib/another.so";
+    assert_false(provenance_check(&facts, &own, NULL, message, sizeof message));
+    assert_non_null(strstr(message, "not in /usr/lib/another.so"));
+    /* And malloc, which it may stand on, is the C library's. */
+    own.library = libc;
+    provenance preloaded = facts;
+    preloaded.malloc_provider = SUBJECT_PROVIDER_JEMALLOC;
+    assert_false(provenance_check(&preloaded, &own, NULL, message, sizeof message));
+}
+
 static void this_process_is_served_by_what_it_was_started_with(void **state) {
     (void)state;
     char message[512] = "";
@@ -396,6 +449,43 @@ static void a_good_report_has_a_time(void **state) {
     free(line);
 }
 
+static void each_status_and_what_is_not_known_come_out_of_their_line(void **state) {
+    (void)state;
+    for (int status = WORKER_FAILED; status < WORKER_STATUS_COUNT; status++) {
+        const worker_report report = {.status = (worker_status)status,
+                                      .message = "why",
+                                      .peak_usable_bytes = status == WORKER_UNSUPPORTED ? WORKER_UNKNOWN : 4096};
+        char *line = worker_report_format(&report);
+        worker_report copy;
+        assert_non_null(line);
+        assert_true(worker_report_parse(line, strlen(line), &copy));
+        assert_int_equal(copy.status, status);
+        assert_string_equal(copy.message, "why");
+        assert_int_equal(copy.peak_usable_bytes, report.peak_usable_bytes);
+        worker_report_fini(&copy);
+        free(line);
+    }
+}
+
+static void a_jobs_words_name_what_it_has(void **state) {
+    (void)state;
+    static const subject own = {.name = "mine", .library = "/opt/mine.so"};
+    char storage[WORKER_STORAGE_SIZE];
+    const char *argv[WORKER_ARGUMENTS_MAX + 1];
+    const worker_job full = {.subject = &own, .preload = "/opt/x.so", .stream_descriptor = 7, .seconds = 0.5};
+    worker_arguments(&full, "p", storage, argv);
+    static const char *const all[] = {"p",        "worker", "--subject", "mine", "--library", "/opt/mine.so",
+                                      "--stream", "7",      "--seconds", "0.5",  "--preload", "/opt/x.so"};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        assert_string_equal(argv[i], all[i]);
+    }
+    assert_null(argv[sizeof all / sizeof all[0]]);
+    const worker_job look = {.subject = &own, .stream_descriptor = -1, .is_examination = true};
+    worker_arguments(&look, "p", storage, argv);
+    assert_string_equal(argv[6], "--examine");
+    assert_null(argv[8]);
+}
+
 static void words_that_are_no_job_are_refused(void **state) {
     (void)state;
     char worker[] = "worker";
@@ -459,9 +549,13 @@ int main(void) {
         cmocka_unit_test(another_allocator_under_the_right_path_is_refused),
         cmocka_unit_test(the_static_library_is_the_programs_own),
         cmocka_unit_test(a_preload_that_nobody_asked_for_is_refused),
+        cmocka_unit_test(a_peers_code_is_the_programs_own),
+        cmocka_unit_test(a_users_code_is_in_the_library_that_was_named),
         cmocka_unit_test(this_process_is_served_by_what_it_was_started_with),
         cmocka_unit_test(a_report_comes_out_of_its_line_unchanged),
         cmocka_unit_test(a_good_report_has_a_time),
+        cmocka_unit_test(each_status_and_what_is_not_known_come_out_of_their_line),
+        cmocka_unit_test(a_jobs_words_name_what_it_has),
         cmocka_unit_test(words_that_are_no_job_are_refused),
         cmocka_unit_test(memory_that_is_touched_shows_as_resident),
         cmocka_unit_test(a_round_trip_takes_some_time),

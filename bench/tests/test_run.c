@@ -35,6 +35,8 @@ typedef struct script {
     int fails_at;           /* other's round that has no report, from 1; 0 for none */
     int wrong_at;           /* other's round with one live byte too many */
     int refused_at;         /* other's round served by a wrong library */
+    int unsupported_at;     /* other's round in which it says that it is not made for this */
+    bool nobody_is_made;    /* all say so, always */
     double line_round_trip; /* ns */
     int calls;
     int rounds_of_other;
@@ -52,7 +54,10 @@ static bool launch(const measure_plan *plan, const worker_job *job, worker_repor
         return false;
     }
     assert_true(stream_image_open(job->stream_descriptor, &image));
-    *report = (worker_report){.status = is_other && round == self->refused_at ? WORKER_REFUSED : WORKER_OK,
+    const bool is_unsupported = self->nobody_is_made || (is_other && round == self->unsupported_at);
+    *report = (worker_report){.status = is_unsupported                          ? WORKER_UNSUPPORTED
+                                        : is_other && round == self->refused_at ? WORKER_REFUSED
+                                                                                : WORKER_OK,
                               .message = "other: served by a wrong library",
                               .library = "/lib/x.so",
                               .version = "x 1",
@@ -60,6 +65,7 @@ static bool launch(const measure_plan *plan, const worker_job *job, worker_repor
                               .operations = 1000,
                               .line_round_trip_ns = self->line_round_trip,
                               .peak_live_bytes = image.stream.peak_live_bytes,
+                              .peak_usable_bytes = 3 * image.stream.peak_live_bytes,
                               .peak_resident_bytes = 5000,
                               .resident_growth_bytes = 50,
                               .phase_count = image.stream.phase_count};
@@ -128,6 +134,7 @@ static void a_run_fills_the_model(void **state) {
     assert_int_equal(other->samples[4]->round, 5);
     assert_int_equal(other->samples[0]->phase_count, 3);
     assert_int_equal(other->samples[0]->peak_resident_bytes, 5000);
+    assert_int_equal(other->samples[0]->peak_usable_bytes, 3 * other->samples[0]->peak_live_bytes);
     assert_near(other->time_ns_per_op.median, 53);
     assert_near(other->time_ns_per_op.low, 51);
     assert_near(other->time_ns_per_op.high, 55);
@@ -190,6 +197,29 @@ static void other_live_bytes_than_the_streams_fail_the_run(void **state) {
     assert_ptr_equal(strstr(other->message, "round 3: phase churn.fill ended with 20 live buffers of "),
                      other->message);
     results_model_destroy(model);
+}
+
+static void a_subject_that_is_not_made_for_a_scenario_is_unsupported_and_no_failure(void **state) {
+    (void)state;
+    script self = {.ratio = 1, .unsupported_at = 1, .line_round_trip = nan("")};
+    results_model *model = NULL;
+    assert_int_equal(run_script(&self, CHURN, &model), MEASURE_OK);
+    const results_result *other = model->scenarios[0]->results[1];
+    assert_int_equal(other->status, RESULT_UNSUPPORTED);
+    assert_string_equal(other->message, "other: served by a wrong library");
+    assert_int_equal(other->sample_count, 0);
+    assert_int_equal(self.rounds_of_other, 1);
+    assert_int_equal(model->scenarios[0]->results[0]->sample_count, ROUNDS);
+    results_model_destroy(model);
+}
+
+static void where_nobody_is_made_for_it_nothing_was_measured(void **state) {
+    (void)state;
+    script self = {.ratio = 1, .nobody_is_made = true, .line_round_trip = nan("")};
+    results_model *model = NULL;
+    assert_int_equal(run_script(&self, CHURN, &model), MEASURE_REFUSED);
+    assert_null(model);
+    assert_ptr_equal(strstr(message, "nothing was measured: malloc on t: "), message);
 }
 
 static void another_library_than_the_subjects_ends_the_run(void **state) {
@@ -453,6 +483,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_subject_without_its_library_is_unavailable_and_no_failure),
         cmocka_unit_test(a_worker_that_crashes_is_a_failed_result_and_not_tried_again),
         cmocka_unit_test(other_live_bytes_than_the_streams_fail_the_run),
+        cmocka_unit_test(a_subject_that_is_not_made_for_a_scenario_is_unsupported_and_no_failure),
+        cmocka_unit_test(where_nobody_is_made_for_it_nothing_was_measured),
         cmocka_unit_test(another_library_than_the_subjects_ends_the_run),
         cmocka_unit_test(nothing_to_measure_is_refused),
         cmocka_unit_test(the_median_round_trip_stands_beside_results_with_threads),

@@ -10,13 +10,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <poolbuf/metrics.h>
+
 #include "stream_text.h"
 #include "subjects/subject.h"
 
 enum {
     THREADS_MAX = 2,
-    SUBJECT_COUNT_LEAST = 7
+    SUBJECT_COUNT_LEAST = 12,
+    PINGPONGS = 1000
 };
+
+/* Whether this program has the subject's kernel, and the subject a kernel of its own: those that preload share malloc's. */
+static bool has_kernel(const subject *which) {
+    return which->preload == NULL && which->kernel != NULL;
+}
 
 /* One thread's part in a play of a stream, phase by phase. */
 typedef struct part {
@@ -47,13 +55,15 @@ static void *play_part(void *argument) {
 }
 
 /* Plays a stream on a kernel; returns the number of wrong phases. */
-static int play_stream(const stream *source, const subject_kernel *kernel, bool is_audit, uint64_t *peak) {
+static int play_stream(const stream *source, const subject_kernel *kernel, bool is_audit, uint64_t *peak,
+                       uint64_t *peak_room) {
     subject_run run;
     pthread_t threads[THREADS_MAX] = {0};
     part parts[THREADS_MAX];
     subject_barrier barrier = {.thread_count = source->thread_count};
     assert_true(source->thread_count <= THREADS_MAX);
     assert_true(subject_run_init(&run, source->slot_count, source->thread_count, source->max_size));
+    run.source = source;
     assert_true(kernel->prepare(&run));
     for (uint32_t i = 0; i < THREADS_MAX; i++) {
         parts[i] = (part){
@@ -69,6 +79,7 @@ static int play_stream(const stream *source, const subject_kernel *kernel, bool 
     assert_int_equal(atomic_load(&run.failure), SUBJECT_FINE);
     assert_int_equal(kernel->held(&run).buffers, 0);
     *peak = atomic_load(&run.peak_live_bytes);
+    *peak_room = atomic_load(&run.peak_live_room);
     assert_true(kernel->finish(&run));
     subject_run_fini(&run);
     return parts[0].wrong;
@@ -80,14 +91,17 @@ static void on_each_kernel(const char *text) {
     const subject *which = NULL;
     for (size_t i = 0; (which = subject_at(i)) != NULL; i++) {
         uint64_t peak = 0;
-        if (which->preload != NULL) {
+        uint64_t room = 0;
+        if (!has_kernel(which)) {
             continue;
         }
-        assert_int_equal(play_stream(source, which->kernel, true, &peak), 0);
+        assert_int_equal(play_stream(source, which->kernel, true, &peak, &room), 0);
         if (source->thread_count == 1) {
             assert_int_equal(peak, source->peak_live_bytes);
         }
-        assert_int_equal(play_stream(source, which->kernel, false, &peak), 0);
+        assert_true(room >= peak);
+        assert_true(which->kernel->tells_room || room == peak);
+        assert_int_equal(play_stream(source, which->kernel, false, &peak, &room), 0);
         assert_int_equal(peak, 0);
     }
     stream_destroy(source);
@@ -145,7 +159,7 @@ static void every_kernel_resizes_and_keeps_contents(void **state) {
     const subject *which = NULL;
     for (size_t i = 0; (which = subject_at(i)) != NULL; i++) {
         subject_run run;
-        if (which->preload != NULL) {
+        if (!has_kernel(which)) {
             continue;
         }
         assert_true(subject_run_init(&run, 4, 1, 1 << 20));
@@ -163,6 +177,88 @@ static void every_kernel_resizes_and_keeps_contents(void **state) {
     }
 }
 
+/* One buffer of each size in each kernel that tells: the room is what its classes promise. */
+static void pools_of_powers_of_two_tell_what_they_waste(void **state) {
+    (void)state;
+    static const char *const names[] = {"fixed", "dpdk", "boost"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const subject *which = subject_find(names[i]);
+        subject_run run;
+        if (which->kernel == NULL) {
+            continue;
+        }
+        assert_true(which->kernel->tells_room);
+        assert_true(subject_run_init(&run, 4, 1, 5000));
+        assert_true(which->kernel->prepare(&run));
+        const stream_op ops[] = {stream_op_make(STREAM_ALLOCATE, 0, 1), stream_op_make(STREAM_ALLOCATE, 1, 16),
+                                 stream_op_make(STREAM_ALLOCATE, 2, 17), stream_op_make(STREAM_ALLOCATE, 3, 5000)};
+        assert_true(which->kernel->audit(&run, ops, sizeof ops / sizeof ops[0], 1));
+        assert_int_equal(atomic_load(&run.live_bytes), 1 + 16 + 17 + 5000);
+        assert_int_equal(atomic_load(&run.live_room), 16 + 16 + 32 + 8192);
+        which->kernel->discard(&run);
+        assert_true(which->kernel->finish(&run));
+        subject_run_fini(&run);
+    }
+}
+
+/* Plays so many allocations on a subject of ours and reads its allocator's books. */
+static poolbuf_metrics books_of(const char *name) {
+    const subject *which = subject_find(name);
+    poolbuf_metrics metrics = {.struct_size = sizeof metrics};
+    subject_run run;
+    assert_true(subject_run_init(&run, 1, 1, 256));
+    assert_true(which->kernel->prepare(&run));
+    const stream_op op = stream_op_make(STREAM_PINGPONG, PINGPONGS, 256);
+    assert_true(which->kernel->play(&run, &op, 1, 1));
+    assert_int_equal(poolbuf_allocator_metrics(run.state, &metrics), POOLBUF_OK);
+    assert_true(which->kernel->finish(&run));
+    subject_run_fini(&run);
+    return metrics;
+}
+
+static void pooled_caches_what_pooled_nocache_does_not(void **state) {
+    (void)state;
+    const poolbuf_metrics cached = books_of("pooled");
+    const poolbuf_metrics uncached = books_of("pooled-nocache");
+    assert_true(cached.cached_buffers > 0);
+    assert_true(cached.arena_allocations < PINGPONGS);
+    assert_int_equal(uncached.cached_buffers, 0);
+    assert_int_equal(uncached.arena_allocations, PINGPONGS);
+}
+
+static void unpooled_takes_no_chunk(void **state) {
+    (void)state;
+    const poolbuf_metrics books = books_of("unpooled");
+    assert_int_equal(books.allocations, PINGPONGS);
+    assert_int_equal(books.chunk_count, 0);
+    assert_int_equal(books.cached_buffers, 0);
+}
+
+static void a_subject_that_cannot_serve_says_why(void **state) {
+    (void)state;
+    subject_run run;
+    assert_true(subject_run_init(&run, 0, 1, 0));
+    assert_false(subject_cannot_serve(&run, "its largest buffer has %d bytes", 64));
+    assert_string_equal(run.reason, "its largest buffer has 64 bytes");
+    assert_int_equal(atomic_load(&run.failure), SUBJECT_UNSERVED);
+    assert_false(subject_cannot_serve(&run, "%*d", SUBJECT_REASON_SIZE + 9, 1));
+    assert_int_equal(strlen(run.reason), SUBJECT_REASON_SIZE - 1);
+    subject_run_fini(&run);
+}
+
+#ifdef TEST_DPDK
+/* 512 MiB for each of 1,000 slots: no machine that runs this has so much. */
+static void dpdk_cannot_serve_what_no_memory_holds(void **state) {
+    (void)state;
+    subject_run run;
+    assert_true(subject_run_init(&run, 1000, 1, STREAM_SIZE_MAX));
+    assert_false(subject_kernel_dpdk.prepare(&run));
+    assert_int_equal(atomic_load(&run.failure), SUBJECT_UNSERVED);
+    assert_non_null(strstr(run.reason, "MiB up front"));
+    subject_run_fini(&run);
+}
+#endif
+
 static void subjects_have_names_of_their_own_and_are_found_by_them(void **state) {
     (void)state;
     size_t count = 0;
@@ -170,7 +266,8 @@ static void subjects_have_names_of_their_own_and_are_found_by_them(void **state)
     for (; (which = subject_at(count)) != NULL; count++) {
         assert_ptr_equal(subject_find(which->name), which);
         assert_non_null(which->about);
-        assert_true((which->preload == NULL) == (which->package == NULL));
+        assert_true(which->preload == NULL || which->package != NULL);
+        assert_true(which->worker != NULL || which->kernel != NULL);
     }
     assert_true(count >= SUBJECT_COUNT_LEAST);
     assert_null(subject_find("no such subject"));
@@ -198,6 +295,12 @@ static void the_first_failure_is_the_one_that_counts(void **state) {
 }
 
 int main(void) {
+#ifdef TEST_DPDK
+    subject_provide("dpdk", &subject_kernel_dpdk, &subject_kernel_dpdk, "DPDK");
+#endif
+#ifdef TEST_BOOST
+    subject_provide("boost", &subject_kernel_boost, &subject_kernel_boost, subject_boost_version());
+#endif
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kernel_plays_pingpong),
         cmocka_unit_test(every_kernel_plays_churn),
@@ -206,6 +309,13 @@ int main(void) {
         cmocka_unit_test(every_kernel_allocates_in_bulk),
         cmocka_unit_test(every_kernel_hands_buffers_over),
         cmocka_unit_test(every_kernel_resizes_and_keeps_contents),
+        cmocka_unit_test(pools_of_powers_of_two_tell_what_they_waste),
+        cmocka_unit_test(pooled_caches_what_pooled_nocache_does_not),
+        cmocka_unit_test(unpooled_takes_no_chunk),
+        cmocka_unit_test(a_subject_that_cannot_serve_says_why),
+#ifdef TEST_DPDK
+        cmocka_unit_test(dpdk_cannot_serve_what_no_memory_holds),
+#endif
         cmocka_unit_test(subjects_have_names_of_their_own_and_are_found_by_them),
         cmocka_unit_test(every_failure_has_a_text_of_its_own),
         cmocka_unit_test(the_first_failure_is_the_one_that_counts),

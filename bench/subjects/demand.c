@@ -1,0 +1,142 @@
+/* Walks the stream thread by thread, as no order between threads is given. */
+#include "subjects/demand.h"
+
+#include <sys/mman.h>
+
+enum {
+    NOBODY = 0xFFFF,
+    SHARED = 0xFFFE,
+    EMPTY = 0xFF
+};
+
+/* What is known of a slot. */
+typedef struct slot_fact {
+    uint16_t user; /* the one thread that uses it, NOBODY or SHARED */
+    uint8_t class; /* of the buffer in it, EMPTY for none; only of slots with one user */
+    uint32_t mask; /* bit i: it holds a buffer of class i at some time; only of shared slots */
+} slot_fact;
+
+_Static_assert(POOL_CLASS_COUNT <= 32, "a class is a bit of slot_fact.mask");
+
+/* One thread's books. */
+typedef struct walk {
+    slot_fact *slots;
+    uint64_t live[POOL_CLASS_COUNT], peak[POOL_CLASS_COUNT];
+} walk;
+
+static void find_users(const stream *source, slot_fact *slots) {
+    for (uint32_t i = 0; i < source->slot_count; i++) {
+        slots[i] = (slot_fact){.user = NOBODY, .class = EMPTY};
+    }
+    for (uint32_t i = 0; i < source->phase_count; i++) {
+        for (uint32_t thread = 0; thread < source->thread_count; thread++) {
+            const stream_thread *part = &source->phases[i].threads[thread];
+            for (size_t at = 0; at < part->op_count; at++) {
+                if (stream_op_has_slot(part->ops[at])) {
+                    slot_fact *slot = &slots[part->ops[at].slot];
+                    slot->user = slot->user == NOBODY || slot->user == thread ? (uint16_t)thread : SHARED;
+                }
+            }
+        }
+    }
+}
+
+/* So many more buffers than are live are there for a moment. */
+static void pass(walk *self, unsigned class, uint64_t more) {
+    const uint64_t live = self->live[class] + more;
+    self->peak[class] = live > self->peak[class] ? live : self->peak[class];
+}
+
+static void fill(walk *self, slot_fact *slot, unsigned class) {
+    if (slot->user == SHARED) {
+        slot->mask |= UINT32_C(1) << class;
+        return;
+    }
+    pass(self, class, 1);
+    self->live[class]++;
+    slot->class = (uint8_t) class;
+}
+
+static void empty(walk *self, slot_fact *slot) {
+    if (slot->user != SHARED && slot->class != EMPTY) {
+        self->live[slot->class]--;
+        slot->class = EMPTY;
+    }
+}
+
+/* Smaller sizes stay where they are. The old buffer is there until the contents have moved; a shared one may come from any
+ * class below. */
+static void resize(walk *self, slot_fact *slot, unsigned class) {
+    if (slot->user == SHARED) {
+        pass(self, class, 1);
+        fill(self, slot, class);
+    } else if (slot->class == EMPTY || class > slot->class) {
+        pass(self, class, 1);
+        empty(self, slot);
+        fill(self, slot, class);
+    }
+}
+
+static void step(walk *self, stream_op op) {
+    const unsigned class = pool_class_of(stream_op_size(op));
+    switch (stream_op_kind(op)) {
+    case STREAM_ALLOCATE:
+        fill(self, &self->slots[op.slot], class);
+        break;
+    case STREAM_RELEASE:
+        empty(self, &self->slots[op.slot]);
+        break;
+    case STREAM_REPLACE:
+        empty(self, &self->slots[op.slot]);
+        fill(self, &self->slots[op.slot], class);
+        break;
+    case STREAM_RESIZE:
+        resize(self, &self->slots[op.slot], class);
+        break;
+    case STREAM_PINGPONG:
+        pass(self, class, 1);
+        break;
+    case STREAM_BULK:
+        pass(self, class, stream_bulk_count(op));
+        break;
+    default:
+        break;
+    }
+}
+
+/* A repeated phase ends with the same slots full as it began with, perhaps by other sizes: the second pass begins with those,
+ * and all after it are like it. */
+static void walk_thread(walk *self, const stream *source, uint32_t thread) {
+    for (uint32_t i = 0; i < source->phase_count; i++) {
+        const stream_thread *part = &source->phases[i].threads[thread];
+        for (unsigned turn = 0; turn < (source->phases[i].repeat > 1 ? 2 : 1); turn++) {
+            for (size_t at = 0; at < part->op_count; at++) {
+                step(self, part->ops[at]);
+            }
+        }
+    }
+}
+
+bool demand_of_stream(const stream *source, demand *out) {
+    const size_t size = (source->slot_count + (size_t)1) * sizeof(slot_fact);
+    slot_fact *slots = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (slots == MAP_FAILED) {
+        return false;
+    }
+    *out = (demand){.buffers = {0}};
+    find_users(source, slots);
+    for (uint32_t thread = 0; thread < source->thread_count; thread++) {
+        walk self = {.slots = slots};
+        walk_thread(&self, source, thread);
+        for (unsigned i = 0; i < POOL_CLASS_COUNT; i++) {
+            out->buffers[i] += self.peak[i];
+        }
+    }
+    for (uint32_t i = 0; i < source->slot_count; i++) {
+        for (uint32_t left = slots[i].mask; left != 0; left &= left - 1) {
+            out->buffers[__builtin_ctz(left)]++;
+        }
+    }
+    (void)munmap(slots, size);
+    return true;
+}

@@ -1,0 +1,151 @@
+/* Every complaint is one line, before anything is measured. */
+#include "run_subjects.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exit_codes.h"
+#include "measure/available.h"
+#include "measure/examine.h"
+#include "scenario/near.h"
+
+enum {
+    NAME_MAX_LENGTH = 32,
+    MESSAGE_SIZE = 8192
+};
+
+static const char NAME_CHARACTERS[] = "abcdefghijklmnopqrstuvwxyz0123456789-_.";
+
+static int unknown_subject(const command_line *line, const char *name) {
+    const char *names[MEASURE_SUBJECTS_MAX];
+    char legal[512] = "";
+    size_t count = 0;
+    for (const subject *known = NULL; (known = subject_at(count)) != NULL; count++) {
+        const size_t used = strlen(legal);
+        names[count] = known->name;
+        (void)snprintf(legal + used, sizeof legal - used, "%s%s", count == 0 ? "" : ", ", known->name);
+    }
+    const char *near = near_word(name, names, count);
+    if (near != NULL) {
+        return usage_error(line, "unknown subject \"%s\", did you mean \"%s\"? legal are %s", name, near, legal);
+    }
+    return usage_error(line, "unknown subject \"%s\"; legal are %s, and NAME=./library.so for one of your own", name,
+                       legal);
+}
+
+static const subject *find_chosen(const run_subjects *chosen, const char *name) {
+    for (size_t i = 0; i < chosen->count; i++) {
+        if (strcmp(chosen->items[i]->name, name) == 0) {
+            return chosen->items[i];
+        }
+    }
+    return NULL;
+}
+
+static int too_many(const command_line *line) {
+    return usage_error(line, "too many subjects; a run takes at most %d", (int)MEASURE_SUBJECTS_MAX);
+}
+
+/* ---- A user's own ---- */
+
+static int check_name(const command_line *line, const run_subjects *chosen, const char *word, size_t length) {
+    char name[NAME_MAX_LENGTH + 1];
+    if (length == 0 || length > NAME_MAX_LENGTH || strspn(word, NAME_CHARACTERS) < length) {
+        return usage_error(line, "\"%.*s\" is no name for a subject; 1 to %d of a to z, 0 to 9, -, _ and . are",
+                           (int)length, word, (int)NAME_MAX_LENGTH);
+    }
+    (void)snprintf(name, sizeof name, "%.*s", (int)length, word);
+    if (subject_find(name) != NULL) {
+        return usage_error(line, "the name \"%s\" is taken by a subject of this program; give the library another",
+                           name);
+    }
+    if (find_chosen(chosen, name) != NULL) {
+        return usage_error(line, "the name \"%s\" is given twice; give each library its own", name);
+    }
+    return ARGUMENTS_PROCEED;
+}
+
+static int add_library(const command_line *line, const char *word, const char *path, run_subjects *chosen) {
+    const size_t length = (size_t)(path - 1 - word);
+    char message[MESSAGE_SIZE];
+    const int status = check_name(line, chosen, word, length);
+    if (status != ARGUMENTS_PROCEED) {
+        return status;
+    }
+    if (*path == '\0') {
+        return usage_error(line, "\"%s\" lacks a path; NAME=./library.so has one", word);
+    }
+    if (chosen->count == MEASURE_SUBJECTS_MAX) {
+        return too_many(line);
+    }
+    char *name = strndup(word, length);
+    if (name == NULL) {
+        return input_error("out of memory");
+    }
+    chosen->library_names[chosen->library_count] = name;
+    subject *own = &chosen->libraries[chosen->library_count++];
+    if (!examine_library(name, path, own, message, sizeof message)) {
+        return input_error("%s", message);
+    }
+    chosen->items[chosen->count++] = own;
+    return ARGUMENTS_PROCEED;
+}
+
+/* ---- Those of the table ---- */
+
+static int add_known(const command_line *line, const char *name, run_subjects *chosen) {
+    char why[AVAILABLE_WHY_SIZE];
+    const subject *which = subject_find(name);
+    if (which == NULL) {
+        return unknown_subject(line, name);
+    }
+    if (!available_here(which, why, sizeof why)) {
+        (void)fprintf(stderr, "poolbuf: %s is not available: %s\n", name, why);
+        return EXIT_UNCHECKED;
+    }
+    if (find_chosen(chosen, name) == NULL) {
+        if (chosen->count == MEASURE_SUBJECTS_MAX) {
+            return too_many(line);
+        }
+        chosen->items[chosen->count++] = which;
+    }
+    return ARGUMENTS_PROCEED;
+}
+
+static void add_all(run_subjects *chosen) {
+    char why[AVAILABLE_WHY_SIZE];
+    const subject *which = NULL;
+    bool is_first = true;
+    while ((which = subject_at(chosen->count)) != NULL) {
+        if (!available_here(which, why, sizeof why)) {
+            (void)fprintf(stderr, "%s%s (%s)", is_first ? "poolbuf: left out: " : ", ", which->name, why);
+            is_first = false;
+        }
+        chosen->items[chosen->count++] = which;
+    }
+    if (!is_first) {
+        (void)fputc('\n', stderr);
+    }
+}
+
+int run_subjects_choose(const command_line *line, const text_list *words, run_subjects *chosen) {
+    if (words->count == 0) {
+        add_all(chosen);
+    }
+    int status = ARGUMENTS_PROCEED;
+    for (size_t i = 0; i < words->count && status == ARGUMENTS_PROCEED; i++) {
+        const char *equals = strchr(words->items[i], '=');
+        status = equals != NULL ? add_library(line, words->items[i], equals + 1, chosen)
+                                : add_known(line, words->items[i], chosen);
+    }
+    return status;
+}
+
+void run_subjects_fini(run_subjects *chosen) {
+    for (size_t i = 0; i < chosen->library_count; i++) {
+        examine_fini(&chosen->libraries[i]);
+        free(chosen->library_names[i]);
+    }
+}

@@ -1,0 +1,28 @@
+/* Which subjects a run takes: those of the table by name, a user's own by NAME=./library.so, or all that can be had here. */
+#ifndef CLI_RUN_SUBJECTS_H
+#define CLI_RUN_SUBJECTS_H
+
+#include <stddef.h>
+
+#include "arguments.h"
+#include "measure/run.h"
+#include "subjects/subject.h"
+
+/* Zero-initialise it; release it with run_subjects_fini(), however choosing went. */
+typedef struct run_subjects {
+    const subject *items[MEASURE_SUBJECTS_MAX];
+    size_t count;
+    subject libraries[MEASURE_SUBJECTS_MAX]; /* those of items that are the user's own */
+    char *library_names[MEASURE_SUBJECTS_MAX];
+    size_t library_count;
+} run_subjects;
+
+/* run_subjects_choose() reads what --subject was given.
+ *   words    as typed; none: all of the table. Those that are not available then stay in the list, as the results say so,
+ *            and one line on stderr names them.
+ *   returns  ARGUMENTS_PROCEED; EXIT_USAGE after a complaint for an unknown name, one that is taken, and a library that does
+ *            not keep the contract; EXIT_UNCHECKED after one for a subject that is named and not available. */
+int run_subjects_choose(const command_line *line, const text_list *words, run_subjects *chosen);
+void run_subjects_fini(run_subjects *chosen);
+
+#endif
