@@ -94,6 +94,44 @@ const char *results_memory_caution(const results_scenario *scenario) {
     return NULL;
 }
 
+/* What a subject loses to rounding up, as a share of what its live buffers had room for; 0 where that is not known. */
+static double waste_of(const results_result *result) {
+    const double live = answer_median_count(result, offsetof(results_sample, peak_live_bytes));
+    const double usable = answer_median_count(result, offsetof(results_sample, peak_usable_bytes));
+    return result->status == RESULT_OK && usable > 0 && usable >= live ? 1 - live / usable : 0;
+}
+
+/* The one that wastes most of those that waste less than `below`, or as much and stand behind `after`. */
+static const results_result *next_waste(const results_scenario *scenario, double below, const results_result *after) {
+    const results_result *next = NULL;
+    bool is_behind = false;
+    for (size_t i = 0; i < scenario->result_count; i++) {
+        const results_result *result = scenario->results[i];
+        const double waste = waste_of(result);
+        if ((waste < below || (waste <= below && is_behind)) && (next == NULL || waste > waste_of(next))) {
+            next = result;
+        }
+        is_behind = is_behind || result == after;
+    }
+    return next;
+}
+
+const char *results_waste(const results_model *model, const results_scenario *scenario) {
+    const double least = 0.05;
+    sentence list;
+    sentence_init(&list);
+    const results_result *result = next_waste(scenario, 2, NULL);
+    for (; result != NULL && waste_of(result) >= least; result = next_waste(scenario, waste_of(result), result)) {
+        const double usable = answer_median_count(result, offsetof(results_sample, peak_usable_bytes));
+        sentence_join(&list, "%s %.0f %% (%s of %s)", result->subject, waste_of(result) * 100,
+                      unit_bytes(usable * waste_of(result)).text, unit_bytes(usable).text);
+    }
+    const char *wasted = sentence_keep(&list, model->arena);
+    return wasted == NULL
+               ? NULL
+               : model_text_format(model->arena, "Rounding up wastes, of what live buffers had room for: %s.", wasted);
+}
+
 /* git describe's count and hash: which commit was built says less than the line it takes. JSON keeps it. */
 const char *results_short_version(const results_model *model, const char *version) {
     const char *dash = version == NULL ? NULL : strstr(version, "-g");

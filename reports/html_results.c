@@ -141,19 +141,23 @@ static void write_numbers_row(const results_scenario *scenario, const results_re
     fputs("</tr>\n", to);
 }
 
+static void write_note(const char *note, FILE *to) {
+    if (note != NULL) {
+        fputs("<p class=\"note\">", to);
+        html_print(to, note);
+        fputs("</p>\n", to);
+    }
+}
+
 static void write_numbers(const results_model *model, const results_scenario *scenario, unit_scale scale, FILE *to) {
     write_numbers_head(model, scale, to);
     for (size_t i = 0; i < scenario->result_count; i++) {
         write_numbers_row(scenario, scenario->results[i], scale, to);
     }
     fputs("</tbody></table></div>\n", to);
+    write_note(results_waste(model, scenario), to);
     for (size_t i = 0; i < scenario->result_count; i++) {
-        const char *failure = results_failure(model, scenario->results[i]);
-        if (failure != NULL) {
-            fputs("<p class=\"note\">", to);
-            html_print(to, failure);
-            fputs("</p>\n", to);
-        }
+        write_note(results_failure(model, scenario->results[i]), to);
     }
 }
 

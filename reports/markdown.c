@@ -41,6 +41,13 @@ static void print_table(FILE *to, text_table *table) {
     fputc('\n', to);
 }
 
+static void print_remark(FILE *to, const char *remark) {
+    if (remark != NULL) {
+        markdown_print_safe(to, remark);
+        fputs("\n\n", to);
+    }
+}
+
 static void print_scenario(const results_model *model, const results_scenario *scenario, FILE *to) {
     print_heading(to, "###", scenario->name);
     if (scenario->asks != NULL) {
@@ -51,11 +58,8 @@ static void print_scenario(const results_model *model, const results_scenario *s
     text_table table;
     results_table_init(&table, model, scenario);
     print_table(to, &table);
-    const char *caution = results_memory_caution(scenario);
-    if (caution != NULL) {
-        markdown_print_safe(to, caution);
-        fputs("\n\n", to);
-    }
+    print_remark(to, results_memory_caution(scenario));
+    print_remark(to, results_waste(model, scenario));
     bool has_failure = false;
     for (size_t i = 0; i < scenario->result_count; i++) {
         const char *failure = results_failure(model, scenario->results[i]);

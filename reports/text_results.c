@@ -67,6 +67,7 @@ static void print_scenario(const results_model *model, const results_scenario *s
     table_print_text(&table, to, 2, colour);
     table_fini(&table);
     print_paragraph(results_memory_caution(scenario), to, colour);
+    print_paragraph(results_waste(model, scenario), to, colour);
     fputs("\n", to);
     print_failures(model, scenario, to, colour);
     fputs("  ", to);

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "reports/facts.h"
 #include "reports/leaks_baseline.h"
 #include "reports/model.h"
 
@@ -300,6 +301,31 @@ static void names_outside_the_enum_are_harmless(void **state) {
     assert_string_equal(leaks_tool_name(LEAKS_TOOL_COUNT), "unknown");
 }
 
+static void add_waste(results_model *model, results_scenario *scenario, const char *subject, uint64_t usable) {
+    results_sample *sample = results_result_add_sample(model, results_scenario_add_result(model, scenario, subject));
+    sample->peak_live_bytes = 1000;
+    sample->peak_usable_bytes = usable;
+}
+
+static void waste_is_told_worst_first_and_not_below_a_twentieth(void **state) {
+    (void)state;
+    results_model *model = results_model_create();
+    results_scenario *scenario = results_model_add_scenario(model, "churn");
+    add_waste(model, scenario, "some", 1250);
+    add_waste(model, scenario, "little", 1040);
+    add_waste(model, scenario, "silent", MODEL_UNKNOWN);
+    add_waste(model, scenario, "half", 2000);
+    add_waste(model, scenario, "same", 1250);
+    assert_string_equal(results_waste(model, scenario),
+                        "Rounding up wastes, of what live buffers had room for: half 50 % (1000 B of 1.95 KiB), "
+                        "some 20 % (250 B of 1.22 KiB), same 20 % (250 B of 1.22 KiB).");
+    for (size_t i = 0; i < scenario->result_count; i++) {
+        scenario->results[i]->status = RESULT_FAILED;
+    }
+    assert_null(results_waste(model, scenario));
+    results_model_destroy(model);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nodes_keep_their_address_while_lists_grow),
@@ -313,6 +339,7 @@ int main(void) {
         cmocka_unit_test(rules_of_several_processes_are_one_rule_each),
         cmocka_unit_test(regressions_are_counted_by_their_flag),
         cmocka_unit_test(names_outside_the_enum_are_harmless),
+        cmocka_unit_test(waste_is_told_worst_first_and_not_below_a_twentieth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
