@@ -128,4 +128,27 @@ run "$prefix/bin/poolbuf" list scenarios
 expect_status 0
 expect_stdout_has pingpong
 expect_file "$prefix/share/man/man7/poolbuf-options.7"
+
+# A subject of one's own is compiled with the headers that were installed, and measured by the program that was moved; the
+# workers of peers find the library beside them.
+run "$CC" -O2 -fPIC -shared -I "$prefix/include/poolbuf-bench" "$POOLBUF_SOURCE/examples/subject/free_lists.c" -o own.so
+expect_status 0
+cat >tiny.yaml <<'END'
+name: tiny
+asks: Does one thread get an answer?
+source: Made for this test.
+threads: 1
+phases:
+  - kind: pingpong
+    operations: 4000
+    sizes: {fixed: 256}
+END
+run "$prefix/bin/poolbuf" run tiny.yaml --quick --rounds 1 -s null -s mine=./own.so -o own.json
+expect_status 0
+expect_equal "the library's result" ok "$(json own.json scenarios.0.results.1.status)"
+for worker in "$prefix"/bin/poolbuf-worker-*; do
+    run "$worker" worker
+    expect_status 2
+    expect_stderr_has "this is what"
+done
 finish
