@@ -15,6 +15,8 @@
  * INCLUDES is bench/ of the source tree, or include/poolbuf-bench/ of an installation. The file needs no library of the
  * harness; its own are named as usual. examples/subject/ has a complete one.
  *
+ * Long functions are only inlined for certain where they are marked __attribute__((always_inline)): nm tells.
+ *
  * The result names the library's path and the name and version given here. The program refuses a library that was made for
  * another version of the contract, or with other headers than its own: recompile it then. */
 #ifndef POOLBUF_BENCH_PLUGIN_H

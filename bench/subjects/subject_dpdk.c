@@ -67,7 +67,8 @@ static inline void dpdk_set_up(dpdk_buffer *buffer, uint32_t size) {
     buffer->parent = NULL;
 }
 
-static inline void *buffer_allocate(dpdk_state *state, uint32_t size) {
+/* The compiler would leave it out of line, as it is long; no other subject pays for a call. */
+static inline __attribute__((always_inline)) void *buffer_allocate(dpdk_state *state, uint32_t size) {
     void *element = NULL;
     if (__builtin_expect(rte_mempool_get(state->pools[pool_class_of(size)], &element) != 0, 0)) {
         return NULL;
@@ -81,7 +82,7 @@ static inline bool dpdk_is_last(dpdk_buffer *buffer) {
            atomic_fetch_sub_explicit(&buffer->references, 1, memory_order_acq_rel) == 1;
 }
 
-static inline void buffer_release(dpdk_state *state, void *handle) {
+static inline __attribute__((always_inline)) void buffer_release(dpdk_state *state, void *handle) {
     (void)state;
     dpdk_buffer *buffer = handle;
     if (dpdk_is_last(buffer)) {
@@ -224,7 +225,7 @@ static pool_plan plan_pool(unsigned class, uint64_t buffers, uint32_t threads) {
     pool_plan plan = {.cache = (uint32_t)(most < CACHE_BUFFERS ? most : CACHE_BUFFERS)};
     /* What lies in the caches of the threads is nobody else's. The thread that prepares counts as one more. */
     plan.elements = buffers + (uint64_t)CACHE_FLUSHED_AT * plan.cache * (threads + 1);
-    plan.bytes = plan.elements * (element + 2 * RTE_CACHE_LINE_SIZE);
+    plan.bytes = plan.elements * (element + UINT64_C(2) * RTE_CACHE_LINE_SIZE);
     return plan;
 }
 

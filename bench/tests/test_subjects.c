@@ -7,8 +7,14 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+
+#ifdef TEST_DPDK
+#include <rte_config.h>
+#include <rte_lcore.h>
+#endif
 
 #include <poolbuf/metrics.h>
 
@@ -259,6 +265,38 @@ static void dpdk_cannot_serve_what_no_memory_holds(void **state) {
 }
 #endif
 
+#ifdef TEST_DPDK
+static void *play_and_look(void *argument) {
+    subject_run *run = argument;
+    const stream_op op = stream_op_make(STREAM_PINGPONG, 10, 256);
+    const bool was_unknown = rte_lcore_id() == LCORE_ID_ANY;
+    const bool good = subject_kernel_dpdk.play(run, &op, 1, 1);
+    return good && was_unknown && rte_lcore_id() != LCORE_ID_ANY ? run : NULL;
+}
+
+/* A thread that DPDK does not know has no cache; and it knows no more than RTE_MAX_LCORE at a time. */
+static void dpdk_knows_each_thread_that_plays_and_forgets_it_after(void **state) {
+    (void)state;
+    subject_run run;
+    cpu_set_t before;
+    cpu_set_t after;
+    assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
+    assert_true(subject_run_init(&run, 1, 2, 256));
+    assert_true(subject_kernel_dpdk.prepare(&run));
+    for (int i = 0; i < RTE_MAX_LCORE + 10; i++) {
+        pthread_t thread;
+        void *good = NULL;
+        assert_int_equal(pthread_create(&thread, NULL, play_and_look, &run), 0);
+        assert_int_equal(pthread_join(thread, &good), 0);
+        assert_non_null(good);
+    }
+    assert_true(subject_kernel_dpdk.finish(&run));
+    subject_run_fini(&run);
+    assert_int_equal(sched_getaffinity(0, sizeof after, &after), 0);
+    assert_true(CPU_EQUAL(&before, &after));
+}
+#endif
+
 static void subjects_have_names_of_their_own_and_are_found_by_them(void **state) {
     (void)state;
     size_t count = 0;
@@ -314,6 +352,7 @@ int main(void) {
         cmocka_unit_test(unpooled_takes_no_chunk),
         cmocka_unit_test(a_subject_that_cannot_serve_says_why),
 #ifdef TEST_DPDK
+        cmocka_unit_test(dpdk_knows_each_thread_that_plays_and_forgets_it_after),
         cmocka_unit_test(dpdk_cannot_serve_what_no_memory_holds),
 #endif
         cmocka_unit_test(subjects_have_names_of_their_own_and_are_found_by_them),
