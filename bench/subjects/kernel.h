@@ -107,13 +107,14 @@ KERNEL_INLINE kernel_entry kernel_entry_of(const void *buffer) {
     return entry;
 }
 
+/* Room comes first and goes last, so that it is never seen below the bytes in it. */
 KERNEL_INLINE void kernel_count_born(subject_run *run, const void *buffer) {
     const kernel_entry entry = kernel_entry_of(buffer);
     (void)atomic_fetch_add_explicit(&run->live_buffers, 1, memory_order_relaxed);
-    const uint64_t bytes = atomic_fetch_add_explicit(&run->live_bytes, entry.size, memory_order_relaxed) + entry.size;
-    kernel_raise(&run->peak_live_bytes, bytes);
     const uint64_t room = atomic_fetch_add_explicit(&run->live_room, entry.room, memory_order_relaxed) + entry.room;
     kernel_raise(&run->peak_live_room, room);
+    const uint64_t bytes = atomic_fetch_add_explicit(&run->live_bytes, entry.size, memory_order_relaxed) + entry.size;
+    kernel_raise(&run->peak_live_bytes, bytes);
 }
 
 KERNEL_INLINE void kernel_count_dead(subject_run *run, kernel_entry entry) {
