@@ -1,4 +1,5 @@
-/* Which subjects a run takes: those of the table by name, a user's own by NAME=./library.so, or all that can be had here. */
+/* Which subjects a run takes: those of the table by name, a user's own by NAME=./library.so, or all that can be had
+ * here. */
 #ifndef CLI_RUN_SUBJECTS_H
 #define CLI_RUN_SUBJECTS_H
 
@@ -18,10 +19,10 @@ typedef struct run_subjects {
 } run_subjects;
 
 /* run_subjects_choose() reads what --subject was given.
- *   words    as typed; none: all of the table. Those that are not available then stay in the list, as the results say so,
- *            and one line on stderr names them.
- *   returns  ARGUMENTS_PROCEED; EXIT_USAGE after a complaint for an unknown name, one that is taken, and a library that does
- *            not keep the contract; EXIT_UNCHECKED after one for a subject that is named and not available. */
+ *   words    as typed; none: all of the table. Those that are not available then stay in the list, as the results say
+ *            so, and one line on stderr names them.
+ *   returns  ARGUMENTS_PROCEED; EXIT_USAGE after a complaint for an unknown name, one that is taken, and a library that
+ *            does not keep the contract; EXIT_UNCHECKED after one for a subject that is named and not available. */
 int run_subjects_choose(const command_line *line, const text_list *words, run_subjects *chosen);
 void run_subjects_fini(run_subjects *chosen);
 

@@ -27,8 +27,8 @@ const char *results_caution(const results_model *model, size_t index);
 /* Why peak resident can be below peak live, where that is so in a scenario; else NULL. */
 const char *results_memory_caution(const results_scenario *scenario);
 
-/* "Rounding up wastes, of what live buffers had room for: fixed 25 % (2.00 of 8.00 MiB).": the subjects of a scenario that lose
- * at least a twentieth to their sizes, worst first; NULL if none does, or none tells. */
+/* "Rounding up wastes, of what live buffers had room for: fixed 25 % (2.00 of 8.00 MiB).": the subjects of a scenario
+ * that lose at least a twentieth to their sizes, worst first; NULL if none does, or none tells. */
 const char *results_waste(const results_model *model, const results_scenario *scenario);
 
 /* A version as tables show it: "jemalloc 5.3.0-0-g54eaed1d8b56b1aa" ends before the "-0-g". */

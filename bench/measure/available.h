@@ -20,7 +20,8 @@ void available_this_program(char path[PATH_MAX]);
  *   returns  `program` or `path`. */
 const char *available_worker(const char *program, const subject *which, char path[PATH_MAX]);
 
-/* available_library() and available_program() look for what is preloaded for a subject, and for the program that plays it.
+/* available_library() and available_program() look for what is preloaded for a subject, and for the program that plays
+ * it.
  *   preload  gets the resolved path of the library; "" for none.
  *   why      gets what is missing, and the package to install, when they return false. */
 bool available_library(const subject *which, char *preload, size_t preload_size, char *why, size_t why_size);

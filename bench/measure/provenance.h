@@ -2,8 +2,8 @@
  *
  * A preload that silently did not happen gives a table in which glibc is called jemalloc; so a worker looks at itself
  * before it measures, and refuses when the facts do not fit its subject. A fact is a path, that of the object a call is
- * bound to, and a version that this object itself tells. Of a peer with a worker of its own and of a user's library, the
- * kernel's code is what is looked for: subject.proof. */
+ * bound to, and a version that this object itself tells. Of a peer with a worker of its own and of a user's library,
+ * the kernel's code is what is looked for: subject.proof. */
 #ifndef POOLBUF_BENCH_PROVENANCE_H
 #define POOLBUF_BENCH_PROVENANCE_H
 

@@ -7,9 +7,9 @@
  *   then                    medians, and the ratio to the baseline, paired by round (stats.h)
  *
  * A subject that fails in one round is not started again in that scenario: its result is failed, with the reason, and the
- * others go on. One that is not made for a scenario, as a pool without buffers of its sizes, is unsupported there, which is no
- * failure. Another library than the subject's, on the other hand, ends the run: whatever set it in place may have touched
- * the others too. */
+ * others go on. One that is not made for a scenario, as a pool without buffers of its sizes, is unsupported there,
+ * which is no failure. Another library than the subject's, on the other hand, ends the run: whatever set it in place
+ * may have touched the others too. */
 #ifndef POOLBUF_BENCH_RUN_H
 #define POOLBUF_BENCH_RUN_H
 

@@ -157,8 +157,8 @@ static void open_and_work(const worker_job *job, subject *of_library, worker_rep
     }
 }
 
-/* From here on what is printed to stdout goes to stderr: the line must stand alone. The descriptor for the line; -1 without
- * one. */
+/* From here on what is printed to stdout goes to stderr: the line must stand alone. The descriptor for the line; -1
+ * without one. */
 static int keep_stdout(void) {
     const int kept = dup(STDOUT_FILENO);
     return kept < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ? -1 : kept;

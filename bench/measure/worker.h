@@ -1,8 +1,9 @@
 /* The worker: one subject, one scenario, one round, in a process of its own.
  *
  * A worker is `poolbuf worker`, which people do not call. Its job is its arguments and a stream image on an inherited
- * descriptor; its result is one line of JSON on stdout, which nothing else reaches: what a subject prints goes to stderr. It
- * looks at itself before it measures, and refuses when the library that serves it is not its subject's (provenance.h). */
+ * descriptor; its result is one line of JSON on stdout, which nothing else reaches: what a subject prints goes to
+ * stderr. It looks at itself before it measures, and refuses when the library that serves it is not its subject's
+ * (provenance.h). */
 #ifndef POOLBUF_BENCH_WORKER_H
 #define POOLBUF_BENCH_WORKER_H
 

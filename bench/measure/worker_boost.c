@@ -1,5 +1,5 @@
-/* `poolbuf-worker-boost worker ...`: what `poolbuf run` starts for the subject boost. Not for people. boost::pool is all
- * templates, so the code that serves is in the kernel itself. */
+/* `poolbuf-worker-boost worker ...`: what `poolbuf run` starts for the subject boost. Not for people. boost::pool is
+ * all templates, so the code that serves is in the kernel itself. */
 #include "measure/worker.h"
 
 #include <stdint.h>

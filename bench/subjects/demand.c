@@ -64,8 +64,8 @@ static void empty(walk *self, slot_fact *slot) {
     }
 }
 
-/* Smaller sizes stay where they are. The old buffer is there until the contents have moved; a shared one may come from any
- * class below. */
+/* Smaller sizes stay where they are. The old buffer is there until the contents have moved; a shared one may come from
+ * any class below. */
 static void resize(walk *self, slot_fact *slot, unsigned class) {
     if (slot->user == SHARED) {
         pass(self, class, 1);
@@ -104,8 +104,8 @@ static void step(walk *self, stream_op op) {
     }
 }
 
-/* A repeated phase ends with the same slots full as it began with, perhaps by other sizes: the second pass begins with those,
- * and all after it are like it. */
+/* A repeated phase ends with the same slots full as it began with, perhaps by other sizes: the second pass begins with
+ * those, and all after it are like it. */
 static void walk_thread(walk *self, const stream *source, uint32_t thread) {
     for (uint32_t i = 0; i < source->phase_count; i++) {
         const stream_thread *part = &source->phases[i].threads[thread];

@@ -1,10 +1,11 @@
 /* The contract of a user's own subject: `poolbuf run --subject NAME=./library.so` measures it beside the others.
  *
- * The library is one C or C++ file, compiled with this header and kernel.h, so that its allocator is called from a loop of its
- * own code, as those of the other subjects are: nothing of the harness stands between two operations. In this order:
+ * The library is one C or C++ file, compiled with this header and kernel.h, so that its allocator is called from a loop
+ * of its own code, as those of the other subjects are: nothing of the harness stands between two operations. In this
+ * order:
  *
  *   #include "subjects/plugin.h"
- *   #define KERNEL_STATE ...                    and what else kernel.h asks for: five small functions around the allocator
+ *   #define KERNEL_STATE ...                    and what else kernel.h asks for: five functions around the allocator
  *   #include "subjects/kernel.h"
  *   static bool prepare(subject_run *run)       makes what is to be measured; subject.h says what run holds
  *   static bool finish(subject_run *run)        and releases it
@@ -17,8 +18,8 @@
  *
  * Long functions are only inlined for certain where they are marked __attribute__((always_inline)): nm tells.
  *
- * The result names the library's path and the name and version given here. The program refuses a library that was made for
- * another version of the contract, or with other headers than its own: recompile it then. */
+ * The result names the library's path and the name and version given here. The program refuses a library that was made
+ * for another version of the contract, or with other headers than its own: recompile it then. */
 #ifndef POOLBUF_BENCH_PLUGIN_H
 #define POOLBUF_BENCH_PLUGIN_H
 

@@ -1,4 +1,4 @@
-/* The classes of fixed-size pools: one a power of two, from 16 bytes to the largest size that an operation can ask for. */
+/* The classes of fixed-size pools: one a power of two, from 16 bytes to the largest size that an operation can have. */
 #ifndef POOLBUF_BENCH_POOL_CLASS_H
 #define POOLBUF_BENCH_POOL_CLASS_H
 

@@ -1,15 +1,15 @@
 /* Subjects: what can serve buffers, and what a measured process needs of it.
  *
  * A subject is a name that users know: pooled, malloc, jemalloc, dpdk, null. Behind it stands a kernel, which plays an
- * operation stream (scenario/stream.h) on one kind of reference-counted buffer. Each kernel is kernel.h compiled around the
- * inline functions of one kind of buffer, so that no indirect call is inside its loop; the three allocators that replace
- * malloc share malloc's kernel and differ in the library that is preloaded.
+ * operation stream (scenario/stream.h) on one kind of reference-counted buffer. Each kernel is kernel.h compiled around
+ * the inline functions of one kind of buffer, so that no indirect call is inside its loop; the three allocators that
+ * replace malloc share malloc's kernel and differ in the library that is preloaded.
  *
  *   kernel                  where it is compiled                     how a worker comes by it
  *   pooled, malloc, fixed   into every worker                        the table in subjects.c
  *   pooled-inline           into poolbuf-worker-static as it links   the same; `worker` names the program
  *   dpdk, boost             into a worker of its own                 its main() gives it to subject_provide()
- *   a user's own            into the user's shared object            subjects/library.h opens it; subjects/plugin.h is what
+ *   a user's own            into the user's shared object            library.h opens it; plugin.h is what
  *                                                                    the user compiles
  *
  * This header, kernel.h and what they include are C11 and C++17: peers and users may be written in either.
@@ -85,8 +85,8 @@ typedef struct subject_held {
 
 typedef struct subject_kernel {
     /* Both are called by one thread, outside any clock, while no other is inside. prepare() returns false when there is no
-     * memory, or what subject_cannot_serve() does. finish() is called after a successful prepare(), with all slots empty, and
-     * releases everything; it returns false when the subject itself says that buffers are still alive. */
+     * memory, or what subject_cannot_serve() does. finish() is called after a successful prepare(), with all slots
+     * empty, and releases everything; it returns false when the subject itself says that buffers are still alive. */
     bool (*prepare)(subject_run *run);
     bool (*finish)(subject_run *run);
     /* Play operations `repeat` times. Return false once run->failure is set; slots then hold what they hold. */
@@ -162,8 +162,8 @@ void subject_run_fini(subject_run *run);
 /* subject_fail() records the first failure; the waits below then end. Always returns false. */
 SUBJECT_LINKAGE bool subject_fail(subject_run *run, subject_failure failure);
 
-/* subject_cannot_serve() is for a prepare() whose pool is not made for what will be played: sizes beyond its largest buffer,
- * more memory up front than there is. The result is then "unsupported", with the reason, which is no failure.
+/* subject_cannot_serve() is for a prepare() whose pool is not made for what will be played: sizes beyond its largest
+ * buffer, more memory up front than there is. The result is then "unsupported", with the reason, which is no failure.
  *   reason   as for printf(), one line; what is longer than SUBJECT_REASON_SIZE is cut.
  *   returns  false, always: what prepare() returns then. */
 SUBJECT_LINKAGE bool subject_cannot_serve(subject_run *run, const char *reason, ...)

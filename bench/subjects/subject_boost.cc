@@ -1,8 +1,8 @@
-/* The subject boost: boost::pool, one a power of two, as subject_fixed.c has its pools. It is all templates, and compiled
- * into the kernel as into its users' programs.
+/* The subject boost: boost::pool, one a power of two, as subject_fixed.c has its pools. It is all templates, and
+ * compiled into the kernel as into its users' programs.
  *
- * boost::pool knows no threads. boost::singleton_pool puts a mutex around each call; its size is a template's argument and it
- * lives for ever, so the same mutex stands here around a pool each, and only where there are threads. */
+ * boost::pool knows no threads. boost::singleton_pool puts a mutex around each call; its size is a template's argument
+ * and it lives for ever, so the same mutex stands here around a pool each, and only where there are threads. */
 #include "subjects/subject.h"
 
 #include <boost/pool/pool.hpp>

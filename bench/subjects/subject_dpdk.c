@@ -1,9 +1,10 @@
-/* The subject dpdk: rte_mempool as a DPDK program has it, one pool a power of two. A mempool is filled when it is made and
- * never grows, so the pools are made as large as the stream needs (demand.h), and what that takes is taken up front.
+/* The subject dpdk: rte_mempool as a DPDK program has it, one pool a power of two. A mempool is filled when it is made
+ * and never grows, so the pools are made as large as the stream needs (demand.h), and what that takes is taken up
+ * front.
  *
  * At its best: a cache for each thread, which DPDK gives to threads it knows, so each registers itself; no processor is
- * taken from anyone, so the affinity that rte_eal_init() would set is that of the process; the ring behind the cache is the
- * single-threaded one where there is one thread. No huge pages, devices, files or sockets: nothing here needs root.
+ * taken from anyone, so the affinity that rte_eal_init() would set is that of the process; the ring behind the cache is
+ * the single-threaded one where there is one thread. No huge pages, devices, files or sockets: nothing here needs root.
  *
  * The buffer is a header in front of its memory inside the element, as in subject_fixed.c. */
 #include "subjects/subject.h"
@@ -151,8 +152,8 @@ static void unregister_thread(void *unused) {
     rte_thread_unregister();
 }
 
-/* DPDK knows the thread that started it; others have a cache once they have registered. One that cannot, as DPDK has no number
- * left, plays without. */
+/* DPDK knows the thread that started it; others have a cache once they have registered. One that cannot, as DPDK has no
+ * number left, plays without. */
 static dpdk_state *dpdk_thread_state(const subject_run *run) {
     if (rte_lcore_id() == LCORE_ID_ANY && rte_thread_register() == 0) {
         (void)pthread_setspecific(registration, run->state);

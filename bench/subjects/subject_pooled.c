@@ -1,5 +1,5 @@
-/* The subjects pooled, pooled-nocache and unpooled: poolbuf's own buffers, as a program gets them that links libpoolbuf.so:
- * public headers, and an allocator with the default options but for what the names say. */
+/* The subjects pooled, pooled-nocache and unpooled: poolbuf's own buffers, as a program gets them that links
+ * libpoolbuf.so: public headers, and an allocator with the default options but for what the names say. */
 #include "subjects/subject.h"
 
 #include <poolbuf/allocator.h>

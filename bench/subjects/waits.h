@@ -1,5 +1,5 @@
-/* The definitions of subject_fail(), subject_cannot_serve() and the waits: what a kernel calls when its first look has failed.
- * Included once by subject_run.c for the harness, and by plugin.h for a user's shared object. */
+/* The definitions of subject_fail(), subject_cannot_serve() and the waits: what a kernel calls when its first look has
+ * failed. Included once by subject_run.c for the harness, and by plugin.h for a user's shared object. */
 #ifndef POOLBUF_BENCH_WAITS_H
 #define POOLBUF_BENCH_WAITS_H
 

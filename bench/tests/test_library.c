@@ -1,5 +1,5 @@
-/* Unit tests of the contract with a user's own library: what is refused, and in which words. A library that keeps it is opened
- * end to end, by tests/subjects.sh. */
+/* Unit tests of the contract with a user's own library: what is refused, and in which words. A library that keeps it is
+ * opened end to end, by tests/subjects.sh. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -27,7 +27,8 @@ enum {
     PINGPONGS = 1000
 };
 
-/* Whether this program has the subject's kernel, and the subject a kernel of its own: those that preload share malloc's. */
+/* Whether this program has the subject's kernel, and the subject a kernel of its own: those that preload share
+ * malloc's. */
 static bool has_kernel(const subject *which) {
     return which->preload == NULL && which->kernel != NULL;
 }

@@ -3,8 +3,8 @@
  *     cc -O2 -fPIC -shared -I INCLUDES free_lists.c -o free_lists.so
  *     poolbuf run --quick pingpong --subject malloc,pooled --subject mine=./free_lists.so
  *
- * INCLUDES is bench/ of the source tree, or include/poolbuf-bench/ of an installation. To measure yours, keep the frame and
- * replace what is between the two marks. C++17 does as well as C11. */
+ * INCLUDES is bench/ of the source tree, or include/poolbuf-bench/ of an installation. To measure yours, keep the frame
+ * and replace what is between the two marks. C++17 does as well as C11. */
 #include "subjects/plugin.h"
 
 #include <pthread.h>
