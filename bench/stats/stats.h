@@ -63,6 +63,7 @@ typedef struct stats_ratio {
     double estimate;  /* first / second, ratio of geometric means; NaN if count is 0 */
     double low, high; /* STATS_CONFIDENCE interval of it; NaN if count < 2 */
     double degrees;   /* of freedom behind the interval; 0 without one */
+    double log_error; /* standard error of the estimate's logarithm; 0 where not known */
     stats_verdict verdict;
 } stats_ratio;
 
