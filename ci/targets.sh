@@ -153,7 +153,7 @@ for key in "${runs[@]}"; do
     echo "ci/targets.sh: $name: ${#files[@]} scenarios, ${run_subjects[$key]}" >&2
     rm -f "$output/$name.json"
     # A run in which a subject failed has results all the same; the table says which row lacks its figure.
-    "$poolbuf" run "${files[@]}" --subject "${run_subjects[$key]}" --rounds "$rounds" "${quick[@]}" \
+    "$poolbuf" run "${files[@]}" --subject "${run_subjects[$key]}" --rounds "$rounds" --all-rounds "${quick[@]}" \
         -o "$output/$name.json" >"$output/$name.txt" || echo "ci/targets.sh: $name: poolbuf run ended with status $?" >&2
     [ ! -s "$output/$name.json" ] || has_results[$name]=1
 done

@@ -28,6 +28,7 @@ static const subcommand SUBCOMMANDS[] = {
     {"report", cli_report, "results and leaks as text, Markdown, HTML or JSON"},
     {"leaks", cli_leaks, "run a program, and fail if it leaks buffers"},
     {"record", cli_record, "a program's allocations as a scenario"},
+    {"doctor", cli_doctor, "what on this host would spoil a result"},
     {"options", cli_options, "the environment variables of a linked program"},
     {"worker", cli_worker, NULL},
     {"help", cli_help, "explain a subcommand, as its --help does"},

@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "exit_codes.h"
 #include "formats.h"
+#include "measure/rank.h"
 #include "output.h"
 #include "reports/report.h"
 #include "symbols.h"
@@ -62,6 +63,8 @@ static void join_results(results_model *into, const results_model *from) {
             model_append(into->arena, &into->subjects, &into->subject_count, from->subjects[i]);
         }
     }
+    into->run.partial = into->run.partial || from->run.partial;
+    rank_subjects(into);
     if (!same_text(into->run.suite, from->run.suite)) {
         into->run.suite = NULL;
     }

@@ -4,15 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "arguments.h"
 #include "commands.h"
+#include "doctor.h"
 #include "exit_codes.h"
 #include "formats.h"
-#include "measure/host.h"
+#include "interrupt.h"
 #include "measure/run.h"
 #include "output.h"
+#include "progress.h"
 #include "reports/report.h"
 #include "run_subjects.h"
 #include "scenario/scenario.h"
@@ -23,6 +24,9 @@
 
 /* A worker takes a second or two; one that takes this long hangs. */
 #define WORKER_TIMEOUT_MS 120000u
+
+/* How long the processors are watched for others before a run. */
+#define WATCH_MS 250u
 
 enum {
     ERROR_SIZE = 4096,
@@ -36,6 +40,8 @@ typedef struct request {
     uint64_t rounds; /* 0: the default */
     uint64_t seed;
     bool quick;
+    bool all_rounds;
+    bool quiet;
     const char *path; /* of the results file, NULL for none */
     const char *format_word;
     report_format format;
@@ -160,47 +166,28 @@ static int add_operands(programme *all, const request *asked) {
     return status;
 }
 
-/* ---- Progress, on stderr ---- */
+/* ---- The host ---- */
 
-typedef struct progress {
-    bool is_terminal;
-    uint32_t round; /* the last one announced */
-} progress;
-
-static void show_bar(const measure_step *step) {
-    enum {
-        WIDTH = 24
-    };
-    const size_t filled = step->done * WIDTH / step->total;
-    const double left = step->done == 0 ? 0 : step->seconds / (double)step->done * (double)(step->total - step->done);
-    char bar[WIDTH + 1];
-    memset(bar, '.', WIDTH);
-    memset(bar, '#', filled);
-    bar[WIDTH] = '\0';
-    fprintf(stderr, "\r[%s] %3zu%%  %s, round %" PRIu32 " of %" PRIu32 ", %s", bar, step->done * 100 / step->total,
-            step->scenario, step->round, step->rounds, step->subject);
-    if (step->done > 0) {
-        fprintf(stderr, ", %.0f s left", left);
+/* One line about what spoils, which also goes into the results. */
+static void tell_spoilers(const doctor_report *found) {
+    const char *separator = "poolbuf: this host spoils results: ";
+    for (size_t i = 0; i < found->count; i++) {
+        if (found->findings[i].level == DOCTOR_SPOILS) {
+            fprintf(stderr, "%s%s: %s", separator, found->findings[i].name, found->findings[i].state);
+            separator = "; ";
+        }
     }
-    fputs("\033[K", stderr);
-}
-
-static void on_progress(const measure_step *step, void *user) {
-    progress *shown = user;
-    if (shown->is_terminal) {
-        show_bar(step);
-        return;
-    }
-    if (shown->round != step->round) {
-        shown->round = step->round;
-        fprintf(stderr, "poolbuf: round %" PRIu32 " of %" PRIu32 " (%zu of %zu measurements done, %.0f s)\n",
-                step->round, step->rounds, step->done, step->total, step->seconds);
+    if (doctor_spoilers(found) > 0) {
+        fputs(" (poolbuf doctor says more)\n", stderr);
     }
 }
 
-static void progress_end(const progress *shown) {
-    if (shown->is_terminal) {
-        fputs("\r\033[K", stderr);
+static void keep_spoilers(results_model *model, const doctor_report *found) {
+    for (size_t i = 0; i < found->count; i++) {
+        if (found->findings[i].level == DOCTOR_SPOILS) {
+            results_model_add_spoiler(
+                model, model_text_format(model->arena, "%s: %s", found->findings[i].name, found->findings[i].state));
+        }
     }
 }
 
@@ -242,9 +229,11 @@ static bool publish(const results_model *model, const request *asked, output *fi
 
 static int measure(const programme *all, const request *asked, const char *const *command, size_t command_count,
                    output *file) {
-    const char *terminal = getenv("TERM");
-    const bool is_dumb = terminal != NULL && strcmp(terminal, "dumb") == 0; /* it cannot erase a line */
-    progress shown = {.is_terminal = isatty(STDERR_FILENO) == 1 && !is_dumb};
+    progress shown;
+    doctor_report host;
+    progress_init(&shown, asked->quiet);
+    doctor_look(WATCH_MS, &host);
+    tell_spoilers(&host);
     const uint32_t default_rounds = asked->quick ? MEASURE_ROUNDS_QUICK : MEASURE_ROUNDS;
     const measure_plan plan = {.suite = all->suite,
                                .scenarios = all->scenarios,
@@ -258,13 +247,13 @@ static int measure(const programme *all, const request *asked, const char *const
                                .quick = asked->quick,
                                .seconds = asked->quick ? MEASURE_SECONDS_QUICK : MEASURE_SECONDS,
                                .timeout_ms = WORKER_TIMEOUT_MS,
-                               .progress = on_progress,
+                               .early_end = !asked->all_rounds,
+                               .stop = &interrupt_signal,
+                               .progress = progress_step,
                                .progress_user = &shown};
     char message[ERROR_SIZE];
     results_model *model = NULL;
-    if (!host_build_is_optimised()) {
-        fputs("poolbuf: this is not an optimised build: its times mean nothing\n", stderr);
-    }
+    interrupt_watch();
     const measure_outcome outcome = measure_run(&plan, &model, message, sizeof message);
     progress_end(&shown);
     if (model == NULL) {
@@ -276,9 +265,14 @@ static int measure(const programme *all, const request *asked, const char *const
                : outcome == MEASURE_REFUSED ? EXIT_UNCHECKED
                                             : EXIT_RUN_FAILED;
     }
+    if (model->run.partial) {
+        fputs("poolbuf: interrupted: the results are partial, and say so\n", stderr);
+    }
+    keep_spoilers(model, &host);
     print_failures(model);
     const bool published = publish(model, asked, file);
     results_model_destroy(model);
+    interrupt_finish();
     return published && outcome == MEASURE_OK ? EXIT_FINE : EXIT_RUN_FAILED;
 }
 
@@ -320,11 +314,21 @@ int cli_run(int argc, char **argv) {
          .meaning = "N",
          .low = 1,
          .high = MEASURE_ROUNDS_MAX,
-         .help = "how often each subject plays each scenario, in a fresh process each time; default 14, quick 3"},
+         .help =
+             "how often each subject plays each scenario, at most, in a fresh process each time; default 16, quick 3"},
         {.name = "quick",
          .kind = ARGUMENT_FLAG,
          .value = &asked.quick,
          .help = "an eighth of the work: a first impression"},
+        {.name = "all-rounds",
+         .kind = ARGUMENT_FLAG,
+         .value = &asked.all_rounds,
+         .help = "do not end a scenario at half of the rounds when its answers are clear by then"},
+        {.name = "quiet",
+         .letter = 'q',
+         .kind = ARGUMENT_FLAG,
+         .value = &asked.quiet,
+         .help = "no progress line, which only a terminal gets, and none when CI is set"},
         {.name = "seed",
          .kind = ARGUMENT_COUNT,
          .value = &asked.seed,
@@ -353,6 +357,8 @@ int cli_run(int argc, char **argv) {
         .about =
             "Plays scenarios on everything that can serve buffers, each in a process of its own, in rounds that take\n"
             "turns, and says which is faster or slower than malloc, by how much, and where the two are not separated.\n"
+            "A scenario ends at half of its rounds when every answer is clear. Ctrl-C keeps what was measured, marked\n"
+            "as partial, and ends by the signal: a shell shows 130, or 143 after SIGTERM.\n"
             "Exit status 1: a subject failed; 6: another library served than should, or a subject that was named is "
             "not\n"
             "available, so nothing was measured.\n",

@@ -58,13 +58,31 @@ const char *results_run_facts(const results_model *model) {
     return sentence_keep(&out, model->arena);
 }
 
+/* "This host spoils results: ...; ...". */
+static const char *results_spoilers(const results_model *model) {
+    sentence out;
+    sentence_init(&out);
+    sentence_add(&out, "This host spoils results: ");
+    for (size_t i = 0; i < model->run.spoiler_count; i++) {
+        sentence_add(&out, "%s%s", i == 0 ? "" : "; ", model->run.spoilers[i]);
+    }
+    sentence_add(&out, " (`poolbuf doctor` says more).");
+    return sentence_keep(&out, model->arena);
+}
+
 /* From 6 samples on, an interval of the median holds it in 95 % of experiments; fewer cannot promise that. */
 #define ROUNDS_ENOUGH 6
 
 const char *results_caution(const results_model *model, size_t index) {
-    const char *cautions[3];
+    const char *cautions[6];
     size_t count = 0;
     const uint64_t rounds = model->run.rounds;
+    if (model->run.partial) {
+        cautions[count++] = "A partial run: it was ended before its time, and rounds are missing.";
+    }
+    if (model->run.spoiler_count > 0) {
+        cautions[count++] = results_spoilers(model);
+    }
     if (model->run.quick) {
         cautions[count++] = "A quick run: short measurements, so intervals are wide. Decide nothing by it.";
     }

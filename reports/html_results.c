@@ -7,6 +7,7 @@
 #include "reports/answer.h"
 #include "reports/facts.h"
 #include "reports/html.h"
+#include "reports/results_notes.h"
 #include "reports/results_table.h"
 
 enum {
@@ -84,6 +85,31 @@ static void write_matrix(const results_model *model, size_t input, FILE *to) {
         to);
 }
 
+static void write_ranks(const results_model *model, FILE *to) {
+    fputs("<section class=\"card\"><h2>Ranks</h2>\n<p class=\"note\">", to);
+    html_print(to, results_ranks_caption(model));
+    fputs("</p>\n<div class=\"scroll\"><table class=\"numbers\"><thead><tr><th scope=\"col\">subject</th>"
+          "<th scope=\"col\" class=\"number\">rank</th><th scope=\"col\" class=\"number\">95&#8239;% interval</th>"
+          "<th scope=\"col\" class=\"number\">geometric mean</th>"
+          "<th scope=\"col\" class=\"number\">95&#8239;% interval</th><th scope=\"col\">verdict</th></tr></thead>"
+          "\n<tbody>\n",
+          to);
+    for (size_t i = 0; i < model->rank_count; i++) {
+        const results_rank *rank = model->ranks[i];
+        fputs("<tr><th scope=\"row\">", to);
+        html_print(to, rank->subject);
+        fputs("</th>", to);
+        html_number_cell(to, "main", html_exact(rank->rank), unit_count(rank->rank));
+        fprintf(to, "<td class=\"number interval\">%s</td>", results_rank_interval(rank).text);
+        html_number_cell(to, "ratio", rank->ratio.estimate, unit_ratio(rank->ratio.estimate));
+        fprintf(to, "<td class=\"number interval\">%s</td>",
+                unit_ratio_interval(rank->ratio.low, rank->ratio.high).text);
+        html_text_cell(to, "", rank->ratio.verdict == VERDICT_UNKNOWN ? NULL : model_verdict_name(rank->ratio.verdict));
+        fputs("</tr>\n", to);
+    }
+    fputs("</tbody></table></div>\n</section>\n", to);
+}
+
 /* ---- a scenario's tables ---- */
 
 static void write_numbers_head(const results_model *model, unit_scale scale, FILE *to) {
@@ -158,6 +184,12 @@ static void write_numbers(const results_model *model, const results_scenario *sc
     write_note(results_waste(model, scenario), to);
     for (size_t i = 0; i < scenario->result_count; i++) {
         write_note(results_failure(model, scenario->results[i]), to);
+    }
+    const char *remark = NULL;
+    for (size_t i = 0; (remark = results_note(model, scenario, i)) != NULL; i++) {
+        fputs("<p class=\"note\">", to);
+        html_print(to, remark);
+        fputs("</p>\n", to);
     }
 }
 
@@ -355,6 +387,9 @@ void html_write_results(const results_model *model, size_t input, FILE *to) {
           to);
     if (model->scenario_count > 1) {
         write_matrix(model, input, to);
+    }
+    if (model->rank_count > 0) {
+        write_ranks(model, to);
     }
     for (size_t i = 0; i < model->scenario_count; i++) {
         write_scenario(model, input, i, to);

@@ -340,14 +340,17 @@ static json_t *value_to_json(const json_field *field, const unsigned char *from)
         }
         return json_shape_write(field->shape, at);
     case JSON_KIND_OBJECTS:
-    case JSON_KIND_TEXTS:
-        return list_to_json(field, from);
+    case JSON_KIND_TEXTS: {
+        size_t count;
+        memcpy(&count, from + field->count_offset, sizeof count);
+        return field->rule == JSON_OPTIONAL && count == 0 ? NULL : list_to_json(field, from);
+    }
     case JSON_KIND_FLAG:
         break;
     }
     bool flag;
     memcpy(&flag, at, sizeof flag);
-    return json_boolean(flag);
+    return field->rule == JSON_OPTIONAL && !flag ? NULL : json_boolean(flag);
 }
 
 /* A flag that is not set and a list without elements say nothing. */

@@ -29,7 +29,7 @@ typedef enum json_kind {
 typedef enum json_rule {
     JSON_REQUIRED, /* there, and not null */
     JSON_NULLABLE, /* there, but may be null */
-    JSON_OPTIONAL  /* may be absent or null; not written when unknown */
+    JSON_OPTIONAL  /* may be absent or null; not written when unknown, false or empty */
 } json_rule;
 
 typedef struct json_shape json_shape;

@@ -30,6 +30,7 @@ static const json_field RUN_FIELDS[] = {
     JSON_TEXT(results_run, suite, JSON_NULLABLE),      JSON_COUNT(results_run, seed, JSON_NULLABLE),
     JSON_COUNT(results_run, rounds, JSON_NULLABLE),    JSON_FLAG(results_run, quick, JSON_REQUIRED),
     JSON_TEXT(results_run, leak_level, JSON_NULLABLE), JSON_TEXT(results_run, baseline_subject, JSON_NULLABLE),
+    JSON_FLAG(results_run, partial, JSON_OPTIONAL),    JSON_NAMES(results_run, spoilers, spoiler_count, JSON_OPTIONAL),
 };
 static const json_shape RUN = JSON_SHAPE(results_run, RUN_FIELDS);
 
@@ -59,6 +60,7 @@ static const json_field SAMPLE_FIELDS[] = {
     JSON_COUNT(results_sample, page_faults_minor, JSON_NULLABLE),
     JSON_COUNT(results_sample, page_faults_major, JSON_NULLABLE),
     JSON_NODES(results_sample, phases, phase_count, JSON_REQUIRED, &PHASE),
+    JSON_FLAG(results_sample, outlier, JSON_OPTIONAL),
 };
 static const json_shape SAMPLE = JSON_SHAPE(results_sample, SAMPLE_FIELDS);
 
@@ -71,6 +73,7 @@ static const json_field RESULT_FIELDS[] = {
     JSON_INNER(results_result, peak_resident_bytes, JSON_NULLABLE, &json_estimate),
     JSON_INNER(results_result, ratio, JSON_NULLABLE, &json_ratio),
     JSON_INNER(results_result, to_fastest, JSON_NULLABLE, &json_ratio),
+    JSON_COUNT(results_result, rounds_needed, JSON_OPTIONAL),
 };
 static const json_shape RESULT = JSON_SHAPE(results_result, RESULT_FIELDS);
 
@@ -84,9 +87,20 @@ static const json_field SCENARIO_FIELDS[] = {
     JSON_COUNT(results_scenario, allocations, JSON_NULLABLE),
     JSON_NAMES(results_scenario, phases, phase_count, JSON_REQUIRED),
     JSON_NUMBER(results_scenario, line_round_trip_ns, JSON_NULLABLE),
+    JSON_COUNT(results_scenario, rounds_played, JSON_OPTIONAL),
+    JSON_NUMBER(results_scenario, confidence, JSON_OPTIONAL),
     JSON_NODES(results_scenario, results, result_count, JSON_REQUIRED, &RESULT),
 };
 static const json_shape SCENARIO = JSON_SHAPE(results_scenario, SCENARIO_FIELDS);
+
+static const json_field RANK_FIELDS[] = {
+    JSON_TEXT(results_rank, subject, JSON_REQUIRED),
+    JSON_COUNT(results_rank, rank, JSON_REQUIRED),
+    JSON_COUNT(results_rank, rank_low, JSON_NULLABLE),
+    JSON_COUNT(results_rank, rank_high, JSON_NULLABLE),
+    JSON_INNER(results_rank, ratio, JSON_NULLABLE, &json_ratio),
+};
+static const json_shape RANK = JSON_SHAPE(results_rank, RANK_FIELDS);
 
 static const json_field MODEL_FIELDS[] = {
     JSON_TEXT(results_model, created, JSON_REQUIRED),
@@ -97,6 +111,7 @@ static const json_field MODEL_FIELDS[] = {
     JSON_INNER(results_model, run, JSON_REQUIRED, &RUN),
     JSON_NODES(results_model, subjects, subject_count, JSON_REQUIRED, &SUBJECT),
     JSON_NODES(results_model, scenarios, scenario_count, JSON_REQUIRED, &SCENARIO),
+    JSON_NODES(results_model, ranks, rank_count, JSON_OPTIONAL, &RANK),
 };
 static const json_shape MODEL = JSON_SHAPE(results_model, MODEL_FIELDS);
 

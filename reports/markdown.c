@@ -3,6 +3,7 @@
 
 #include "reports/answer.h"
 #include "reports/facts.h"
+#include "reports/results_notes.h"
 #include "reports/results_table.h"
 #include "reports/units.h"
 #include "reports/writers.h"
@@ -60,6 +61,10 @@ static void print_scenario(const results_model *model, const results_scenario *s
     print_table(to, &table);
     print_remark(to, results_memory_caution(scenario));
     print_remark(to, results_waste(model, scenario));
+    const char *remark = NULL;
+    for (size_t i = 0; (remark = results_note(model, scenario, i)) != NULL; i++) {
+        print_remark(to, remark);
+    }
     bool has_failure = false;
     for (size_t i = 0; i < scenario->result_count; i++) {
         const char *failure = results_failure(model, scenario->results[i]);
@@ -93,6 +98,14 @@ void markdown_write_results(const results_model *model, FILE *to) {
         fputs(": below 1 is faster, \\~ is not separated from 1.\n\n", to);
         text_table table;
         results_overview_init(&table, model);
+        print_table(to, &table);
+    }
+    if (model->rank_count > 0) {
+        markdown_print_safe(to, "Ranks: ");
+        markdown_print_safe(to, results_ranks_caption(model));
+        fputs("\n\n", to);
+        text_table table;
+        results_ranks_init(&table, model);
         print_table(to, &table);
     }
     for (size_t i = 0; i < model->scenario_count; i++) {

@@ -143,7 +143,8 @@ results_scenario *results_model_add_scenario(results_model *model, const char *n
     results_scenario *scenario = model_allocate(model->arena, sizeof *scenario);
     scenario->name = model_text(model->arena, name);
     scenario->threads = scenario->operations = scenario->allocations = MODEL_UNKNOWN;
-    scenario->line_round_trip_ns = MODEL_NAN;
+    scenario->line_round_trip_ns = scenario->confidence = MODEL_NAN;
+    scenario->rounds_played = MODEL_UNKNOWN;
     model_append(model->arena, &model->scenarios, &model->scenario_count, scenario);
     return scenario;
 }
@@ -157,6 +158,7 @@ results_result *results_scenario_add_result(results_model *model, results_scenar
     result->subject = model_text(model->arena, subject);
     result->time_ns_per_op = result->peak_resident_bytes = UNKNOWN_ESTIMATE;
     result->ratio = result->to_fastest = UNKNOWN_RATIO;
+    result->rounds_needed = MODEL_UNKNOWN;
     model_append(model->arena, &scenario->results, &scenario->result_count, result);
     return result;
 }
@@ -170,6 +172,19 @@ results_sample *results_result_add_sample(results_model *model, results_result *
     sample->page_faults_minor = sample->page_faults_major = MODEL_UNKNOWN;
     model_append(model->arena, &result->samples, &result->sample_count, sample);
     return sample;
+}
+
+results_rank *results_model_add_rank(results_model *model, const char *subject) {
+    results_rank *rank = model_allocate(model->arena, sizeof *rank);
+    rank->subject = model_text(model->arena, subject);
+    rank->rank = rank->rank_low = rank->rank_high = MODEL_UNKNOWN;
+    rank->ratio = UNKNOWN_RATIO;
+    model_append(model->arena, &model->ranks, &model->rank_count, rank);
+    return rank;
+}
+
+void results_model_add_spoiler(results_model *model, const char *line) {
+    model_append(model->arena, &model->run.spoilers, &model->run.spoiler_count, model_text(model->arena, line));
 }
 
 results_phase *results_sample_add_phase(results_model *model, results_sample *sample, const char *name) {

@@ -74,8 +74,11 @@ typedef struct results_build {
 
 typedef struct results_run {
     const char *suite, *leak_level, *baseline_subject;
-    uint64_t seed, rounds;
+    uint64_t seed, rounds; /* rounds: the most that a scenario was to play */
     bool quick;
+    bool partial;          /* the run was ended before its time: rounds are missing */
+    const char **spoilers; /* what was found on the host before the run that spoils results, a line each */
+    size_t spoiler_count;
 } results_run;
 
 typedef struct results_subject {
@@ -98,6 +101,7 @@ typedef struct results_sample {
         page_faults_major; /* of one play of the scenario, after it was played once to warm up */
     results_phase **phases;
     size_t phase_count;
+    bool outlier; /* farther from the others than their spread explains (stats/bootstrap.h); it counts all the same */
 } results_sample;
 
 typedef struct results_ratio {
@@ -116,6 +120,8 @@ typedef struct results_result {
     /* The same over the time of the scenario's fastest subject, which has VERDICT_BASELINE here: 1 and up, by estimate.
      * The null subject has none. */
     results_ratio to_fastest;
+    uint64_t
+        rounds_needed; /* an estimate of how many would separate it from the baseline; unknown when nothing is open */
 } results_result;
 
 typedef struct results_scenario {
@@ -124,9 +130,18 @@ typedef struct results_scenario {
     const char **phases; /* names */
     size_t phase_count;
     double line_round_trip_ns; /* a cache line's way to the other core and back; NaN when single-threaded */
+    uint64_t rounds_played;    /* fewer than the run's when the answer was clear before */
+    double confidence;         /* of the ratios' intervals: above 0.95 when numbers were looked at twice; NaN is 0.95 */
     results_result **results;
     size_t result_count;
 } results_scenario;
+
+/* One subject's place over all scenarios, by the geometric mean of its ratios to the baseline. */
+typedef struct results_rank {
+    const char *subject;
+    uint64_t rank, rank_low, rank_high; /* 1 is the fastest; low and high bound the 95 % interval */
+    results_ratio ratio;                /* the geometric mean; verdict: against the baseline */
+} results_rank;
 
 typedef struct results_model {
     const char *created, *tool_version; /* created: UTC, ISO 8601, such as 2026-01-31T12:00:00Z */
@@ -139,6 +154,8 @@ typedef struct results_model {
     size_t subject_count;
     results_scenario **scenarios;
     size_t scenario_count;
+    results_rank **ranks; /* best first; of the subjects that were fine in every scenario */
+    size_t rank_count;
     model_arena *arena;
 } results_model;
 
@@ -150,6 +167,8 @@ results_scenario *results_model_add_scenario(results_model *model, const char *n
 void results_scenario_add_phase(results_model *model, results_scenario *scenario, const char *name);
 results_result *results_scenario_add_result(results_model *model, results_scenario *scenario, const char *subject);
 results_sample *results_result_add_sample(results_model *model, results_result *result);
+results_rank *results_model_add_rank(results_model *model, const char *subject);
+void results_model_add_spoiler(results_model *model, const char *line);
 results_phase *results_sample_add_phase(results_model *model, results_sample *sample, const char *name);
 
 /* ---- leak findings: leaks.json, schema poolbuf.leaks/1, of one process or merged from several ---- */

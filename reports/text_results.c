@@ -5,6 +5,7 @@
 
 #include "reports/answer.h"
 #include "reports/facts.h"
+#include "reports/results_notes.h"
 #include "reports/results_table.h"
 #include "reports/units.h"
 #include "reports/writers.h"
@@ -68,6 +69,10 @@ static void print_scenario(const results_model *model, const results_scenario *s
     table_fini(&table);
     print_paragraph(results_memory_caution(scenario), to, colour);
     print_paragraph(results_waste(model, scenario), to, colour);
+    const char *remark = NULL;
+    for (size_t i = 0; (remark = results_note(model, scenario, i)) != NULL; i++) {
+        print_paragraph(remark, to, colour);
+    }
     fputs("\n", to);
     print_failures(model, scenario, to, colour);
     fputs("  ", to);
@@ -107,6 +112,15 @@ void text_write_results(const results_model *model, FILE *to, bool colour) {
                 baseline == NULL ? "the baseline" : baseline);
         text_table table;
         results_overview_init(&table, model);
+        table_print_text(&table, to, 2, colour);
+        table_fini(&table);
+        fputs("\n", to);
+    }
+    if (model->rank_count > 0) {
+        tone_print(to, colour, TONE_STRONG, "ranks");
+        fprintf(to, "  %s\n\n", results_ranks_caption(model));
+        text_table table;
+        results_ranks_init(&table, model);
         table_print_text(&table, to, 2, colour);
         table_fini(&table);
         fputs("\n", to);

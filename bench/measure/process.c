@@ -129,15 +129,23 @@ static void set_complaint(process_result *result, const tail *kept) {
     (void)snprintf(result->complaint, sizeof result->complaint, "%.*s", (int)(end - start), kept->text + start);
 }
 
-/* Reads both pipes to their ends; false when the deadline comes first. */
-static bool listen_to(const int *inputs, long long deadline, process_result *result, tail *errors) {
+static bool is_stopped(const process_command *command) {
+    return command->stop != NULL && *command->stop != 0;
+}
+
+/* Reads both pipes to their ends; false when the deadline or a stop comes first. */
+static bool listen_to(const process_command *command, const int *inputs, long long deadline, process_result *result,
+                      tail *errors) {
+    enum {
+        TURN_MS = 100 /* a stop that comes just before poll() does not end it */
+    };
     struct pollfd polled[2] = {{.fd = inputs[0], .events = POLLIN}, {.fd = inputs[1], .events = POLLIN}};
     while (polled[0].fd >= 0 || polled[1].fd >= 0) {
         const long long left = deadline - now_ms();
-        if (left <= 0) {
+        if (left <= 0 || is_stopped(command)) {
             return false;
         }
-        if (poll(polled, 2, left > 1000 ? 1000 : (int)left) < 0 && errno != EINTR) {
+        if (poll(polled, 2, left > TURN_MS ? TURN_MS : (int)left) < 0 && errno != EINTR) {
             return false;
         }
         for (int i = 0; i < 2; i++) {
@@ -186,7 +194,7 @@ static void follow(const process_command *command, pid_t child, const int *input
     tail errors = {.length = 0};
     int problem = 0;
     const ssize_t told = read(report, &problem, sizeof problem);
-    const bool is_late = !listen_to(inputs, deadline, result, &errors);
+    const bool is_late = !listen_to(command, inputs, deadline, result, &errors);
     wait_for(child, is_late, deadline, result);
     set_complaint(result, &errors);
     if (told == (ssize_t)sizeof problem) {

@@ -2,6 +2,7 @@
 #ifndef POOLBUF_BENCH_PROCESS_H
 #define POOLBUF_BENCH_PROCESS_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -25,11 +26,12 @@ enum {
 }; /* bytes of stdout that are kept; the rest is read and dropped */
 
 typedef struct process_command {
-    const char *program;     /* path */
-    const char *const *argv; /* ends with NULL */
-    const char *const *envp; /* ends with NULL */
-    int inherited;           /* a descriptor that the program gets under the same number; -1 for none */
-    unsigned timeout_ms;     /* after which it is killed */
+    const char *program;               /* path */
+    const char *const *argv;           /* ends with NULL */
+    const char *const *envp;           /* ends with NULL */
+    int inherited;                     /* a descriptor that the program gets under the same number; -1 for none */
+    unsigned timeout_ms;               /* after which it is killed */
+    const volatile sig_atomic_t *stop; /* when it is set, the program is killed, as after its time; NULL for never */
 } process_command;
 
 /* process_run() starts a program and waits for its end. The program dies with the calling thread.

@@ -14,10 +14,12 @@
 #include "measure/available.h"
 #include "measure/host.h"
 #include "measure/process.h"
+#include "measure/rank.h"
 #include "measure/schedule.h"
 #include "measure/stream_image.h"
 #include "measure/summarise.h"
 #include "scenario/stream.h"
+#include "stats/design.h"
 
 /* One subject's part in a run. */
 typedef struct contender {
@@ -64,7 +66,8 @@ static bool launch_process(const measure_plan *plan, const worker_job *job, work
                                      .argv = argv,
                                      .envp = environment,
                                      .inherited = job->stream_descriptor,
-                                     .timeout_ms = plan->timeout_ms};
+                                     .timeout_ms = plan->timeout_ms,
+                                     .stop = plan->stop};
     process_result result;
     process_run(&command, &result);
     free(environment);
@@ -225,7 +228,12 @@ typedef struct scenario_run {
     results_scenario *record; /* its results are in the order of the contenders */
     double *line_ns;          /* round trips that workers measured, at most one a worker */
     size_t line_count;
+    bool is_settled; /* its answers were clear: it is played no more */
 } scenario_run;
+
+static bool is_stopped(const run *self) {
+    return self->plan->stop != NULL && *self->plan->stop != 0;
+}
 
 static void announce(const scenario_run *self, const contender *next, uint32_t round) {
     const measure_plan *plan = self->whole->plan;
@@ -254,7 +262,15 @@ static bool measure_one(scenario_run *self, uint32_t index, uint32_t round, uint
     char message[WORKER_MESSAGE_SIZE] = "";
     announce(self, now, round);
     whole->done++;
-    if (!whole->plan->launch(whole->plan, &job, &report, message, sizeof message)) {
+    const bool has_report = whole->plan->launch(whole->plan, &job, &report, message, sizeof message);
+    if (is_stopped(whole)) {
+        /* Ctrl-C reaches the worker too: what it says of its end is not the subject's fault. */
+        if (has_report) {
+            worker_report_fini(&report);
+        }
+        return true;
+    }
+    if (!has_report) {
         fail_result(whole, result, round, message);
         return true;
     }
@@ -288,7 +304,7 @@ static bool measure_round(scenario_run *self, uint32_t round) {
     const measure_plan *plan = self->whole->plan;
     uint32_t order[MEASURE_SUBJECTS_MAX];
     schedule_order((uint32_t)plan->subject_count, round, order);
-    for (uint32_t place = 0; place < plan->subject_count; place++) {
+    for (uint32_t place = 0; place < plan->subject_count && !is_stopped(self->whole); place++) {
         if (self->record->results[order[place]]->status == RESULT_OK &&
             !measure_one(self, order[place], round, place)) {
             return false;
@@ -297,17 +313,56 @@ static bool measure_round(scenario_run *self, uint32_t round) {
     return true;
 }
 
-/* A round plays all scenarios: a slow minute of the machine falls on each of them, and a ratio between two scenarios can
- * be paired by round too. */
-static measure_outcome measure_rounds(scenario_run *scenarios) {
-    const measure_plan *plan = scenarios[0].whole->plan;
-    for (uint32_t round = 0; round < plan->rounds; round++) {
-        for (size_t i = 0; i < plan->scenario_count; i++) {
-            if (!measure_round(&scenarios[i], round)) {
-                return MEASURE_REFUSED;
+static void summarise(scenario_run *self) {
+    summarise_scenario(self->whole->model, self->record, self->whole->baseline->name, self->line_ns, self->line_count);
+}
+
+/* After a round: if the design looks here, the scenario gets the look's confidence, and ends if its answers are clear. */
+static void look(scenario_run *self, const stats_design *design, uint32_t rounds) {
+    for (uint32_t i = 0; i < design->count; i++) {
+        if (design->looks[i].rounds != rounds) {
+            continue;
+        }
+        self->record->confidence = design->looks[i].confidence;
+        if (i + 1 < design->count) {
+            summarise(self);
+            self->is_settled = summarise_is_clear(self->record);
+        }
+        if (self->is_settled) {
+            const uint32_t left = self->whole->plan->rounds - rounds;
+            for (size_t j = 0; j < self->whole->plan->subject_count; j++) {
+                self->whole->total -= self->record->results[j]->status == RESULT_UNAVAILABLE ? 0 : left;
             }
         }
     }
+}
+
+/* A round plays all scenarios: a slow minute of the machine falls on each of them, and a ratio between two scenarios can
+ * be paired by round too. */
+static measure_outcome measure_rounds(scenario_run *scenarios) {
+    run *whole = scenarios[0].whole;
+    const measure_plan *plan = whole->plan;
+    const uint32_t balanced = (uint32_t)plan->subject_count; /* rounds, after which each place came equally often */
+    const stats_design design = stats_design_make(plan->rounds, balanced, plan->early_end);
+    for (size_t i = 0; i < plan->scenario_count; i++) {
+        scenarios[i].record->confidence = design.looks[design.count - 1].confidence;
+        scenarios[i].record->rounds_played = 0;
+    }
+    for (uint32_t round = 0; round < plan->rounds; round++) {
+        for (size_t i = 0; i < plan->scenario_count; i++) {
+            if (scenarios[i].is_settled || is_stopped(whole)) {
+                continue;
+            }
+            if (!measure_round(&scenarios[i], round)) {
+                return MEASURE_REFUSED;
+            }
+            if (!is_stopped(whole)) {
+                scenarios[i].record->rounds_played = round + 1;
+                look(&scenarios[i], &design, round + 1);
+            }
+        }
+    }
+    whole->model->run.partial = is_stopped(whole);
     return MEASURE_OK;
 }
 
@@ -378,9 +433,12 @@ static measure_outcome measure_scenarios(run *whole) {
     }
     for (size_t i = 0; i < plan->scenario_count; i++) {
         if (outcome == MEASURE_OK) {
-            summarise_scenario(whole->model, all[i].record, whole->baseline->name, all[i].line_ns, all[i].line_count);
+            summarise(&all[i]);
         }
         scenario_run_fini(&all[i]);
+    }
+    if (outcome == MEASURE_OK) {
+        rank_subjects(whole->model);
     }
     free(all);
     return outcome;

@@ -13,6 +13,7 @@
 #ifndef POOLBUF_BENCH_RUN_H
 #define POOLBUF_BENCH_RUN_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,7 +41,7 @@ typedef struct measure_step {
     const char *scenario;
     const char *subject;
     uint32_t round, rounds; /* from 1 */
-    size_t done, total;     /* workers of the whole run */
+    size_t done, total;     /* workers of the whole run; the total falls when a scenario ends early */
     double seconds;         /* since the run began */
 } measure_step;
 
@@ -53,6 +54,7 @@ typedef struct measure_plan {
     const char *const *command; /* the command line, for the record */
     size_t command_count;
     uint32_t rounds; /* 1 to MEASURE_ROUNDS_MAX */
+    bool early_end;  /* end a scenario before its rounds are over when its answers are clear (stats/design.h) */
     uint64_t seed;
     bool quick;          /* shorter streams */
     double seconds;      /* of a timed part; above 0 */
@@ -60,6 +62,8 @@ typedef struct measure_plan {
     const char *program; /* that has the worker in it, and beside it those that subjects name; NULL: this one */
     void (*progress)(const measure_step *step, void *user); /* NULL for silence */
     void *progress_user;
+    /* Set by a signal handler: the run ends soon, its worker is killed, and the model is marked partial. May be NULL. */
+    const volatile sig_atomic_t *stop;
     /* How a worker is run; NULL: as a process. Tests put another one here. Returns false with a message when there was no
      * report; a report is released by the run. */
     bool (*launch)(const struct measure_plan *plan, const worker_job *job, worker_report *report, char *message,

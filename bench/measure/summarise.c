@@ -5,12 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stats/stats.h"
+#include "stats/bootstrap.h"
+#include "stats/design.h"
 
 /* Room for one number a round. */
 typedef struct columns {
     double *one, *other;
     size_t rounds;
+    double confidence;
+    uint64_t seed;
 } columns;
 
 static model_estimate estimate_of(double *values, size_t count) {
@@ -66,7 +69,20 @@ static model_verdict verdict_of(stats_verdict verdict) {
     return VERDICT_NOT_SEPARATED;
 }
 
-static results_ratio ratio_of(const results_result *result, const results_result *baseline, const columns *room) {
+static void mark_outliers(const results_result *result, const columns *room) {
+    bool marked[STATS_PAIRS_MAX];
+    const size_t count = result->sample_count < STATS_PAIRS_MAX ? result->sample_count : STATS_PAIRS_MAX;
+    for (size_t i = 0; i < count && i < room->rounds; i++) {
+        room->one[i] = result->samples[i]->time_ns_per_op;
+    }
+    (void)stats_outliers(room->one, count < room->rounds ? count : room->rounds, marked);
+    for (size_t i = 0; i < count && i < room->rounds; i++) {
+        result->samples[i]->outlier = marked[i];
+    }
+}
+
+static results_ratio ratio_of(const results_result *result, const results_result *baseline, const columns *room,
+                              uint64_t *rounds_needed) {
     results_ratio ratio = {.estimate = nan(""), .low = nan(""), .high = nan(""), .verdict = VERDICT_UNKNOWN};
     if (result->status != RESULT_OK || baseline == NULL || baseline->status != RESULT_OK) {
         return ratio;
@@ -76,12 +92,15 @@ static results_ratio ratio_of(const results_result *result, const results_result
     }
     by_round(result, room->one, room->rounds);
     by_round(baseline, room->other, room->rounds);
-    const stats_ratio paired = stats_paired_ratio(room->one, room->other, room->rounds);
+    const stats_ratio paired =
+        stats_paired_bootstrap(room->one, room->other, room->rounds, room->confidence, room->seed);
     if (paired.count > 0) {
         ratio.estimate = paired.estimate;
         ratio.low = paired.low;
         ratio.high = paired.high;
         ratio.verdict = verdict_of(paired.verdict);
+        const uint64_t needed = stats_rounds_needed(&paired);
+        *rounds_needed = needed == 0 ? MODEL_UNKNOWN : needed;
     }
     return ratio;
 }
@@ -99,9 +118,30 @@ static const results_result *find_fastest(const results_scenario *scenario) {
     return fastest;
 }
 
+static bool is_clear(const results_ratio *ratio) {
+    const stats_ratio as_stats = {.low = ratio->low,
+                                  .high = ratio->high,
+                                  .verdict =
+                                      ratio->verdict == VERDICT_NOT_SEPARATED ? STATS_NOT_SEPARATED : STATS_FASTER};
+    return ratio->verdict == VERDICT_BASELINE || (isfinite(ratio->low) && stats_is_clear(&as_stats));
+}
+
+bool summarise_is_clear(const results_scenario *scenario) {
+    for (size_t i = 0; i < scenario->result_count; i++) {
+        const results_result *result = scenario->results[i];
+        if (result->status == RESULT_OK && strcmp(result->subject, MODEL_NULL_SUBJECT) != 0 &&
+            !(is_clear(&result->ratio) && is_clear(&result->to_fastest))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void summarise_scenario(const results_model *model, results_scenario *scenario, const char *baseline, double *line_ns,
                         size_t line_count) {
-    columns room = {.rounds = model->run.rounds};
+    columns room = {.rounds = model->run.rounds,
+                    .confidence = isfinite(scenario->confidence) ? scenario->confidence : STATS_CONFIDENCE,
+                    .seed = model->run.seed};
     const results_result *base = NULL;
     room.one = calloc(room.rounds, sizeof *room.one);
     room.other = calloc(room.rounds, sizeof *room.other);
@@ -114,13 +154,18 @@ void summarise_scenario(const results_model *model, results_scenario *scenario, 
         results_result *result = scenario->results[i];
         result->time_ns_per_op = estimate_samples(result, time_of, room.one);
         result->peak_resident_bytes = estimate_samples(result, memory_of, room.one);
-        result->ratio = ratio_of(result, base, &room);
+        mark_outliers(result, &room);
+        result->ratio = ratio_of(result, base, &room, &result->rounds_needed);
+        if (strcmp(result->subject, MODEL_NULL_SUBJECT) == 0) {
+            result->rounds_needed = MODEL_UNKNOWN;
+        }
     }
     const results_result *fastest = find_fastest(scenario);
     for (size_t i = 0; i < scenario->result_count && room.one != NULL && room.other != NULL; i++) {
         results_result *result = scenario->results[i];
         if (strcmp(result->subject, MODEL_NULL_SUBJECT) != 0) {
-            result->to_fastest = ratio_of(result, fastest, &room);
+            uint64_t ignored = 0;
+            result->to_fastest = ratio_of(result, fastest, &room, &ignored);
         }
     }
     stats_sort(line_ns, line_count);

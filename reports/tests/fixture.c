@@ -246,6 +246,23 @@ static void add_handoff(results_model *model) {
     failed->message = "worker ended by signal 11 in round 3";
 }
 
+/* What a run learns from all its samples. */
+static void add_afterthoughts(results_model *model) {
+    results_model_add_spoiler(model, "the governor is powersave");
+    results_scenario *first = model->scenarios[0];
+    first->rounds_played = ROUNDS - 1;
+    first->confidence = 0.994;
+    first->results[1]->samples[5]->outlier = true;
+    model->scenarios[1]->results[2]->rounds_needed = 45;
+    results_rank *best = results_model_add_rank(model, "pooled");
+    best->rank = best->rank_low = best->rank_high = 1;
+    best->ratio = (results_ratio){0.42, 0.41, 0.43, VERDICT_FASTER};
+    results_rank *next = results_model_add_rank(model, "malloc");
+    next->rank = next->rank_low = 2;
+    next->rank_high = 3;
+    next->ratio = (results_ratio){1, 1, 1, VERDICT_BASELINE};
+}
+
 results_model *fixture_results(void) {
     results_model *model = results_model_create();
     model->created = "2026-01-31T12:00:00Z";
@@ -256,11 +273,13 @@ results_model *fixture_results(void) {
     }
     model->host = (results_host){"AMD EPYC 7763 64-Core Processor", "Linux 6.1.0-28-amd64", "kvm", 2, 25276502016};
     model->build = (results_build){"gcc 12.2.0", "Release", "-O2 -g -DNDEBUG"};
-    model->run = (results_run){"default", "disabled", "malloc", 1, ROUNDS, false};
+    model->run = (results_run){
+        .suite = "default", .leak_level = "disabled", .baseline_subject = "malloc", .seed = 1, .rounds = ROUNDS};
     add_subjects(model);
     add_pingpong(model);
     add_redis(model);
     add_handoff(model);
+    add_afterthoughts(model);
     return model;
 }
 
