@@ -8,18 +8,22 @@
 
 #include "arguments.h"
 #include "commands.h"
+#include "confirm.h"
 #include "exit_codes.h"
 #include "formats.h"
 #include "output.h"
 #include "reports/report.h"
 #include "stats/stats.h"
+#include "thresholds.h"
 
 #define DEFAULT_THRESHOLD 5 /* percent; below it even quiet machines differ from themselves */
 
 typedef struct request {
     const char *base_path, *new_path, *word, *path, *relative_to;
-    double threshold_percent;
-    bool force;
+    const char *threshold_word, *base_binary;
+    thresholds limits;
+    uint64_t rounds; /* of a confirmation; 0: NEW's */
+    bool force, confirm;
     report_format format;
 } request;
 
@@ -140,7 +144,7 @@ static bool compare_samples(comparison *all, const results_scenario *base_scenar
         row->ratio = (results_ratio){ratio.estimate, ratio.low, ratio.high, verdict_of(&ratio)};
         /* The null subject is the harness itself: that it became slower is worth a row, but no regression. */
         row->regression = row->ratio.verdict == VERDICT_SLOWER && strcmp(new->subject, MODEL_NULL_SUBJECT) != 0 &&
-                          ratio.estimate > 1 + all->wanted->threshold_percent / 100;
+                          ratio.estimate > 1 + all->wanted->limits.percent[METRIC_TIME] / 100;
         if (row->ratio.verdict == VERDICT_UNKNOWN) {
             row->note = "too few samples: two rounds at least in each file";
         } else {
@@ -150,6 +154,51 @@ static bool compare_samples(comparison *all, const results_scenario *base_scenar
     free(old_times);
     free(new_times);
     return fine;
+}
+
+/* The other metrics that have a threshold: a row each, of two results that are fine. */
+static bool compare_amounts(comparison *all, const char *scenario, const results_result *base,
+                            const results_result *new) {
+    const results_result *const sides[] = {base, new};
+    for (int which = METRIC_TIME + 1; which < METRIC_COUNT; which++) {
+        const double limit = all->wanted->limits.percent[which];
+        if (!isfinite(limit)) {
+            continue;
+        }
+        compare_row *row = compare_model_add_row(all->model, scenario, base->subject);
+        model_estimate *const amounts[] = {&row->base_amount, &row->new_amount};
+        double *samples[2];
+        size_t counts[2] = {0, 0};
+        for (int side = 0; side < 2; side++) {
+            samples[side] = calloc(sides[side]->sample_count + 1, sizeof *samples[side]);
+            for (size_t i = 0; samples[side] != NULL && i < sides[side]->sample_count; i++) {
+                const double value = metric_of((metric)which, sides[side]->samples[i]);
+                if (isfinite(value)) {
+                    samples[side][counts[side]++] = value;
+                }
+            }
+        }
+        const bool fine = samples[0] != NULL && samples[1] != NULL;
+        if (fine) {
+            const stats_ratio ratio = stats_unpaired_ratio(samples[1], counts[1], samples[0], counts[0]);
+            row->metric = metric_name((metric)which);
+            row->limit_percent = limit;
+            row->ratio = (results_ratio){ratio.estimate, ratio.low, ratio.high, verdict_of(&ratio)};
+            row->regression = row->ratio.verdict == VERDICT_SLOWER && ratio.estimate > 1 + limit / 100 &&
+                              strcmp(new->subject, MODEL_NULL_SUBJECT) != 0;
+            for (int side = 0; side < 2; side++) {
+                stats_sort(samples[side], counts[side]);
+                amounts[side]->median = stats_quantile(samples[side], counts[side], 0.5);
+                stats_median_interval(samples[side], counts[side], &amounts[side]->low, &amounts[side]->high);
+            }
+        }
+        free(samples[0]);
+        free(samples[1]);
+        if (!fine) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool add_row(comparison *all, const results_scenario *base_scenario, const results_scenario *new_scenario,
@@ -169,7 +218,8 @@ static bool add_row(comparison *all, const results_scenario *base_scenario, cons
         return true;
     }
     if (base->status == RESULT_OK && new->status == RESULT_OK) {
-        return compare_samples(all, base_scenario, base, new_scenario, new, row);
+        return compare_samples(all, base_scenario, base, new_scenario, new, row) &&
+               compare_amounts(all, row->scenario, base, new);
     }
     row->note = model_text_format(all->model->arena, "%s in BASE, %s in NEW", result_status_name(base->status),
                                   result_status_name(new->status));
@@ -198,6 +248,41 @@ static bool add_rows(comparison *all) {
         }
     }
     return fine;
+}
+
+/* ---- confirmation ---- */
+
+/* Plays suspected slowdowns again. Another metric than time is not noise of the machine's, and stands as it is. */
+static int confirm_rows(comparison *all) {
+    enum {
+        ROUNDS_LEAST = 10
+    };
+    const request *wanted = all->wanted;
+    const uint64_t played = all->new->run.rounds == MODEL_UNKNOWN ? 0 : all->new->run.rounds;
+    const confirmation again = {.base = all->base,
+                                .new = all->new,
+                                .base_binary = wanted->base_binary,
+                                .reference =
+                                    wanted->relative_to != NULL ? wanted->relative_to : all->new->run.baseline_subject,
+                                .threshold_percent = wanted->limits.percent[METRIC_TIME],
+                                .rounds = (uint32_t)(wanted->rounds != 0     ? wanted->rounds
+                                                     : played < ROUNDS_LEAST ? ROUNDS_LEAST
+                                                                             : played)};
+    bool is_checked = false;
+    for (size_t i = 0; i < all->model->row_count; i++) {
+        compare_row *row = all->model->rows[i];
+        if (!row->regression || row->metric != NULL) {
+            continue;
+        }
+        const char *reason = is_checked ? NULL : confirm_can_start(&again, all->model->arena);
+        if (reason != NULL) {
+            return input_error("--confirm: %s", reason);
+        }
+        is_checked = true;
+        row->suspected = true;
+        confirm_row(&again, all->model->arena, row);
+    }
+    return ARGUMENTS_PROCEED;
 }
 
 /* ---- the answer ---- */
@@ -250,6 +335,13 @@ static int compare_models(comparison *all) {
                            wanted->new_path, all->model->remarks[0],
                            all->model->remark_count > 1 ? ", and more differences" : "");
     }
+    const results_model *const sides[] = {all->base, all->new};
+    for (int i = 0; i < 2; i++) {
+        if (sides[i]->run.partial) {
+            compare_model_add_remark(all->model, i == 0 ? "BASE is partial: its run was ended before its time"
+                                                        : "NEW is partial: its run was ended before its time");
+        }
+    }
     if (wanted->relative_to != NULL) {
         compare_model_add_remark(all->model, model_text_format(all->model->arena,
                                                                "ratios are of times relative to %s in the same "
@@ -258,11 +350,12 @@ static int compare_models(comparison *all) {
     }
     all->model->base = describe(all->base, wanted->base_path);
     all->model->new = describe(all->new, wanted->new_path);
-    all->model->threshold_percent = wanted->threshold_percent;
+    all->model->threshold_percent = wanted->limits.percent[METRIC_TIME];
     if (!add_rows(all)) {
         return input_error("out of memory");
     }
-    return write_comparison(all);
+    const int status = wanted->confirm ? confirm_rows(all) : ARGUMENTS_PROCEED;
+    return status == ARGUMENTS_PROCEED ? write_comparison(all) : status;
 }
 
 static bool has_subject(const results_model *model, const char *name) {
@@ -298,14 +391,31 @@ static int compare_files(const request *wanted) {
 }
 
 int cli_compare(int argc, char **argv) {
-    request wanted = {.threshold_percent = DEFAULT_THRESHOLD};
+    request wanted = {.limits = {{DEFAULT_THRESHOLD, MODEL_NAN, MODEL_NAN, MODEL_NAN}}};
     const argument arguments[] = {
         {.name = "threshold",
-         .kind = ARGUMENT_PERCENT,
-         .value = &wanted.threshold_percent,
-         .high = 100000,
+         .kind = ARGUMENT_TEXT,
+         .value = &wanted.threshold_word,
          .meaning = "PERCENT",
-         .help = "a slowdown up to this is no regression; default 5"},
+         .help =
+             "a slowdown up to this is no regression; default 5; or by metric: time=5,memory=10,growth=20,faults=50"},
+        {.name = "confirm",
+         .kind = ARGUMENT_FLAG,
+         .value = &wanted.confirm,
+         .help = "play a suspected slowdown again, and fail only if it is there again"},
+        {.name = "base-binary",
+         .kind = ARGUMENT_TEXT,
+         .value = &wanted.base_binary,
+         .meaning = "FILE",
+         .help = "the program that made BASE: --confirm then plays both builds in turn"},
+        {.name = "rounds",
+         .letter = 'n',
+         .kind = ARGUMENT_COUNT,
+         .value = &wanted.rounds,
+         .meaning = "N",
+         .low = 2,
+         .high = CONFIRM_ROUNDS_MAX,
+         .help = "of --confirm; default those of NEW, 10 at least"},
         {.name = "relative-to",
          .kind = ARGUMENT_TEXT,
          .value = &wanted.relative_to,
@@ -332,10 +442,15 @@ int cli_compare(int argc, char **argv) {
         .synopsis = "BASE.json NEW.json [OPTIONS]",
         .examples = "  poolbuf compare base.json new.json                       exit 3 on a regression beyond 5 %\n"
                     "  poolbuf compare base.json new.json --threshold 10        be less strict\n"
-                    "  poolbuf compare base.json new.json --relative-to malloc  for hosts that wander\n",
+                    "  poolbuf compare base.json new.json --relative-to malloc  for hosts that wander\n"
+                    "  poolbuf compare base.json new.json --confirm --base-binary ../main/poolbuf\n"
+                    "                                                           for CI: be sure before going red\n",
         .about =
             "Compares two results of `poolbuf run`, scenario by scenario and subject by subject. A regression is a\n"
             "slowdown beyond the threshold whose 95 % interval does not reach back to \"no change\".\n"
+            "--confirm plays it again first: both builds in turn with --base-binary, otherwise this build alone, "
+            "relative\n"
+            "to --relative-to or the baseline. What cannot be played again stays a regression.\n"
             "\n"
             "Exit status: 0 no regression; 3 a regression; 1 a subject that worked in BASE failed in NEW; 2 usage,\n"
             "bad input, or files that are not alike; 6 nothing could be compared.\n",
@@ -348,6 +463,12 @@ int cli_compare(int argc, char **argv) {
     char **operands = NULL;
     size_t count = 0;
     int status = arguments_parse(&line, argc, argv, &operands, &count);
+    if (status == ARGUMENTS_PROCEED && wanted.threshold_word != NULL) {
+        status = thresholds_parse(&line, wanted.threshold_word, &wanted.limits);
+    }
+    if (status == ARGUMENTS_PROCEED && wanted.base_binary != NULL && !wanted.confirm) {
+        status = usage_error(&line, "--base-binary is for --confirm");
+    }
     if (status == ARGUMENTS_PROCEED) {
         status = formats_choose(&line, REPORT_COMPARE, wanted.word, wanted.path, &wanted.format);
     }

@@ -16,7 +16,7 @@
 #include "subjects/subject.h"
 
 #define WATCH_MS      1000u
-#define ROOT          "POOLBUF_DOCTOR_ROOT"
+#define ROOT          "TEST_DOCTOR_ROOT"
 #define DOCTOR_SCHEMA "poolbuf.doctor/1"
 
 /* The libraries that subjects would be served by, as they were found here. */

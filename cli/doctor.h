@@ -4,7 +4,7 @@
 
 #include "measure/doctor.h"
 
-/* doctor_look() examines this host and this build; POOLBUF_DOCTOR_ROOT, for tests, puts a folder in front of /proc and
+/* doctor_look() examines this host and this build; TEST_DOCTOR_ROOT, for tests, puts a folder in front of /proc and
  * /sys. */
 void doctor_look(unsigned watch_ms, doctor_report *report);
 

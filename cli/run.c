@@ -240,6 +240,7 @@ static int measure(const programme *all, const request *asked, const char *const
                                .scenario_count = all->scenario_count,
                                .subjects = all->subjects.items,
                                .subject_count = all->subjects.count,
+                               .parts = all->subjects.parts,
                                .command = command,
                                .command_count = command_count,
                                .rounds = asked->rounds == 0 ? default_rounds : (uint32_t)asked->rounds,
@@ -306,7 +307,8 @@ int cli_run(int argc, char **argv) {
          .meaning = "NAME",
          .help =
              "measure this one; may be given often; default all that `poolbuf list subjects` shows and this machine "
-             "has; NAME=./library.so measures one of your own, made with subjects/plugin.h"},
+             "has; NAME=./library.so measures one of your own, made with subjects/plugin.h; again=malloc is malloc "
+             "under another name, slow=malloc+5 the same, slowed down by 5 %"},
         {.name = "rounds",
          .letter = 'n',
          .kind = ARGUMENT_COUNT,

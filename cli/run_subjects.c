@@ -58,11 +58,10 @@ static int check_name(const command_line *line, const run_subjects *chosen, cons
     }
     (void)snprintf(name, sizeof name, "%.*s", (int)length, word);
     if (subject_find(name) != NULL) {
-        return usage_error(line, "the name \"%s\" is taken by a subject of this program; give the library another",
-                           name);
+        return usage_error(line, "the name \"%s\" is taken by a subject of this program; give it another", name);
     }
     if (find_chosen(chosen, name) != NULL) {
-        return usage_error(line, "the name \"%s\" is given twice; give each library its own", name);
+        return usage_error(line, "the name \"%s\" is given twice; give each its own", name);
     }
     return ARGUMENTS_PROCEED;
 }
@@ -94,6 +93,51 @@ static int add_library(const command_line *line, const char *word, const char *p
 }
 
 /* ---- Those of the table ---- */
+
+static bool is_path(const char *text) {
+    const size_t length = strlen(text);
+    return strchr(text, '/') != NULL || length == 0 || (length > 3 && strcmp(text + length - 3, ".so") == 0);
+}
+
+/* `again=malloc` is malloc under another name; `slow=malloc+5` the same, slowed down by 5 %. What is known is
+ * comparable with itself, which shows how often a verdict is wrong, and how often a slowdown is missed. */
+static int add_alias(const command_line *line, const char *word, const char *plays, run_subjects *chosen) {
+    const size_t length = (size_t)(plays - 1 - word);
+    char known[NAME_MAX_LENGTH + 1];
+    char why[AVAILABLE_WHY_SIZE];
+    const size_t known_length = strcspn(plays, "+");
+    uint64_t spin = 0;
+    const int status = check_name(line, chosen, word, length);
+    if (status != ARGUMENTS_PROCEED) {
+        return status;
+    }
+    (void)snprintf(known, sizeof known, "%.*s", (int)known_length, plays);
+    const subject *which = subject_find(known);
+    if (which == NULL) {
+        return unknown_subject(line, known);
+    }
+    if (plays[known_length] == '+' && !read_count(plays + known_length + 1, 1, 1000, &spin)) {
+        return usage_error(line, "--subject %s: after + comes a slowdown in percent, from 1 to 1000", word);
+    }
+    if (!available_here(which, why, sizeof why)) {
+        (void)fprintf(stderr, "poolbuf: %s is not available: %s\n", known, why);
+        return EXIT_UNCHECKED;
+    }
+    if (chosen->count == MEASURE_SUBJECTS_MAX) {
+        return too_many(line);
+    }
+    char *name = strndup(word, length);
+    if (name == NULL) {
+        return input_error("out of memory");
+    }
+    chosen->alias_names[chosen->alias_count] = name;
+    subject *alias = &chosen->aliases[chosen->alias_count++];
+    *alias = *which;
+    alias->name = name;
+    chosen->parts[chosen->count] = (measure_part){.plays = which->name, .spin_percent = (unsigned)spin};
+    chosen->items[chosen->count++] = alias;
+    return ARGUMENTS_PROCEED;
+}
 
 static int add_known(const command_line *line, const char *name, run_subjects *chosen) {
     char why[AVAILABLE_WHY_SIZE];
@@ -137,8 +181,13 @@ int run_subjects_choose(const command_line *line, const text_list *words, run_su
     int status = ARGUMENTS_PROCEED;
     for (size_t i = 0; i < words->count && status == ARGUMENTS_PROCEED; i++) {
         const char *equals = strchr(words->items[i], '=');
-        status = equals != NULL ? add_library(line, words->items[i], equals + 1, chosen)
-                                : add_known(line, words->items[i], chosen);
+        if (equals == NULL) {
+            status = add_known(line, words->items[i], chosen);
+        } else if (is_path(equals + 1)) {
+            status = add_library(line, words->items[i], equals + 1, chosen);
+        } else {
+            status = add_alias(line, words->items[i], equals + 1, chosen);
+        }
     }
     return status;
 }
@@ -147,5 +196,8 @@ void run_subjects_fini(run_subjects *chosen) {
     for (size_t i = 0; i < chosen->library_count; i++) {
         examine_fini(&chosen->libraries[i]);
         free(chosen->library_names[i]);
+    }
+    for (size_t i = 0; i < chosen->alias_count; i++) {
+        free(chosen->alias_names[i]);
     }
 }

@@ -1,5 +1,5 @@
-/* Which subjects a run takes: those of the table by name, a user's own by NAME=./library.so, or all that can be had
- * here. */
+/* Which subjects a run takes: those of the table by name, one of them under another name by NAME=SUBJECT, a user's own
+ * by NAME=./library.so, or all that can be had here. */
 #ifndef CLI_RUN_SUBJECTS_H
 #define CLI_RUN_SUBJECTS_H
 
@@ -16,6 +16,10 @@ typedef struct run_subjects {
     subject libraries[MEASURE_SUBJECTS_MAX]; /* those of items that are the user's own */
     char *library_names[MEASURE_SUBJECTS_MAX];
     size_t library_count;
+    measure_part parts[MEASURE_SUBJECTS_MAX]; /* one for each of items */
+    subject aliases[MEASURE_SUBJECTS_MAX];    /* those of items that are one of the table under another name */
+    char *alias_names[MEASURE_SUBJECTS_MAX];
+    size_t alias_count;
 } run_subjects;
 
 /* run_subjects_choose() reads what --subject was given.

@@ -305,15 +305,19 @@ const char *answer_leaks(const leaks_model *model) {
 /* ---- comparison ---- */
 
 const char *answer_compare(const compare_model *model) {
+    size_t timed = 0;
     size_t verdicts[MODEL_VERDICT_COUNT] = {0};
     for (size_t i = 0; i < model->row_count; i++) {
-        verdicts[(unsigned)model->rows[i]->ratio.verdict % MODEL_VERDICT_COUNT]++;
+        if (model->rows[i]->metric == NULL) {
+            verdicts[(unsigned)model->rows[i]->ratio.verdict % MODEL_VERDICT_COUNT]++;
+            timed++;
+        }
     }
     size_t regressions = compare_model_regressions(model);
     size_t undecided = verdicts[VERDICT_UNKNOWN] + verdicts[VERDICT_BASELINE];
     sentence out;
     sentence_init(&out);
-    if (undecided == model->row_count) {
+    if (undecided == timed && regressions == 0) {
         sentence_add(&out, "nothing could be compared");
         return sentence_keep(&out, model->arena);
     }

@@ -18,6 +18,13 @@ static const json_field ROW_FIELDS[] = {
     JSON_INNER(compare_row, ratio, JSON_NULLABLE, &json_ratio),
     JSON_FLAG(compare_row, regression, JSON_REQUIRED),
     JSON_TEXT(compare_row, note, JSON_NULLABLE),
+    JSON_TEXT(compare_row, metric, JSON_OPTIONAL),
+    JSON_INNER(compare_row, base_amount, JSON_OPTIONAL, &json_estimate),
+    JSON_INNER(compare_row, new_amount, JSON_OPTIONAL, &json_estimate),
+    JSON_NUMBER(compare_row, limit_percent, JSON_OPTIONAL),
+    JSON_FLAG(compare_row, suspected, JSON_OPTIONAL),
+    JSON_INNER(compare_row, confirmed, JSON_OPTIONAL, &json_ratio),
+    JSON_TEXT(compare_row, confirmation, JSON_OPTIONAL),
 };
 static const json_shape ROW = JSON_SHAPE(compare_row, ROW_FIELDS);
 

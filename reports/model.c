@@ -331,6 +331,9 @@ compare_row *compare_model_add_row(compare_model *model, const char *scenario, c
     row->subject = model_text(model->arena, subject);
     row->base_ns_per_op = row->new_ns_per_op = UNKNOWN_ESTIMATE;
     row->ratio = UNKNOWN_RATIO;
+    row->base_amount = row->new_amount = UNKNOWN_ESTIMATE;
+    row->limit_percent = MODEL_NAN;
+    row->confirmed = UNKNOWN_RATIO;
     model_append(model->arena, &model->rows, &model->row_count, row);
     return row;
 }

@@ -411,7 +411,13 @@ typedef struct compare_row {
     model_estimate base_ns_per_op, new_ns_per_op;
     results_ratio ratio; /* new over base: below 1 is faster */
     bool regression;     /* slower, and by more than the threshold: what the exit code answers for */
-    const char *note;    /* why there is no verdict, such as "only in BASE" */
+    const char *metric;  /* NULL is time; "memory", "growth" or "faults": then the amounts below are known */
+    model_estimate base_amount, new_amount; /* bytes, or faults */
+    double limit_percent;                   /* of another metric than time */
+    bool suspected;                         /* a regression before it was played again */
+    results_ratio confirmed;                /* what playing it again gave */
+    const char *confirmation;               /* the same in words, or why it could not be */
+    const char *note;                       /* why there is no verdict, such as "only in BASE" */
 } compare_row;
 
 typedef struct compare_model {

@@ -145,6 +145,32 @@ void results_overview_init(text_table *table, const results_model *model) {
     }
 }
 
+/* A row about bytes or faults: "more" and "less" instead of "slower" and "faster". */
+static void add_amounts(text_table *table, const compare_row *row) {
+    const bool is_count = strcmp(row->metric, "faults") == 0;
+    const model_estimate *sides[] = {&row->base_amount, &row->new_amount};
+    const table_tone tone = row->regression ? TONE_BAD : verdict_tone(row->ratio.verdict);
+    table_add(table, TONE_PLAIN, "%s", row->scenario);
+    table_add(table, TONE_PLAIN, "%s %s", row->subject, row->metric);
+    for (int i = 0; i < 2; i++) {
+        table_add(table, TONE_PLAIN, "%s", (is_count ? unit_number : unit_bytes)(sides[i]->median).text);
+    }
+    const bool decided = row->ratio.verdict != VERDICT_UNKNOWN;
+    table_add(table, TONE_PLAIN, "%s", decided ? unit_ratio(row->ratio.estimate).text : "-");
+    table_add(table, TONE_FAINT, "%s", decided ? unit_ratio_interval(row->ratio.low, row->ratio.high).text : "");
+    if (decided) {
+        table_add(table, tone, "%+.1f %%", (row->ratio.estimate - 1) * 100);
+    } else {
+        table_add(table, TONE_FAINT, "-");
+    }
+    table_add(table, tone, "%s%s", row->regression ? "REGRESSION: " : "",
+              row->ratio.verdict == VERDICT_FASTER          ? "less"
+              : row->ratio.verdict == VERDICT_SLOWER        ? "more"
+              : row->ratio.verdict == VERDICT_NOT_SEPARATED ? "not separated"
+                                                            : "no verdict");
+    table_end_row(table);
+}
+
 void compare_table_init(text_table *table, const compare_model *model) {
     static const table_column COLUMNS[] = {
         {"scenario", false}, {"subject", false},      {"base", true},   {"new", true},
@@ -153,6 +179,10 @@ void compare_table_init(text_table *table, const compare_model *model) {
     table_init(table, COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
     for (size_t i = 0; i < model->row_count; i++) {
         const compare_row *row = model->rows[i];
+        if (row->metric != NULL) {
+            add_amounts(table, row);
+            continue;
+        }
         bool decided = row->ratio.verdict != VERDICT_UNKNOWN;
         table_tone tone = row->regression ? TONE_BAD : verdict_tone(row->ratio.verdict);
         table_add(table, TONE_PLAIN, "%s", row->scenario);
@@ -166,10 +196,11 @@ void compare_table_init(text_table *table, const compare_model *model) {
         } else {
             table_add(table, TONE_FAINT, "-");
         }
-        table_add(table, row->regression ? TONE_BAD : tone, "%s%s", row->regression ? "REGRESSION: " : "",
+        table_add(table, row->regression ? TONE_BAD : tone, "%s%s%s%s", row->regression ? "REGRESSION: " : "",
                   decided             ? model_verdict_name(row->ratio.verdict)
                   : row->note != NULL ? row->note
-                                      : "no verdict");
+                                      : "no verdict",
+                  row->confirmation != NULL ? "; " : "", row->confirmation != NULL ? row->confirmation : "");
         table_end_row(table);
     }
 }

@@ -32,7 +32,7 @@ run poolbuf help rnu
 expect_one_line_refusal 'did you mean "run"?'
 
 # Every subcommand explains itself, examples first, and refuses what it does not know, by name.
-for name in run list compare report leaks record options; do
+for name in run list compare report leaks record doctor options; do
     run poolbuf "$name" --help
     expect_status 0
     expect_stderr_empty

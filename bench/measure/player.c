@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "gbench/gbench.h"
 
@@ -55,11 +56,35 @@ static void play_stream(player *self, uint32_t thread) {
     }
 }
 
+static double spin_share;
+
+void player_set_spin(double share) {
+    spin_share = share;
+}
+
+static double now_seconds(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static void play_and_spin(player *self, uint32_t thread) {
+    const double start = now_seconds();
+    play_stream(self, thread);
+    const double played = now_seconds();
+    while (now_seconds() - played < (played - start) * spin_share) {
+    }
+}
+
 static void play_loop(gbench_state *state, void *user) {
     player *self = user;
     const uint32_t thread = (uint32_t)gbench_thread_index(state);
     while (gbench_keep_running(state)) {
-        play_stream(self, thread);
+        if (spin_share > 0) {
+            play_and_spin(self, thread);
+        } else {
+            play_stream(self, thread);
+        }
     }
 }
 

@@ -29,6 +29,10 @@ typedef struct player_result {
     memory_usage after;         /* after the timed part; its peak counts from `before` */
 } player_result;
 
+/* player_set_spin() has each later play followed by a spin of so large a share of its time, inside the timed part: a
+ * slowdown of a known size, which shows what a comparison can find. 0 ends it. Not while a run plays. */
+void player_set_spin(double share);
+
 /* player_run() does all of it.
  *   seconds  how long the timed part should take; above 0.
  *   result   its `held` is set by the caller; the rest is set on success.

@@ -24,6 +24,7 @@
 /* One subject's part in a run. */
 typedef struct contender {
     const subject *subject;
+    measure_part part;
     char preload[PROVENANCE_PATH_SIZE]; /* "" for none */
     results_subject *record;
 } contender;
@@ -55,7 +56,7 @@ static bool launch_process(const measure_plan *plan, const worker_job *job, work
     char storage[WORKER_STORAGE_SIZE];
     char path[PATH_MAX];
     const char *argv[WORKER_ARGUMENTS_MAX + 1];
-    const char *program = available_worker(plan->program, job->subject, path);
+    const char *program = available_worker(job->program != NULL ? job->program : plan->program, job->subject, path);
     worker_arguments(job, program, storage, argv);
     const char **environment = process_environment(job->preload);
     if (environment == NULL) {
@@ -110,15 +111,30 @@ static const char *note_tuning(model_arena *arena, const subject *which) {
     return note;
 }
 
+/* A subject under another name says whose it is. */
+static const char *note_part(model_arena *arena, const measure_part *which, const char *note) {
+    const char *separator = note != NULL ? "; " : "";
+    note = note != NULL ? note : "";
+    if (which->spin_percent > 0) {
+        return model_text_format(arena, "%s%splays %s, and spins for %u %% of its time after each play", note,
+                                 separator, which->plays, which->spin_percent);
+    }
+    return model_text_format(arena, "%s%splays %s", note, separator, which->plays);
+}
+
 static void add_contender(run *self, contender *added, const subject *which) {
     added->subject = which;
     added->record = results_model_add_subject(self->model, which->name);
     added->record->available = true;
     added->record->package = which->package;
     added->record->note = note_tuning(self->model->arena, which);
+    if (added->part.plays != NULL) {
+        added->record->note = note_part(self->model->arena, &added->part, added->record->note);
+    }
+    const char *program = added->part.program != NULL ? added->part.program : self->plan->program;
     char why[AVAILABLE_WHY_SIZE];
     if (!available_library(which, added->preload, sizeof added->preload, why, sizeof why) ||
-        (self->plan->launch == launch_process && !available_program(self->plan->program, which, why, sizeof why))) {
+        (self->plan->launch == launch_process && !available_program(program, which, why, sizeof why))) {
         added->record->available = false;
         added->record->note = model_text(self->model->arena, why);
     }
@@ -155,6 +171,9 @@ static void describe_run(run *self) {
     model->run.baseline_subject = self->baseline->name;
     size_t usable = 0;
     for (size_t i = 0; i < plan->subject_count; i++) {
+        if (plan->parts != NULL) {
+            self->contenders[i].part = plan->parts[i];
+        }
         add_contender(self, &self->contenders[i], plan->subjects[i]);
         usable += is_usable(&self->contenders[i]);
     }
@@ -255,6 +274,9 @@ static bool measure_one(scenario_run *self, uint32_t index, uint32_t round, uint
     contender *now = &whole->contenders[index];
     results_result *result = self->record->results[index];
     const worker_job job = {.subject = now->subject,
+                            .plays = now->part.plays,
+                            .program = now->part.program,
+                            .spin_share = now->part.spin_percent / 100.0,
                             .preload = now->preload[0] != '\0' ? now->preload : NULL,
                             .stream_descriptor = self->image,
                             .seconds = whole->plan->seconds};

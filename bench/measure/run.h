@@ -45,6 +45,13 @@ typedef struct measure_step {
     double seconds;         /* since the run began */
 } measure_step;
 
+/* How a subject takes part other than as itself. Zero-initialised is as itself. */
+typedef struct measure_part {
+    const char *plays;     /* the name that a worker knows it by, when it runs under another; NULL: its name */
+    const char *program;   /* that plays it, such as another build; NULL: the plan's */
+    unsigned spin_percent; /* of each play's time is wasted after it: a slowdown of a known size */
+} measure_part;
+
 typedef struct measure_plan {
     const char *suite; /* NULL when scenarios were named one by one */
     scenario *const *scenarios;
@@ -56,10 +63,11 @@ typedef struct measure_plan {
     uint32_t rounds; /* 1 to MEASURE_ROUNDS_MAX */
     bool early_end;  /* end a scenario before its rounds are over when its answers are clear (stats/design.h) */
     uint64_t seed;
-    bool quick;          /* shorter streams */
-    double seconds;      /* of a timed part; above 0 */
-    unsigned timeout_ms; /* of a worker */
-    const char *program; /* that has the worker in it, and beside it those that subjects name; NULL: this one */
+    bool quick;                /* shorter streams */
+    double seconds;            /* of a timed part; above 0 */
+    unsigned timeout_ms;       /* of a worker */
+    const char *program;       /* that has the worker in it, and beside it those that subjects name; NULL: this one */
+    const measure_part *parts; /* one a subject; NULL: each as itself */
     void (*progress)(const measure_step *step, void *user); /* NULL for silence */
     void *progress_user;
     /* Set by a signal handler: the run ends soon, its worker is killed, and the model is marked partial. May be NULL. */

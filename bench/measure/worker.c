@@ -18,16 +18,19 @@
 
 void worker_arguments(const worker_job *job, const char *program, char *storage, const char **argv) {
     char *const descriptor = storage;
-    char *const seconds = storage + WORKER_STORAGE_SIZE / 2;
-    (void)snprintf(descriptor, WORKER_STORAGE_SIZE / 2, "%d", job->stream_descriptor);
-    (void)snprintf(seconds, WORKER_STORAGE_SIZE / 2, "%.17g", job->seconds);
+    char *const seconds = storage + WORKER_STORAGE_SIZE / 3;
+    char *const spin = storage + WORKER_STORAGE_SIZE / 3 * 2;
+    (void)snprintf(descriptor, WORKER_STORAGE_SIZE / 3, "%d", job->stream_descriptor);
+    (void)snprintf(seconds, WORKER_STORAGE_SIZE / 3, "%.17g", job->seconds);
+    (void)snprintf(spin, WORKER_STORAGE_SIZE / 3, "%.17g", job->spin_share);
     const char *const words[][2] = {{program, "worker"},
-                                    {"--subject", job->subject->name},
+                                    {"--subject", job->plays != NULL ? job->plays : job->subject->name},
                                     {"--library", job->subject->library},
                                     {"--examine", job->is_examination ? "yes" : NULL},
                                     {"--stream", job->is_examination ? NULL : descriptor},
                                     {"--seconds", job->is_examination ? NULL : seconds},
-                                    {"--preload", job->preload}};
+                                    {"--preload", job->preload},
+                                    {"--spin", job->spin_share > 0 ? spin : NULL}};
     size_t count = 0;
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (words[i][1] != NULL) {
@@ -68,6 +71,8 @@ static bool read_job(int argc, char **argv, worker_job *job, subject *of_library
             good = read_descriptor(value, &job->stream_descriptor);
         } else if (strcmp(argv[i], "--seconds") == 0) {
             good = read_seconds(value, &job->seconds);
+        } else if (strcmp(argv[i], "--spin") == 0) {
+            good = read_seconds(value, &job->spin_share);
         } else if (strcmp(argv[i], "--preload") == 0) {
             job->preload = value;
         } else {
@@ -105,6 +110,7 @@ static void measure(const worker_job *job, const stream_image *image, worker_rep
         return;
     }
     report->phase_count = source->phase_count;
+    player_set_spin(job->spin_share);
     if (!player_run(source, job->subject->kernel, job->seconds, &result, report->message, sizeof report->message)) {
         report->status = result.is_unsupported ? WORKER_UNSUPPORTED : WORKER_FAILED;
         return;

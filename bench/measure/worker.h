@@ -61,18 +61,21 @@ char *worker_report_format(const worker_report *report);
 /* What a worker is asked to do. */
 typedef struct worker_job {
     const subject *subject;
+    const char *plays;     /* the subject's name on the command line; NULL: its name */
+    const char *program;   /* that plays it; NULL: the plan's. Not one of the words */
     const char *preload;   /* resolved path, NULL for none */
     int stream_descriptor; /* of a stream image */
     double seconds;        /* of the timed part */
     bool is_examination;   /* of a user's library: nothing is played, stream and seconds are not looked at */
+    double spin_share;     /* of each play's time is wasted after it */
 } worker_job;
 
 /* worker_arguments() writes a job as the words of a command line, the way worker_main() reads them.
  *   storage  gets the numbers' texts.
  *   argv     gets at most WORKER_ARGUMENTS_MAX words and a NULL. */
 enum {
-    WORKER_ARGUMENTS_MAX = 14,
-    WORKER_STORAGE_SIZE = 128
+    WORKER_ARGUMENTS_MAX = 16,
+    WORKER_STORAGE_SIZE = 192
 };
 void worker_arguments(const worker_job *job, const char *program, char *storage, const char **argv);
 
