@@ -4,8 +4,10 @@
  *
  *   with BASE's program     both builds, in turn, in the same rounds: what slows the machine slows both, and drops out.
  *                           This is the strongest, and what CI should do: it has just built both.
- *   without it              NEW's side alone, beside a reference subject, such as malloc; its fresh ratio to the reference
- *                           is held against BASE's ratio to it. What changed the machine for both drops out; what changed
+ *   without it              NEW's side alone, beside a reference subject, such as malloc; its fresh ratio to the
+ * reference
+ *                           is held against BASE's ratio to it. What changed the machine for both drops out; what
+ * changed
  *                           it for one of them does not, and the reference itself cannot be judged.
  *
  * Confirmed is what is slower again, beyond the threshold, with an interval that leaves no room for "no change". What

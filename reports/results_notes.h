@@ -1,5 +1,5 @@
-/* What stands below a scenario's table, and the ranks over all scenarios: the same words in the terminal, in Markdown and
- * on the page. Lines live as long as the model. */
+/* What stands below a scenario's table, and the ranks over all scenarios: the same words in the terminal, in Markdown
+ * and on the page. Lines live as long as the model. */
 #ifndef POOLBUF_REPORTS_RESULTS_NOTES_H
 #define POOLBUF_REPORTS_RESULTS_NOTES_H
 
@@ -7,7 +7,8 @@
 #include "reports/table.h"
 #include "reports/units.h"
 
-/* Why it stopped early, which samples lie far off, how many rounds an open question would take; NULL from the last on. */
+/* Why it stopped early, which samples lie far off, how many rounds an open question would take; NULL from the last
+ * on. */
 const char *results_note(const results_model *model, const results_scenario *scenario, size_t index);
 
 /* What the ranks are of. */

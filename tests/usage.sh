@@ -60,7 +60,9 @@ run poolbuf options --format
 expect_one_line_refusal "--format needs a value"
 run poolbuf compare --force=yes a.json b.json
 expect_one_line_refusal "--force takes no value"
-for value in -1 1e3 nan 5x "" 1e999 100001; do
+run poolbuf compare --threshold= a.json b.json
+expect_one_line_refusal "--threshold" "empty"
+for value in -1 1e3 nan 5x 1e999 100001; do
     run poolbuf compare "--threshold=$value" a.json b.json
     expect_one_line_refusal "--threshold" "is not a number from 0 to 100000"
 done

@@ -1,4 +1,5 @@
-/* The checks, each a function that adds one finding. Files are read below a root, so that each state can be shown to it. */
+/* The checks, each a function that adds one finding. Files are read below a root, so that each state can be shown to
+ * it. */
 #include "measure/doctor.h"
 
 #include <inttypes.h>
@@ -39,7 +40,7 @@ static void add(examination *self, const char *name, doctor_level level, const c
     *out = (doctor_finding){.name = name, .level = level, .why = why, .advice = level == DOCTOR_FINE ? NULL : advice};
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(out->state, sizeof out->state, format, arguments);
+    (void)vsnprintf(out->state, sizeof out->state, format, arguments); /* NOLINT(clang-analyzer-valist.*) */
     va_end(arguments);
 }
 

@@ -182,7 +182,7 @@ static void write_ranks(const ranking *self, results_model *model) {
             rank->ratio = (results_ratio){1, 1, 1, VERDICT_BASELINE};
         }
     }
-    qsort(model->ranks, model->rank_count, sizeof *model->ranks, by_rank);
+    qsort(model->ranks, model->rank_count, sizeof(results_rank *), by_rank); /* NOLINT(bugprone-sizeof-expression) */
 }
 
 void rank_subjects(results_model *model) {
@@ -197,13 +197,15 @@ void rank_subjects(results_model *model) {
             self.subjects[self.subject_count++] = model->subjects[i]->name;
         }
     }
+    if (self.subject_count < 2) {
+        return;
+    }
     const size_t cells = self.subject_count * self.scenario_count;
     self.columns = calloc(cells, sizeof *self.columns);
     self.storage = calloc(cells * ROUNDS_MOST, sizeof *self.storage);
     self.resampled = calloc(self.subject_count * RESAMPLES, sizeof *self.resampled);
     self.ranks = calloc(self.subject_count * RESAMPLES, sizeof *self.ranks);
-    if (self.columns != NULL && self.storage != NULL && self.resampled != NULL && self.ranks != NULL &&
-        self.subject_count > 1 && fill(&self)) {
+    if (self.columns != NULL && self.storage != NULL && self.resampled != NULL && self.ranks != NULL && fill(&self)) {
         write_ranks(&self, model);
     }
     free(self.columns);

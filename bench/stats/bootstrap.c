@@ -1,5 +1,5 @@
-/* Resampling. Samples are sorted once; a resample is a count for each, so that it is sorted too, and costs no more than a
- * walk. */
+/* Resampling. Samples are sorted once; a resample is a count for each, so that it is sorted too, and costs no more
+ * than a walk. */
 #include "stats/bootstrap.h"
 
 #include <math.h>

@@ -2,9 +2,10 @@
  *
  * Two kinds, for two uses. A ratio of two subjects gets the studentised bootstrap of the trimmed mean of its paired
  * logarithms: rounds on a shared machine have tails that Student's interval of the plain mean pays for with width, and
- * trimming with a studentised interval keeps its level in small samples, never narrower than Student's (R. Wilcox, Introduction to Robust Estimation and
- * Hypothesis Testing, 2005, 4.4.4; K. Yuen, Biometrika 61, 1974, for the variance). A composed figure, the geometric mean
- * over scenarios, gets the bias-corrected and accelerated one (B. Efron, JASA 82, 1987), which needs no standard error.
+ * trimming with a studentised interval keeps its level in small samples, never narrower than Student's (R. Wilcox,
+ * Introduction to Robust Estimation and Hypothesis Testing, 2005, 4.4.4; K. Yuen, Biometrika 61, 1974, for the
+ * variance). A composed figure, the geometric mean over scenarios, gets the bias-corrected and accelerated one (B.
+ * Efron, JASA 82, 1987), which needs no standard error.
  *
  * Nothing is left out: a round among the farthest fifth on its side has no weight in the estimate, but counts in the
  * interval as if it lay where the nearest weighted one does. What lies far away is listed by stats_outliers().
@@ -54,8 +55,8 @@ void stats_bca_interval(double *resampled, size_t resamples, double estimate, co
 double stats_normal_quantile(double p);
 
 /* stats_outliers() marks samples by the modified z-score of their logarithms: 0.6745 |x - median| / MAD above 3.5
- * (B. Iglewicz and D. Hoaglin, How to Detect and Handle Outliers, 1993). Where half of the samples are equal, so that the
- * MAD is 0, the mean distance stands in for it, as they propose. Fewer than 5 samples have no outlier.
+ * (B. Iglewicz and D. Hoaglin, How to Detect and Handle Outliers, 1993). Where half of the samples are equal, so that
+ * the MAD is 0, the mean distance stands in for it, as they propose. Fewer than 5 samples have no outlier.
  *   samples  those that are not finite or not above zero are never marked.
  *   marked   gets `count` flags.
  *   returns  how many are marked. */

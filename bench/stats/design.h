@@ -5,16 +5,16 @@
  *
  *     a(t) = 2 - 2 Phi(z / sqrt t),  z = 1.96
  *
- * of it, which is little early on (0.6 % at the half) and all at the end (K. Lan and D. DeMets, Biometrika 70, 1983, the
- * spending function of O'Brien and Fleming's kind). Each look tests at what its share adds. By the union bound a pair of
- * equals is then called different in at most 5 % of runs, whatever the dependence between looks: that is a little
- * stricter than their boundary, and needs no distribution of it. The interval that is reported is the one of the look at
- * which the run stopped, so that it agrees with the verdict, and holds the truth at all looks at once in 95 % of runs (C.
- * Jennison and B. Turnbull, JRSS B 51, 1989).
+ * of it, which is little early on (0.6 % at the half) and all at the end (K. Lan and D. DeMets, Biometrika 70, 1983,
+ * the spending function of O'Brien and Fleming's kind). Each look tests at what its share adds. By the union bound a
+ * pair of equals is then called different in at most 5 % of runs, whatever the dependence between looks: that is a
+ * little stricter than their boundary, and needs no distribution of it. The interval that is reported is the one of
+ * the look at which the run stopped, so that it agrees with the verdict, and holds the truth at all looks at once in
+ * 95 % of runs (C. Jennison and B. Turnbull, JRSS B 51, 1989).
  *
- * There are two looks: at the half and at the end. More would take the last look's power, and a run starts with a balanced
- * order of subjects, of which a look should see whole squares. Stopping because there is no difference that matters costs
- * nothing: it calls nobody different. */
+ * There are two looks: at the half and at the end. More would take the last look's power, and a run starts with a
+ * balanced order of subjects, of which a look should see whole squares. Stopping because there is no difference that
+ * matters costs nothing: it calls nobody different. */
 #ifndef STATS_DESIGN_H
 #define STATS_DESIGN_H
 
