@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "arithmetic.h"
+#include "guard.h"
 #include "misuses.h"
 #include "module_log.h"
 #include "scope.h"
@@ -44,6 +45,7 @@ static void fork_prepare(void) {
     unwind_fork_prepare();
     module_log_lock();
     finalize_lock();
+    quarantine_lock();
     scope_lock();
     tracker_lock_all();
     types_lock();
@@ -55,6 +57,7 @@ static void fork_unlock(void) {
     types_unlock();
     tracker_unlock_all();
     scope_unlock();
+    quarantine_unlock();
     finalize_unlock();
     module_log_unlock();
 }
@@ -66,6 +69,7 @@ static void fork_parent(void) {
 
 static void fork_child(void) {
     misuses_forget();
+    quarantine_after_fork();
     fork_unlock();
     unwind_fork_child();
     tracker_next_generation();

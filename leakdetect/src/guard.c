@@ -43,17 +43,17 @@ size_t guard_find_change(const uint8_t *bytes, size_t size, uint8_t pattern) {
     return at;
 }
 
-static void fork_prepare(void) {
+void quarantine_lock(void) {
     (void)pthread_mutex_lock(&lock);
 }
 
-static void fork_parent(void) {
+void quarantine_unlock(void) {
     (void)pthread_mutex_unlock(&lock);
 }
 
 /* The threads that were giving something back are not here: what they held is lost to this child, and nobody waits for it. Whoever waited
  * for them is not here either, so the condition begins anew. */
-static void fork_child(void) {
+void quarantine_after_fork(void) {
     departure **link = &departures;
     while (*link != NULL) {
         if (pthread_equal((*link)->thread, pthread_self())) {
@@ -63,15 +63,9 @@ static void fork_child(void) {
         }
     }
     departed = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
-    (void)pthread_mutex_unlock(&lock);
 }
 
 void quarantine_start(const quarantine_doors *doors_to_use, uint64_t limit_to_use) {
-    static bool handlers_installed;
-    if (!handlers_installed) {
-        handlers_installed = true;
-        (void)pthread_atfork(fork_prepare, fork_parent, fork_child);
-    }
     doors = *doors_to_use;
     limit = limit_to_use;
 }

@@ -53,4 +53,10 @@ bool quarantine_find(const void *resource, tracker_closed *closed);
  * that, it waits for what other threads are giving back; at the end of a process, for nobody. */
 void quarantine_surrender(const void *owner);
 
+/* For fork: locked after finalize_lock(), since a report looks in here. quarantine_after_fork(), in the child and under the lock,
+ * forgets the threads that it has not got. */
+void quarantine_lock(void);
+void quarantine_unlock(void);
+void quarantine_after_fork(void);
+
 #endif
