@@ -95,8 +95,7 @@ static int add_library(const command_line *line, const char *word, const char *p
 /* ---- Those of the table ---- */
 
 static bool is_path(const char *text) {
-    const size_t length = strlen(text);
-    return strchr(text, '/') != NULL || length == 0 || (length > 3 && strcmp(text + length - 3, ".so") == 0);
+    return *text == '\0' || strpbrk(text, "/.") != NULL; /* no subject of the table has such a name */
 }
 
 /* `again=malloc` is malloc under another name; `slow=malloc+5` the same, slowed down by 5 %. What is known is

@@ -509,7 +509,7 @@ measure_outcome measure_run(const measure_plan *plan, results_model **model, cha
     }
     if (outcome == MEASURE_OK && self.has_failed) {
         outcome = MEASURE_FAILED;
-    } else if (outcome == MEASURE_OK && !self.has_sample) {
+    } else if (outcome == MEASURE_OK && !self.has_sample && !self.model->run.partial) {
         explain_emptiness(&self);
         outcome = MEASURE_REFUSED;
     }

@@ -167,7 +167,7 @@ async function checkLeaks(page, leaks) {
     for (const site of sites.filter((s) => s.open > 0)) {
       check(groups[i].culprits.some((line) => line.includes(site.stack[0].function)), `leak ${group.fingerprint}: ${site.stack[0].function} is named`);
     }
-    for (const text of group.descriptions) check(groups[i].text.includes(text), `leak ${group.fingerprint}: ${text}`);
+    for (const text of group.descriptions ?? []) check(groups[i].text.includes(text), `leak ${group.fingerprint}: ${text}`);
     check(groups[i].badges.some((badge) => badge.startsWith(group.baseline.standing)), `leak ${group.fingerprint}: ${group.baseline.standing}`);
     equal(groups[i].badges.includes(`${group.lost} lost`), group.lost > 0, `leak ${group.fingerprint}: lost`);
   });
