@@ -88,7 +88,7 @@ expect_status 0
 run poolbuf compare new.json more.json --threshold time=1000,memory=10
 expect_status 3
 expect_stdout_has "REGRESSION: more"
-for bad in time= memory 5, time=5,speed=2 =5 5,,6 time=-1 1e3; do
+for bad in time= memory "5," time=5,speed=2 =5 "5,,6" time=-1 1e3; do
     run poolbuf compare new.json new.json --threshold "$bad"
     expect_one_line_refusal "--threshold"
 done

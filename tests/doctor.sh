@@ -8,6 +8,7 @@ echo performance >quiet/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor
 cp -r quiet noisy
 echo powersave >noisy/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor
 
+# shellcheck disable=SC2317 # by run, which calls it
 doctor() { # FOLDER ARGUMENTS...
     env TEST_DOCTOR_ROOT="$work/$1" "$POOLBUF_BIN" doctor "${@:2}"
 }

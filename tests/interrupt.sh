@@ -45,7 +45,9 @@ wait_until() {
         sleep 0.05
     done
 }
+# shellcheck disable=SC2317 # by run, which calls it
 has_worker() { pgrep -P "$1" >/dev/null; }
+# shellcheck disable=SC2317
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
 
 # A signal to the program alone: it ends its worker, writes, and dies of the signal, which a shell shows as 128 + its number.
