@@ -291,6 +291,7 @@ static int run(const command_line *line, request *asked, const char *const *comm
         status = EXIT_USAGE;
     }
     if (status == ARGUMENTS_PROCEED) {
+        run_subjects_tell_left_out(&all.subjects);
         status = measure(&all, asked, command, command_count, &file);
     }
     programme_fini(&all);

@@ -158,15 +158,21 @@ static int add_known(const command_line *line, const char *name, run_subjects *c
 }
 
 static void add_all(run_subjects *chosen) {
-    char why[AVAILABLE_WHY_SIZE];
     const subject *which = NULL;
-    bool is_first = true;
+    chosen->is_whole_table = true;
     while ((which = subject_at(chosen->count)) != NULL) {
-        if (!available_here(which, why, sizeof why)) {
-            (void)fprintf(stderr, "%s%s (%s)", is_first ? "poolbuf: left out: " : ", ", which->name, why);
+        chosen->items[chosen->count++] = which;
+    }
+}
+
+void run_subjects_tell_left_out(const run_subjects *chosen) {
+    char why[AVAILABLE_WHY_SIZE];
+    bool is_first = true;
+    for (size_t i = 0; chosen->is_whole_table && i < chosen->count; i++) {
+        if (!available_here(chosen->items[i], why, sizeof why)) {
+            (void)fprintf(stderr, "%s%s (%s)", is_first ? "poolbuf: left out: " : ", ", chosen->items[i]->name, why);
             is_first = false;
         }
-        chosen->items[chosen->count++] = which;
     }
     if (!is_first) {
         (void)fputc('\n', stderr);

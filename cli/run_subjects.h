@@ -3,6 +3,7 @@
 #ifndef CLI_RUN_SUBJECTS_H
 #define CLI_RUN_SUBJECTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "arguments.h"
@@ -13,6 +14,7 @@
 typedef struct run_subjects {
     const subject *items[MEASURE_SUBJECTS_MAX];
     size_t count;
+    bool is_whole_table;                     /* nothing was named */
     subject libraries[MEASURE_SUBJECTS_MAX]; /* those of items that are the user's own */
     char *library_names[MEASURE_SUBJECTS_MAX];
     size_t library_count;
@@ -24,10 +26,14 @@ typedef struct run_subjects {
 
 /* run_subjects_choose() reads what --subject was given.
  *   words    as typed; none: all of the table. Those that are not available then stay in the list, as the results say
- *            so, and one line on stderr names them.
+ *            so.
  *   returns  ARGUMENTS_PROCEED; EXIT_USAGE after a complaint for an unknown name, one that is taken, and a library that
  *            does not keep the contract; EXIT_UNCHECKED after one for a subject that is named and not available. */
 int run_subjects_choose(const command_line *line, const text_list *words, run_subjects *chosen);
+
+/* run_subjects_tell_left_out() names in one line on stderr what of the whole table is not available; once nothing else can be
+ * wrong with the command line, whose faults get one line. */
+void run_subjects_tell_left_out(const run_subjects *chosen);
 void run_subjects_fini(run_subjects *chosen);
 
 #endif
