@@ -55,6 +55,9 @@ interval=$((seconds / 60))
 interval=$((interval < 1 ? 1 : interval > 60 ? 60 : interval))
 export POOLBUF_LEAK_SIGNAL=USR2 POOLBUF_LEAK_INTERVAL_S=$interval POOLBUF_LEAK_SCAN_INTERVAL_S=$((interval + 1))
 export POOLBUF_LEAK_REPORT=$folder/soak.json POOLBUF_LEAK_NOTICE=off
+# Threads' caches of 16 MiB each take an hour to fill, which looks like a leak: after 48 minutes 391 live buffers of 1.3 MiB stood in
+# 87 MiB, of which the heap had 0.3 in use and the detector 5. Small ones are full when the warm-up ends.
+export POOLBUF_CACHE_LIMIT_BYTES=256k
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0}
 status=0
 timeout -s ABRT $((seconds + 300)) "$programs/soak" "$plugin" "$seconds" "$seed" || status=$?
