@@ -30,6 +30,7 @@ enum {
 };
 
 _Atomic uint32_t gate_state = GATE_FENCED;
+_Atomic bool gate_is_child;
 _Thread_local gate_place *gate_own;
 
 static gate_place places[GATE_PLACES];
@@ -287,6 +288,9 @@ void unwind_fork_child(void) {
     }
     atomic_store(&crowd, crowd_inside);
     atomic_store(&sweeping, false);
+    if (fork_had_company) {
+        atomic_store_explicit(&gate_is_child, true, memory_order_relaxed);
+    }
     uint32_t mode = mode_of(atomic_load(&gate_state));
     if (fork_cut_walks || mode == GATE_SHUT) {
         mode = GATE_SHUT;

@@ -47,6 +47,7 @@ typedef struct gate_place {
 } __attribute__((aligned(64))) gate_place;
 
 extern _Atomic uint32_t gate_state;
+extern _Atomic bool gate_is_child;         /* of a process, or of its child, that had other threads when it forked */
 extern _Thread_local gate_place *gate_own; /* NULL: none yet, or one in the crowd */
 
 bool gate_enter_slow(gate_place *place);

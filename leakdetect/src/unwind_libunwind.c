@@ -23,6 +23,7 @@
 
 #include "message.h"
 #include "unwind.h"
+#include "unwind_gate.h"
 
 /* There in a program that was built with ThreadSanitizer. */
 extern void __tsan_init(void) __attribute__((weak));
@@ -65,7 +66,7 @@ static backtrace_function *walk;
 static backtrace_function *walk_unseen;
 static step_functions steps; /* step is NULL where there is no such walk */
 
-static _Thread_local uint32_t captures; /* of this thread, up to STEPPED_CAPTURES */
+static _Thread_local uint32_t captures; /* of this thread, up to STEPPED_CAPTURES; one more: it has a cache */
 
 /* libunwind finds out whether an address can be read by handing it to write(). Memcheck would report each try, and
  * its user could not tell that from an error of the program. */
@@ -162,16 +163,23 @@ static __attribute__((noinline, cold)) bool loaded_slow(void) {
     return false;
 }
 
+/* A thread that ends gives its cache back under a lock of libunwind's, outside of the gate: a child may have inherited it. So where
+ * there were other threads, one that has no cache yet gets none, and goes on by steps. */
 static __attribute__((noinline)) int first_walk(void **addresses, int limit) {
-    captures++;
-    return steps.step != NULL ? walk_by_steps(addresses, limit) : walk(addresses, limit);
+    if (steps.step != NULL &&
+        (captures < STEPPED_CAPTURES || atomic_load_explicit(&gate_is_child, memory_order_relaxed))) {
+        captures += captures < STEPPED_CAPTURES;
+        return walk_by_steps(addresses, limit);
+    }
+    captures = STEPPED_CAPTURES + 1; /* it has a cache from now on */
+    return walk(addresses, limit);
 }
 
 static int libunwind_capture(void **addresses, size_t limit) {
     if (atomic_load_explicit(&load_state, memory_order_acquire) != LOAD_DONE && !loaded_slow()) {
         return 0;
     }
-    if (__builtin_expect(captures < STEPPED_CAPTURES, 0)) {
+    if (__builtin_expect(captures <= STEPPED_CAPTURES, 0)) {
         return first_walk(addresses, (int)limit);
     }
     return walk(addresses, (int)limit); /* a tail call: one frame less to walk */
