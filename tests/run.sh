@@ -174,7 +174,7 @@ expect_one_line_refusal "different build types" "Debug-ish"
 "$POOLBUF_JSON_TOOL" set results.json scenarios.0.operations 12345 >other-scenario.json
 run poolbuf compare results.json other-scenario.json
 expect_one_line_refusal "different scenarios under one name: tiny"
-run poolbuf compare results.json tiny.json --threshold 1000000 # a time of this machine is to decide nothing
+run poolbuf compare results.json tiny.json --threshold 100000 # a time of this machine is to decide nothing
 expect_status 0
 expect_stdout_has "only in BASE"
 run poolbuf compare tiny.json pair.json
