@@ -18,8 +18,8 @@
 
 void worker_arguments(const worker_job *job, const char *program, char *storage, const char **argv) {
     char *const descriptor = storage;
-    char *const seconds = storage + WORKER_STORAGE_SIZE / 3;
-    char *const spin = storage + WORKER_STORAGE_SIZE / 3 * 2;
+    char *const seconds = descriptor + WORKER_STORAGE_SIZE / 3;
+    char *const spin = seconds + WORKER_STORAGE_SIZE / 3;
     (void)snprintf(descriptor, WORKER_STORAGE_SIZE / 3, "%d", job->stream_descriptor);
     (void)snprintf(seconds, WORKER_STORAGE_SIZE / 3, "%.17g", job->seconds);
     (void)snprintf(spin, WORKER_STORAGE_SIZE / 3, "%.17g", job->spin_share);

@@ -196,7 +196,8 @@ static void the_clock_of_this_machine_has_a_cost(void **state) {
     doctor_report report;
     const doctor_plan plan = {.root = "", .with_clock = true, .build = "x"};
     doctor_examine(&plan, &report);
-    assert_non_null(strstr(find(&report, "clock")->state, "ns a reading, resolution"));
+    const doctor_finding *clock = find(&report, "clock");
+    assert_true(clock != NULL && strstr(clock->state, "ns a reading, resolution") != NULL);
 }
 
 int main(void) {
