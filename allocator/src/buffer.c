@@ -69,7 +69,7 @@ static poolbuf *take_uncached(poolbuf_allocator *allocator, uint32_t bin) {
     const bin_config *config = &group->bins[bin];
     poolbuf *list = NULL;
     if (config->naked) {
-        (void)arena_take_naked(allocator->pooled[0] ? group->arenas[0] : group->arenas[1], 1, &list);
+        (void)arena_take_naked(cache_group_naked_arena(group), 1, &list);
     } else {
         (void)arena_take(&group->arenas[config->kind][0], config->size_class, 1, &list);
     }
@@ -227,7 +227,7 @@ void buffer_give_handle(poolbuf_allocator *allocator, uint32_t bin, poolbuf *han
     poolbuf *list = NULL;
     handle_push(&list, handle);
     if (allocator->group.bins[bin].naked) {
-        arena_give_naked(allocator->pooled[0] ? allocator->group.arenas[0] : allocator->group.arenas[1], list);
+        arena_give_naked(cache_group_naked_arena(&allocator->group), list);
     } else {
         arena_give(list);
     }

@@ -161,10 +161,6 @@ static void revoke(thread_cache *self, uint32_t index) {
 
 /* ---- Batches out and in ------------------------------------------------------------------------------------------- */
 
-static arena *any_arena(const cache_group *group, arena *const arenas[CACHE_KINDS]) {
-    return group->arena_counts[0] != 0 ? arenas[0] : arenas[1];
-}
-
 /* As a list, which is how an arena takes them; each has to be looked at there anyway. */
 static void give_to_arena(const cache_group *group, uint32_t index, poolbuf **handles, uint32_t count) {
     poolbuf *list = NULL;
@@ -176,7 +172,7 @@ static void give_to_arena(const cache_group *group, uint32_t index, poolbuf **ha
         return;
     }
     if (group->bins[index].naked) {
-        arena_give_naked(any_arena(group, group->arenas), list);
+        arena_give_naked(cache_group_naked_arena(group), list);
     } else {
         arena_give(list);
     }
@@ -208,7 +204,7 @@ static void give_bottom(thread_cache *self, uint32_t index, uint32_t count, bool
 
 static uint32_t cut(thread_cache *self, uint32_t index, uint32_t count, poolbuf **list) {
     const bin_config *config = &self->group->bins[index];
-    uint32_t taken = config->naked ? arena_take_naked(any_arena(self->group, self->arenas), count, list)
+    uint32_t taken = config->naked ? arena_take_naked(cache_group_naked_arena(self->group), count, list)
                                    : arena_take(self->arenas[config->kind], config->size_class, count, list);
     if (taken != 0) {
         counter_add(&self->counters.refills, 1);

@@ -127,6 +127,12 @@ typedef struct cache_group {
     depot_bin depot[BIN_MAX];
 } cache_group;
 
+/* The one arena that handles without memory come from and go to. Who gives one back has nothing to do with who took it: if each
+ * thread went to its own arena, handles that one thread takes and another gives back would pile up where nobody takes any. */
+static inline arena *cache_group_naked_arena(const cache_group *group) {
+    return group->arena_counts[0] != 0 ? group->arenas[0] : group->arenas[1];
+}
+
 /* Bytes of a cache whose bins have so many places in all. */
 size_t thread_cache_storage(size_t places);
 

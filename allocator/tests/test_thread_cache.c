@@ -520,6 +520,38 @@ static void destructors_may_allocate_and_release_after_the_cache_has_gone(void *
     end(late_allocator);
 }
 
+/* More slices at once than a thread caches, from a thread that then ends: all of their handles reach an arena. */
+static void *slice_and_end(void *allocator) {
+    poolbuf *slices[600];
+    unsigned count = sizeof slices / sizeof slices[0];
+    poolbuf *root = poolbuf_allocate(allocator, 16, 16);
+    assert_non_null(root);
+    for (unsigned i = 0; i < count; i++) {
+        slices[i] = poolbuf_retained_slice(root, 0, 1);
+        assert_non_null(slices[i]);
+    }
+    give_many(slices, count);
+    assert_true(poolbuf_release(root));
+    return NULL;
+}
+
+/* Nobody may take handles from one arena and give them to another, where they pile up. */
+static void handles_of_slices_come_back_to_threads_of_every_arena(void **state) {
+    (void)state;
+    poolbuf_allocator *allocator = make(NULL);
+    poolbuf *here =
+        poolbuf_allocate(allocator, 16, 16); /* this thread is with the first arena, the others with the second */
+    assert_non_null(here);
+    uint64_t settled = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        run_thread(slice_and_end, allocator);
+        settled = i < 10 ? unit_metrics(allocator).metadata_bytes : settled;
+    }
+    assert_int_equal(unit_metrics(allocator).metadata_bytes, settled);
+    assert_true(poolbuf_release(here));
+    end(allocator);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_class_caches_up_to_256_small_and_64_of_32_kib),
@@ -542,6 +574,7 @@ int main(void) {
         cmocka_unit_test(batches_travel_from_the_releasing_to_the_allocating_thread),
         cmocka_unit_test(a_thread_is_bound_to_the_arena_with_the_fewest_threads),
         cmocka_unit_test(destructors_may_allocate_and_release_after_the_cache_has_gone),
+        cmocka_unit_test(handles_of_slices_come_back_to_threads_of_every_arena),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
