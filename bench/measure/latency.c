@@ -86,7 +86,8 @@ static double measure_cost(const latency_clock *clock) {
         readings[i] = timer.sum - before;
     }
     qsort(readings, COST_READINGS, sizeof readings[0], compare_counts);
-    return (double)readings[COST_READINGS / 2] / clock->ticks_per_ns;
+    const uint64_t median = readings[COST_READINGS / 2];
+    return (double)median / clock->ticks_per_ns;
 }
 
 void latency_clock_choose(latency_clock *clock) {

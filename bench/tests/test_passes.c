@@ -264,7 +264,8 @@ static void the_sum_is_found_in_callgrinds_file(void **state) {
 static void valgrind_that_is_not_there_is_named_with_its_package(void **state) {
     (void)state;
     char path[PATH_MAX];
-    char *kept = strdup(getenv("PATH"));
+    const char *before = getenv("PATH");
+    char *kept = strdup(before == NULL ? "" : before);
     assert_non_null(kept);
     assert_int_equal(setenv("PATH", "/nonexistent::", 1), 0);
     assert_false(callgrind_find(path, message, sizeof message));
