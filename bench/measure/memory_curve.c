@@ -2,6 +2,7 @@
 #include "measure/memory_curve.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@ static struct {
     uint64_t start_ns;
     uint64_t ticks; /* signals so far */
     uint64_t every; /* of them, one is a point */
-    struct sigaction before;
+    atomic_bool is_running;
     atomic_flag busy;
 } sampler = {.statm = -1, .busy = ATOMIC_FLAG_INIT};
 
@@ -82,7 +83,7 @@ static void on_signal(int number) {
     if (atomic_flag_test_and_set_explicit(&sampler.busy, memory_order_acquire)) {
         return; /* another thread is at it: this point is left out */
     }
-    if (++sampler.ticks % sampler.every == 0) {
+    if (atomic_load_explicit(&sampler.is_running, memory_order_relaxed) && ++sampler.ticks % sampler.every == 0) {
         memory_curve_add();
     }
     atomic_flag_clear_explicit(&sampler.busy, memory_order_release);
@@ -103,17 +104,26 @@ bool memory_curve_begin(const subject_run *run) {
     sampler.every = 1;
     sampler.page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
     sampler.start_ns = now_ns();
+    if (sampler.statm >= 0) {
+        (void)close(sampler.statm);
+    }
     sampler.statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    if (sampler.statm < 0 || !read_statm(&resident, &data) || sigaction(SIGALRM, &action, &sampler.before) != 0) {
+    if (sampler.statm < 0 || !read_statm(&resident, &data) || sigaction(SIGALRM, &action, NULL) != 0) {
         return false;
     }
     memory_curve_add();
+    atomic_store_explicit(&sampler.is_running, true, memory_order_relaxed);
     return set_timer(FIRST_INTERVAL_US);
 }
 
+/* The handler stays: a signal that was on its way when the timer stopped would otherwise end the process. */
 void memory_curve_end(void) {
     (void)set_timer(0);
-    (void)sigaction(SIGALRM, &sampler.before, NULL);
+    atomic_store_explicit(&sampler.is_running, false, memory_order_relaxed);
+    while (atomic_flag_test_and_set_explicit(&sampler.busy, memory_order_acquire)) {
+        (void)sched_yield(); /* another thread's signal is being handled */
+    }
+    atomic_flag_clear_explicit(&sampler.busy, memory_order_release);
     memory_curve_add();
 }
 
