@@ -15,6 +15,7 @@
 #include "output.h"
 #include "progress.h"
 #include "reports/report.h"
+#include "run_passes.h"
 #include "run_subjects.h"
 #include "scenario/scenario.h"
 #include "subjects/subject.h"
@@ -37,6 +38,9 @@ enum {
 /* What the command line asked for. */
 typedef struct request {
     text_list subject_names;
+    text_list pass_names;
+    uint64_t rate;   /* operations a second; 0 for none */
+    unsigned passes; /* measure_plan's */
     uint64_t rounds; /* 0: the default */
     uint64_t seed;
     bool quick;
@@ -248,6 +252,9 @@ static int measure(const programme *all, const request *asked, const char *const
                                .quick = asked->quick,
                                .seconds = asked->quick ? MEASURE_SECONDS_QUICK : MEASURE_SECONDS,
                                .timeout_ms = WORKER_TIMEOUT_MS,
+                               .passes = asked->passes,
+                               .rate = (double)asked->rate,
+                               .idle_seconds = MEASURE_IDLE_SECONDS,
                                .early_end = !asked->all_rounds,
                                .stop = &interrupt_signal,
                                .progress = progress_step,
@@ -271,6 +278,7 @@ static int measure(const programme *all, const request *asked, const char *const
     }
     keep_spoilers(model, &host);
     print_failures(model);
+    run_passes_tell_failures(model);
     const bool published = publish(model, asked, file);
     results_model_destroy(model);
     interrupt_finish();
@@ -281,6 +289,9 @@ static int run(const command_line *line, request *asked, const char *const *comm
     programme all = {.scenario_count = 0};
     output file;
     int status = formats_choose(line, REPORT_RESULTS, asked->format_word, NULL, &asked->format);
+    if (status == ARGUMENTS_PROCEED) {
+        status = run_passes_choose(line, &asked->pass_names, asked->rate, &asked->passes);
+    }
     if (status == ARGUMENTS_PROCEED) {
         status = run_subjects_choose(line, &asked->subject_names, &all.subjects);
     }
@@ -309,7 +320,24 @@ int cli_run(int argc, char **argv) {
          .help =
              "measure this one; may be given often; default all that `poolbuf list subjects` shows and this machine "
              "has; NAME=./library.so measures one of your own, made with subjects/plugin.h; again=malloc is malloc "
-             "under another name, slow=malloc+5 the same, slowed down by 5 %"},
+             "under another name, slow=malloc+5 the same, slowed down by 5 %, stall=malloc~10000:1ms the same, stalled "
+             "for "
+             "1 ms in every 10,000th operation"},
+        {.name = "measure",
+         .letter = 'm',
+         .kind = ARGUMENT_LIST,
+         .value = &asked.pass_names,
+         .meaning = "WHAT",
+         .help =
+             "beside time, in passes of their own after the rounds: latency of single operations, memory over time and "
+             "after 10 s idle, instructions under callgrind; may be given often"},
+        {.name = "rate",
+         .kind = ARGUMENT_COUNT,
+         .value = &asked.rate,
+         .meaning = "N",
+         .low = 1,
+         .high = RUN_PASSES_RATE_MAX,
+         .help = "with --measure latency: also at N operations a second, each timed from when it was meant to begin"},
         {.name = "rounds",
          .letter = 'n',
          .kind = ARGUMENT_COUNT,
@@ -356,7 +384,10 @@ int cli_run(int argc, char **argv) {
         .examples =
             "  poolbuf run                                    the default suite on every subject, in 3 minutes\n"
             "  poolbuf run --quick churn -s pooled,malloc     one question, a first impression\n"
-            "  poolbuf run -o results.json server.pbtrace     your own program's allocations, all samples kept\n",
+            "  poolbuf run -o results.json server.pbtrace     your own program's allocations, all samples kept\n"
+            "  poolbuf run churn -m latency --rate 100000     percentiles of single operations\n"
+            "  poolbuf run churn -n 1 -m instructions         what is executed: the same number on any machine's worst "
+            "day\n",
         .about =
             "Plays scenarios on everything that can serve buffers, each in a process of its own, in rounds that take\n"
             "turns, and says which is faster or slower than malloc, by how much, and where the two are not separated.\n"
@@ -384,6 +415,7 @@ int cli_run(int argc, char **argv) {
         status = run(&line, &asked, command, (size_t)argc + 1);
     }
     text_list_fini(&asked.subject_names);
+    text_list_fini(&asked.pass_names);
     free(command);
     return status;
 }

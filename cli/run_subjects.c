@@ -16,6 +16,8 @@ enum {
     MESSAGE_SIZE = 8192
 };
 
+#define STALL_NS_MAX UINT64_C(1000000000)
+
 static const char NAME_CHARACTERS[] = "abcdefghijklmnopqrstuvwxyz0123456789-_.";
 
 static int unknown_subject(const command_line *line, const char *name) {
@@ -98,15 +100,62 @@ static bool is_path(const char *text) {
     return *text == '\0' || strpbrk(text, "/.") != NULL; /* no subject of the table has such a name */
 }
 
-/* `again=malloc` is malloc under another name; `slow=malloc+5` the same, slowed down by 5 %. What is known is
- * comparable with itself, which shows how often a verdict is wrong, and how often a slowdown is missed. */
+/* "10000:50us": a stall in so many operations, of so long. */
+static bool read_stall(const char *text, measure_part *part) {
+    static const struct {
+        const char *unit;
+        uint64_t ns;
+    } units[] = {{"ns", 1}, {"us", 1000}, {"ms", 1000000}};
+    char number[24];
+    uint64_t every = 0;
+    uint64_t amount = 0;
+    const size_t length = strcspn(text, ":");
+    if (text[length] != ':' || length >= sizeof number) {
+        return false;
+    }
+    (void)snprintf(number, sizeof number, "%.*s", (int)length, text);
+    const char *time = text + length + 1;
+    const size_t digits = strspn(time, "0123456789");
+    if (digits >= sizeof number || !read_count(number, 1, UINT32_MAX, &every)) {
+        return false;
+    }
+    (void)snprintf(number, sizeof number, "%.*s", (int)digits, time);
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (strcmp(time + digits, units[i].unit) == 0 && read_count(number, 1, STALL_NS_MAX / units[i].ns, &amount)) {
+            part->stall_every = (uint32_t)every;
+            part->stall_ns = amount * units[i].ns;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What comes after the subject's name in an alias. */
+static int read_change(const command_line *line, const char *word, const char *change, measure_part *part) {
+    uint64_t spin = 0;
+    if (*change == '+' && !read_count(change + 1, 1, 1000, &spin)) {
+        return usage_error(line, "--subject %s: after + comes a slowdown in percent, from 1 to 1000", word);
+    }
+    if (*change == '~' && !read_stall(change + 1, part)) {
+        return usage_error(line,
+                           "--subject %s: after ~ comes a stall, as 10000:50us: in every 10,000th operation 50 us; at "
+                           "most a second, in ns, us or ms",
+                           word);
+    }
+    part->spin_percent = (unsigned)spin;
+    return ARGUMENTS_PROCEED;
+}
+
+/* `again=malloc` is malloc under another name; `slow=malloc+5` the same, slowed down by 5 %; `stall=malloc~10000:1ms`
+ * the same, stalled for 1 ms in every 10,000th operation. What is known is comparable with itself, which shows how
+ * often a verdict is wrong, and how often a slowdown, or a tail, is missed. */
 static int add_alias(const command_line *line, const char *word, const char *plays, run_subjects *chosen) {
     const size_t length = (size_t)(plays - 1 - word);
     char known[NAME_MAX_LENGTH + 1];
     char why[AVAILABLE_WHY_SIZE];
-    const size_t known_length = strcspn(plays, "+");
-    uint64_t spin = 0;
-    const int status = check_name(line, chosen, word, length);
+    const size_t known_length = strcspn(plays, "+~");
+    measure_part part = {.plays = NULL};
+    int status = check_name(line, chosen, word, length);
     if (status != ARGUMENTS_PROCEED) {
         return status;
     }
@@ -115,8 +164,9 @@ static int add_alias(const command_line *line, const char *word, const char *pla
     if (which == NULL) {
         return unknown_subject(line, known);
     }
-    if (plays[known_length] == '+' && !read_count(plays + known_length + 1, 1, 1000, &spin)) {
-        return usage_error(line, "--subject %s: after + comes a slowdown in percent, from 1 to 1000", word);
+    status = read_change(line, word, plays + known_length, &part);
+    if (status != ARGUMENTS_PROCEED) {
+        return status;
     }
     if (!available_here(which, why, sizeof why)) {
         (void)fprintf(stderr, "poolbuf: %s is not available: %s\n", known, why);
@@ -133,7 +183,8 @@ static int add_alias(const command_line *line, const char *word, const char *pla
     subject *alias = &chosen->aliases[chosen->alias_count++];
     *alias = *which;
     alias->name = name;
-    chosen->parts[chosen->count] = (measure_part){.plays = which->name, .spin_percent = (unsigned)spin};
+    part.plays = which->name;
+    chosen->parts[chosen->count] = part;
     chosen->items[chosen->count++] = alias;
     return ARGUMENTS_PROCEED;
 }

@@ -122,7 +122,7 @@ static void write_numbers_head(const results_model *model, unit_scale scale, FIL
     fputs("</th><th scope=\"col\" class=\"number\">95&#8239;% interval</th><th scope=\"col\">verdict</th>"
           "<th scope=\"col\" class=\"number\">peak live</th><th scope=\"col\" class=\"number\">peak resident</th>"
           "<th scope=\"col\" class=\"number\">growth</th><th scope=\"col\" "
-          "class=\"number\">faults</th></tr></thead>\n<tbody>\n",
+          "class=\"number\">faults</th><th scope=\"col\" class=\"number\">switches</th></tr></thead>\n<tbody>\n",
           to);
 }
 
@@ -164,6 +164,9 @@ static void write_numbers_row(const results_scenario *scenario, const results_re
     html_number_cell(to, "", result->peak_resident_bytes.median, unit_bytes(result->peak_resident_bytes.median));
     html_number_cell(to, "", growth, unit_bytes(growth));
     html_number_cell(to, "", minor + (isfinite(major) ? major : 0), unit_number(minor + (isfinite(major) ? major : 0)));
+    double switches = answer_median_count(result, offsetof(results_sample, switches_voluntary)) +
+                      answer_median_count(result, offsetof(results_sample, switches_involuntary));
+    html_number_cell(to, "", switches, results_switches(result));
     fputs("</tr>\n", to);
 }
 
@@ -309,6 +312,7 @@ static void write_scenario(const results_model *model, size_t input, size_t inde
           "resident.</figcaption></figure>\n",
           to);
     write_numbers(model, scenario, scale, to);
+    html_write_passes(model, scenario, to);
     write_samples(scenario, scale, to);
     write_phases(scenario, to);
     fputs("</section>\n", to);

@@ -61,6 +61,10 @@ static const json_field SAMPLE_FIELDS[] = {
     JSON_COUNT(results_sample, page_faults_major, JSON_NULLABLE),
     JSON_NODES(results_sample, phases, phase_count, JSON_REQUIRED, &PHASE),
     JSON_FLAG(results_sample, outlier, JSON_OPTIONAL),
+    JSON_COUNT(results_sample, switches_voluntary, JSON_OPTIONAL),
+    JSON_COUNT(results_sample, switches_involuntary, JSON_OPTIONAL),
+    JSON_NUMBER(results_sample, line_round_trip_ns, JSON_OPTIONAL),
+    JSON_FLAG(results_sample, had_threads, JSON_OPTIONAL),
 };
 static const json_shape SAMPLE = JSON_SHAPE(results_sample, SAMPLE_FIELDS);
 
@@ -74,6 +78,10 @@ static const json_field RESULT_FIELDS[] = {
     JSON_INNER(results_result, ratio, JSON_NULLABLE, &json_ratio),
     JSON_INNER(results_result, to_fastest, JSON_NULLABLE, &json_ratio),
     JSON_COUNT(results_result, rounds_needed, JSON_OPTIONAL),
+    JSON_INNER(results_result, instructions, JSON_OPTIONAL, &json_instructions),
+    JSON_INNER(results_result, latency, JSON_OPTIONAL, &json_latency),
+    JSON_INNER(results_result, latency_at_rate, JSON_OPTIONAL, &json_latency),
+    JSON_INNER(results_result, memory, JSON_OPTIONAL, &json_memory),
 };
 static const json_shape RESULT = JSON_SHAPE(results_result, RESULT_FIELDS);
 

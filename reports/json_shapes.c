@@ -1,4 +1,4 @@
-/* The shapes that results and comparisons share. */
+/* The shapes that several documents share. */
 #include "reports/json_shapes.h"
 
 static const char *const VERDICTS[] = {NULL, "baseline", "faster", "slower", "not separated"};
@@ -18,3 +18,68 @@ static const json_field RATIO_FIELDS[] = {
     JSON_CHOICE(results_ratio, verdict, JSON_NULLABLE, VERDICTS),
 };
 const json_shape json_ratio = JSON_SHAPE(results_ratio, RATIO_FIELDS);
+
+/* ---- passes: what is not known is left out ---- */
+
+static const json_field INSTRUCTIONS_FIELDS[] = {
+    JSON_TEXT(results_instructions, message, JSON_OPTIONAL),
+    JSON_NUMBER(results_instructions, per_op, JSON_OPTIONAL),
+    JSON_NUMBER(results_instructions, null_per_op, JSON_OPTIONAL),
+    JSON_COUNT(results_instructions, total, JSON_OPTIONAL),
+    JSON_COUNT(results_instructions, operations, JSON_OPTIONAL),
+};
+const json_shape json_instructions = JSON_SHAPE(results_instructions, INSTRUCTIONS_FIELDS);
+
+static const json_field BUCKET_FIELDS[] = {
+    JSON_NUMBER(results_bucket, up_to_ns, JSON_REQUIRED),
+    JSON_COUNT(results_bucket, count, JSON_REQUIRED),
+};
+static const json_shape BUCKET = JSON_SHAPE(results_bucket, BUCKET_FIELDS);
+
+static const json_field LATENCY_FIELDS[] = {
+    JSON_TEXT(results_latency, message, JSON_OPTIONAL),
+    JSON_TEXT(results_latency, clock, JSON_OPTIONAL),
+    JSON_NUMBER(results_latency, clock_cost_ns, JSON_OPTIONAL),
+    JSON_NUMBER(results_latency, relative_error, JSON_OPTIONAL),
+    JSON_COUNT(results_latency, operations, JSON_OPTIONAL),
+    JSON_NUMBER(results_latency, rate_per_second, JSON_OPTIONAL),
+    JSON_NUMBER(results_latency, reached_per_second, JSON_OPTIONAL),
+    JSON_NUMBER(results_latency, mean_ns, JSON_OPTIONAL),
+    JSON_NUMBER(results_latency, p50_ns, JSON_OPTIONAL),
+    JSON_NUMBER(results_latency, p90_ns, JSON_OPTIONAL),
+    JSON_NUMBER(results_latency, p99_ns, JSON_OPTIONAL),
+    JSON_NUMBER(results_latency, p99_9_ns, JSON_OPTIONAL),
+    JSON_NUMBER(results_latency, p99_99_ns, JSON_OPTIONAL),
+    JSON_NUMBER(results_latency, max_ns, JSON_OPTIONAL),
+    JSON_NODES(results_latency, buckets, bucket_count, JSON_OPTIONAL, &BUCKET),
+};
+const json_shape json_latency = JSON_SHAPE(results_latency, LATENCY_FIELDS);
+
+static const json_field MEMORY_POINT_FIELDS[] = {
+    JSON_NUMBER(results_memory_point, at_ms, JSON_REQUIRED),
+    JSON_COUNT(results_memory_point, live_bytes, JSON_OPTIONAL),
+    JSON_COUNT(results_memory_point, usable_bytes, JSON_OPTIONAL),
+    JSON_COUNT(results_memory_point, committed_bytes, JSON_OPTIONAL),
+    JSON_COUNT(results_memory_point, resident_bytes, JSON_OPTIONAL),
+};
+static const json_shape MEMORY_POINT = JSON_SHAPE(results_memory_point, MEMORY_POINT_FIELDS);
+
+static const json_field MEMORY_FIELDS[] = {
+    JSON_TEXT(results_memory, message, JSON_OPTIONAL),
+    JSON_COUNT(results_memory, start_resident_bytes, JSON_OPTIONAL),
+    JSON_COUNT(results_memory, peak_resident_bytes, JSON_OPTIONAL),
+    JSON_COUNT(results_memory, peak_live_bytes, JSON_OPTIONAL),
+    JSON_COUNT(results_memory, drained_resident_bytes, JSON_OPTIONAL),
+    JSON_COUNT(results_memory, idle_resident_bytes, JSON_OPTIONAL),
+    JSON_NUMBER(results_memory, idle_seconds, JSON_OPTIONAL),
+    JSON_NODES(results_memory, points, point_count, JSON_OPTIONAL, &MEMORY_POINT),
+};
+const json_shape json_memory = JSON_SHAPE(results_memory, MEMORY_FIELDS);
+
+static const json_field PASSES_FIELDS[] = {
+    JSON_INNER(results_result, instructions, JSON_OPTIONAL, &json_instructions),
+    JSON_INNER(results_result, latency, JSON_OPTIONAL, &json_latency),
+    JSON_INNER(results_result, latency_at_rate, JSON_OPTIONAL, &json_latency),
+    JSON_INNER(results_result, memory, JSON_OPTIONAL, &json_memory),
+};
+const json_shape json_passes = JSON_SHAPE(results_result, PASSES_FIELDS);

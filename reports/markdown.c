@@ -4,6 +4,7 @@
 #include "reports/answer.h"
 #include "reports/facts.h"
 #include "reports/results_notes.h"
+#include "reports/results_passes.h"
 #include "reports/results_table.h"
 #include "reports/units.h"
 #include "reports/writers.h"
@@ -49,6 +50,23 @@ static void print_remark(FILE *to, const char *remark) {
     }
 }
 
+/* What was measured beside time. */
+static void print_passes(const results_model *model, const results_scenario *scenario, FILE *to) {
+    for (int i = 0; i < RESULTS_PASS_COUNT; i++) {
+        results_pass_head head;
+        if (results_pass_head_of(model, scenario, (results_pass)i, &head)) {
+            text_table table;
+            print_heading(to, "####", head.title);
+            print_remark(to, head.caption);
+            results_pass_table_init(&table, model, scenario, (results_pass)i, &head);
+            print_table(to, &table);
+            for (size_t j = 0; j < scenario->result_count; j++) {
+                print_remark(to, results_pass_failure(model, scenario->results[j], (results_pass)i));
+            }
+        }
+    }
+}
+
 static void print_scenario(const results_model *model, const results_scenario *scenario, FILE *to) {
     print_heading(to, "###", scenario->name);
     if (scenario->asks != NULL) {
@@ -65,6 +83,7 @@ static void print_scenario(const results_model *model, const results_scenario *s
     for (size_t i = 0; (remark = results_note(model, scenario, i)) != NULL; i++) {
         print_remark(to, remark);
     }
+    print_passes(model, scenario, to);
     bool has_failure = false;
     for (size_t i = 0; i < scenario->result_count; i++) {
         const char *failure = results_failure(model, scenario->results[i]);

@@ -139,12 +139,17 @@ results_subject *results_model_add_subject(results_model *model, const char *nam
     return subject;
 }
 
-results_scenario *results_model_add_scenario(results_model *model, const char *name) {
+results_scenario *results_model_add_scenario_apart(results_model *model) {
     results_scenario *scenario = model_allocate(model->arena, sizeof *scenario);
-    scenario->name = model_text(model->arena, name);
     scenario->threads = scenario->operations = scenario->allocations = MODEL_UNKNOWN;
     scenario->line_round_trip_ns = scenario->confidence = MODEL_NAN;
     scenario->rounds_played = MODEL_UNKNOWN;
+    return scenario;
+}
+
+results_scenario *results_model_add_scenario(results_model *model, const char *name) {
+    results_scenario *scenario = results_model_add_scenario_apart(model);
+    scenario->name = model_text(model->arena, name);
     model_append(model->arena, &model->scenarios, &model->scenario_count, scenario);
     return scenario;
 }
@@ -153,12 +158,38 @@ void results_scenario_add_phase(results_model *model, results_scenario *scenario
     model_append(model->arena, &scenario->phases, &scenario->phase_count, model_text(model->arena, name));
 }
 
+static const results_latency UNKNOWN_LATENCY = {.clock_cost_ns = MODEL_NAN,
+                                                .relative_error = MODEL_NAN,
+                                                .operations = MODEL_UNKNOWN,
+                                                .rate_per_second = MODEL_NAN,
+                                                .reached_per_second = MODEL_NAN,
+                                                .mean_ns = MODEL_NAN,
+                                                .p50_ns = MODEL_NAN,
+                                                .p90_ns = MODEL_NAN,
+                                                .p99_ns = MODEL_NAN,
+                                                .p99_9_ns = MODEL_NAN,
+                                                .p99_99_ns = MODEL_NAN,
+                                                .max_ns = MODEL_NAN};
+
+static void forget_passes(results_result *result) {
+    result->instructions = (results_instructions){
+        .per_op = MODEL_NAN, .null_per_op = MODEL_NAN, .total = MODEL_UNKNOWN, .operations = MODEL_UNKNOWN};
+    result->latency = result->latency_at_rate = UNKNOWN_LATENCY;
+    result->memory = (results_memory){.start_resident_bytes = MODEL_UNKNOWN,
+                                      .peak_resident_bytes = MODEL_UNKNOWN,
+                                      .peak_live_bytes = MODEL_UNKNOWN,
+                                      .drained_resident_bytes = MODEL_UNKNOWN,
+                                      .idle_resident_bytes = MODEL_UNKNOWN,
+                                      .idle_seconds = MODEL_NAN};
+}
+
 results_result *results_scenario_add_result(results_model *model, results_scenario *scenario, const char *subject) {
     results_result *result = model_allocate(model->arena, sizeof *result);
     result->subject = model_text(model->arena, subject);
     result->time_ns_per_op = result->peak_resident_bytes = UNKNOWN_ESTIMATE;
     result->ratio = result->to_fastest = UNKNOWN_RATIO;
     result->rounds_needed = MODEL_UNKNOWN;
+    forget_passes(result);
     model_append(model->arena, &scenario->results, &scenario->result_count, result);
     return result;
 }
@@ -170,6 +201,8 @@ results_sample *results_result_add_sample(results_model *model, results_result *
     sample->peak_live_bytes = sample->peak_resident_bytes = sample->resident_growth_bytes = MODEL_UNKNOWN;
     sample->peak_usable_bytes = MODEL_UNKNOWN;
     sample->page_faults_minor = sample->page_faults_major = MODEL_UNKNOWN;
+    sample->switches_voluntary = sample->switches_involuntary = MODEL_UNKNOWN;
+    sample->line_round_trip_ns = MODEL_NAN;
     model_append(model->arena, &result->samples, &result->sample_count, sample);
     return sample;
 }

@@ -99,6 +99,9 @@ typedef struct results_sample {
     uint64_t peak_usable_bytes; /* what live buffers had room for: what of it nobody asked for is waste */
     uint64_t page_faults_minor,
         page_faults_major; /* of one play of the scenario, after it was played once to warm up */
+    uint64_t switches_voluntary, switches_involuntary; /* context switches of the timed part, all its plays together */
+    double line_round_trip_ns;                         /* measured after this sample; NaN when single-threaded */
+    bool had_threads; /* the process had a second thread before or while it was measured */
     results_phase **phases;
     size_t phase_count;
     bool outlier; /* farther from the others than their spread explains (stats/bootstrap.h); it counts all the same */
@@ -108,6 +111,55 @@ typedef struct results_ratio {
     double estimate, low, high; /* subject's time over the baseline's, paired by round: below 1 is faster */
     model_verdict verdict;
 } results_ratio;
+
+/* ---- what passes of their own measure, beside the timed rounds; each has a message when it gave no numbers ---- */
+
+/* One play of the scenario under callgrind. */
+typedef struct results_instructions {
+    const char *message;
+    double per_op;      /* of all threads, over all operations */
+    double null_per_op; /* the same of the null subject: the harness's share of it */
+    uint64_t total, operations;
+} results_instructions;
+
+typedef struct results_bucket {
+    double up_to_ns; /* the longest that is in it */
+    uint64_t count;
+} results_bucket;
+
+/* Single operations. Without a rate it is a closed loop: each begins when the one before has ended. At a rate they are
+ * timed from when they were meant to begin. */
+typedef struct results_latency {
+    const char *message;
+    const char *clock;     /* which was read around each operation */
+    double clock_cost_ns;  /* what nothing at all is timed at; a part of each figure below */
+    double relative_error; /* a quantile is too high by at most this share of it */
+    uint64_t operations;
+    double rate_per_second, reached_per_second; /* asked for, and kept up with; unknown in a closed loop */
+    double mean_ns, p50_ns, p90_ns, p99_ns, p99_9_ns, p99_99_ns, max_ns;
+    results_bucket **buckets; /* those that are not empty, ascending */
+    size_t bucket_count;
+} results_latency;
+
+typedef struct results_memory_point {
+    double at_ms;
+    uint64_t live_bytes;      /* as requested */
+    uint64_t usable_bytes;    /* what the live buffers have room for, where the subject tells */
+    uint64_t committed_bytes; /* mapped for data, resident or not */
+    uint64_t resident_bytes;
+} results_memory_point;
+
+/* Memory over the time of one play, and what is left after it. */
+typedef struct results_memory {
+    const char *message;
+    uint64_t start_resident_bytes; /* before the first operation */
+    uint64_t peak_resident_bytes, peak_live_bytes;
+    uint64_t drained_resident_bytes; /* when all has been released */
+    uint64_t idle_resident_bytes;    /* and after the idle time */
+    double idle_seconds;
+    results_memory_point **points;
+    size_t point_count;
+} results_memory;
 
 typedef struct results_result {
     const char *subject;
@@ -122,6 +174,9 @@ typedef struct results_result {
     results_ratio to_fastest;
     uint64_t
         rounds_needed; /* an estimate of how many would separate it from the baseline; unknown when nothing is open */
+    results_instructions instructions;
+    results_latency latency, latency_at_rate;
+    results_memory memory;
 } results_result;
 
 typedef struct results_scenario {
@@ -164,6 +219,7 @@ void results_model_destroy(results_model *model); /* NULL is fine */
 void results_model_add_command(results_model *model, const char *argument);
 results_subject *results_model_add_subject(results_model *model, const char *name);
 results_scenario *results_model_add_scenario(results_model *model, const char *name);
+results_scenario *results_model_add_scenario_apart(results_model *model); /* in the model's memory, not in its list */
 void results_scenario_add_phase(results_model *model, results_scenario *scenario, const char *name);
 results_result *results_scenario_add_result(results_model *model, results_scenario *scenario, const char *subject);
 results_sample *results_result_add_sample(results_model *model, results_result *result);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "reports/sentence.h"
 
@@ -69,8 +70,30 @@ static const char *open_questions(const results_model *model, const results_scen
                                              baseline == NULL ? "the baseline" : baseline, out.text);
 }
 
+static bool had_threads(const results_result *result) {
+    return result->sample_count > 0 && result->samples[0]->had_threads;
+}
+
+/* Which of its two selves the C library's malloc was, where both were measured. */
+static const char *single_threaded_malloc(const results_model *model, const results_scenario *scenario) {
+    const results_result *before = NULL;
+    const results_result *after = NULL;
+    for (size_t i = 0; i < scenario->result_count; i++) {
+        const results_result *result = scenario->results[i];
+        before = strcmp(result->subject, "malloc") == 0 ? result : before;
+        after = strcmp(result->subject, "malloc-threaded") == 0 ? result : after;
+    }
+    if (before == NULL || after == NULL || before->sample_count == 0 || had_threads(before) || !had_threads(after)) {
+        return NULL;
+    }
+    return model_text(model->arena,
+                      "malloc ran in a process that never had a second thread, where glibc leaves out its locks and "
+                      "atomic operations; malloc-threaded is the same code after a second thread has come and gone.");
+}
+
 const char *results_note(const results_model *model, const results_scenario *scenario, size_t index) {
-    const char *lines[] = {early_end(model, scenario), outliers(model, scenario), open_questions(model, scenario)};
+    const char *lines[] = {early_end(model, scenario), outliers(model, scenario), open_questions(model, scenario),
+                           single_threaded_malloc(model, scenario)};
     size_t count = 0;
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         if (lines[i] != NULL && count++ == index) {

@@ -7,8 +7,8 @@
 #include "reports/table.h"
 #include "reports/units.h"
 
-/* Why it stopped early, which samples lie far off, how many rounds an open question would take; NULL from the last
- * on. */
+/* Why it stopped early, which samples lie far off, how many rounds an open question would take, which malloc ran;
+ * NULL from the last on. */
 const char *results_note(const results_model *model, const results_scenario *scenario, size_t index);
 
 /* What the ranks are of. */

@@ -2,6 +2,7 @@
 #include "reports/results_table.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,17 @@ unit_scale results_scale(const results_scenario *scenario) {
         }
     }
     return unit_scale_for(isfinite(smallest) ? smallest : 1);
+}
+
+unit_text results_switches(const results_result *result) {
+    double voluntary = answer_median_count(result, offsetof(results_sample, switches_voluntary));
+    double involuntary = answer_median_count(result, offsetof(results_sample, switches_involuntary));
+    unit_text text = unit_number(MODEL_NAN);
+    if (isfinite(voluntary) && isfinite(involuntary)) {
+        (void)snprintf(text.text, sizeof text.text, "%.28s+%.28s", unit_number(voluntary).text,
+                       unit_number(involuntary).text);
+    }
+    return text;
 }
 
 static void add_verdict(text_table *table, const results_result *result) {
@@ -67,12 +79,13 @@ static void add_result(text_table *table, const results_result *result, unit_sca
     table_add(table, TONE_PLAIN, "%s", unit_bytes(growth).text);
     table_add(table, TONE_PLAIN, "%s%s%s", unit_number(minor).text, major > 0 ? "+" : "",
               major > 0 ? unit_number(major).text : "");
+    table_add(table, TONE_PLAIN, "%s", results_switches(result).text);
     table_end_row(table);
 }
 
 void results_table_init(text_table *table, const results_model *model, const results_scenario *scenario) {
     enum {
-        COLUMNS = 10
+        COLUMNS = 11
     };
     unit_scale scale = results_scale(scenario);
     const char *baseline = model->run.baseline_subject == NULL ? "baseline" : model->run.baseline_subject;
@@ -82,6 +95,7 @@ void results_table_init(text_table *table, const results_model *model, const res
         {"95 % interval", true}, {"verdict", false},
         {"peak live", true},     {"peak resident", true},
         {"growth", true},        {"faults", true},
+        {"switches", true},
     };
     table_column *kept = model_allocate(model->arena, sizeof columns);
     memcpy(kept, columns, sizeof columns);

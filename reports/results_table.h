@@ -15,6 +15,8 @@ void results_overview_init(text_table *table, const results_model *model);
 
 /* The unit of a scenario's times, which fits the fastest subject that does work. */
 unit_scale results_scale(const results_scenario *scenario);
+/* "12+3": a round's voluntary and involuntary context switches, the median of each. */
+unit_text results_switches(const results_result *result);
 bool results_is_null(const results_result *result);
 const results_result *results_find(const results_scenario *scenario, const char *subject);
 

@@ -6,6 +6,7 @@
 #include "reports/answer.h"
 #include "reports/facts.h"
 #include "reports/results_notes.h"
+#include "reports/results_passes.h"
 #include "reports/results_table.h"
 #include "reports/units.h"
 #include "reports/writers.h"
@@ -48,6 +49,28 @@ static void print_paragraph(const char *text, FILE *to, bool colour) {
     }
 }
 
+/* What was measured beside time. */
+static void print_passes(const results_model *model, const results_scenario *scenario, FILE *to, bool colour) {
+    for (int i = 0; i < RESULTS_PASS_COUNT; i++) {
+        results_pass_head head;
+        if (!results_pass_head_of(model, scenario, (results_pass)i, &head)) {
+            continue;
+        }
+        fputs("\n  ", to);
+        tone_print(to, colour, TONE_STRONG, head.title);
+        fputs("\n", to);
+        print_paragraph(head.caption, to, colour);
+        fputs("\n", to);
+        text_table table;
+        results_pass_table_init(&table, model, scenario, (results_pass)i, &head);
+        table_print_text(&table, to, 2, colour);
+        table_fini(&table);
+        for (size_t j = 0; j < scenario->result_count; j++) {
+            print_paragraph(results_pass_failure(model, scenario->results[j], (results_pass)i), to, colour);
+        }
+    }
+}
+
 static void print_scenario(const results_model *model, const results_scenario *scenario, FILE *to, bool colour) {
     tone_print(to, colour, TONE_STRONG, scenario->name);
     if (scenario->asks != NULL) {
@@ -73,6 +96,7 @@ static void print_scenario(const results_model *model, const results_scenario *s
     for (size_t i = 0; (remark = results_note(model, scenario, i)) != NULL; i++) {
         print_paragraph(remark, to, colour);
     }
+    print_passes(model, scenario, to, colour);
     fputs("\n", to);
     print_failures(model, scenario, to, colour);
     fputs("  ", to);

@@ -42,7 +42,7 @@ mkdir bare
 cp "$POOLBUF_BIN" bare/poolbuf
 run poolbuf list subjects
 expect_status 0
-for name in pooled pooled-inline pooled-nocache unpooled malloc jemalloc mimalloc tcmalloc fixed dpdk boost null NAME=./library.so; do
+for name in pooled pooled-inline pooled-nocache unpooled malloc malloc-threaded jemalloc mimalloc tcmalloc fixed dpdk boost null NAME=./library.so; do
     expect_equal "lines of $name" 1 "$(grep -c "^$name " .stdout)"
 done
 run bare/poolbuf list subjects
@@ -68,9 +68,9 @@ if [ -z "$POOLBUF_SANITIZE" ]; then
     expect_stderr_has "dpdk (poolbuf-worker-dpdk"
     expect_stderr_has "boost (poolbuf-worker-boost"
     expect_stdout_has "dpdk: unavailable"
-    expect_equal "available" false "$(json default.json subjects.9.available)"
-    expect_equal "its package" libdpdk-dev "$(json default.json subjects.9.package)"
-    expect_equal "its result" unavailable "$(json default.json scenarios.0.results.9.status)"
+    expect_equal "available" false "$(json default.json subjects.10.available)"
+    expect_equal "its package" libdpdk-dev "$(json default.json subjects.10.package)"
+    expect_equal "its result" unavailable "$(json default.json scenarios.0.results.10.status)"
 fi
 
 # Peers: each says what served it. Those that this build or machine lacks have been looked at above.
@@ -179,8 +179,8 @@ if [ -z "$POOLBUF_SANITIZE" ]; then
     refuse ./nothing.so "has no symbol poolbuf_subject"
     echo 'const unsigned poolbuf_subject[16] = {7, 64};' >version.c
     run "$CC" -fPIC -shared version.c -o version.so
-    refuse ./version.so "was made for version 7 of subjects/plugin.h, this program has version 1: compile it again"
-    echo 'const unsigned poolbuf_subject[16] = {1, 64};' >headers.c
+    refuse ./version.so "was made for version 7 of subjects/plugin.h, this program has version 2: compile it again"
+    echo 'const unsigned poolbuf_subject[16] = {2, 64};' >headers.c
     run "$CC" -fPIC -shared headers.c -o headers.so
     refuse ./headers.so "was compiled with other headers than this program's"
     source_of 's/prepare, finish);/NULL, finish);/' >hook.c

@@ -54,3 +54,11 @@ memory_faults memory_faults_read(void) {
     }
     return (memory_faults){.minor = (uint64_t)usage.ru_minflt, .major = (uint64_t)usage.ru_majflt};
 }
+
+memory_switches memory_switches_read(void) {
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) != 0) {
+        return (memory_switches){.voluntary = 0};
+    }
+    return (memory_switches){.voluntary = (uint64_t)usage.ru_nvcsw, .involuntary = (uint64_t)usage.ru_nivcsw};
+}

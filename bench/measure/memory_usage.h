@@ -1,5 +1,5 @@
-/* How much memory this process holds, as the kernel tells; and its page faults. Linux's /proc, read without allocating, so
- * that reading changes no heap. */
+/* How much memory this process holds, as the kernel tells; its page faults and its context switches. Linux's /proc,
+ * read without allocating, so that reading changes no heap. */
 #ifndef POOLBUF_BENCH_MEMORY_USAGE_H
 #define POOLBUF_BENCH_MEMORY_USAGE_H
 
@@ -26,5 +26,13 @@ typedef struct memory_faults {
 
 /* memory_faults_read() counts the faults of all threads since the process began. */
 memory_faults memory_faults_read(void);
+
+typedef struct memory_switches {
+    uint64_t voluntary;   /* a thread waited for something: a lock, another thread */
+    uint64_t involuntary; /* the kernel gave the processor to somebody else */
+} memory_switches;
+
+/* memory_switches_read() counts the context switches of all threads since the process began. */
+memory_switches memory_switches_read(void);
 
 #endif

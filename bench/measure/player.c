@@ -6,17 +6,42 @@
 #include <time.h>
 
 #include "gbench/gbench.h"
+#include "measure/stream_image.h"
+
+/* Valgrind's requests cost a few instructions, and nothing else where it does not run. */
+#if defined(__has_include)
+#if __has_include(<valgrind/callgrind.h>)
+#include <valgrind/callgrind.h>
+#define HAS_CALLGRIND 1
+#endif
+#endif
+#ifndef HAS_CALLGRIND
+#define HAS_CALLGRIND 0
+#define CALLGRIND_START_INSTRUMENTATION
+#define CALLGRIND_STOP_INSTRUMENTATION
+#define CALLGRIND_TOGGLE_COLLECT
+#define RUNNING_ON_VALGRIND 0
+#endif
 
 /* The share of the wanted time that the warm part takes, and the most iterations that the timed part is given. */
 #define WARM_SHARE     0.1
 #define ITERATIONS_MAX 10000000.0
+
+/* In which form the kernel plays. */
+typedef enum player_form {
+    FORM_PLAY,
+    FORM_AUDIT,
+    FORM_TIMED,
+    FORM_COUNTED /* as PLAY, while callgrind collects */
+} player_form;
 
 typedef struct player {
     const stream *source;
     const subject_kernel *kernel;
     subject_run run;
     subject_barrier barrier;
-    bool is_audit;
+    player_form form;
+    subject_timer *timers; /* of the timed form, one a thread */
     subject_held *held;
     /* The phase that the audit found wrong; written by the first thread, read after the run. */
     const stream_phase *wrong_phase;
@@ -36,18 +61,72 @@ static void audit_phase(player *self, uint32_t index) {
     }
 }
 
+/* One turn of an operation that stands for many of a kind, and how many it stands for: each is to be timed. */
+static stream_op one_turn(stream_op op, uint32_t *turns) {
+    *turns = 1;
+    if (stream_op_kind(op) == STREAM_PINGPONG) {
+        *turns = op.slot;
+        op.slot = 1;
+    } else if (stream_op_kind(op) == STREAM_BULK) {
+        *turns = stream_bulk_times(op);
+        op.slot = stream_bulk_make(1, stream_bulk_count(op));
+    }
+    return op;
+}
+
+/* At a fixed rate the schedule begins anew with each phase: what its threads wait for each other between two is no
+ * delay of an operation. */
+static void play_timed(player *self, const stream_thread *part, uint32_t repeat, subject_timer *timer) {
+    bool good = true;
+    timer->due = 0;
+    for (; repeat != 0 && good; repeat--) {
+        for (size_t i = 0; i < part->op_count && good;) {
+            size_t end = i;
+            while (end < part->op_count && stream_op_has_slot(part->ops[end])) {
+                end++;
+            }
+            if (end > i) {
+                good = self->kernel->timed(&self->run, part->ops + i, end - i, 1, timer);
+            } else {
+                uint32_t turns = 0;
+                const stream_op one = one_turn(part->ops[i], &turns);
+                good = self->kernel->timed(&self->run, &one, 1, turns, timer);
+                end++;
+            }
+            i = end;
+        }
+    }
+}
+
+static void play_part(player *self, const stream_thread *part, uint32_t repeat, uint32_t thread) {
+    switch (self->form) {
+    case FORM_PLAY:
+        (void)self->kernel->play(&self->run, part->ops, part->op_count, repeat);
+        break;
+    case FORM_AUDIT:
+        (void)self->kernel->audit(&self->run, part->ops, part->op_count, repeat);
+        break;
+    case FORM_TIMED:
+        play_timed(self, part, repeat, &self->timers[thread]);
+        break;
+    case FORM_COUNTED:
+        CALLGRIND_TOGGLE_COLLECT;
+        (void)self->kernel->play(&self->run, part->ops, part->op_count, repeat);
+        CALLGRIND_TOGGLE_COLLECT;
+        break;
+    }
+}
+
 static void play_stream(player *self, uint32_t thread) {
     for (uint32_t i = 0; i < self->source->phase_count; i++) {
         const stream_phase *phase = &self->source->phases[i];
         const stream_thread *part = &phase->threads[thread];
         /* After a failure the threads still meet, so that all of them come to the end. */
         if (atomic_load_explicit(&self->run.failure, memory_order_relaxed) == SUBJECT_FINE) {
-            bool (*const play)(subject_run *, const stream_op *, size_t, uint32_t) =
-                self->is_audit ? self->kernel->audit : self->kernel->play;
-            (void)play(&self->run, part->ops, part->op_count, phase->repeat);
+            play_part(self, part, phase->repeat, thread);
         }
         subject_barrier_wait(&self->barrier);
-        if (self->is_audit) {
+        if (self->form == FORM_AUDIT) {
             if (thread == 0) {
                 audit_phase(self, i);
             }
@@ -62,6 +141,14 @@ void player_set_spin(double share) {
     spin_share = share;
 }
 
+static uint32_t stall_every;
+static double stall_seconds;
+
+void player_set_stall(uint32_t every, double seconds) {
+    stall_every = every;
+    stall_seconds = seconds;
+}
+
 static double now_seconds(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
@@ -72,7 +159,9 @@ static void play_and_spin(player *self, uint32_t thread) {
     const double start = now_seconds();
     play_stream(self, thread);
     const double played = now_seconds();
-    while (now_seconds() - played < (played - start) * spin_share) {
+    const double stalls = stall_every == 0 ? 0 : (double)stream_critical_operations(self->source) / stall_every;
+    const double waste = (played - start) * spin_share + stalls * stall_seconds;
+    while (now_seconds() - played < waste) {
     }
 }
 
@@ -80,7 +169,7 @@ static void play_loop(gbench_state *state, void *user) {
     player *self = user;
     const uint32_t thread = (uint32_t)gbench_thread_index(state);
     while (gbench_keep_running(state)) {
-        if (spin_share > 0) {
+        if (self->form == FORM_PLAY && (spin_share > 0 || stall_every != 0)) {
             play_and_spin(self, thread);
         } else {
             play_stream(self, thread);
@@ -134,14 +223,21 @@ static void warm_gbench_up(void) {
     gbench_suite_destroy(suite);
 }
 
-static bool play_all(player *self, double seconds, player_result *result) {
-    self->is_audit = true;
+static bool play_audited(player *self, player_result *result) {
+    self->form = FORM_AUDIT;
     if (!play_times(self, 1)) {
         return false;
     }
     result->peak_live_bytes = atomic_load(&self->run.peak_live_bytes);
     result->peak_usable_bytes = atomic_load(&self->run.peak_live_room);
-    self->is_audit = false;
+    self->form = FORM_PLAY;
+    return true;
+}
+
+static bool play_all(player *self, double seconds, player_result *result) {
+    if (!play_audited(self, result)) {
+        return false;
+    }
     double iteration_seconds = fmax(self->wall_seconds, 1e-9);
     if (iteration_seconds < seconds * WARM_SHARE) {
         const double iterations = floor(seconds * WARM_SHARE / iteration_seconds);
@@ -152,14 +248,71 @@ static bool play_all(player *self, double seconds, player_result *result) {
     }
     result->iterations = (uint64_t)fmin(fmax(round(seconds / iteration_seconds), 1), ITERATIONS_MAX);
     const memory_faults earlier = memory_faults_read();
+    const memory_switches switched = memory_switches_read();
     if (!play_times(self, (double)result->iterations)) {
         return false;
     }
+    result->switches = memory_switches_read();
+    result->switches.voluntary -= switched.voluntary;
+    result->switches.involuntary -= switched.involuntary;
     result->wall_seconds = self->wall_seconds;
     result->faults = memory_faults_read();
     result->faults.minor -= earlier.minor;
     result->faults.major -= earlier.major;
     return true;
+}
+
+static bool play_counted(player *self, player_result *result) {
+    if (!play_audited(self, result)) {
+        return false;
+    }
+    self->form = FORM_COUNTED;
+    CALLGRIND_START_INSTRUMENTATION;
+    const bool good = play_times(self, 1);
+    CALLGRIND_STOP_INSTRUMENTATION;
+    result->iterations = 1;
+    return good;
+}
+
+/* A play without clocks tells how many with them fit into the time, as if those took twice as long. */
+static bool play_latency(player *self, const player_pass *pass, player_result *result) {
+    if (!play_audited(self, result) || !play_times(self, 1)) {
+        return false;
+    }
+    const double play_seconds = pass->play_seconds > 0 ? pass->play_seconds : fmax(2 * self->wall_seconds, 1e-9);
+    const double iterations = pass->seconds / play_seconds;
+    result->iterations = (uint64_t)fmin(fmax(round(iterations), 1), ITERATIONS_MAX);
+    self->form = FORM_TIMED;
+    self->timers = pass->timers;
+    const bool good = play_times(self, (double)result->iterations);
+    result->wall_seconds = self->wall_seconds;
+    return good;
+}
+
+static bool play_watched(player *self, const player_pass *pass, player_result *result) {
+    pass->begin(pass->user, &self->run);
+    const bool good = play_audited(self, result);
+    pass->end(pass->user);
+    result->iterations = 1;
+    return good;
+}
+
+static bool play_pass(player *self, const player_pass *pass, player_result *result) {
+    switch (pass->kind) {
+    case PLAYER_INSTRUCTIONS:
+        return play_counted(self, result);
+    case PLAYER_LATENCY:
+        return play_latency(self, pass, result);
+    case PLAYER_MEMORY:
+        return play_watched(self, pass, result);
+    case PLAYER_TIME:
+        break;
+    }
+    return play_all(self, pass->seconds, result);
+}
+
+bool player_can_count(void) {
+    return HAS_CALLGRIND != 0 && RUNNING_ON_VALGRIND != 0;
 }
 
 /* Says what went wrong, the subject's own failure first. */
@@ -179,6 +332,12 @@ static void explain(const player *self, char *message, size_t size) {
 
 bool player_run(const stream *source, const subject_kernel *kernel, double seconds, player_result *result,
                 char *message, size_t message_size) {
+    const player_pass pass = {.kind = PLAYER_TIME, .seconds = seconds};
+    return player_run_pass(source, kernel, &pass, result, message, message_size);
+}
+
+bool player_run_pass(const stream *source, const subject_kernel *kernel, const player_pass *pass, player_result *result,
+                     char *message, size_t message_size) {
     player self = {
         .source = source, .kernel = kernel, .barrier = {.thread_count = source->thread_count}, .held = result->held};
     warm_gbench_up();
@@ -197,7 +356,7 @@ bool player_run(const stream *source, const subject_kernel *kernel, double secon
         subject_run_fini(&self.run);
         return false;
     }
-    good = play_all(&self, seconds, result);
+    good = play_pass(&self, pass, result);
     (void)memory_usage_read(&result->after);
     /* A good play leaves nothing (S4); a failed one leaves what it had. */
     const subject_held left = kernel->held(&self.run);

@@ -30,6 +30,7 @@ typedef struct process_command {
     const char *const *argv;           /* ends with NULL */
     const char *const *envp;           /* ends with NULL */
     int inherited;                     /* a descriptor that the program gets under the same number; -1 for none */
+    bool is_pinned;                    /* its addresses are not randomised, where the kernel lets us ask for that */
     unsigned timeout_ms;               /* after which it is killed */
     const volatile sig_atomic_t *stop; /* when it is set, the program is killed, as after its time; NULL for never */
 } process_command;

@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "measure/available.h"
+#include "measure/callgrind.h"
 #include "measure/host.h"
+#include "measure/passes.h"
 #include "measure/process.h"
 #include "measure/rank.h"
 #include "measure/schedule.h"
@@ -51,11 +53,14 @@ static double now_seconds(void) {
 
 /* ---- Workers as processes ---- */
 
+/* How much longer than others a worker under callgrind may take. */
+#define COUNTED_SLOWER 10u
+
 static bool launch_process(const measure_plan *plan, const worker_job *job, worker_report *report, char *message,
                            size_t message_size) {
     char storage[WORKER_STORAGE_SIZE];
     char path[PATH_MAX];
-    const char *argv[WORKER_ARGUMENTS_MAX + 1];
+    const char *argv[WORKER_ARGUMENTS_MAX + CALLGRIND_WORDS + 1];
     const char *program = available_worker(job->program != NULL ? job->program : plan->program, job->subject, path);
     worker_arguments(job, program, storage, argv);
     const char **environment = process_environment(job->preload);
@@ -63,11 +68,19 @@ static bool launch_process(const measure_plan *plan, const worker_job *job, work
         (void)snprintf(message, message_size, "%s", strerror(ENOMEM));
         return false;
     }
-    const process_command command = {.program = program,
+    callgrind_run counted;
+    const bool is_counted = job->pass == WORKER_INSTRUCTIONS;
+    if (is_counted && !callgrind_begin(&counted, argv, environment, message, message_size)) {
+        free(environment);
+        return false;
+    }
+    const unsigned timeout_ms = is_counted ? plan->timeout_ms * COUNTED_SLOWER : plan->timeout_ms;
+    const process_command command = {.program = is_counted ? counted.valgrind : program,
                                      .argv = argv,
                                      .envp = environment,
                                      .inherited = job->stream_descriptor,
-                                     .timeout_ms = plan->timeout_ms,
+                                     .is_pinned = is_counted,
+                                     .timeout_ms = timeout_ms,
                                      .stop = plan->stop};
     process_result result;
     process_run(&command, &result);
@@ -75,8 +88,13 @@ static bool launch_process(const measure_plan *plan, const worker_job *job, work
     const bool ended_well = result.end == PROCESS_EXITED && result.code == 0;
     const bool good =
         ended_well && result.output != NULL && worker_report_parse(result.output, result.output_size, report);
+    uint64_t instructions = 0;
+    const bool has_count = is_counted && callgrind_end(&counted, &instructions);
+    if (good) {
+        report->instructions = has_count ? instructions : WORKER_UNKNOWN;
+    }
     if (!ended_well) {
-        process_describe(&result, plan->timeout_ms, message, message_size);
+        process_describe(&result, timeout_ms, message, message_size);
     } else if (!good) {
         (void)snprintf(message, message_size, "the worker's answer is no report");
     }
@@ -115,6 +133,10 @@ static const char *note_tuning(model_arena *arena, const subject *which) {
 static const char *note_part(model_arena *arena, const measure_part *which, const char *note) {
     const char *separator = note != NULL ? "; " : "";
     note = note != NULL ? note : "";
+    if (which->stall_every > 0) {
+        return model_text_format(arena, "%s%splays %s, and stalls for %g us in every %" PRIu32 "th operation", note,
+                                 separator, which->plays, (double)which->stall_ns / 1e3, which->stall_every);
+    }
     if (which->spin_percent > 0) {
         return model_text_format(arena, "%s%splays %s, and spins for %u %% of its time after each play", note,
                                  separator, which->plays, which->spin_percent);
@@ -177,7 +199,7 @@ static void describe_run(run *self) {
         add_contender(self, &self->contenders[i], plan->subjects[i]);
         usable += is_usable(&self->contenders[i]);
     }
-    self->total = usable * plan->rounds * plan->scenario_count;
+    self->total = usable * (plan->rounds + passes_count(plan->passes)) * plan->scenario_count;
 }
 
 /* ---- One worker's answer ---- */
@@ -229,6 +251,10 @@ static void add_sample(run *self, const stream *source, results_result *result, 
     sample->resident_growth_bytes = known(report->resident_growth_bytes);
     sample->page_faults_minor = known(report->page_faults_minor);
     sample->page_faults_major = known(report->page_faults_major);
+    sample->switches_voluntary = known(report->switches_voluntary);
+    sample->switches_involuntary = known(report->switches_involuntary);
+    sample->line_round_trip_ns = report->line_round_trip_ns;
+    sample->had_threads = report->had_threads;
     for (uint32_t i = 0; i < source->phase_count; i++) {
         results_phase *phase = results_sample_add_phase(self->model, sample, source->phases[i].name);
         phase->live_buffers = known(report->phases[i].buffers);
@@ -268,18 +294,24 @@ static void announce(const scenario_run *self, const contender *next, uint32_t r
     }
 }
 
+static worker_job job_of(const scenario_run *self, const contender *now) {
+    return (worker_job){.subject = now->subject,
+                        .plays = now->part.plays,
+                        .program = now->part.program,
+                        .spin_share = now->part.spin_percent / 100.0,
+                        .stall_every = now->part.stall_every,
+                        .stall_ns = now->part.stall_ns,
+                        .preload = now->preload[0] != '\0' ? now->preload : NULL,
+                        .stream_descriptor = self->image,
+                        .seconds = self->whole->plan->seconds};
+}
+
 /* One subject in one round. False ends the run. */
 static bool measure_one(scenario_run *self, uint32_t index, uint32_t round, uint32_t place) {
     run *whole = self->whole;
     contender *now = &whole->contenders[index];
     results_result *result = self->record->results[index];
-    const worker_job job = {.subject = now->subject,
-                            .plays = now->part.plays,
-                            .program = now->part.program,
-                            .spin_share = now->part.spin_percent / 100.0,
-                            .preload = now->preload[0] != '\0' ? now->preload : NULL,
-                            .stream_descriptor = self->image,
-                            .seconds = whole->plan->seconds};
+    const worker_job job = job_of(self, now);
     worker_report report = {.status = WORKER_FAILED};
     char message[WORKER_MESSAGE_SIZE] = "";
     announce(self, now, round);
@@ -388,6 +420,75 @@ static measure_outcome measure_rounds(scenario_run *scenarios) {
     return MEASURE_OK;
 }
 
+/* ---- Passes ---- */
+
+/* One subject in one pass. What goes wrong is said where its numbers would be, and fails the run: they were asked
+ * for. */
+static void measure_pass(scenario_run *self, contender *now, results_result *result, worker_pass pass) {
+    run *whole = self->whole;
+    worker_job job = job_of(self, now);
+    worker_report report = {.status = WORKER_FAILED};
+    char message[WORKER_MESSAGE_SIZE] = "";
+    job.pass = pass;
+    job.rate = whole->plan->rate;
+    job.idle_seconds = whole->plan->idle_seconds;
+    job.seconds = passes_seconds(pass, whole->plan->seconds);
+    announce(self, now, whole->plan->rounds - 1);
+    whole->done++;
+    const bool has_report = whole->plan->launch(whole->plan, &job, &report, message, sizeof message);
+    const char *problem = !has_report                  ? message
+                          : report.status != WORKER_OK ? report.message
+                                                       : disagreement(whole, self->source, &report);
+    if (!is_stopped(whole) && !passes_keep(whole->model, result, pass, &report, problem)) {
+        whole->has_failed = true;
+    }
+    if (has_report) {
+        worker_report_fini(&report);
+    }
+}
+
+/* What the harness itself executes stands beside every count, whether or not `null` takes part. */
+static void count_null(scenario_run *self) {
+    run *whole = self->whole;
+    const results_result *known = NULL;
+    for (size_t i = 0; i < self->record->result_count; i++) {
+        if (strcmp(self->record->results[i]->subject, MODEL_NULL_SUBJECT) == 0) {
+            known = self->record->results[i];
+        }
+    }
+    if (known == NULL) {
+        contender null = {.subject = subject_find(MODEL_NULL_SUBJECT)};
+        results_scenario *aside = results_model_add_scenario_apart(whole->model);
+        results_result *result = results_scenario_add_result(whole->model, aside, MODEL_NULL_SUBJECT);
+        whole->total++;
+        measure_pass(self, &null, result, WORKER_INSTRUCTIONS);
+        known = result;
+    }
+    for (size_t i = 0; i < self->record->result_count; i++) {
+        if (isfinite(self->record->results[i]->instructions.per_op)) {
+            self->record->results[i]->instructions.null_per_op = known->instructions.per_op;
+        }
+    }
+}
+
+static void measure_passes(scenario_run *self) {
+    run *whole = self->whole;
+    for (unsigned pass = WORKER_TIME + 1; pass < WORKER_PASS_COUNT; pass++) {
+        if ((whole->plan->passes & MEASURE_PASS(pass)) == 0) {
+            continue;
+        }
+        for (size_t i = 0; i < whole->plan->subject_count && !is_stopped(whole); i++) {
+            if (self->record->results[i]->status == RESULT_OK) {
+                measure_pass(self, &whole->contenders[i], self->record->results[i], (worker_pass)pass);
+            }
+        }
+        if (pass == WORKER_INSTRUCTIONS && !is_stopped(whole)) {
+            count_null(self);
+        }
+    }
+    whole->model->run.partial = whole->model->run.partial || is_stopped(whole);
+}
+
 static void describe_scenario(scenario_run *self) {
     run *whole = self->whole;
     results_model *model = whole->model;
@@ -415,6 +516,16 @@ static measure_outcome scenario_run_init(scenario_run *self) {
     run *whole = self->whole;
     const measure_plan *plan = whole->plan;
     if (!stream_generate(self->scenario, plan->seed, plan->quick, &self->source, whole->message, whole->message_size)) {
+        return MEASURE_BAD_INPUT;
+    }
+    const double play_seconds = plan->rate > 0 ? (double)self->source->operation_count / plan->rate : 0;
+    if (play_seconds > MEASURE_RATE_SECONDS_MAX) {
+        (void)snprintf(whole->message, whole->message_size,
+                       "%s: %" PRIu64 " operations take %.0f seconds at %.0f a second; at most %.0f are waited for, so "
+                       "--rate must be %.0f at least",
+                       self->scenario->name, self->source->operation_count, play_seconds, plan->rate,
+                       MEASURE_RATE_SECONDS_MAX,
+                       ceil((double)self->source->operation_count / MEASURE_RATE_SECONDS_MAX));
         return MEASURE_BAD_INPUT;
     }
     self->image = stream_image_write(self->source);
@@ -452,6 +563,9 @@ static measure_outcome measure_scenarios(run *whole) {
     }
     if (outcome == MEASURE_OK) {
         outcome = measure_rounds(all);
+    }
+    for (size_t i = 0; i < plan->scenario_count && outcome == MEASURE_OK && !is_stopped(whole); i++) {
+        measure_passes(&all[i]);
     }
     for (size_t i = 0; i < plan->scenario_count; i++) {
         if (outcome == MEASURE_OK) {

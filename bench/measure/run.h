@@ -4,6 +4,7 @@
  *   for each round          all scenarios
  *     for each scenario     all subjects, in the order of a balanced design (schedule.h)
  *       for each subject    a worker process (worker.h), whose live counts are held against the stream's
+ *   for each pass asked for all scenarios on all subjects once more, each in a process of its own (worker_pass.h)
  *   then                    medians, and the ratio to the baseline, paired by round (stats.h)
  *
  * A subject that fails in one round is not started again in that scenario: its result is failed, with the reason, and the
@@ -36,6 +37,13 @@ enum {
 #define MEASURE_ROUNDS        16u
 #define MEASURE_ROUNDS_QUICK  3u
 
+/* One pass of measure_plan.passes. */
+#define MEASURE_PASS(pass) (1u << (unsigned)(pass))
+
+/* The longest that a play at a fixed rate may take, and how long memory is watched after all was released. */
+#define MEASURE_RATE_SECONDS_MAX 60.0
+#define MEASURE_IDLE_SECONDS     10.0
+
 /* Where a run is; handed to plan.progress before each worker. */
 typedef struct measure_step {
     const char *scenario;
@@ -50,6 +58,8 @@ typedef struct measure_part {
     const char *plays;     /* the name that a worker knows it by, when it runs under another; NULL: its name */
     const char *program;   /* that plays it, such as another build; NULL: the plan's */
     unsigned spin_percent; /* of each play's time is wasted after it: a slowdown of a known size */
+    uint32_t stall_every;  /* in so many operations one stalls: a tail of a known size; 0 for none */
+    uint64_t stall_ns;     /* so long */
 } measure_part;
 
 typedef struct measure_plan {
@@ -65,6 +75,9 @@ typedef struct measure_plan {
     uint64_t seed;
     bool quick;                /* shorter streams */
     double seconds;            /* of a timed part; above 0 */
+    unsigned passes;           /* MEASURE_PASS() of each that is to be played after the rounds, once a subject */
+    double rate;               /* operations a second, of all threads together, for WORKER_LATENCY_AT_RATE */
+    double idle_seconds;       /* for WORKER_MEMORY: after all was released */
     unsigned timeout_ms;       /* of a worker */
     const char *program;       /* that has the worker in it, and beside it those that subjects name; NULL: this one */
     const measure_part *parts; /* one a subject; NULL: each as itself */

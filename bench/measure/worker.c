@@ -6,31 +6,43 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/single_threaded.h>
 #include <unistd.h>
 
 #include "measure/line_time.h"
 #include "measure/player.h"
 #include "measure/stream_image.h"
+#include "measure/worker_pass.h"
 #include "subjects/library.h"
 
 /* Round trips that are timed beside a result with threads: a few milliseconds. */
 #define LINE_TRIPS 20000u
 
+/* The number's text, in the next part of the storage. */
+static const char *number(char **storage, double value) {
+    char *text = *storage;
+    *storage += WORKER_STORAGE_SIZE / 7;
+    (void)snprintf(text, WORKER_STORAGE_SIZE / 7, "%.17g", value);
+    return text;
+}
+
 void worker_arguments(const worker_job *job, const char *program, char *storage, const char **argv) {
-    char *const descriptor = storage;
-    char *const seconds = descriptor + WORKER_STORAGE_SIZE / 3;
-    char *const spin = seconds + WORKER_STORAGE_SIZE / 3;
-    (void)snprintf(descriptor, WORKER_STORAGE_SIZE / 3, "%d", job->stream_descriptor);
-    (void)snprintf(seconds, WORKER_STORAGE_SIZE / 3, "%.17g", job->seconds);
-    (void)snprintf(spin, WORKER_STORAGE_SIZE / 3, "%.17g", job->spin_share);
-    const char *const words[][2] = {{program, "worker"},
-                                    {"--subject", job->plays != NULL ? job->plays : job->subject->name},
-                                    {"--library", job->subject->library},
-                                    {"--examine", job->is_examination ? "yes" : NULL},
-                                    {"--stream", job->is_examination ? NULL : descriptor},
-                                    {"--seconds", job->is_examination ? NULL : seconds},
-                                    {"--preload", job->preload},
-                                    {"--spin", job->spin_share > 0 ? spin : NULL}};
+    const bool plays = !job->is_examination;
+    const char *const words[][2] = {
+        {program, "worker"},
+        {"--subject", job->plays != NULL ? job->plays : job->subject->name},
+        {"--library", job->subject->library},
+        {"--examine", job->is_examination ? "yes" : NULL},
+        {"--stream", plays ? number(&storage, job->stream_descriptor) : NULL},
+        {"--seconds", plays ? number(&storage, job->seconds) : NULL},
+        {"--preload", job->preload},
+        {"--spin", job->spin_share > 0 ? number(&storage, job->spin_share) : NULL},
+        {"--stall-every", job->stall_every > 0 ? number(&storage, job->stall_every) : NULL},
+        {"--stall-ns", job->stall_every > 0 ? number(&storage, (double)job->stall_ns) : NULL},
+        {"--pass", worker_pass_name(job->pass)},
+        {"--rate", job->pass == WORKER_LATENCY_AT_RATE ? number(&storage, job->rate) : NULL},
+        {"--idle", job->pass == WORKER_MEMORY && job->idle_seconds > 0 ? number(&storage, job->idle_seconds) : NULL}};
+    _Static_assert(2 * sizeof words / sizeof words[0] <= WORKER_ARGUMENTS_MAX, "each has room");
     size_t count = 0;
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (words[i][1] != NULL) {
@@ -54,6 +66,30 @@ static bool read_seconds(const char *text, double *out) {
     return end != text && *end == '\0' && isfinite(*out) && *out > 0;
 }
 
+static bool read_numbers(const char *name, const char *value, worker_job *job) {
+    double real = 0;
+    if (strcmp(name, "--seconds") == 0) {
+        return read_seconds(value, &job->seconds);
+    }
+    if (strcmp(name, "--spin") == 0) {
+        return read_seconds(value, &job->spin_share);
+    }
+    if (strcmp(name, "--rate") == 0) {
+        return read_seconds(value, &job->rate);
+    }
+    if (strcmp(name, "--idle") == 0) {
+        return read_seconds(value, &job->idle_seconds);
+    }
+    if (strcmp(name, "--stall-every") == 0) {
+        const bool good = read_seconds(value, &real) && real <= UINT32_MAX;
+        job->stall_every = good ? (uint32_t)real : 0;
+        return good;
+    }
+    const bool good = strcmp(name, "--stall-ns") == 0 && read_seconds(value, &real) && real <= 1e12;
+    job->stall_ns = good ? (uint64_t)real : 0;
+    return good;
+}
+
 /* `of_library` gets what names a user's library, which is opened later. */
 static bool read_job(int argc, char **argv, worker_job *job, subject *of_library) {
     *job = (worker_job){.stream_descriptor = -1};
@@ -69,21 +105,20 @@ static bool read_job(int argc, char **argv, worker_job *job, subject *of_library
             job->is_examination = true;
         } else if (strcmp(argv[i], "--stream") == 0) {
             good = read_descriptor(value, &job->stream_descriptor);
-        } else if (strcmp(argv[i], "--seconds") == 0) {
-            good = read_seconds(value, &job->seconds);
-        } else if (strcmp(argv[i], "--spin") == 0) {
-            good = read_seconds(value, &job->spin_share);
         } else if (strcmp(argv[i], "--preload") == 0) {
             job->preload = value;
+        } else if (strcmp(argv[i], "--pass") == 0) {
+            good = worker_pass_find(value, &job->pass);
         } else {
-            good = false;
+            good = read_numbers(argv[i], value, job);
         }
     }
     if (of_library->name != NULL) {
         job->subject = of_library->library != NULL ? of_library : subject_find(of_library->name);
     }
     return good && job->subject != NULL &&
-           (job->is_examination ? of_library->library != NULL : job->stream_descriptor >= 0 && job->seconds > 0);
+           (job->is_examination ? of_library->library != NULL : job->stream_descriptor >= 0 && job->seconds > 0) &&
+           (job->pass != WORKER_LATENCY_AT_RATE || job->rate > 0);
 }
 
 static void set_memory(worker_report *report, const player_result *result, uint64_t harness_bytes) {
@@ -111,6 +146,7 @@ static void measure(const worker_job *job, const stream_image *image, worker_rep
     }
     report->phase_count = source->phase_count;
     player_set_spin(job->spin_share);
+    player_set_stall(job->stall_every, (double)job->stall_ns * 1e-9);
     if (!player_run(source, job->subject->kernel, job->seconds, &result, report->message, sizeof report->message)) {
         report->status = result.is_unsupported ? WORKER_UNSUPPORTED : WORKER_FAILED;
         return;
@@ -122,6 +158,9 @@ static void measure(const worker_job *job, const stream_image *image, worker_rep
     report->peak_usable_bytes = job->subject->kernel->tells_room ? result.peak_usable_bytes : WORKER_UNKNOWN;
     report->page_faults_minor = each_play(result.faults.minor, result.iterations);
     report->page_faults_major = each_play(result.faults.major, result.iterations);
+    report->had_threads = source->thread_count > 1 || __libc_single_threaded == 0;
+    report->switches_voluntary = result.switches.voluntary;
+    report->switches_involuntary = result.switches.involuntary;
     report->line_round_trip_ns = source->thread_count > 1 ? line_round_trip_ns(LINE_TRIPS) : nan("");
     set_memory(report, &result, image->size + source->slot_count * sizeof(subject_slot));
     report->status = WORKER_OK;
@@ -143,7 +182,11 @@ static void work(const worker_job *job, worker_report *report) {
         (void)snprintf(report->message, sizeof report->message, "the stream on descriptor %d cannot be read",
                        job->stream_descriptor);
     } else {
-        measure(job, &image, report);
+        if (job->pass == WORKER_TIME) {
+            measure(job, &image, report);
+        } else {
+            worker_pass_measure(job, &image, report);
+        }
         stream_image_close(&image);
     }
 }

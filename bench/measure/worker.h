@@ -22,6 +22,16 @@ typedef enum worker_status {
     WORKER_STATUS_COUNT /* how many there are; not a status */
 } worker_status;
 
+/* What a worker measures. */
+typedef enum worker_pass {
+    WORKER_TIME,            /* time an operation, peak memory, faults: what a round is made of */
+    WORKER_INSTRUCTIONS,    /* under callgrind */
+    WORKER_LATENCY,         /* of single operations, in a closed loop */
+    WORKER_LATENCY_AT_RATE, /* and at a fixed rate */
+    WORKER_MEMORY,          /* over time */
+    WORKER_PASS_COUNT       /* how many there are; not a pass */
+} worker_pass;
+
 enum {
     WORKER_MESSAGE_SIZE = 2560,
     WORKER_PHASES_MAX = 4096
@@ -47,6 +57,11 @@ typedef struct worker_report {
     uint64_t page_faults_major;
     subject_held *phases; /* at each phase's end; from malloc, NULL when phase_count is 0 */
     size_t phase_count;
+    uint64_t switches_voluntary; /* context switches of the timed part, all plays together */
+    uint64_t switches_involuntary;
+    bool had_threads;      /* the process had a second thread before or while it was measured */
+    struct json_t *passes; /* what a pass measured, as a results file has it (json_passes); NULL for none; owned */
+    uint64_t instructions; /* what callgrind counted; set by whoever started the worker, and not in its line */
 } worker_report;
 
 void worker_report_fini(worker_report *report);
@@ -68,14 +83,19 @@ typedef struct worker_job {
     double seconds;        /* of the timed part */
     bool is_examination;   /* of a user's library: nothing is played, stream and seconds are not looked at */
     double spin_share;     /* of each play's time is wasted after it */
+    uint32_t stall_every;  /* in so many operations one stalls; 0 for none */
+    uint64_t stall_ns;     /* so long */
+    worker_pass pass;
+    double rate;         /* LATENCY_AT_RATE: operations a second, of all threads together */
+    double idle_seconds; /* MEMORY: after the last release */
 } worker_job;
 
 /* worker_arguments() writes a job as the words of a command line, the way worker_main() reads them.
  *   storage  gets the numbers' texts.
  *   argv     gets at most WORKER_ARGUMENTS_MAX words and a NULL. */
 enum {
-    WORKER_ARGUMENTS_MAX = 16,
-    WORKER_STORAGE_SIZE = 192
+    WORKER_ARGUMENTS_MAX = 32,
+    WORKER_STORAGE_SIZE = 448
 };
 void worker_arguments(const worker_job *job, const char *program, char *storage, const char **argv);
 

@@ -18,6 +18,8 @@ static const char *const STATUSES[] = {
 _Static_assert(sizeof STATUSES / sizeof STATUSES[0] == WORKER_STATUS_COUNT, "every status has a word");
 
 void worker_report_fini(worker_report *report) {
+    json_decref(report->passes);
+    report->passes = NULL;
     free(report->phases);
     report->phases = NULL;
     report->phase_count = 0;
@@ -47,6 +49,14 @@ char *worker_report_format(const worker_report *report) {
         "peak_resident_bytes", count_or_null(report->peak_resident_bytes), "resident_growth_bytes",
         count_or_null(report->resident_growth_bytes), "page_faults_minor", count_or_null(report->page_faults_minor),
         "page_faults_major", count_or_null(report->page_faults_major), "phases", phases);
+    if (root != NULL) {
+        (void)json_object_set_new(root, "switches_voluntary", count_or_null(report->switches_voluntary));
+        (void)json_object_set_new(root, "switches_involuntary", count_or_null(report->switches_involuntary));
+        (void)json_object_set_new(root, "had_threads", json_boolean(report->had_threads));
+        if (report->passes != NULL) {
+            (void)json_object_set(root, "passes", report->passes);
+        }
+    }
     char *text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
     json_decref(root);
     if (text == NULL) {
@@ -129,6 +139,10 @@ bool worker_report_parse(const char *text, size_t length, worker_report *report)
         report->resident_growth_bytes = read_count(root, "resident_growth_bytes");
         report->page_faults_minor = read_count(root, "page_faults_minor");
         report->page_faults_major = read_count(root, "page_faults_major");
+        report->switches_voluntary = read_count(root, "switches_voluntary");
+        report->switches_involuntary = read_count(root, "switches_involuntary");
+        report->had_threads = json_is_true(json_object_get(root, "had_threads"));
+        report->passes = json_incref(json_object_get(root, "passes"));
         good = report->status != WORKER_OK || (report->time_ns_per_op > 0 && isfinite(report->time_ns_per_op));
     }
     if (!good) {

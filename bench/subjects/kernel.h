@@ -17,7 +17,8 @@
  *     KERNEL_BUFFER                                       what those lists point to; left out: void
  *
  * as static inline functions. What is here owns the meaning of the operations and is the same machine code for all but
- * these; all but BULK is forced inline into play() and audit(), which differ in the constant `audit` alone.
+ * these; all but BULK is forced inline into play(), audit() and timed(), which differ in the constants `audit` and
+ * `timer`.
  *
  * The first byte of a buffer is its slot's number, the last one its complement; so the auditing form knows what any thread
  * must find in any buffer, without keeping a record beside it. */
@@ -395,13 +396,39 @@ static __attribute__((noinline)) bool kernel_bulk(kernel_thread *self, stream_op
     return good;
 }
 
+/* Timed form: waits for another thread before the clock starts, as far as an operation would wait: it is the threads'
+ * work that takes this long, not the subject. Kinds that are not named here wait inside. */
+KERNEL_INLINE void kernel_begin(kernel_thread *self, stream_op op, subject_timer *timer) {
+    switch (stream_op_kind(op)) {
+    case STREAM_ALLOCATE:
+        if (atomic_load_explicit(&self->slots[op.slot], memory_order_acquire) != NULL) {
+            (void)subject_wait_empty(self->run, &self->slots[op.slot]);
+        }
+        break;
+    case STREAM_RELEASE:
+    case STREAM_RESIZE:
+    case STREAM_TOUCH:
+    case STREAM_REPLACE:
+    case STREAM_WRITE:
+        (void)kernel_full(self, op.slot);
+        break;
+    default:
+        break;
+    }
+    subject_timer_start(timer);
+}
+
+/* `timer` is a constant NULL but in the timed form. */
 KERNEL_INLINE bool kernel_run(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat,
-                              const bool audit) {
+                              const bool audit, subject_timer *const timer) {
     kernel_thread self = {.run = run, .state = KERNEL_THREAD_STATE(run), .slots = run->slots, .sum = 0};
     bool good = true;
     for (; repeat != 0 && good; repeat--) {
         for (size_t i = 0; i < op_count && good; i++) {
             const stream_op op = ops[i];
+            if (timer != NULL) {
+                kernel_begin(&self, op, timer);
+            }
             switch (stream_op_kind(op)) {
             case STREAM_ALLOCATE:
                 good = kernel_allocate(&self, op, audit);
@@ -430,6 +457,9 @@ KERNEL_INLINE bool kernel_run(subject_run *run, const stream_op *ops, size_t op_
             case STREAM_KIND_COUNT:
                 break;
             }
+            if (timer != NULL) {
+                subject_timer_stop(timer);
+            }
         }
     }
     (void)atomic_fetch_add_explicit(&run->sink, self.sum, memory_order_relaxed);
@@ -437,11 +467,16 @@ KERNEL_INLINE bool kernel_run(subject_run *run, const stream_op *ops, size_t op_
 }
 
 static bool kernel_play(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat) {
-    return kernel_run(run, ops, op_count, repeat, false);
+    return kernel_run(run, ops, op_count, repeat, false, NULL);
 }
 
 static bool kernel_audit(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat) {
-    return kernel_run(run, ops, op_count, repeat, true);
+    return kernel_run(run, ops, op_count, repeat, true, NULL);
+}
+
+static bool kernel_timed(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat,
+                         subject_timer *timer) {
+    return kernel_run(run, ops, op_count, repeat, false, timer);
 }
 
 static subject_held kernel_held(const subject_run *run) {
@@ -471,6 +506,7 @@ static void kernel_discard(subject_run *run) {
                                  .finish = (finish_function),                                                          \
                                  .play = kernel_play,                                                                  \
                                  .audit = kernel_audit,                                                                \
+                                 .timed = kernel_timed,                                                                \
                                  .held = kernel_held,                                                                  \
                                  .discard = kernel_discard,                                                            \
                                  .tells_room = KERNEL_ROOM_TOLD}

@@ -21,6 +21,7 @@ static const char *missing_hook(const subject_kernel *kernel) {
            : kernel->finish == NULL  ? "finish"
            : kernel->play == NULL    ? "play"
            : kernel->audit == NULL   ? "audit"
+           : kernel->timed == NULL   ? "timed"
            : kernel->held == NULL    ? "held"
            : kernel->discard == NULL ? "discard"
                                      : NULL;

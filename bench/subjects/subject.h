@@ -17,9 +17,10 @@
  * Equal work is the contract: every kind of buffer has a reference count, a size and two indices, is released without an
  * atomic subtraction when the count is 1, and its memory is touched by the same bytes.
  *
- * A kernel is entered once a phase in each thread, in one of two forms: play() is what is timed, audit() does the same and
- * counts what is alive and checks that contents survive. Counting is kept out of the timed form; that it holds what it
- * should is seen afterwards, from the buffers that are really in the slots. */
+ * A kernel is entered once a phase in each thread, in one of three forms: play() is what throughput is measured with,
+ * audit() does the same and counts what is alive and checks that contents survive, timed() reads a clock around each
+ * operation. Counting and clocks are kept out of play(); that it holds what it should is seen afterwards, from the
+ * buffers that are really in the slots. */
 #ifndef POOLBUF_BENCH_SUBJECT_H
 #define POOLBUF_BENCH_SUBJECT_H
 
@@ -29,6 +30,7 @@
 
 #include "scenario/stream.h"
 #include "subjects/atomics.h"
+#include "subjects/timer.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -92,6 +94,8 @@ typedef struct subject_kernel {
     /* Play operations `repeat` times. Return false once run->failure is set; slots then hold what they hold. */
     bool (*play)(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat);
     bool (*audit)(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat);
+    /* Each element of ops is timed as one, a BULK or PINGPONG of many turns as well. */
+    bool (*timed)(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat, subject_timer *timer);
     /* Count, or release, what is in the slots, while no thread plays. */
     subject_held (*held)(const subject_run *run);
     void (*discard)(subject_run *run);
@@ -103,6 +107,7 @@ extern const subject_kernel subject_kernel_pooled_inline;
 extern const subject_kernel subject_kernel_pooled_nocache;
 extern const subject_kernel subject_kernel_unpooled;
 extern const subject_kernel subject_kernel_malloc;
+extern const subject_kernel subject_kernel_malloc_threaded;
 extern const subject_kernel subject_kernel_fixed;
 extern const subject_kernel subject_kernel_null;
 extern const subject_kernel subject_kernel_dpdk;  /* in poolbuf-worker-dpdk */

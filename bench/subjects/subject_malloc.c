@@ -1,8 +1,10 @@
 /* The subject malloc: a reference-counted buffer whose header stands in front of its memory, in one block of malloc; how
- * most C programs do it. jemalloc, mimalloc and tcmalloc are this one with their library preloaded. */
+ * most C programs do it. jemalloc, mimalloc and tcmalloc are this one with their library preloaded; malloc-threaded
+ * is this one in a process that has had a second thread. */
 #include "subjects/subject.h"
 
 #include <malloc.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 /* The fields that a counted buffer needs, whether or not a stream looks at them: every subject sets them up. */
@@ -89,3 +91,27 @@ static bool finish(subject_run *run) {
 }
 
 KERNEL_DEFINE(subject_kernel_malloc, prepare, finish);
+
+/* ---- The same after the process has had a second thread ---- */
+
+static void *nothing(void *ignored) {
+    return ignored;
+}
+
+/* Until a process starts its first thread, glibc's malloc leaves out its locks and its atomic operations, and never
+ * returns to that: most servers are past it, most benchmarks are not. With threads of its own a scenario is past it
+ * anyway. */
+static bool prepare_threaded(subject_run *run) {
+    pthread_t second;
+    if (run->thread_count > 1) {
+        return subject_cannot_serve(run, "the scenario has %u threads, so malloc itself is what this would be",
+                                    run->thread_count);
+    }
+    if (pthread_create(&second, NULL, nothing, NULL) != 0) {
+        return subject_cannot_serve(run, "a second thread could not be started");
+    }
+    (void)pthread_join(second, NULL);
+    return prepare(run);
+}
+
+KERNEL_DEFINE(subject_kernel_malloc_threaded, prepare_threaded, finish);

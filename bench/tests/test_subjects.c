@@ -99,7 +99,9 @@ static void on_each_kernel(const char *text) {
     for (size_t i = 0; (which = subject_at(i)) != NULL; i++) {
         uint64_t peak = 0;
         uint64_t room = 0;
-        if (!has_kernel(which)) {
+        /* With threads malloc itself is what malloc-threaded would be, and it says so. */
+        const bool is_refused = which->kernel == &subject_kernel_malloc_threaded && source->thread_count > 1;
+        if (!has_kernel(which) || is_refused) {
             continue;
         }
         assert_int_equal(play_stream(source, which->kernel, true, &peak, &room), 0);
@@ -112,6 +114,16 @@ static void on_each_kernel(const char *text) {
         assert_int_equal(peak, 0);
     }
     stream_destroy(source);
+}
+
+static void malloc_threaded_is_for_one_thread(void **state) {
+    (void)state;
+    subject_run run;
+    assert_true(subject_run_init(&run, 4, 2, 64));
+    assert_false(subject_kernel_malloc_threaded.prepare(&run));
+    assert_int_equal(atomic_load(&run.failure), SUBJECT_UNSERVED);
+    assert_non_null(strstr(run.reason, "2 threads"));
+    subject_run_fini(&run);
 }
 
 static void every_kernel_plays_pingpong(void **state) {
@@ -341,6 +353,7 @@ int main(void) {
     subject_provide("boost", &subject_kernel_boost, &subject_kernel_boost, subject_boost_version());
 #endif
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(malloc_threaded_is_for_one_thread),
         cmocka_unit_test(every_kernel_plays_pingpong),
         cmocka_unit_test(every_kernel_plays_churn),
         cmocka_unit_test(every_kernel_touches_every_page),

@@ -111,6 +111,24 @@ async function checkTables(page, results) {
   }
 }
 
+/* Passes: a row a subject that has numbers, and a curve that is drawn, one point for each of the file's. */
+async function checkPasses(page, results) {
+  for (const [i, scenario] of results.scenarios.entries()) {
+    const watched = scenario.results.filter((result) => result.memory?.points);
+    const curves = await page.$$eval(`#r0s${i} .curve`, (figures) => figures.map((figure) => ({
+      name: figure.textContent.trim(),
+      height: figure.querySelector('svg').getBoundingClientRect().height,
+      points: [...figure.querySelectorAll('polyline')].map((line) => line.points.numberOfItems),
+    })));
+    equal(curves.map((curve) => curve.name), watched.map((result) => result.subject), `${scenario.name}: curves`);
+    equal(curves.every((curve) => curve.height > 20), true, `${scenario.name}: curves are seen`);
+    equal(curves.map((curve) => curve.points), watched.map(({ memory }) => [memory.points.length, memory.points.length]), `${scenario.name}: points`);
+    const rows = await cells(page, `#r0s${i} table.passes tbody tr`);
+    const timed = scenario.results.filter((result) => result.latency?.p50_ns);
+    equal(rows.slice(0, timed.length).map((row) => row.slice(0, 2)), timed.map((r) => [r.subject, r.latency.p50_ns]), `${scenario.name}: p50`);
+  }
+}
+
 /* ---- what the reader does ---- */
 
 async function checkSorting(page) {
@@ -193,6 +211,7 @@ try {
   const page = await open(browser, 'results.html');
   await checkCharts(page, results);
   await checkTables(page, results);
+  await checkPasses(page, results);
   await checkSorting(page);
   await checkTheme(page);
   await checkNarrow(page, results);

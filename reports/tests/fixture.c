@@ -263,6 +263,70 @@ static void add_afterthoughts(results_model *model) {
     next->ratio = (results_ratio){1, 1, 1, VERDICT_BASELINE};
 }
 
+static void add_latency(results_model *model, results_latency *latency, double scale) {
+    latency->clock = "time-stamp counter";
+    latency->clock_cost_ns = 22;
+    latency->relative_error = 0.0078125;
+    latency->operations = 1000000;
+    latency->mean_ns = 52 * scale;
+    latency->p50_ns = 41 * scale;
+    latency->p90_ns = 60 * scale;
+    latency->p99_ns = 180 * scale;
+    latency->p99_9_ns = 2200 * scale;
+    latency->p99_99_ns = 51000 * scale;
+    latency->max_ns = 1300000 * scale;
+    for (int i = 0; i < 3; i++) {
+        results_bucket *bucket = model_allocate(model->arena, sizeof *bucket);
+        bucket->up_to_ns = 41.0 * scale * (i + 1);
+        bucket->count = (uint64_t)(500000 >> i);
+        model_append(model->arena, &latency->buckets, &latency->bucket_count, bucket);
+    }
+}
+
+/* Memory that climbs, and of which a part stays. */
+static void add_memory(results_model *model, results_memory *memory, uint64_t step) {
+    enum {
+        POINTS = 8
+    };
+    memory->start_resident_bytes = 7000000;
+    memory->peak_resident_bytes = 7000000 + POINTS * step;
+    memory->peak_live_bytes = 3 * step;
+    memory->drained_resident_bytes = 7000000 + 4 * step;
+    memory->idle_resident_bytes = 7000000 + step;
+    memory->idle_seconds = 10;
+    for (uint64_t i = 0; i <= POINTS; i++) {
+        results_memory_point *point = model_allocate(model->arena, sizeof *point);
+        *point = (results_memory_point){.at_ms = (double)i * 0.5,
+                                        .live_bytes = i == POINTS ? 0 : i * step / 2,
+                                        .usable_bytes = i == POINTS ? 0 : i * step * 5 / 8,
+                                        .committed_bytes = 9000000 + i * step,
+                                        .resident_bytes = 7000000 + i * step};
+        model_append(model->arena, &memory->points, &memory->point_count, point);
+    }
+}
+
+/* Passes of their own: two subjects with numbers, and one that could not. */
+static void add_passes(results_model *model) {
+    results_scenario *first = model->scenarios[0];
+    for (uint64_t i = 0; i < 2; i++) {
+        results_result *result = first->results[i];
+        result->instructions = (results_instructions){
+            .per_op = 41.25 * (double)(i + 1), .null_per_op = 9.5, .total = 41250000 * (i + 1), .operations = 1000000};
+        add_latency(model, &result->latency, (double)(i + 1));
+        add_latency(model, &result->latency_at_rate, 2 * (double)(i + 1));
+        result->latency_at_rate.rate_per_second = 500000;
+        result->latency_at_rate.reached_per_second = i == 0 ? 500000 : 431098.974;
+        add_memory(model, &result->memory, 65536 * (i + 1));
+        for (size_t j = 0; j < result->sample_count; j++) {
+            result->samples[j]->switches_voluntary = 12 * i;
+            result->samples[j]->switches_involuntary = 3;
+            result->samples[j]->line_round_trip_ns = 120.5;
+            result->samples[j]->had_threads = i == 0;
+        }
+    }
+    first->results[2]->instructions.message = "killed by signal 4 (Illegal instruction)";
+}
+
 results_model *fixture_results(void) {
     results_model *model = results_model_create();
     model->created = "2026-01-31T12:00:00Z";
@@ -280,6 +344,7 @@ results_model *fixture_results(void) {
     add_redis(model);
     add_handoff(model);
     add_afterthoughts(model);
+    add_passes(model);
     return model;
 }
 

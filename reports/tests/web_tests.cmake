@@ -9,7 +9,9 @@ endif()
 set(tests ${CMAKE_CURRENT_LIST_DIR})
 add_test(NAME reports.results_schema
          COMMAND ${POOLBUF_NODE} ${tests}/schema.test.mjs ${tests}/../results.schema.json ${tests}/golden/results.json
-                 ${web_build} peak_usable_bytes partial spoilers outlier rounds_needed rounds_played confidence ranks)
+                 ${web_build} peak_usable_bytes partial spoilers outlier rounds_needed rounds_played confidence ranks
+                 switches_voluntary switches_involuntary line_round_trip_ns had_threads
+                 instructions latency latency_at_rate memory)
 set(optional_keys tool processes kind command untracked inherited not_listed suppressed suppressions sampling_bytes
     seen_with_99_percent missed_references older_than_ms since lost unit sizes growth lifted_by baseline descriptions
     holders misuses misuses_not_listed)

@@ -1,0 +1,295 @@
+/* Unit tests of timed operations: the histogram against sorted values, and, with a clock that only this test moves,
+ * what a stall does to a closed loop and what it does at a fixed rate. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "measure/latency.h"
+#include "measure/player.h"
+#include "measure/stream_image.h"
+#include "stream_text.h"
+
+#define assert_near(actual, expected) assert_true(fabs((actual) - (expected)) <= 1e-9 * fabs((double)(expected)))
+
+/* ---- The histogram ---- */
+
+static void buckets_follow_each_other_and_are_narrow(void **state) {
+    (void)state;
+    for (uint32_t i = 0; i + 1 < SUBJECT_TIMER_BUCKETS; i++) {
+        const uint64_t most = latency_bucket_most(i);
+        const uint64_t least = i == 0 ? 0 : latency_bucket_most(i - 1) + 1;
+        assert_int_equal(subject_timer_bucket(least), i);
+        assert_int_equal(subject_timer_bucket(most), i);
+        assert_int_equal(subject_timer_bucket(most + 1), i + 1);
+        assert_true((most - least) << SUBJECT_TIMER_BITS <= least);
+    }
+    assert_int_equal(subject_timer_bucket(UINT64_MAX), SUBJECT_TIMER_BUCKETS - 1);
+    assert_true(latency_bucket_most(SUBJECT_TIMER_BUCKETS - 1) == UINT64_MAX);
+}
+
+static void one_in_so_many_is_what_a_quantile_shows(void **state) {
+    (void)state;
+    assert_int_equal(latency_tail_rank(100000, 10), 10);
+    assert_int_equal(latency_tail_rank(10000, 10), 1);
+    assert_int_equal(latency_tail_rank(19999, 10), 1);
+    assert_int_equal(latency_tail_rank(1, 50000), 1);
+    assert_int_equal(latency_tail_rank(9, 10), 1);
+    assert_int_equal(latency_tail_rank(UINT64_C(1) << 60, 50000), UINT64_C(1) << 59);
+}
+
+/* ---- A clock that the test moves ---- */
+
+typedef struct fake_clock {
+    uint64_t now;
+    uint64_t step; /* by which each look moves it */
+} fake_clock;
+
+static uint64_t look(void *clock) {
+    fake_clock *self = clock;
+    self->now += self->step;
+    return self->now;
+}
+
+static const latency_clock NANOSECONDS = {.name = "fake", .now = look, .ticks_per_ns = 1, .cost_ns = 2};
+
+static subject_timer *timers_of(fake_clock *clock, uint32_t count, double interval_ns) {
+    subject_timer *timers = latency_timers_create(&NANOSECONDS, count, interval_ns);
+    assert_non_null(timers);
+    for (uint32_t i = 0; i < count; i++) {
+        timers[i].clock = clock;
+    }
+    return timers;
+}
+
+/* Summarises and gives the timers back. The model is to be destroyed. */
+static results_model *summary_of(subject_timer *timers, uint32_t count, results_latency *out) {
+    results_model *model = results_model_create();
+    results_result *empty = results_scenario_add_result(model, results_model_add_scenario(model, "x"), "x");
+    *out = empty->latency;
+    latency_summarise(model->arena, &NANOSECONDS, timers, count, out);
+    latency_timers_destroy(timers, count);
+    return model;
+}
+
+static void quantiles_are_those_of_the_sorted_values(void **state) {
+    (void)state;
+    enum {
+        VALUES = 100000
+    };
+    fake_clock clock = {.now = 1};
+    subject_timer *timers = timers_of(&clock, 2, 0);
+    double sum = 0;
+    /* 1 to VALUES, in a shuffled order, on two threads: 7919 has no factor in common with VALUES. */
+    for (uint64_t i = 0; i < VALUES; i++) {
+        const uint64_t value = i * 7919 % VALUES + 1;
+        subject_timer *timer = &timers[i % 2];
+        subject_timer_start(timer);
+        clock.now += value;
+        subject_timer_stop(timer);
+        sum += (double)value;
+    }
+    results_latency latency;
+    results_model *model = summary_of(timers, 2, &latency);
+    const struct {
+        double found, exact;
+    } rows[] = {{latency.p50_ns, VALUES * 0.5 + 1},
+                {latency.p90_ns, VALUES * 0.9 + 1},
+                {latency.p99_ns, VALUES * 0.99 + 1},
+                {latency.p99_9_ns, VALUES * 0.999 + 1},
+                {latency.p99_99_ns, VALUES * 0.9999 + 1}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_true(rows[i].found >= rows[i].exact);
+        assert_true(rows[i].found <= rows[i].exact * (1 + latency.relative_error));
+    }
+    assert_int_equal(latency.operations, VALUES);
+    assert_near(latency.max_ns, VALUES);
+    assert_near(latency.mean_ns, sum / VALUES);
+    uint64_t counted = 0;
+    for (size_t i = 0; i < latency.bucket_count; i++) {
+        assert_true(i == 0 || latency.buckets[i]->up_to_ns > latency.buckets[i - 1]->up_to_ns);
+        counted += latency.buckets[i]->count;
+    }
+    assert_int_equal(counted, VALUES);
+    results_model_destroy(model);
+}
+
+/* So many operations of 100 ns each, of which one takes as long as 1,000 others. */
+static results_model *play_with_a_stall(double interval_ns, results_latency *out) {
+    enum {
+        OPERATIONS = 10000,
+        STALLED = 4000
+    };
+    fake_clock clock = {.now = 1, .step = 1};
+    subject_timer *timers = timers_of(&clock, 1, interval_ns);
+    for (int i = 0; i < OPERATIONS; i++) {
+        subject_timer_start(&timers[0]);
+        clock.now += i == STALLED ? 100000 : 100;
+        subject_timer_stop(&timers[0]);
+    }
+    return summary_of(timers, 1, out);
+}
+
+static void a_closed_loop_sees_a_stall_once(void **state) {
+    (void)state;
+    results_latency latency;
+    results_model *model = play_with_a_stall(0, &latency);
+    assert_near(latency.max_ns, 100001);
+    assert_near(latency.p99_99_ns, 100001);
+    assert_near(latency.p99_9_ns, 101);
+    results_model_destroy(model);
+}
+
+/* At 5 operations a microsecond, each of which takes half of its time, a stall of 500 operations makes those after it
+ * late, less and less, until the pause that each leaves has made up for it: about 1,000 of 10,000. */
+static void at_a_fixed_rate_those_that_a_stall_delays_count_too(void **state) {
+    (void)state;
+    results_latency latency;
+    results_model *model = play_with_a_stall(200, &latency);
+    assert_true(latency.p50_ns < 110);
+    assert_true(latency.p99_ns > 50000); /* a tenth are late: the median of those by half of the stall */
+    assert_true(latency.p90_ns < 20000);
+    assert_true(latency.max_ns >= 100000);
+    results_model_destroy(model);
+}
+
+static void an_operation_does_not_begin_before_its_time(void **state) {
+    (void)state;
+    fake_clock clock = {.now = 0, .step = 10};
+    subject_timer *timers = timers_of(&clock, 1, 1000);
+    subject_timer_start(&timers[0]);
+    const uint64_t first = timers[0].start;
+    subject_timer_stop(&timers[0]);
+    subject_timer_start(&timers[0]);
+    assert_int_equal(timers[0].start, first + 1000);
+    assert_true(clock.now >= first + 1000);
+    latency_timers_destroy(timers, 1);
+}
+
+static void a_seeded_stall_is_in_every_so_manyth_operation(void **state) {
+    (void)state;
+    fake_clock clock = {.now = 1, .step = 1};
+    subject_timer *timers = timers_of(&clock, 1, 0);
+    timers[0].stall = 5000;
+    timers[0].stall_every = timers[0].stalls_in = 10;
+    for (int i = 0; i < 95; i++) {
+        subject_timer_start(&timers[0]);
+        subject_timer_stop(&timers[0]);
+    }
+    uint64_t stalled = 0;
+    for (uint32_t i = subject_timer_bucket(5000); i < SUBJECT_TIMER_BUCKETS; i++) {
+        stalled += timers[0].buckets[i];
+    }
+    assert_int_equal(stalled, 9);
+    latency_timers_destroy(timers, 1);
+}
+
+static void a_counter_that_went_back_counts_as_nothing(void **state) {
+    (void)state;
+    fake_clock clock = {.now = 1000};
+    subject_timer *timers = timers_of(&clock, 1, 0);
+    subject_timer_start(&timers[0]);
+    clock.now -= 3;
+    subject_timer_stop(&timers[0]);
+    assert_int_equal(timers[0].most, 0);
+    assert_int_equal(timers[0].buckets[0], 1);
+    latency_timers_destroy(timers, 1);
+}
+
+/* ---- The real clock ---- */
+
+static void a_counter_that_changes_speed_is_no_clock(void **state) {
+    (void)state;
+    assert_true(latency_clock_is_steady(2.5, 2.5005));
+    assert_false(latency_clock_is_steady(2.5, 2.6));
+    assert_false(latency_clock_is_steady(2.6, 2.5));
+    assert_false(latency_clock_is_steady(0, 0));
+    assert_false(latency_clock_is_steady(nan(""), 1));
+}
+
+static void the_clock_says_which_it_is_and_what_it_costs(void **state) {
+    (void)state;
+    latency_clock clock;
+    latency_clock_choose(&clock);
+    assert_non_null(clock.name);
+    assert_true(clock.ticks_per_ns > 0);
+    assert_true(isfinite(clock.cost_ns) && clock.cost_ns >= 0);
+    assert_true((clock.now == NULL) == (strcmp(clock.name, "time-stamp counter") == 0));
+}
+
+/* ---- The kernels' timed form ---- */
+
+static void time_stream(const char *text, const subject_kernel *kernel, uint64_t operations) {
+    stream *source = stream_from_text(text);
+    char message[256];
+    subject_timer *timers = latency_timers_create(&NANOSECONDS, source->thread_count, 0);
+    fake_clock *clocks = calloc(source->thread_count, sizeof *clocks);
+    player_result result = {.held = calloc(source->phase_count, sizeof *result.held)};
+    assert_non_null(timers);
+    assert_non_null(clocks);
+    assert_non_null(result.held);
+    for (uint32_t i = 0; i < source->thread_count; i++) {
+        clocks[i] = (fake_clock){.now = 1, .step = 1};
+        timers[i].clock = &clocks[i];
+    }
+    const player_pass pass = {.kind = PLAYER_LATENCY, .seconds = 1e-9, .timers = timers};
+    if (!player_run_pass(source, kernel, &pass, &result, message, sizeof message)) {
+        fail_msg("%s", message);
+    }
+    uint64_t timed = 0;
+    for (uint32_t i = 0; i < source->thread_count; i++) {
+        timed += timers[i].count;
+    }
+    assert_int_equal(result.iterations, 1);
+    assert_int_equal(timed, operations);
+    latency_timers_destroy(timers, source->thread_count);
+    free(clocks);
+    free(result.held);
+    stream_destroy(source);
+}
+
+static void each_operation_is_timed_once(void **state) {
+    (void)state;
+    time_stream(SCENARIO_HEAD "phases:\n  - {kind: pingpong, operations: 300, sizes: {fixed: 64}}\n",
+                &subject_kernel_malloc, 300);
+    time_stream(SCENARIO_HEAD "phases:\n  - {kind: bulk, burst: 10, operations: 300, sizes: {fixed: 64}}\n",
+                &subject_kernel_malloc, 30);
+    stream *churn =
+        stream_from_text(SCENARIO_HEAD "phases:\n  - {kind: churn, live: 5, operations: 200, sizes: {fixed: 64}}\n");
+    time_stream(SCENARIO_HEAD "phases:\n  - {kind: churn, live: 5, operations: 200, sizes: {fixed: 64}}\n",
+                &subject_kernel_pooled, churn->operation_count);
+    stream_destroy(churn);
+}
+
+static void threads_that_hand_over_are_timed_each_on_its_own(void **state) {
+    (void)state;
+    static const char text[] =
+        SCENARIO_HEAD "threads: 2\nphases:\n  - {kind: handoff, live: 8, operations: 100, sizes: {fixed: 99}}\n";
+    stream *source = stream_from_text(text);
+    time_stream(text, &subject_kernel_malloc, source->operation_count);
+    stream_destroy(source);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(buckets_follow_each_other_and_are_narrow),
+        cmocka_unit_test(one_in_so_many_is_what_a_quantile_shows),
+        cmocka_unit_test(quantiles_are_those_of_the_sorted_values),
+        cmocka_unit_test(a_closed_loop_sees_a_stall_once),
+        cmocka_unit_test(at_a_fixed_rate_those_that_a_stall_delays_count_too),
+        cmocka_unit_test(an_operation_does_not_begin_before_its_time),
+        cmocka_unit_test(a_seeded_stall_is_in_every_so_manyth_operation),
+        cmocka_unit_test(a_counter_that_went_back_counts_as_nothing),
+        cmocka_unit_test(a_counter_that_changes_speed_is_no_clock),
+        cmocka_unit_test(the_clock_says_which_it_is_and_what_it_costs),
+        cmocka_unit_test(each_operation_is_timed_once),
+        cmocka_unit_test(threads_that_hand_over_are_timed_each_on_its_own),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
