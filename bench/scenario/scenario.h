@@ -34,7 +34,7 @@
 #define SCENARIO_THREADS_MAX    64u
 #define SCENARIO_PHASES_MAX     64u
 #define SCENARIO_SIZES_MAX      1024u               /* entries of weighted and each */
-#define SCENARIO_SIZE_MAX       UINT32_C(536870911) /* bytes: 512 MiB - 1, what an operation can say */
+#define SCENARIO_SIZE_MAX       UINT32_C(268435455) /* bytes: 256 MiB - 1, what an operation can say */
 #define SCENARIO_OPERATIONS_MAX UINT32_C(1000000000)
 #define SCENARIO_LIVE_MAX       UINT32_C(10000000)
 #define SCENARIO_BURST_MAX      4096u /* what a BULK operation can say */

@@ -47,12 +47,18 @@ typedef enum stream_kind {
     STREAM_KIND_COUNT /* how many there are; not a kind */
 } stream_kind;
 
-#define STREAM_SIZE_BITS 29u
-#define STREAM_SIZE_MAX  ((UINT32_C(1) << STREAM_SIZE_BITS) - 1) /* bytes: 512 MiB - 1 */
+#define STREAM_SIZE_BITS 28u
+#define STREAM_SIZE_MAX  ((UINT32_C(1) << STREAM_SIZE_BITS) - 1) /* bytes: 256 MiB - 1 */
+
+#ifdef __cplusplus
+static_assert(STREAM_KIND_COUNT <= 1u << (32u - STREAM_SIZE_BITS), "a kind fits above the size");
+#else
+_Static_assert(STREAM_KIND_COUNT <= 1u << (32u - STREAM_SIZE_BITS), "a kind fits above the size");
+#endif
 
 typedef struct stream_op {
     uint32_t slot; /* index into the slot array; PINGPONG: how many times; BULK: see stream_bulk_make() */
-    uint32_t word; /* kind in the top 3 bits, size in bytes below; use the functions */
+    uint32_t word; /* kind in the top 4 bits, size in bytes below; use the functions */
 } stream_op;
 
 static inline stream_kind stream_op_kind(stream_op op) {

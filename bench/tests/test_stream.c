@@ -273,7 +273,7 @@ static void sizes_follow_their_distribution(void **state) {
     check_sizes("log_uniform: {low: 100, high: 1000}", 100, 1000, 316, 0.5);
     check_sizes("log_uniform: {low: 7, high: 7}", 7, 7, 8, 1.0);
     check_sizes("weighted: [{size: 10, weight: 3}, {low: 20, high: 40, weight: 1}]", 10, 40, 20, 0.75);
-    check_sizes("fixed: 536870911", 536870911, 536870911, 1, 0.0);
+    check_sizes("fixed: 268435455", 268435455, 268435455, 1, 0.0);
 }
 
 static void too_many_operations_are_refused_in_one_line(void **state) {
