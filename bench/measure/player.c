@@ -6,10 +6,14 @@
 #include <time.h>
 
 #include "gbench/gbench.h"
+#include "measure/fresh.h"
 
 /* The share of the wanted time that the warm part takes, and the most iterations that the timed part is given. */
 #define WARM_SHARE     0.1
 #define ITERATIONS_MAX 10000000.0
+
+/* Sleeping is no time of the operations, but of who waits for the result: at most so many times the wanted one. */
+#define IDLE_SHARE 4.0
 
 typedef struct player {
     const stream *source;
@@ -24,6 +28,7 @@ typedef struct player {
     gbench_status status;
     bool has_time;
     double wall_seconds;
+    double idle_seconds; /* that the first thread has slept since gbench was started: no time of any operation */
     char error[128];
 } player;
 
@@ -36,17 +41,36 @@ static void audit_phase(player *self, uint32_t index) {
     }
 }
 
+static double now_seconds(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+/* All threads sleep, so that nobody spins where the others wait; the first one's sleep is what is taken off the time. */
+static void idle(player *self, uint32_t thread, uint32_t milliseconds) {
+    const double start = now_seconds();
+    const struct timespec length = {.tv_sec = milliseconds / 1000, .tv_nsec = (long)(milliseconds % 1000) * 1000000};
+    (void)nanosleep(&length, NULL);
+    if (thread == 0) {
+        self->idle_seconds += now_seconds() - start;
+    }
+}
+
 static void play_stream(player *self, uint32_t thread) {
     for (uint32_t i = 0; i < self->source->phase_count; i++) {
         const stream_phase *phase = &self->source->phases[i];
         const stream_thread *part = &phase->threads[thread];
         /* After a failure the threads still meet, so that all of them come to the end. */
         if (atomic_load_explicit(&self->run.failure, memory_order_relaxed) == SUBJECT_FINE) {
-            bool (*const play)(subject_run *, const stream_op *, size_t, uint32_t) =
-                self->is_audit ? self->kernel->audit : self->kernel->play;
-            (void)play(&self->run, part->ops, part->op_count, phase->repeat);
+            const fresh_player play = self->is_audit ? self->kernel->audit : self->kernel->play;
+            (void)(phase->is_fresh ? fresh_play(play, &self->run, part, phase->repeat)
+                                   : play(&self->run, part->ops, part->op_count, phase->repeat));
         }
         subject_barrier_wait(&self->barrier);
+        if (phase->idle_ms != 0) {
+            idle(self, thread, phase->idle_ms);
+        }
         if (self->is_audit) {
             if (thread == 0) {
                 audit_phase(self, i);
@@ -60,12 +84,6 @@ static double spin_share;
 
 void player_set_spin(double share) {
     spin_share = share;
-}
-
-static double now_seconds(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
 static void play_and_spin(player *self, uint32_t thread) {
@@ -91,7 +109,7 @@ static void play_loop(gbench_state *state, void *user) {
 static void on_run(const gbench_run *run, void *user) {
     player *self = user;
     self->has_time = run->error == NULL && run->wall_seconds.valid;
-    self->wall_seconds = run->wall_seconds.value;
+    self->wall_seconds = fmax(run->wall_seconds.value - self->idle_seconds, 0);
     if (run->error != NULL) {
         (void)snprintf(self->error, sizeof self->error, "%s", run->error);
     }
@@ -106,6 +124,7 @@ static bool play_times(player *self, double iterations) {
     definition.iterations = (int64_t)fmin(fmax(round(iterations), 1), ITERATIONS_MAX);
     const gbench_reporter reporter = {.struct_size = sizeof reporter, .run = on_run};
     self->has_time = false;
+    self->idle_seconds = 0;
     self->status = suite == NULL ? GBENCH_ERROR_NO_MEMORY : gbench_suite_add(suite, &definition);
     if (self->status == GBENCH_OK) {
         self->status = gbench_suite_run(suite, &reporter, self);
@@ -134,6 +153,19 @@ static void warm_gbench_up(void) {
     gbench_suite_destroy(suite);
 }
 
+/* How many plays fill so much time, at least one. */
+static double plays_of(const player *self, double seconds, double play_seconds) {
+    double idle_seconds = 0;
+    for (uint32_t i = 0; i < self->source->phase_count; i++) {
+        idle_seconds += self->source->phases[i].idle_ms * 1e-3;
+    }
+    double plays = round(seconds / play_seconds);
+    if (idle_seconds > 0) {
+        plays = fmin(plays, floor(seconds * IDLE_SHARE / idle_seconds));
+    }
+    return fmin(fmax(plays, 1), ITERATIONS_MAX);
+}
+
 static bool play_all(player *self, double seconds, player_result *result) {
     self->is_audit = true;
     if (!play_times(self, 1)) {
@@ -144,13 +176,13 @@ static bool play_all(player *self, double seconds, player_result *result) {
     self->is_audit = false;
     double iteration_seconds = fmax(self->wall_seconds, 1e-9);
     if (iteration_seconds < seconds * WARM_SHARE) {
-        const double iterations = floor(seconds * WARM_SHARE / iteration_seconds);
+        const double iterations = plays_of(self, seconds * WARM_SHARE, iteration_seconds);
         if (!play_times(self, iterations)) {
             return false;
         }
         iteration_seconds = fmax(self->wall_seconds / iterations, 1e-9);
     }
-    result->iterations = (uint64_t)fmin(fmax(round(seconds / iteration_seconds), 1), ITERATIONS_MAX);
+    result->iterations = (uint64_t)plays_of(self, seconds, iteration_seconds);
     const memory_faults earlier = memory_faults_read();
     if (!play_times(self, (double)result->iterations)) {
         return false;
