@@ -47,7 +47,8 @@ static double now_seconds(void) {
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-/* All threads sleep, so that nobody spins where the others wait; the first one's sleep is what is taken off the time. */
+/* All threads sleep, so that nobody spins where the others wait; the first one's sleep is what is taken off the time.
+ * */
 static void idle(player *self, uint32_t thread, uint32_t milliseconds) {
     const double start = now_seconds();
     const struct timespec length = {.tv_sec = milliseconds / 1000, .tv_nsec = (long)(milliseconds % 1000) * 1000000};
@@ -140,7 +141,8 @@ static void empty_loop(gbench_state *state, void *user) {
     }
 }
 
-/* Google Benchmark looks at the machine when it runs first, and keeps what it finds: memory that is not the subject's. */
+/* Google Benchmark looks at the machine when it runs first, and keeps what it finds: memory that is not the subject's.
+ * */
 static void warm_gbench_up(void) {
     gbench_suite *suite = gbench_suite_create();
     gbench_definition definition;

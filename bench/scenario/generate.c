@@ -1,5 +1,5 @@
-/* From a scenario to a stream: the dispatch over phases, what all generators share, and pingpong, bulk, burst and churn. The
- * others are in generate_*.c, replays in replay.c.
+/* From a scenario to a stream: the dispatch over phases, what all generators share, and pingpong, bulk, burst and
+ * churn. The others are in generate_*.c, replays in replay.c.
  *
  * Every phase and thread has a random sequence of its own: changing one phase leaves the others as they were. */
 #include "scenario/generate.h"
@@ -105,9 +105,10 @@ static void add_burst(const generate_plan *self, uint32_t thread, uint32_t base,
     }
 }
 
-/* The usual order is first in, first out, as packets and requests of one turn of an event loop are done with. To a last-in,
- * first-out cache it is the harder one: what it gives next is the buffer that was touched longest ago of those it holds.
- * With one size and an order without chance a pass is one burst, since the next one would be the same operations again. */
+/* The usual order is first in, first out, as packets and requests of one turn of an event loop are done with. To a
+ * last-in, first-out cache it is the harder one: what it gives next is the buffer that was touched longest ago of those
+ * it holds. With one size and an order without chance a pass is one burst, since the next one would be the same
+ * operations again. */
 void generate_burst(const generate_plan *self) {
     uint32_t live = self->phase->live;
     uint32_t stride = generate_aligned(live);

@@ -22,8 +22,8 @@ typedef struct generate_plan {
     uint64_t seed;       /* this phase's own */
 } generate_plan;
 
-/* generate_pass() splits a thread's steps: a long phase is a pass that repeats. The operations stay in memory, and 2 MiB a thread
- * is enough to hide their pattern. Where fresh threads succeed each other, each of them plays one pass.
+/* generate_pass() splits a thread's steps: a long phase is a pass that repeats. The operations stay in memory, and 2
+ * MiB a thread are enough to hide their pattern. Where fresh threads succeed each other, each of them plays one pass.
  *   repeat   gets how often the pass is to be played.
  *   returns  the steps of a pass, at least 1; all steps rounded down to whole passes. */
 uint32_t generate_pass(const generate_plan *self, uint32_t steps, uint32_t *repeat);

@@ -30,8 +30,8 @@ static void release_legacy(const relay *self, uint32_t thread) {
     }
 }
 
-/* All of a life's buffers, in a random order of those that will stay and those that will not: a page has some of both. Then
- * the thread releases what does not outlive it, in another random order. */
+/* All of a life's buffers, in a random order of those that will stay and those that will not: a page has some of both.
+ * Then the thread releases what does not outlive it, in another random order. */
 static void live(const relay *self, uint32_t thread, random_state *random) {
     const uint32_t count = self->plan->phase->live;
     const uint32_t base = thread * self->stride;
@@ -47,8 +47,8 @@ static void live(const relay *self, uint32_t thread, random_state *random) {
     }
 }
 
-/* One life in each thread: release what another left, then allocate. In the order of appending all legacies are taken before
- * any is made again, so that it is a legal one. */
+/* One life in each thread: release what another left, then allocate. In the order of appending all legacies are taken
+ * before any is made again, so that it is a legal one. */
 static void add_life(const relay *self) {
     const generate_plan *plan = self->plan;
     for (uint32_t t = 0; t < plan->threads; t++) {
@@ -61,8 +61,8 @@ static void add_life(const relay *self) {
     }
 }
 
-/* A life allocates `live` buffers; how many lives there are, one after another, is `succession`. The first legacies are made
- * by threads that stay, and the last ones are released by them. */
+/* A life allocates `live` buffers; how many lives there are, one after another, is `succession`. The first legacies are
+ * made by threads that stay, and the last ones are released by them. */
 void generate_relay(const generate_plan *self) {
     const uint32_t count = self->phase->live;
     relay made = {.plan = self,

@@ -1,7 +1,8 @@
 /* Buffers that go from thread to thread through bounded queues: handoff and pipeline.
  *
- * A queue is a ring of `live` slots, which one thread fills and another empties (S1). Operations are appended in an order in
- * which every ring is filled before its taker starts: that order is a legal one, and its peak is that of full rings. */
+ * A queue is a ring of `live` slots, which one thread fills and another empties (S1). Operations are appended in an
+ * order in which every ring is filled before its taker starts: that order is a legal one, and its peak is that of full
+ * rings. */
 #include <stdlib.h>
 
 #include "scenario/generate.h"
@@ -74,8 +75,8 @@ static void drain(const handoff *self) {
     }
 }
 
-/* Each producer deals its bursts out to the consumers in turn. Those of one group do so at an offset, so that the consumers
- * are equally busy at every moment. */
+/* Each producer deals its bursts out to the consumers in turn. Those of one group do so at an offset, so that the
+ * consumers are equally busy at every moment. */
 static void add_handoff(handoff *self, uint32_t pass) {
     const generate_plan *plan = self->plan;
     for (uint32_t i = 0; i < self->groups * self->producers; i++) {
@@ -122,9 +123,9 @@ void generate_handoff(const generate_plan *self) {
     free(made.random);
 }
 
-/* Stage s takes from queue s - 1 and gives to queue s; the first one allocates and the last one releases. One step of all
- * stages, last one first, is a legal order: a stage is `live` buffers behind the one before it, so what it has to put its
- * buffer where, the next one has just taken away. Each thread is a stage. */
+/* Stage s takes from queue s - 1 and gives to queue s; the first one allocates and the last one releases. One step of
+ * all stages, last one first, is a legal order: a stage is `live` buffers behind the one before it, so what it has to
+ * put its buffer where, the next one has just taken away. Each thread is a stage. */
 void generate_pipeline(const generate_plan *self) {
     const uint32_t ring = self->phase->live;
     const uint32_t stride = generate_aligned(ring);

@@ -1,9 +1,9 @@
-/* Small buffers that several threads write to at once: thrash and scratch, which ask whose cache lines an allocator gives to
- * whom. */
+/* Small buffers that several threads write to at once: thrash and scratch, which ask whose cache lines an allocator
+ * gives to whom. */
 #include "scenario/generate.h"
 
-/* Each thread: allocate, write, release. What one buffer has of its line with another thread's shows in the writes. With
- * one size a pass is one buffer, since the next one would be the same operations again. */
+/* Each thread: allocate, write, release. What one buffer has of its line with another thread's shows in the writes.
+ * With one size a pass is one buffer, since the next one would be the same operations again. */
 void generate_thrash(const generate_plan *self) {
     uint32_t repeat;
     uint32_t pass = generate_pass(self, self->operations, &repeat);
@@ -26,8 +26,8 @@ void generate_thrash(const generate_plan *self) {
     generate_close(self, repeat);
 }
 
-/* The first thread allocates a buffer for each, which are neighbours. Each thread writes to its own and releases it: a cache of
- * the thread's that gives it out again goes on sharing the line with the other threads'. */
+/* The first thread allocates a buffer for each, which are neighbours. Each thread writes to its own and releases it: a
+ * cache of the thread's that gives it out again goes on sharing the line with the other threads'. */
 void generate_scratch(const generate_plan *self) {
     builder_open(self->into, self->name, ".give");
     random_state random;

@@ -17,19 +17,20 @@
  *   BULK       times and count  bytes  so many times: allocate so many in one call, write 4 B to each, read 4 B from
  *                                      each, release all in one call
  *   WRITE      slot             -      spin until the slot is full; write one byte in each further 4 KiB
- *   MOVE       slot             slot   spin until the first slot is full and the second one is empty; take from the one,
- *                                      read the first byte, write first and last byte, fill the other
+ *   MOVE       slot             slot   spin until the first slot is full and the second empty; take from the first,
+ *                                      read the first byte, write first and last byte, fill the second
  *
  * Invariants, which stream_audit() checks and every generator keeps:
  *   S1  every slot has one filling and one emptying thread inside a phase, and the two alternate; RESIZE, TOUCH, WRITE
- *       and REPLACE are done by the emptying thread. MOVE empties one and fills the other. So "full" can only mean the buffer that is meant.
+ *       and REPLACE are done by the emptying thread. MOVE empties one slot and fills another. So "full" can only mean
+ *       the buffer that is meant.
  *   S2  there is one total order of a phase's operations in which every wait is already satisfied. So no deadlock: of
  *       the operations not yet done, the first in that order can always go on.
  *   S3  a phase starts when all threads have ended the one before: what a phase leaves in its slots, the next finds.
  *   S4  the whole stream ends with every slot empty, so that it can be played again; a repeated phase ends with the
  *       same slots full as it began with.
- * A phase of fresh threads changes none of them: the thread that is started plays in the place of the one that starts it
- * and waits for its end. Below, "thread" is the place.
+ * A phase of fresh threads changes none of them: the thread that is started plays in the place of the one that starts
+ * it and waits for its end. Here, "thread" is the place.
  * S1 asks one thing of kernels: RESIZE must not show an empty slot in between. */
 #ifndef POOLBUF_BENCH_STREAM_H
 #define POOLBUF_BENCH_STREAM_H
@@ -103,7 +104,8 @@ static inline uint32_t stream_bulk_count(stream_op op) {
 /* A TOUCH of 0 or 1 times is one of 4 bytes; one of more goes from byte to byte of what lies in one cache line. */
 #define STREAM_TOUCH_BYTES 8u
 
-/* How many operations it is to the reader of a result: PINGPONG and BULK one a buffer, TOUCH one a time, all others one. */
+/* How many operations it is to the reader of a result: PINGPONG and BULK one a buffer, TOUCH one a time, all others
+ * one. */
 static inline uint64_t stream_op_operations(stream_op op) {
     switch (stream_op_kind(op)) {
     case STREAM_TOUCH:

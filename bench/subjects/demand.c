@@ -18,8 +18,8 @@ typedef struct slot_fact {
 
 _Static_assert(POOL_CLASS_COUNT <= 32, "a class is a bit of slot_fact.mask");
 
-/* What a slot may hold, the slot may hold that its buffers move to. Slots that buffers move between are shared ones. Walks
- * until a walk finds nothing new: as often as a buffer moves, at most. */
+/* What a slot may hold, the slot may hold that its buffers move to. Slots that buffers move between are shared ones.
+ * Walks until a walk finds nothing new: as often as a buffer moves, at most. */
 static void follow_moves(const stream *source, slot_fact *slots) {
     for (bool is_new = true; is_new;) {
         is_new = false;

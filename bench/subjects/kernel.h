@@ -266,8 +266,8 @@ KERNEL_INLINE bool kernel_move(kernel_thread *self, stream_op op, const bool aud
     return good;
 }
 
-/* Reads a byte and writes it back, again and again. The bytes take turns: each but the first eight reads waits for no write
- * of this thread's, and what is measured is who has the line. */
+/* Reads a byte and writes it back, again and again. The bytes take turns, so that a read seldom waits for a write of this
+ * thread's own, and what is measured is who has the line. */
 KERNEL_INLINE void kernel_touch_times(kernel_thread *self, uint8_t *memory, uint32_t size, uint32_t times) {
     const uint32_t bytes = size < STREAM_TOUCH_BYTES ? size : STREAM_TOUCH_BYTES;
     uint32_t at = 0;
