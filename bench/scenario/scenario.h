@@ -23,7 +23,7 @@
  *       retain: 25                    # relay, fragment: percent of the buffers that stay
  *       writes: 1000                  # thrash, scratch: to each buffer
  *       touch: pages                  # write to every 4 KiB of a new buffer; without it, to its two ends
- *       succession: 100               # churn, burst, relay: so many threads, one after the other, do each thread's steps
+ *       succession: 100               # churn, burst, relay: so many threads, one after another, share a thread's steps
  *       idle_ms: 50                   # all threads sleep after it, which is no part of its time
  *       sizes_retained: {fixed: 64}   # fragment: sizes of the buffers that stay
  *       sizes_after: {fixed: 9000}    # fragment: sizes of those that come into the place of those that went
@@ -50,6 +50,7 @@
 #define SCENARIO_BURST_MAX      4096u /* what a BULK operation can say */
 #define SCENARIO_WEIGHT_MAX     UINT32_C(1000000000)
 #define SCENARIO_FILE_BYTES_MAX (1u << 20)
+#define SCENARIO_ROUNDS_MAX     1000u
 #define SCENARIO_WRITES_MAX     1000000u
 #define SCENARIO_SUCCESSION_MAX 1000000u
 #define SCENARIO_IDLE_MS_MAX    10000u
@@ -139,6 +140,7 @@ typedef struct scenario_suite {
     char *file;
     char **scenarios; /* names or paths, for scenario_find() */
     uint32_t scenarios_count;
+    uint32_t rounds; /* that a run of it has where nobody asks for another number; 0: as any run */
 } scenario_suite;
 
 /* scenario_load() reads and checks a scenario.
@@ -152,7 +154,8 @@ void scenario_destroy(scenario *loaded);
 /* scenario_phase_threads() is how many threads a checked phase needs at least. */
 uint32_t scenario_phase_threads(const scenario_phase *phase);
 
-/* scenario_suite_load() reads and checks a suite's YAML file: name, asks, scenarios. The scenarios are not loaded. */
+/* scenario_suite_load() reads and checks a suite's YAML file: name, asks, rounds, scenarios. The scenarios are not
+ * loaded. */
 bool scenario_suite_load(const char *path, scenario_suite **out, char *error, size_t error_size);
 void scenario_suite_destroy(scenario_suite *suite);
 

@@ -105,6 +105,7 @@ static const cyaml_schema_value_t name_entry = {
 static const cyaml_schema_field_t suite_fields[] = {
     CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, scenario_suite, name, 1, TEXT_MAX),
     CYAML_FIELD_STRING_PTR("asks", CYAML_FLAG_POINTER, scenario_suite, asks, 1, TEXT_MAX),
+    CYAML_FIELD_UINT("rounds", OPTIONAL, scenario_suite, rounds),
     CYAML_FIELD_SEQUENCE("scenarios", CYAML_FLAG_POINTER, scenario_suite, scenarios, &name_entry, 1, 1000),
     CYAML_FIELD_END,
 };
@@ -135,6 +136,7 @@ const schema_limit *schema_limit_of(const char *key) {
         {"producers", 1, SCENARIO_THREADS_MAX - 1},
         {"consumers", 1, SCENARIO_THREADS_MAX - 1},
         {"retain", 1, 100},
+        {"rounds", 1, SCENARIO_ROUNDS_MAX},
         {"writes", 2, SCENARIO_WRITES_MAX},
         {"succession", 1, SCENARIO_SUCCESSION_MAX},
         {"idle_ms", 1, SCENARIO_IDLE_MS_MAX},

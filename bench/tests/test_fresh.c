@@ -129,7 +129,8 @@ static double now_seconds(void) {
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-/* All that passes is the time of the operations, the idle times, and whatever else there is: whatever it is, the sum holds. */
+/* All that passes is the time of the operations, the idle times, and whatever else there is: whatever it is, the sum
+ * holds. */
 static void idle_time_is_no_time_of_the_operations(void **state) {
     (void)state;
     const double start_seconds = now_seconds();

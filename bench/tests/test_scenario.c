@@ -307,17 +307,19 @@ static void a_suite_is_read_and_its_errors_are_lines_too(void **state) {
         {"name: s\nasks: q?\nscenarios: []\n", 3, "\"scenarios\" has 0 entries; it must have 1 to 1000"},
         {"name: s\nasks: q?\nscenarios: [a, b,\n a]\n", 4, "\"a\" is there twice; once is right"},
         {"name: s\nasks: q?\nscenario: [a]\n", 3,
-         "unknown key \"scenario\"; did you mean scenarios? legal keys in \"suite\": name, asks, scenarios"},
+         "unknown key \"scenario\"; did you mean scenarios? legal keys in \"suite\": name, asks, rounds, scenarios"},
+        {"name: s\nasks: q?\nrounds: 0\nscenarios: [a]\n", 3, "\"rounds\" is out of range: \"0\"; legal: 1 to 1000"},
         {"name: s\nasks: q?\nscenarios: [[a]]\n", 3, "\"scenarios\" is a list; it must be a word or a text"},
     };
     char path[SCENARIO_TEXT_PATH_SIZE];
     scenario_suite *suite = NULL;
-    static const char good[] = "name: s\nasks: q?\nscenarios: [a, ./b.yaml]\n";
+    static const char good[] = "name: s\nasks: q?\nrounds: 8\nscenarios: [a, ./b.yaml]\n";
     assert_true(
         scenario_suite_load(scenario_text_file(path, ".yaml", good, strlen(good)), &suite, error, sizeof error));
     (void)unlink(path);
     assert_int_equal(suite->scenarios_count, 2);
     assert_string_equal(suite->scenarios[1], "./b.yaml");
+    assert_int_equal(suite->rounds, 8);
     scenario_suite_destroy(suite);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char expected[512];
