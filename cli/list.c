@@ -149,7 +149,7 @@ static void print_groups(scenario *const *loaded, char *const *names, size_t cou
 static bool print_scenarios(void) {
     char **names = NULL;
     const size_t count = scenario_list(&names);
-    scenario **loaded = calloc(count + 1, sizeof *loaded);
+    scenario **loaded = calloc(count + 1, sizeof(scenario *));
     size_t columns = NAME_COLUMNS;
     bool good = count > 0 && loaded != NULL;
     for (size_t i = 0; i < count && loaded != NULL; i++) {

@@ -4,6 +4,7 @@
  * Every phase and thread has a random sequence of its own: changing one phase leaves the others as they were. */
 #include "scenario/generate.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,6 +150,7 @@ void generate_churn(const generate_plan *self) {
     uint64_t ops_each = self->phase->touch == SCENARIO_TOUCH_PAGES ? 2 : 1; /* a new buffer takes */
     random_state random;
 
+    assert(live > 0);
     builder_open(self->into, self->name, ".fill");
     builder_expect(self->into, self->threads * (live + ops_each * ((uint64_t)live + pass)));
     for (uint32_t t = 0; t < self->threads && self->into->failure == NULL; t++) {
@@ -203,6 +205,7 @@ static void generate_sized(generate_plan *self, uint32_t fixed, const char *name
     }
     self->drawn = &drawn;
     self->name = name;
+    assert(generators[self->phase->kind] != NULL);
     generators[self->phase->kind](self);
     add_idle(self);
     self->drawn = NULL;

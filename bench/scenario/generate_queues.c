@@ -3,6 +3,7 @@
  * A queue is a ring of `live` slots, which one thread fills and another empties (S1). Operations are appended in an
  * order in which every ring is filled before its taker starts: that order is a legal one, and its peak is that of full
  * rings. */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "scenario/generate.h"
@@ -103,6 +104,8 @@ void generate_handoff(const generate_plan *self) {
     uint32_t repeat;
     uint32_t pass = generate_pass(self, self->operations, &repeat);
     const uint32_t fillers = made.groups * made.producers;
+    assert(phase->burst > 0);
+    assert(phase->live > 0 && phase->live % phase->burst == 0);
     /* A queue has as many slots in every pass: whole bursts, and no fewer than one for each consumer. */
     pass = pass < phase->burst ? phase->burst : pass / phase->burst * phase->burst;
     if ((uint64_t)fillers * made.consumers * made.stride > UINT32_MAX / 2) {

@@ -256,14 +256,10 @@ static bool check_phase(document *file, const yaml_node_t *node, scenario_phase 
     }
     if (phase->trace != NULL) {
         phase->kind = SCENARIO_REPLAY;
+        return check_keys(file, node, &kind_rules[SCENARIO_REPLAY]) && resolve_trace(file, node, phase);
     }
-    if (!check_keys(file, node, &kind_rules[phase->kind])) {
-        return false;
-    }
-    if (phase->kind == SCENARIO_REPLAY) {
-        return resolve_trace(file, node, phase);
-    }
-    return check_sizes(file, document_value(file, node, "sizes"), phase->sizes) &&
+    return check_keys(file, node, &kind_rules[phase->kind]) &&
+           check_sizes(file, document_value(file, node, "sizes"), phase->sizes) &&
            check_other_sizes(file, node, "sizes_retained", phase->sizes_retained) &&
            check_other_sizes(file, node, "sizes_after", phase->sizes_after) &&
            (phase->kind != SCENARIO_HANDOFF || check_handoff(file, node, phase, from)) &&

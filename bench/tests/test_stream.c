@@ -344,9 +344,9 @@ static void a_buffer_of_a_pipeline_passes_through_every_thread(void **state) {
         assert_int_equal(thread->op_count, 100);
         for (size_t i = 0; i < thread->op_count; i++) {
             assert_int_equal(stream_op_kind(thread->ops[i]), kinds[t]);
-            assert_int_equal(thread->ops[i].slot, (t == 0 ? 0 : t - 1) * GENERATE_SLOT_ALIGN + i % 8);
+            assert_int_equal(thread->ops[i].slot, (size_t)(t == 0 ? 0 : t - 1) * GENERATE_SLOT_ALIGN + i % 8);
             if (kinds[t] == STREAM_MOVE) {
-                assert_int_equal(stream_op_target(thread->ops[i]), t * GENERATE_SLOT_ALIGN + i % 8);
+                assert_int_equal(stream_op_target(thread->ops[i]), (size_t)t * GENERATE_SLOT_ALIGN + i % 8);
             }
         }
     }
