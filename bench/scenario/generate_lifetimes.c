@@ -105,7 +105,7 @@ typedef struct fragment {
     uint32_t stride;          /* of the slots of the first buffers */
     uint32_t *order;          /* of a thread's first buffers */
     uint64_t *released_bytes; /* of each thread */
-    uint32_t *after_first;    /* each thread's first slot of those that come after, and the end of the last one's */
+    uint32_t *after_end;      /* of each thread, the end of its slots of those that come after; [0]: where they begin */
 } fragment;
 
 /* Long-lived ones and short-lived ones in a random order, as connections come and requests go. */
@@ -133,7 +133,7 @@ static void thin(const fragment *self, uint32_t thread, random_state *random) {
 /* As many bytes as went, rounded down to a buffer. Its slots follow those of the thread before. */
 static void refill(const fragment *self, uint32_t thread, random_state *random) {
     uint64_t room = self->released_bytes[thread];
-    uint32_t slot = self->after_first[thread];
+    uint32_t slot = generate_aligned(self->after_end[thread]);
     for (;;) {
         const uint32_t size = sizes_draw(&self->after, random);
         if (size > room || self->plan->into->failure != NULL) {
@@ -142,18 +142,16 @@ static void refill(const fragment *self, uint32_t thread, random_state *random) 
         room -= size;
         generate_new(self->plan, thread, STREAM_ALLOCATE, slot++, size);
     }
-    self->after_first[thread + 1] = generate_aligned(slot);
+    self->after_end[thread + 1] = slot;
 }
 
 static void drain(const fragment *self, uint32_t thread) {
-    const uint32_t first = self->after_first[thread];
+    const uint32_t first = generate_aligned(self->after_end[thread]);
     for (uint32_t i = 0; i < self->retained_count; i++) {
         builder_add(self->plan->into, thread, STREAM_RELEASE, thread * self->stride + i, 0);
     }
-    for (uint32_t slot = first; slot < self->after_first[thread + 1]; slot++) {
-        if (slot < self->plan->into->stream->slot_count && self->plan->into->slot_size[slot] != 0) {
-            builder_add(self->plan->into, thread, STREAM_RELEASE, slot, 0);
-        }
+    for (uint32_t slot = first; slot < self->after_end[thread + 1]; slot++) {
+        builder_add(self->plan->into, thread, STREAM_RELEASE, slot, 0);
     }
 }
 
@@ -193,18 +191,18 @@ void generate_fragment(const generate_plan *self) {
                      .stride = generate_aligned(self->operations)};
     made.order = malloc(self->operations * sizeof *made.order);
     made.released_bytes = calloc(self->threads, sizeof *made.released_bytes);
-    made.after_first = calloc(self->threads + 1u, sizeof *made.after_first);
+    made.after_end = calloc(self->threads + 1u, sizeof *made.after_end);
     const bool has_retained = sizes_init(&made.retained, self->phase->sizes_retained, 0);
     const bool has_after = sizes_init(&made.after, self->phase->sizes_after, 0);
-    if (made.order != NULL && made.released_bytes != NULL && made.after_first != NULL && has_retained && has_after) {
-        made.after_first[0] = self->threads * made.stride;
+    if (made.order != NULL && made.released_bytes != NULL && made.after_end != NULL && has_retained && has_after) {
+        made.after_end[0] = self->threads * made.stride;
         add_fragment(&made);
     } else {
         self->into->failure = no_memory;
     }
     sizes_fini(&made.after);
     sizes_fini(&made.retained);
-    free(made.after_first);
+    free(made.after_end);
     free(made.released_bytes);
     free(made.order);
 }
