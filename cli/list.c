@@ -1,6 +1,9 @@
 /* `poolbuf list`: what can be run, each with the question it asks or the thing it is. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "arguments.h"
 #include "commands.h"
@@ -20,8 +23,41 @@ typedef struct listing {
     bool (*print)(void); /* false after a complaint on stderr */
 } listing;
 
-static void print_entry(const char *name, const char *text) {
-    printf("%-18s %s\n", name, text);
+/* The columns of the terminal on stdout; 0 where it is none, and each entry is one line then, for programs. */
+static size_t terminal_columns(void) {
+    struct winsize window = {0};
+    return isatty(STDOUT_FILENO) == 1 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 ? window.ws_col : 0;
+}
+
+/* Prints words from column `indent` on; on a terminal that is wide enough, in lines that fit. */
+static void print_wrapped(const char *text, size_t indent) {
+    enum {
+        TEXT_COLUMNS_LEAST = 20
+    };
+    const size_t columns = terminal_columns();
+    const size_t room = columns < indent + TEXT_COLUMNS_LEAST ? SIZE_MAX : columns - indent;
+    size_t used = 0;
+    while (*text != '\0') {
+        const size_t length = strcspn(text, " ");
+        if (used > 0 && used + 1 + length > room) {
+            printf("\n%*s", (int)indent, "");
+            used = 0;
+        }
+        printf("%s%.*s", used > 0 ? " " : "", (int)length, text);
+        used += length + (used > 0);
+        text += length;
+        text += strspn(text, " ");
+    }
+    putchar('\n');
+}
+
+enum {
+    NAME_COLUMNS = 18, /* of subjects and suites, and the least of scenarios */
+};
+
+static void print_entry(const char *name, const char *text, size_t name_columns) {
+    printf("%-*s ", (int)name_columns, name);
+    print_wrapped(text, (strlen(name) > name_columns ? strlen(name) : name_columns) + 1);
 }
 
 static bool complain(const char *error) {
@@ -29,17 +65,16 @@ static bool complain(const char *error) {
     return false;
 }
 
-static bool print_scenario(const char *name) {
+static scenario *load_scenario(const char *name) {
     char path[PATH_SIZE];
     char error[ERROR_SIZE];
     scenario *loaded = NULL;
     if (!scenario_find(name, path, sizeof path, error, sizeof error) ||
         !scenario_load(path, &loaded, error, sizeof error)) {
-        return complain(error);
+        (void)complain(error);
+        return NULL;
     }
-    print_entry(name, loaded->asks);
-    scenario_destroy(loaded);
-    return true;
+    return loaded;
 }
 
 static bool print_suite(const char *name) {
@@ -50,49 +85,111 @@ static bool print_suite(const char *name) {
         !scenario_suite_load(path, &loaded, error, sizeof error)) {
         return complain(error);
     }
-    print_entry(name, loaded->asks);
-    printf("%-18s %s", "", "");
-    for (uint32_t i = 0; i < loaded->scenarios_count; i++) {
-        printf("%s%s", i == 0 ? "" : ", ", loaded->scenarios[i]);
+    print_entry(name, loaded->asks, NAME_COLUMNS);
+    char *names = NULL;
+    size_t size = 0;
+    FILE *list = open_memstream(&names, &size);
+    for (uint32_t i = 0; i < loaded->scenarios_count && list != NULL; i++) {
+        fprintf(list, "%s%s", i == 0 ? "" : ", ", loaded->scenarios[i]);
     }
-    putchar('\n');
+    if (list != NULL && fclose(list) == 0) {
+        print_entry("", names, NAME_COLUMNS);
+    }
+    free(names);
     scenario_suite_destroy(loaded);
     return true;
 }
 
-static bool print_names(size_t (*list)(char ***names), bool (*print)(const char *name)) {
-    char **names = NULL;
-    const size_t count = list(&names);
-    bool good = true;
-    for (size_t i = 0; i < count; i++) {
-        good = print(names[i]) && good;
+static bool complain_of_nothing(void) {
+    return complain("nothing was found; POOLBUF_SCENARIOS can name the folder to look in");
+}
+
+/* What a scenario is to somebody who looks for one: recordings first, then what one thread shows, then the rest. */
+typedef struct scenario_group {
+    const char *heading;
+    bool (*has)(const scenario *loaded);
+} scenario_group;
+
+static bool is_recorded(const scenario *loaded) {
+    return loaded->phases[0].kind == SCENARIO_REPLAY;
+}
+
+static bool has_one_thread(const scenario *loaded) {
+    return !is_recorded(loaded) && loaded->threads == 1;
+}
+
+static bool has_threads(const scenario *loaded) {
+    return !is_recorded(loaded) && loaded->threads != 1;
+}
+
+static const scenario_group GROUPS[] = {
+    {"recorded from programs", is_recorded},
+    {"one thread", has_one_thread},
+    {"two threads and more", has_threads},
+};
+
+static void print_groups(scenario *const *loaded, char *const *names, size_t count, size_t columns) {
+    bool is_first = true;
+    for (size_t g = 0; g < sizeof GROUPS / sizeof GROUPS[0]; g++) {
+        bool has_heading = false;
+        for (size_t i = 0; i < count; i++) {
+            if (loaded[i] == NULL || !GROUPS[g].has(loaded[i])) {
+                continue;
+            }
+            if (!has_heading) {
+                printf("%s-- %s --\n", is_first ? "" : "\n", GROUPS[g].heading);
+            }
+            has_heading = true;
+            is_first = false;
+            print_entry(names[i], loaded[i]->asks, columns);
+        }
     }
-    scenario_names_destroy(names, count);
-    if (count == 0) {
-        return complain("nothing was found; POOLBUF_SCENARIOS can name the folder to look in");
-    }
-    return good;
 }
 
 static bool print_scenarios(void) {
-    return print_names(scenario_list, print_scenario);
+    char **names = NULL;
+    const size_t count = scenario_list(&names);
+    scenario **loaded = calloc(count + 1, sizeof(scenario *));
+    size_t columns = NAME_COLUMNS;
+    bool good = count > 0 && loaded != NULL;
+    for (size_t i = 0; i < count && loaded != NULL; i++) {
+        loaded[i] = load_scenario(names[i]);
+        good = good && loaded[i] != NULL;
+        columns = strlen(names[i]) > columns ? strlen(names[i]) : columns;
+    }
+    if (loaded != NULL) {
+        print_groups(loaded, names, count, columns);
+    }
+    for (size_t i = 0; i < count && loaded != NULL; i++) {
+        scenario_destroy(loaded[i]);
+    }
+    free(loaded);
+    scenario_names_destroy(names, count);
+    return count == 0 ? complain_of_nothing() : good;
 }
 
 static bool print_suites(void) {
-    return print_names(scenario_suite_list, print_suite);
+    char **names = NULL;
+    const size_t count = scenario_suite_list(&names);
+    bool good = true;
+    for (size_t i = 0; i < count; i++) {
+        good = print_suite(names[i]) && good;
+    }
+    scenario_names_destroy(names, count);
+    return count == 0 ? complain_of_nothing() : good;
 }
 
 static bool print_subjects(void) {
     char why[AVAILABLE_WHY_SIZE];
     const subject *shown = NULL;
     for (size_t i = 0; (shown = subject_at(i)) != NULL; i++) {
-        print_entry(shown->name, shown->about);
+        print_entry(shown->name, shown->about, NAME_COLUMNS);
         if (!available_here(shown, why, sizeof why)) {
-            printf("%-18s not available: %s\n", "", why);
+            printf("%-*s not available: %s\n", NAME_COLUMNS, "", why);
         }
     }
     print_entry("NAME=./library.so",
-                "one of your own: poolbuf run --subject NAME=./library.so; see docs/benchmarking.md");
+                "one of your own: poolbuf run --subject NAME=./library.so; see docs/benchmarking.md", NAME_COLUMNS);
     return true;
 }
 

@@ -20,6 +20,8 @@
 #include "scenario/scenario.h"
 #include "subjects/subject.h"
 
+_Static_assert((int)SCENARIO_ROUNDS_MAX == (int)MEASURE_ROUNDS_MAX, "a suite may ask for what a run can do");
+
 #define DEFAULT_SUITE "default"
 #define DEFAULT_SEED  1
 
@@ -58,7 +60,8 @@ typedef struct programme {
     scenario *scenarios[SCENARIOS_MAX];
     size_t scenario_count;
     run_subjects subjects;
-    char *suite; /* the name, if one suite is all that was asked for */
+    char *suite;     /* the name, if one suite is all that was asked for */
+    uint32_t rounds; /* that it asks for; 0 for none */
 } programme;
 
 static void programme_fini(programme *all) {
@@ -120,6 +123,7 @@ static int load_suite(programme *all, const char *path, bool is_all) {
     }
     if (is_all && status == ARGUMENTS_PROCEED) {
         all->suite = strdup(suite->name);
+        all->rounds = suite->rounds;
     }
     scenario_suite_destroy(suite);
     return status;
@@ -238,7 +242,8 @@ static int measure(const programme *all, const request *asked, const char *const
     progress_init(&shown, asked->quiet);
     doctor_look(WATCH_MS, &host);
     tell_spoilers(&host);
-    const uint32_t default_rounds = asked->quick ? MEASURE_ROUNDS_QUICK : MEASURE_ROUNDS;
+    const uint32_t usual_rounds = asked->quick ? MEASURE_ROUNDS_QUICK : MEASURE_ROUNDS;
+    const uint32_t default_rounds = all->rounds != 0 && !asked->quick ? all->rounds : usual_rounds;
     const measure_plan plan = {.suite = all->suite,
                                .scenarios = all->scenarios,
                                .scenario_count = all->scenario_count,
@@ -345,8 +350,8 @@ int cli_run(int argc, char **argv) {
          .meaning = "N",
          .low = 1,
          .high = MEASURE_ROUNDS_MAX,
-         .help =
-             "how often each subject plays each scenario, at most, in a fresh process each time; default 16, quick 3"},
+         .help = "how often each subject plays each scenario, at most, in a fresh process each time; default "
+                 "what a suite says, else 16; quick 3"},
         {.name = "quick",
          .kind = ARGUMENT_FLAG,
          .value = &asked.quick,

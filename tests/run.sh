@@ -214,11 +214,27 @@ expect_stdout_has tiny
 expect_stdout_has few
 run env POOLBUF_SCENARIOS="$work/mine" "$POOLBUF_BIN" run few --quick --rounds 1 --subject null
 expect_status 0
+# A suite knows how many rounds its question takes, and is overruled by who asks for others, or for a first impression.
+printf 'name: two\nasks: Is this obeyed?\nrounds: 2\nscenarios: [tiny]\n' >mine/suites/two.yaml
+for rounds in 2: "1:--rounds 1" "3:--quick"; do
+    # shellcheck disable=SC2086 # the option is words, or nothing
+    run env POOLBUF_SCENARIOS="$work/mine" "$POOLBUF_BIN" run two ${rounds#*:} --subject null -o rounds.json
+    expect_status 0
+    expect_equal "rounds of a suite with \"${rounds#*:}\"" "${rounds%%:*}" "$(json rounds.json run.rounds)"
+done
 run poolbuf list scenarios
 expect_status 0
 for name in pingpong churn handoff; do
     expect_stdout_has $name
 done
+# Grouped by what they show; on a terminal in lines that fit, elsewhere one line each.
+for heading in "recorded from programs" "one thread" "two threads and more"; do
+    expect_stdout_has "-- $heading --"
+done
+expect_equal "names that are listed once, of all there are" "$(cd "$POOLBUF_SOURCE/scenarios" && printf '%s\n' ./*.yaml | wc -l)" \
+    "$(grep -c '^[a-z].*[?]$' "$work/.stdout")"
+run script -qec "stty cols 60; '$POOLBUF_BIN' list scenarios" /dev/null
+expect_equal "lines of more than 60 columns" 0 "$(tr -d '\r' <"$work/.stdout" | grep -c '.\{61,\}')"
 run poolbuf list suites
 expect_stdout_has default
 finish

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "gbench/gbench.h"
+#include "measure/fresh.h"
 #include "measure/stream_image.h"
 
 /* Valgrind's requests cost a few instructions, and nothing else where it does not run. */
@@ -26,6 +27,9 @@
 /* The share of the wanted time that the warm part takes, and the most iterations that the timed part is given. */
 #define WARM_SHARE     0.1
 #define ITERATIONS_MAX 10000000.0
+
+/* Sleeping is no time of the operations, but of who waits for the result: at most so many times the wanted one. */
+#define IDLE_SHARE 4.0
 
 /* In which form the kernel plays. */
 typedef enum player_form {
@@ -49,6 +53,7 @@ typedef struct player {
     gbench_status status;
     bool has_time;
     double wall_seconds;
+    double idle_seconds; /* that the first thread has slept since gbench was started: no time of any operation */
     char error[128];
 } player;
 
@@ -117,15 +122,55 @@ static void play_part(player *self, const stream_thread *part, uint32_t repeat, 
     }
 }
 
+/* A thread's part of a phase, for a thread that is started for it. */
+typedef struct fresh_part {
+    player *self;
+    const stream_thread *part;
+    uint32_t thread;
+} fresh_part;
+
+static void play_once(void *context) {
+    const fresh_part *fresh = context;
+    play_part(fresh->self, fresh->part, 1, fresh->thread);
+}
+
+static void play_fresh(player *self, const stream_thread *part, uint32_t repeat, uint32_t thread) {
+    fresh_part fresh = {.self = self, .part = part, .thread = thread};
+    (void)fresh_play(play_once, &fresh, &self->run, part->op_count == 0 ? 0 : repeat);
+}
+
+static double now_seconds(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+/* All threads sleep, so that nobody spins where the others wait; the first one's sleep is what is taken off. */
+static void idle(player *self, uint32_t thread, uint32_t milliseconds) {
+    const double start = now_seconds();
+    const struct timespec length = {.tv_sec = milliseconds / 1000, .tv_nsec = (long)(milliseconds % 1000) * 1000000};
+    (void)nanosleep(&length, NULL);
+    if (thread == 0) {
+        self->idle_seconds += now_seconds() - start;
+    }
+}
+
 static void play_stream(player *self, uint32_t thread) {
     for (uint32_t i = 0; i < self->source->phase_count; i++) {
         const stream_phase *phase = &self->source->phases[i];
         const stream_thread *part = &phase->threads[thread];
         /* After a failure the threads still meet, so that all of them come to the end. */
         if (atomic_load_explicit(&self->run.failure, memory_order_relaxed) == SUBJECT_FINE) {
-            play_part(self, part, phase->repeat, thread);
+            if (phase->is_fresh) {
+                play_fresh(self, part, phase->repeat, thread);
+            } else {
+                play_part(self, part, phase->repeat, thread);
+            }
         }
         subject_barrier_wait(&self->barrier);
+        if (phase->idle_ms != 0) {
+            idle(self, thread, phase->idle_ms);
+        }
         if (self->form == FORM_AUDIT) {
             if (thread == 0) {
                 audit_phase(self, i);
@@ -147,12 +192,6 @@ static double stall_seconds;
 void player_set_stall(uint32_t every, double seconds) {
     stall_every = every;
     stall_seconds = seconds;
-}
-
-static double now_seconds(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
 static void play_and_spin(player *self, uint32_t thread) {
@@ -180,7 +219,7 @@ static void play_loop(gbench_state *state, void *user) {
 static void on_run(const gbench_run *run, void *user) {
     player *self = user;
     self->has_time = run->error == NULL && run->wall_seconds.valid;
-    self->wall_seconds = run->wall_seconds.value;
+    self->wall_seconds = fmax(run->wall_seconds.value - self->idle_seconds, 0);
     if (run->error != NULL) {
         (void)snprintf(self->error, sizeof self->error, "%s", run->error);
     }
@@ -195,6 +234,7 @@ static bool play_times(player *self, double iterations) {
     definition.iterations = (int64_t)fmin(fmax(round(iterations), 1), ITERATIONS_MAX);
     const gbench_reporter reporter = {.struct_size = sizeof reporter, .run = on_run};
     self->has_time = false;
+    self->idle_seconds = 0;
     self->status = suite == NULL ? GBENCH_ERROR_NO_MEMORY : gbench_suite_add(suite, &definition);
     if (self->status == GBENCH_OK) {
         self->status = gbench_suite_run(suite, &reporter, self);
@@ -210,7 +250,8 @@ static void empty_loop(gbench_state *state, void *user) {
     }
 }
 
-/* Google Benchmark looks at the machine when it runs first, and keeps what it finds: memory that is not the subject's. */
+/* Google Benchmark looks at the machine when it runs first, and keeps what it finds: memory that is not the subject's.
+ * */
 static void warm_gbench_up(void) {
     gbench_suite *suite = gbench_suite_create();
     gbench_definition definition;
@@ -221,6 +262,19 @@ static void warm_gbench_up(void) {
         (void)gbench_suite_run(suite, &reporter, NULL);
     }
     gbench_suite_destroy(suite);
+}
+
+/* How many plays fill so much time, at least one. */
+static double plays_of(const player *self, double seconds, double play_seconds) {
+    double idle_seconds = 0;
+    for (uint32_t i = 0; i < self->source->phase_count; i++) {
+        idle_seconds += self->source->phases[i].idle_ms * 1e-3;
+    }
+    double plays = round(seconds / play_seconds);
+    if (idle_seconds > 0) {
+        plays = fmin(plays, floor(seconds * IDLE_SHARE / idle_seconds));
+    }
+    return fmin(fmax(plays, 1), ITERATIONS_MAX);
 }
 
 static bool play_audited(player *self, player_result *result) {
@@ -240,13 +294,13 @@ static bool play_all(player *self, double seconds, player_result *result) {
     }
     double iteration_seconds = fmax(self->wall_seconds, 1e-9);
     if (iteration_seconds < seconds * WARM_SHARE) {
-        const double iterations = floor(seconds * WARM_SHARE / iteration_seconds);
+        const double iterations = plays_of(self, seconds * WARM_SHARE, iteration_seconds);
         if (!play_times(self, iterations)) {
             return false;
         }
         iteration_seconds = fmax(self->wall_seconds / iterations, 1e-9);
     }
-    result->iterations = (uint64_t)fmin(fmax(round(seconds / iteration_seconds), 1), ITERATIONS_MAX);
+    result->iterations = (uint64_t)plays_of(self, seconds, iteration_seconds);
     const memory_faults earlier = memory_faults_read();
     const memory_switches switched = memory_switches_read();
     if (!play_times(self, (double)result->iterations)) {

@@ -12,7 +12,7 @@ enum {
     NAME_SIZE = 64
 };
 
-#define IMAGE_MAGIC UINT64_C(0x31474d495f424250)
+#define IMAGE_MAGIC UINT64_C(0x32474d495f424250)
 
 typedef struct image_header {
     uint64_t magic;
@@ -25,6 +25,8 @@ typedef struct image_phase {
     char name[NAME_SIZE]; /* cut to fit, with its closing zero */
     uint64_t end_live_buffers, end_live_bytes;
     uint32_t repeat;
+    uint32_t idle_ms;
+    uint32_t is_fresh; /* 0 or 1 */
     uint32_t unused;
 } image_phase;
 
@@ -62,7 +64,9 @@ static bool write_records(int descriptor, const stream *source, const image_head
         const stream_phase *phase = &source->phases[i];
         image_phase record = {.end_live_buffers = phase->end_live_buffers,
                               .end_live_bytes = phase->end_live_bytes,
-                              .repeat = phase->repeat};
+                              .repeat = phase->repeat,
+                              .idle_ms = phase->idle_ms,
+                              .is_fresh = phase->is_fresh};
         strncpy(record.name, phase->name, sizeof record.name - 1);
         if (!write_all(descriptor, &record, sizeof record)) {
             return false;
@@ -145,7 +149,9 @@ static bool read_records(stream_image *image, stream_phase *phases, stream_threa
                                    .threads = &threads[(size_t)i * header->thread_count],
                                    .end_live_buffers = record->end_live_buffers,
                                    .end_live_bytes = record->end_live_bytes,
-                                   .repeat = record->repeat};
+                                   .repeat = record->repeat,
+                                   .idle_ms = record->idle_ms,
+                                   .is_fresh = record->is_fresh != 0};
     }
     for (size_t i = 0; i < thread_records(header); i++) {
         const image_thread *record = &records[i];

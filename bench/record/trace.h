@@ -26,7 +26,7 @@
 #define TRACE_MAGIC       "PBTRACE1"
 #define TRACE_MAGIC_SIZE  8u
 #define TRACE_VERSION     1u
-#define TRACE_SIZE_MAX    ((UINT32_C(1) << 29) - 1)
+#define TRACE_SIZE_MAX    ((UINT32_C(1) << 28) - 1)
 #define TRACE_EVENTS_MAX  (UINT64_C(1) << 26) /* 768 MiB in memory */
 #define TRACE_FILE_MAX    (UINT32_C(1) << 30) /* bytes */
 #define TRACE_SLOTS_MAX   (UINT32_C(1) << 26)

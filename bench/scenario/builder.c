@@ -94,6 +94,10 @@ static void play(builder *self, stream_op op) {
         return;
     }
     uint32_t *held = &self->slot_size[op.slot];
+    if (kind == STREAM_MOVE && self->slot_size[stream_op_target(op)] != 0) {
+        self->failure = "its generator moves a buffer into a full slot";
+        return;
+    }
     if ((*held == 0) != (kind == STREAM_ALLOCATE)) {
         self->failure = "its generator uses a slot out of turn";
         return;
@@ -107,6 +111,10 @@ static void play(builder *self, stream_op op) {
     case STREAM_RELEASE:
         self->live_buffers--;
         self->live_bytes -= *held;
+        *held = 0;
+        break;
+    case STREAM_MOVE:
+        self->slot_size[stream_op_target(op)] = *held;
         *held = 0;
         break;
     case STREAM_RESIZE:
@@ -145,10 +153,10 @@ void builder_add(builder *self, uint32_t thread, stream_kind kind, uint32_t slot
     self->op_total++;
     stream_op op = stream_op_make(kind, slot, size);
     if (self->failure != NULL || (stream_op_has_slot(op) && !grow_slots(self, slot)) ||
-        !append(self, &self->threads[thread], op)) {
+        (kind == STREAM_MOVE && !grow_slots(self, size)) || !append(self, &self->threads[thread], op)) {
         return;
     }
-    if (size > self->stream->max_size) {
+    if (stream_op_asks_bytes(op) && size > self->stream->max_size) {
         self->stream->max_size = size;
     }
     play(self, op);

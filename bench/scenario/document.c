@@ -12,7 +12,7 @@
 #include "scenario/near.h"
 #include "scenario/scenario.h"
 
-#define KEYS_MAX 16
+#define KEYS_MAX 32
 
 const char *document_quote(char storage[DOCUMENT_QUOTE_SIZE], const char *text) {
     size_t n = 0;

@@ -1,4 +1,5 @@
-/* From a scenario to a stream: pingpong, churn, burst, bulk and handoff, and the dispatch over phases. Replays are in replay.c.
+/* From a scenario to a stream: the dispatch over phases, what all generators share, and pingpong, bulk, burst and
+ * churn. The others are in generate_*.c, replays in replay.c.
  *
  * Every phase and thread has a random sequence of its own: changing one phase leaves the others as they were. */
 #include "scenario/generate.h"
@@ -8,32 +9,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scenario/sizes.h"
-
 #define QUICK_DIVISOR 8u
 
-typedef struct plan {
-    builder *into;
-    const scenario_phase *phase;
-    const sizes *drawn;
-    const char *name; /* of the stream's phase */
-    uint32_t threads;
-    uint32_t operations; /* steps of each thread, already made quick */
-    uint64_t seed;       /* this phase's own */
-} plan;
-
-/* A long phase is a pass that repeats: the operations stay in memory and 2 MiB a thread is enough to hide their
- * pattern. The count of steps is rounded down to whole passes. */
-static uint32_t pass_of(uint32_t operations, uint32_t *repeat) {
-    *repeat = (operations - 1) / BUILDER_PASS_OPS + 1;
-    return operations / *repeat;
+uint32_t generate_pass(const generate_plan *self, uint32_t steps, uint32_t *repeat) {
+    *repeat = self->succession != 0 ? self->succession : (steps - 1) / BUILDER_PASS_OPS + 1;
+    return steps > *repeat ? steps / *repeat : 1;
 }
 
-static uint32_t aligned(uint32_t slots) {
-    return (slots + GENERATE_SLOT_ALIGN - 1) / GENERATE_SLOT_ALIGN * GENERATE_SLOT_ALIGN;
+void generate_close(const generate_plan *self, uint32_t repeat) {
+    if (self->into->failure == NULL) {
+        self->into->stream->phases[self->into->stream->phase_count - 1].is_fresh = self->succession != 0;
+    }
+    builder_close(self->into, repeat);
 }
 
-static void generate_pingpong(const plan *self) {
+void generate_new(const generate_plan *self, uint32_t thread, stream_kind kind, uint32_t slot, uint32_t size) {
+    builder_add(self->into, thread, kind, slot, size);
+    if (self->phase->touch == SCENARIO_TOUCH_PAGES) {
+        builder_add(self->into, thread, STREAM_WRITE, slot, 0);
+    }
+}
+
+void generate_order(uint32_t *order, uint32_t count, scenario_order by, random_state *random) {
+    const uint32_t turn = by == SCENARIO_ORDER_LIFO ? 0 : by == SCENARIO_ORDER_HALVES ? count / 2 : count;
+    for (uint32_t i = 0; i < count; i++) {
+        order[i] = i < turn ? i : count - 1 - (i - turn);
+    }
+    for (uint32_t i = count; by == SCENARIO_ORDER_RANDOM && i > 1; i--) {
+        const uint32_t other = (uint32_t)random_below(random, i);
+        const uint32_t kept = order[i - 1];
+        order[i - 1] = order[other];
+        order[other] = kept;
+    }
+}
+
+void generate_pingpong(const generate_plan *self) {
     uint32_t repeat = 1;
     builder_open(self->into, self->name, "");
     if (self->drawn->fixed != 0) {
@@ -41,7 +51,7 @@ static void generate_pingpong(const plan *self) {
             builder_add(self->into, t, STREAM_PINGPONG, self->operations, self->drawn->fixed);
         }
     } else {
-        uint32_t pass = pass_of(self->operations, &repeat);
+        uint32_t pass = generate_pass(self, self->operations, &repeat);
         builder_expect(self->into, (uint64_t)self->threads * pass);
         for (uint32_t t = 0; t < self->threads && self->into->failure == NULL; t++) {
             random_state random;
@@ -54,7 +64,7 @@ static void generate_pingpong(const plan *self) {
     builder_close(self->into, repeat);
 }
 
-static void add_bulk(const plan *self, uint32_t thread, uint32_t times, uint32_t size) {
+static void add_bulk(const generate_plan *self, uint32_t thread, uint32_t times, uint32_t size) {
     while (times > 0) {
         uint32_t some = times < STREAM_BULK_TIMES_MAX ? times : STREAM_BULK_TIMES_MAX;
         builder_add(self->into, thread, STREAM_BULK, stream_bulk_make(some, self->phase->burst), size);
@@ -63,7 +73,7 @@ static void add_bulk(const plan *self, uint32_t thread, uint32_t times, uint32_t
 }
 
 /* As pingpong, with a call for `burst` buffers in the place of one for one. The buffers of a call have one size. */
-static void generate_bulk(const plan *self) {
+void generate_bulk(const generate_plan *self) {
     uint32_t repeat = 1;
     uint32_t burst = self->phase->burst;
     uint32_t calls = self->operations > burst ? self->operations / burst : 1;
@@ -73,7 +83,7 @@ static void generate_bulk(const plan *self) {
             add_bulk(self, t, calls, self->drawn->fixed);
         }
     } else {
-        uint32_t pass = pass_of(calls, &repeat);
+        uint32_t pass = generate_pass(self, calls, &repeat);
         builder_expect(self->into, (uint64_t)self->threads * pass);
         for (uint32_t t = 0; t < self->threads && self->into->failure == NULL; t++) {
             random_state random;
@@ -86,15 +96,32 @@ static void generate_bulk(const plan *self) {
     builder_close(self->into, repeat);
 }
 
-/* First in, first out, as packets and requests of one turn of an event loop are done with. To a last-in, first-out cache
- * it is the harder order: what it gives next is the buffer that was touched longest ago of those it holds. With one size
- * a pass is one burst, since the next one would be the same operations again. */
-static void generate_burst(const plan *self) {
+static void add_burst(const generate_plan *self, uint32_t thread, uint32_t base, const uint32_t *order,
+                      random_state *random) {
+    for (uint32_t s = 0; s < self->phase->live; s++) {
+        generate_new(self, thread, STREAM_ALLOCATE, base + s, sizes_draw(self->drawn, random));
+    }
+    for (uint32_t s = 0; s < self->phase->live; s++) {
+        builder_add(self->into, thread, STREAM_RELEASE, base + order[s], 0);
+    }
+}
+
+/* The usual order is first in, first out, as packets and requests of one turn of an event loop are done with. To a
+ * last-in, first-out cache it is the harder one: what it gives next is the buffer that was touched longest ago of those
+ * it holds. With one size and an order without chance a pass is one burst, since the next one would be the same
+ * operations again. */
+void generate_burst(const generate_plan *self) {
     uint32_t live = self->phase->live;
-    uint32_t stride = aligned(live);
+    uint32_t stride = generate_aligned(live);
     uint32_t repeat;
-    uint32_t pass = pass_of(self->operations, &repeat);
-    if (self->drawn->fixed != 0) {
+    uint32_t pass = generate_pass(self, self->operations, &repeat);
+    bool is_same = self->drawn->fixed != 0 && self->phase->order != SCENARIO_ORDER_RANDOM;
+    uint32_t *order = malloc(live * sizeof *order);
+    if (order == NULL) {
+        self->into->failure = "not enough memory for the order of its releases";
+        return;
+    }
+    if (is_same && self->succession == 0) {
         repeat = self->operations > live ? self->operations / live : 1;
         pass = live;
     }
@@ -105,41 +132,31 @@ static void generate_burst(const plan *self) {
         random_state random;
         random_init(&random, self->seed, t);
         for (uint32_t first = 0; first < pass && self->into->failure == NULL; first += live) {
-            for (uint32_t s = 0; s < live; s++) {
-                builder_add(self->into, t, STREAM_ALLOCATE, t * stride + s, sizes_draw(self->drawn, &random));
-            }
-            for (uint32_t s = 0; s < live; s++) {
-                builder_add(self->into, t, STREAM_RELEASE, t * stride + s, 0);
-            }
+            generate_order(order, live, self->phase->order, &random);
+            add_burst(self, t, t * stride, order, &random);
         }
     }
-    builder_close(self->into, repeat);
-}
-
-/* In a churn that touches pages, what follows each new buffer. */
-static void add_write(const plan *self, uint32_t thread, uint32_t slot) {
-    if (self->phase->touch == SCENARIO_TOUCH_PAGES) {
-        builder_add(self->into, thread, STREAM_WRITE, slot, 0);
-    }
+    generate_close(self, repeat);
+    free(order);
 }
 
 /* Fill, steady and drain are phases of their own: only the steady one is what the question is about, and the live
  * counts at the end of fill and steady are where subjects can be compared. */
-static void generate_churn(const plan *self) {
+void generate_churn(const generate_plan *self) {
     uint32_t live = self->phase->live;
-    uint32_t stride = aligned(live);
+    uint32_t stride = generate_aligned(live);
     uint32_t repeat;
-    uint32_t pass = pass_of(self->operations, &repeat);
+    uint32_t pass = generate_pass(self, self->operations, &repeat);
     uint64_t ops_each = self->phase->touch == SCENARIO_TOUCH_PAGES ? 2 : 1; /* a new buffer takes */
     random_state random;
 
+    assert(live > 0);
     builder_open(self->into, self->name, ".fill");
     builder_expect(self->into, self->threads * (live + ops_each * ((uint64_t)live + pass)));
     for (uint32_t t = 0; t < self->threads && self->into->failure == NULL; t++) {
         random_init(&random, self->seed, UINT64_C(2) * t);
         for (uint32_t s = 0; s < live; s++) {
-            builder_add(self->into, t, STREAM_ALLOCATE, t * stride + s, sizes_draw(self->drawn, &random));
-            add_write(self, t, t * stride + s);
+            generate_new(self, t, STREAM_ALLOCATE, t * stride + s, sizes_draw(self->drawn, &random));
         }
     }
     builder_close(self->into, 1);
@@ -149,11 +166,10 @@ static void generate_churn(const plan *self) {
         random_init(&random, self->seed, UINT64_C(2) * t + 1);
         for (uint32_t i = 0; i < pass; i++) {
             uint32_t slot = t * stride + (uint32_t)random_below(&random, live);
-            builder_add(self->into, t, STREAM_REPLACE, slot, sizes_draw(self->drawn, &random));
-            add_write(self, t, slot);
+            generate_new(self, t, STREAM_REPLACE, slot, sizes_draw(self->drawn, &random));
         }
     }
-    builder_close(self->into, repeat);
+    generate_close(self, repeat);
 
     builder_open(self->into, self->name, ".drain");
     for (uint32_t t = 0; t < self->threads && self->into->failure == NULL; t++) {
@@ -164,53 +180,24 @@ static void generate_churn(const plan *self) {
     builder_close(self->into, 1);
 }
 
-/* One burst is released last buffer first: that one is full only when all are, so the taker waits once a burst and does
- * not pull at cache lines that the filler still writes. The others follow in the order in which they were filled. */
-static void take_burst(const plan *self, uint32_t thread, uint32_t base, uint64_t first, uint32_t count) {
-    uint32_t ring = self->phase->live;
-    builder_add(self->into, thread, STREAM_RELEASE, base + (uint32_t)((first + count - 1) % ring), 0);
-    for (uint32_t i = 0; i + 1 < count; i++) {
-        builder_add(self->into, thread, STREAM_RELEASE, base + (uint32_t)((first + i) % ring), 0);
+/* What makes each kind's operations. */
+static void (*const generators[])(const generate_plan *) = {
+    [SCENARIO_PINGPONG] = generate_pingpong, [SCENARIO_CHURN] = generate_churn,
+    [SCENARIO_BURST] = generate_burst,       [SCENARIO_BULK] = generate_bulk,
+    [SCENARIO_HANDOFF] = generate_handoff,   [SCENARIO_PIPELINE] = generate_pipeline,
+    [SCENARIO_RELAY] = generate_relay,       [SCENARIO_FRAGMENT] = generate_fragment,
+    [SCENARIO_THRASH] = generate_thrash,     [SCENARIO_SCRATCH] = generate_scratch,
+};
+
+/* After a scenario's phase, which may be several of the stream, all threads sleep. */
+static void add_idle(const generate_plan *self) {
+    stream *made = self->into->stream;
+    if (self->into->failure == NULL && made->phase_count > 0) {
+        made->phases[made->phase_count - 1].idle_ms = self->phase->idle_ms;
     }
 }
 
-/* Thread 2k allocates into a ring of `live` slots and thread 2k + 1 releases from it. The order of appending fills all
- * rings before a taker starts: that order is a legal one, and its peak is that of full rings. */
-static void generate_handoff(const plan *self) {
-    uint32_t ring = self->phase->live;
-    uint32_t burst = self->phase->burst;
-    uint32_t stride = aligned(ring);
-    uint32_t pairs = self->threads / 2;
-    uint32_t repeat;
-    uint32_t pass = pass_of(self->operations, &repeat);
-    random_state random[SCENARIO_THREADS_MAX / 2];
-    assert(ring > 0 && ring % burst == 0 && pairs <= SCENARIO_THREADS_MAX / 2);
-    pass = pass < burst ? burst : pass / burst * burst;
-    for (uint32_t k = 0; k < pairs; k++) {
-        random_init(&random[k], self->seed, k);
-    }
-    builder_open(self->into, self->name, "");
-    builder_expect(self->into, UINT64_C(2) * pairs * pass);
-    for (uint64_t first = 0; first < pass && self->into->failure == NULL; first += burst) {
-        for (uint32_t k = 0; k < pairs && first >= ring; k++) {
-            take_burst(self, 2 * k + 1, k * stride, first - ring, burst);
-        }
-        for (uint32_t k = 0; k < pairs; k++) {
-            for (uint64_t i = first; i < first + burst; i++) {
-                builder_add(self->into, 2 * k, STREAM_ALLOCATE, k * stride + (uint32_t)(i % ring),
-                            sizes_draw(self->drawn, &random[k]));
-            }
-        }
-    }
-    for (uint64_t first = pass > ring ? pass - ring : 0; first < pass && self->into->failure == NULL; first += burst) {
-        for (uint32_t k = 0; k < pairs; k++) {
-            take_burst(self, 2 * k + 1, k * stride, first, burst);
-        }
-    }
-    builder_close(self->into, repeat);
-}
-
-static void generate_sized(plan *self, uint32_t fixed, const char *name) {
+static void generate_sized(generate_plan *self, uint32_t fixed, const char *name) {
     sizes drawn;
     if (!sizes_init(&drawn, self->phase->sizes, fixed)) {
         self->into->failure = "not enough memory for its sizes";
@@ -218,30 +205,17 @@ static void generate_sized(plan *self, uint32_t fixed, const char *name) {
     }
     self->drawn = &drawn;
     self->name = name;
-    switch (self->phase->kind) {
-    case SCENARIO_PINGPONG:
-        generate_pingpong(self);
-        break;
-    case SCENARIO_CHURN:
-        generate_churn(self);
-        break;
-    case SCENARIO_BURST:
-        generate_burst(self);
-        break;
-    case SCENARIO_BULK:
-        generate_bulk(self);
-        break;
-    default:
-        generate_handoff(self);
-        break;
-    }
+    assert(generators[self->phase->kind] != NULL);
+    generators[self->phase->kind](self);
+    add_idle(self);
     self->drawn = NULL;
     sizes_fini(&drawn);
 }
 
-static void generate_phase(plan *self, bool quick) {
+static void generate_phase(generate_plan *self, bool quick) {
     const scenario_phase *phase = self->phase;
     self->operations = quick ? phase->operations / QUICK_DIVISOR + 1 : phase->operations;
+    self->succession = quick && phase->succession != 0 ? phase->succession / QUICK_DIVISOR + 1 : phase->succession;
     if (phase->sizes->each_count == 0) {
         generate_sized(self, 0, phase->name);
     }
@@ -263,8 +237,8 @@ static bool read_traces(const scenario *from, trace **traces, uint32_t *threads,
     uint32_t most = 1;
     for (uint32_t p = 0; p < from->phases_count; p++) {
         const scenario_phase *phase = &from->phases[p];
-        if (phase->kind == SCENARIO_HANDOFF && most < 2) {
-            most = 2;
+        if (scenario_phase_threads(phase) > most) {
+            most = scenario_phase_threads(phase);
         }
         if (phase->kind != SCENARIO_REPLAY) {
             continue;
@@ -285,7 +259,7 @@ static bool read_traces(const scenario *from, trace **traces, uint32_t *threads,
 
 static void build(builder *into, const scenario *from, trace **traces, uint64_t seed, bool quick) {
     for (uint32_t p = 0; p < from->phases_count && into->failure == NULL; p++) {
-        plan self = {.into = into, .phase = &from->phases[p], .threads = into->stream->thread_count};
+        generate_plan self = {.into = into, .phase = &from->phases[p], .threads = into->stream->thread_count};
         random_state random;
         random_init(&random, seed, p);
         self.seed = random_next(&random);
@@ -293,6 +267,8 @@ static void build(builder *into, const scenario *from, trace **traces, uint64_t 
             generate_phase(&self, quick);
         } else if (!generate_replay(into, self.phase->name, traces[p], self.threads)) {
             into->failure = "not enough memory for its trace";
+        } else {
+            add_idle(&self);
         }
     }
 }

@@ -83,39 +83,100 @@ typedef enum key_rule {
     NEEDED
 } key_rule;
 
-/* What each kind needs and what it cannot use. */
-typedef struct kind_rule {
-    const char *name;
-    key_rule live, burst, touch;
-} kind_rule;
+/* The keys that not every phase has. */
+typedef enum phase_key {
+    KEY_OPERATIONS,
+    KEY_SIZES,
+    KEY_LIVE,
+    KEY_BURST,
+    KEY_PRODUCERS,
+    KEY_CONSUMERS,
+    KEY_ORDER,
+    KEY_RETAIN,
+    KEY_WRITES,
+    KEY_TOUCH,
+    KEY_SUCCESSION,
+    KEY_SIZES_RETAINED,
+    KEY_SIZES_AFTER,
+    KEY_COUNT
+} phase_key;
 
-static const kind_rule kind_rules[] = {
-    [SCENARIO_PINGPONG] = {"pingpong", FORBIDDEN, FORBIDDEN, FORBIDDEN},
-    [SCENARIO_CHURN] = {"churn", NEEDED, FORBIDDEN, ALLOWED},
-    [SCENARIO_BURST] = {"burst", NEEDED, FORBIDDEN, FORBIDDEN},
-    [SCENARIO_BULK] = {"bulk", FORBIDDEN, NEEDED, FORBIDDEN},
-    [SCENARIO_HANDOFF] = {"handoff", NEEDED, ALLOWED, FORBIDDEN},
-    [SCENARIO_REPLAY] = {"trace", FORBIDDEN, FORBIDDEN, FORBIDDEN},
+static const char *const key_names[KEY_COUNT] = {
+    [KEY_OPERATIONS] = "operations",
+    [KEY_SIZES] = "sizes",
+    [KEY_LIVE] = "live",
+    [KEY_BURST] = "burst",
+    [KEY_PRODUCERS] = "producers",
+    [KEY_CONSUMERS] = "consumers",
+    [KEY_ORDER] = "order",
+    [KEY_RETAIN] = "retain",
+    [KEY_WRITES] = "writes",
+    [KEY_TOUCH] = "touch",
+    [KEY_SUCCESSION] = "succession",
+    [KEY_SIZES_RETAINED] = "sizes_retained",
+    [KEY_SIZES_AFTER] = "sizes_after",
 };
 
-static bool forbid(document *file, const yaml_node_t *node, const char *key, const char *kind) {
-    const yaml_node_t *value = document_value(file, node, key);
-    return value == NULL || document_fail(file, value, "\"%s\" means nothing to %s; remove it", key, kind);
+/* What each kind needs and what it can use; what is not named here means nothing to it. */
+typedef struct kind_rule {
+    const char *name;
+    key_rule keys[KEY_COUNT];
+} kind_rule;
+
+#define STEPS_OF_SIZES [KEY_OPERATIONS] = NEEDED, [KEY_SIZES] = NEEDED
+
+static const kind_rule kind_rules[] = {
+    [SCENARIO_PINGPONG] = {"pingpong", {STEPS_OF_SIZES}},
+    [SCENARIO_CHURN] = {"churn",
+                        {STEPS_OF_SIZES, [KEY_LIVE] = NEEDED, [KEY_TOUCH] = ALLOWED, [KEY_SUCCESSION] = ALLOWED}},
+    [SCENARIO_BURST] = {"burst",
+                        {STEPS_OF_SIZES, [KEY_LIVE] = NEEDED, [KEY_ORDER] = ALLOWED, [KEY_TOUCH] = ALLOWED,
+                         [KEY_SUCCESSION] = ALLOWED}},
+    [SCENARIO_BULK] = {"bulk", {STEPS_OF_SIZES, [KEY_BURST] = NEEDED}},
+    [SCENARIO_HANDOFF] = {"handoff",
+                          {STEPS_OF_SIZES, [KEY_LIVE] = NEEDED, [KEY_BURST] = ALLOWED, [KEY_PRODUCERS] = ALLOWED,
+                           [KEY_CONSUMERS] = ALLOWED}},
+    [SCENARIO_REPLAY] = {"trace", {FORBIDDEN}},
+    [SCENARIO_PIPELINE] = {"pipeline", {STEPS_OF_SIZES, [KEY_LIVE] = NEEDED}},
+    [SCENARIO_RELAY] = {"relay",
+                        {[KEY_SIZES] = NEEDED,
+                         [KEY_LIVE] = NEEDED,
+                         [KEY_RETAIN] = NEEDED,
+                         [KEY_TOUCH] = ALLOWED,
+                         [KEY_SUCCESSION] = NEEDED}},
+    [SCENARIO_FRAGMENT] = {"fragment",
+                           {STEPS_OF_SIZES, [KEY_RETAIN] = NEEDED, [KEY_TOUCH] = ALLOWED, [KEY_SIZES_RETAINED] = NEEDED,
+                            [KEY_SIZES_AFTER] = NEEDED}},
+    [SCENARIO_THRASH] = {"thrash", {STEPS_OF_SIZES, [KEY_WRITES] = NEEDED}},
+    [SCENARIO_SCRATCH] = {"scratch", {STEPS_OF_SIZES, [KEY_WRITES] = NEEDED}},
+};
+
+/* What is not there but needed is said before what is there and means nothing. */
+static bool check_keys(document *file, const yaml_node_t *node, const kind_rule *rule) {
+    for (unsigned i = 0; i < KEY_COUNT; i++) {
+        if (rule->keys[i] == NEEDED && document_value(file, node, key_names[i]) == NULL) {
+            return document_fail(file, node, "the key \"%s\" is missing; %s needs it", key_names[i], rule->name);
+        }
+    }
+    for (unsigned i = 0; i < KEY_COUNT; i++) {
+        const yaml_node_t *value = document_value(file, node, key_names[i]);
+        if (rule->keys[i] == FORBIDDEN && value != NULL) {
+            return document_fail(file, value, "\"%s\" means nothing to %s; remove it", key_names[i], rule->name);
+        }
+    }
+    return true;
 }
 
-static bool demand(document *file, const yaml_node_t *node, const char *key, const char *kind) {
-    return document_value(file, node, key) != NULL ||
-           document_fail(file, node, "the key \"%s\" is missing; %s needs it", key, kind);
-}
-
-static bool check_key(document *file, const yaml_node_t *node, const char *key, key_rule rule, const char *kind) {
-    switch (rule) {
-    case FORBIDDEN:
-        return forbid(file, node, key, kind);
-    case NEEDED:
-        return demand(file, node, key, kind);
+uint32_t scenario_phase_threads(const scenario_phase *phase) {
+    switch (phase->kind) {
+    case SCENARIO_HANDOFF:
+        return phase->producers != 0 ? phase->producers + phase->consumers : 2;
+    case SCENARIO_PIPELINE:
+    case SCENARIO_THRASH:
+    case SCENARIO_SCRATCH:
+        return 2;
     default:
-        return true;
+        return 1;
     }
 }
 
@@ -129,12 +190,43 @@ static bool check_handoff(document *file, const yaml_node_t *node, scenario_phas
                              "; legal: a divisor of \"live\"",
                              phase->burst, phase->live);
     }
-    if (from->threads % 2 != 0) {
+    if ((phase->producers == 0) != (phase->consumers == 0)) {
+        return document_fail(file, node,
+                             "a handoff has \"%s\" alone; legal: \"producers\" and \"consumers\", or neither",
+                             phase->producers != 0 ? "producers" : "consumers");
+    }
+    if (phase->producers + phase->consumers > SCENARIO_THREADS_MAX) {
+        return document_fail(file, document_value(file, node, "consumers"),
+                             "%" PRIu32 " producers and %" PRIu32 " consumers are more than %u threads; legal: fewer",
+                             phase->producers, phase->consumers, SCENARIO_THREADS_MAX);
+    }
+    if (phase->producers == 0 && from->threads % 2 != 0) {
         return document_fail(file, document_value(file, document_root(file), "threads"),
                              "\"threads\" is %" PRIu32 ", but handoff works in pairs; legal: an even number",
                              from->threads);
     }
     return true;
+}
+
+/* How many threads there are says the file, or the phases; those with a number of their own leave the others idle. */
+static bool check_threads(document *file, const scenario_phase *phase, const scenario *from) {
+    const uint32_t needed = scenario_phase_threads(phase);
+    const bool counts = phase->kind == SCENARIO_PIPELINE || (phase->kind == SCENARIO_HANDOFF && phase->producers != 0);
+    return !counts || from->threads == 0 || from->threads >= needed ||
+           document_fail(file, document_value(file, document_root(file), "threads"),
+                         "\"threads\" is %" PRIu32 ", but a %s here needs %" PRIu32 "; legal: as many, or more",
+                         from->threads, kind_rules[phase->kind].name, needed);
+}
+
+/* The second and third distributions of a phase; `each`, which makes phases, is for the first alone. */
+static bool check_other_sizes(document *file, const yaml_node_t *node, const char *key, const scenario_sizes *sizes) {
+    const yaml_node_t *value = document_value(file, node, key);
+    if (value != NULL && sizes->each != NULL) {
+        return document_fail(file, document_value(file, value, "each"),
+                             "\"each\" is for \"sizes\"; legal in \"%s\": fixed, uniform, log_uniform or weighted",
+                             key);
+    }
+    return value == NULL || check_sizes(file, value, sizes);
 }
 
 /* A trace's path is taken from the scenario's own folder, so that a scenario and its trace travel together. */
@@ -159,26 +251,19 @@ static bool resolve_trace(document *file, const yaml_node_t *node, scenario_phas
 
 static bool check_phase(document *file, const yaml_node_t *node, scenario_phase *phase, const scenario *from) {
     if ((phase->kind != 0) == (phase->trace != NULL)) {
-        return document_fail(
-            file, node,
-            "a phase has %s; exactly one is right: \"kind\" (pingpong, churn, burst, bulk, handoff) or "
-            "\"trace\"",
-            phase->trace != NULL ? "both \"kind\" and \"trace\"" : "neither \"kind\" nor \"trace\"");
+        return document_fail(file, node, "a phase has %s; exactly one is right: \"kind\" or \"trace\"",
+                             phase->trace != NULL ? "both" : "neither");
     }
-    const kind_rule *rule = &kind_rules[phase->kind];
     if (phase->trace != NULL) {
         phase->kind = SCENARIO_REPLAY;
-        rule = &kind_rules[SCENARIO_REPLAY];
-        return forbid(file, node, "sizes", rule->name) && forbid(file, node, "operations", rule->name) &&
-               forbid(file, node, "live", rule->name) && forbid(file, node, "burst", rule->name) &&
-               forbid(file, node, "touch", rule->name) && resolve_trace(file, node, phase);
+        return check_keys(file, node, &kind_rules[SCENARIO_REPLAY]) && resolve_trace(file, node, phase);
     }
-    return demand(file, node, "sizes", rule->name) && demand(file, node, "operations", rule->name) &&
-           check_key(file, node, "live", rule->live, rule->name) &&
-           check_key(file, node, "burst", rule->burst, rule->name) &&
-           check_key(file, node, "touch", rule->touch, rule->name) &&
+    return check_keys(file, node, &kind_rules[phase->kind]) &&
            check_sizes(file, document_value(file, node, "sizes"), phase->sizes) &&
-           (phase->kind != SCENARIO_HANDOFF || check_handoff(file, node, phase, from));
+           check_other_sizes(file, node, "sizes_retained", phase->sizes_retained) &&
+           check_other_sizes(file, node, "sizes_after", phase->sizes_after) &&
+           (phase->kind != SCENARIO_HANDOFF || check_handoff(file, node, phase, from)) &&
+           check_threads(file, phase, from);
 }
 
 static bool name_taken(const scenario *from, uint32_t count, const char *name) {
@@ -216,7 +301,7 @@ static bool check_scenario(document *file, scenario *from) {
     const yaml_node_t *root = document_root(file);
     const yaml_node_t *phases = document_value(file, root, "phases");
     bool replays = false;
-    bool hands = false;
+    uint32_t needed = 1;
     if (!check_name(file, root, from->name)) {
         return false;
     }
@@ -226,10 +311,10 @@ static bool check_scenario(document *file, scenario *from) {
             return false;
         }
         replays = replays || from->phases[i].kind == SCENARIO_REPLAY;
-        hands = hands || from->phases[i].kind == SCENARIO_HANDOFF;
+        needed = scenario_phase_threads(&from->phases[i]) > needed ? scenario_phase_threads(&from->phases[i]) : needed;
     }
     if (from->threads == 0 && !replays) {
-        from->threads = hands ? 2 : 1;
+        from->threads = needed;
     }
     return true;
 }

@@ -10,13 +10,23 @@
  *   source: ...                       # where sizes and lifetimes come from
  *   threads: 1                        # optional
  *   phases:
- *     - kind: pingpong|churn|burst|bulk|handoff  # or, in its place,  trace: FILE
+ *     - kind: pingpong|churn|burst|bulk|handoff|pipeline|relay|fragment|thrash|scratch
+ *                                     # or, in its place,  trace: FILE
  *       name: steady                  # optional
  *       operations: 1000000           # steps of each thread
- *       live: 1024                    # churn: a thread's live set; burst: buffers allocated before they are released;
- *                                     # handoff: buffers in flight between two threads
+ *       live: 1024                    # churn: a thread's live set; burst, relay: buffers allocated before they are
+ *                                     # released; handoff, pipeline: buffers in flight between two threads
  *       burst: 64                     # bulk: buffers a call; handoff: buffers handed over at once
- *       touch: pages                  # churn: write to every 4 KiB of a new buffer; without it, to its two ends
+ *       producers: 3                  # handoff: so many threads allocate,
+ *       consumers: 1                  # and so many others release; without both: pairs of one and one
+ *       order: lifo                   # burst: in which order it is released; without it: fifo
+ *       retain: 25                    # relay, fragment: percent of the buffers that stay
+ *       writes: 1000                  # thrash, scratch: to each buffer
+ *       touch: pages                  # write to every 4 KiB of a new buffer; without it, to its two ends
+ *       succession: 100               # churn, burst, relay: so many threads, one after another, share a thread's steps
+ *       idle_ms: 50                   # all threads sleep after it, which is no part of its time
+ *       sizes_retained: {fixed: 64}   # fragment: sizes of the buffers that stay
+ *       sizes_after: {fixed: 9000}    # fragment: sizes of those that come into the place of those that went
  *       sizes:                        # exactly one of:
  *         fixed: 256
  *         uniform: {low: 16, high: 4096}
@@ -34,12 +44,16 @@
 #define SCENARIO_THREADS_MAX    64u
 #define SCENARIO_PHASES_MAX     64u
 #define SCENARIO_SIZES_MAX      1024u               /* entries of weighted and each */
-#define SCENARIO_SIZE_MAX       UINT32_C(536870911) /* bytes: 512 MiB - 1, what an operation can say */
+#define SCENARIO_SIZE_MAX       UINT32_C(268435455) /* bytes: 256 MiB - 1, what an operation can say */
 #define SCENARIO_OPERATIONS_MAX UINT32_C(1000000000)
 #define SCENARIO_LIVE_MAX       UINT32_C(10000000)
 #define SCENARIO_BURST_MAX      4096u /* what a BULK operation can say */
 #define SCENARIO_WEIGHT_MAX     UINT32_C(1000000000)
 #define SCENARIO_FILE_BYTES_MAX (1u << 20)
+#define SCENARIO_ROUNDS_MAX     1000u
+#define SCENARIO_WRITES_MAX     1000000u
+#define SCENARIO_SUCCESSION_MAX 1000000u
+#define SCENARIO_IDLE_MS_MAX    10000u
 
 typedef enum scenario_kind {
     SCENARIO_PINGPONG = 1, /* allocate, write, read, release, again and again */
@@ -47,13 +61,25 @@ typedef enum scenario_kind {
     SCENARIO_BURST,        /* allocate `live` buffers, then release them in the same order; again and again */
     SCENARIO_BULK,         /* allocate `burst` buffers in one call, write, read, release in one call; again and again */
     SCENARIO_HANDOFF,      /* threads in pairs: one allocates, the other releases */
-    SCENARIO_REPLAY        /* play a recorded trace */
+    SCENARIO_REPLAY,       /* play a recorded trace */
+    SCENARIO_PIPELINE,     /* each buffer passes through all threads, and each touches it */
+    SCENARIO_RELAY,        /* threads end and leave a part of their buffers to others, which come after them */
+    SCENARIO_FRAGMENT, /* allocate short-lived among long-lived; release most; allocate other sizes in their place */
+    SCENARIO_THRASH,   /* each thread: allocate, write many times, release; again and again */
+    SCENARIO_SCRATCH   /* the same, after each has released a buffer that one thread allocated for all */
 } scenario_kind;
 
 typedef enum scenario_touch {
     SCENARIO_TOUCH_ENDS = 0, /* the first and the last byte of a buffer are written */
     SCENARIO_TOUCH_PAGES     /* and one in each 4 KiB, so that all of its memory is resident */
 } scenario_touch;
+
+typedef enum scenario_order {
+    SCENARIO_ORDER_FIFO = 0, /* first in, first out */
+    SCENARIO_ORDER_LIFO,     /* last in, first out */
+    SCENARIO_ORDER_HALVES,   /* the first half first in, first out; then the other half last in, first out */
+    SCENARIO_ORDER_RANDOM
+} scenario_order;
 
 typedef struct scenario_range {
     uint32_t low;
@@ -86,6 +112,15 @@ typedef struct scenario_phase {
     uint32_t live;
     uint32_t burst;
     scenario_touch touch;
+    scenario_order order;
+    uint32_t producers; /* 0: threads in pairs */
+    uint32_t consumers;
+    uint32_t retain; /* percent */
+    uint32_t writes;
+    uint32_t succession; /* 0: its threads are not fresh ones */
+    uint32_t idle_ms;
+    scenario_sizes *sizes_retained; /* fragment; else NULL */
+    scenario_sizes *sizes_after;
     char *trace; /* a replay's file, resolved against the scenario's folder; else NULL */
 } scenario_phase;
 
@@ -105,6 +140,7 @@ typedef struct scenario_suite {
     char *file;
     char **scenarios; /* names or paths, for scenario_find() */
     uint32_t scenarios_count;
+    uint32_t rounds; /* that a run of it has where nobody asks for another number; 0: as any run */
 } scenario_suite;
 
 /* scenario_load() reads and checks a scenario.
@@ -115,7 +151,11 @@ typedef struct scenario_suite {
 bool scenario_load(const char *path, scenario **out, char *error, size_t error_size);
 void scenario_destroy(scenario *loaded);
 
-/* scenario_suite_load() reads and checks a suite's YAML file: name, asks, scenarios. The scenarios are not loaded. */
+/* scenario_phase_threads() is how many threads a checked phase needs at least. */
+uint32_t scenario_phase_threads(const scenario_phase *phase);
+
+/* scenario_suite_load() reads and checks a suite's YAML file: name, asks, rounds, scenarios. The scenarios are not
+ * loaded. */
 bool scenario_suite_load(const char *path, scenario_suite **out, char *error, size_t error_size);
 void scenario_suite_destroy(scenario_suite *suite);
 

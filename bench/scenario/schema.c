@@ -9,8 +9,17 @@
 #define TEXT_MAX 1024
 
 static const cyaml_strval_t kinds[] = {
-    {"pingpong", SCENARIO_PINGPONG}, {"churn", SCENARIO_CHURN},     {"burst", SCENARIO_BURST},
-    {"bulk", SCENARIO_BULK},         {"handoff", SCENARIO_HANDOFF},
+    {"pingpong", SCENARIO_PINGPONG}, {"churn", SCENARIO_CHURN},       {"burst", SCENARIO_BURST},
+    {"bulk", SCENARIO_BULK},         {"handoff", SCENARIO_HANDOFF},   {"pipeline", SCENARIO_PIPELINE},
+    {"relay", SCENARIO_RELAY},       {"fragment", SCENARIO_FRAGMENT}, {"thrash", SCENARIO_THRASH},
+    {"scratch", SCENARIO_SCRATCH},
+};
+
+static const cyaml_strval_t orders[] = {
+    {"fifo", SCENARIO_ORDER_FIFO},
+    {"lifo", SCENARIO_ORDER_LIFO},
+    {"halves", SCENARIO_ORDER_HALVES},
+    {"random", SCENARIO_ORDER_RANDOM},
 };
 
 static const cyaml_strval_t touches[] = {
@@ -58,8 +67,17 @@ static const cyaml_schema_field_t phase_fields[] = {
     CYAML_FIELD_UINT("operations", OPTIONAL, scenario_phase, operations),
     CYAML_FIELD_UINT("live", OPTIONAL, scenario_phase, live),
     CYAML_FIELD_UINT("burst", OPTIONAL, scenario_phase, burst),
+    CYAML_FIELD_UINT("producers", OPTIONAL, scenario_phase, producers),
+    CYAML_FIELD_UINT("consumers", OPTIONAL, scenario_phase, consumers),
+    CYAML_FIELD_ENUM("order", OPTIONAL | CYAML_FLAG_STRICT, scenario_phase, order, orders, CYAML_ARRAY_LEN(orders)),
+    CYAML_FIELD_UINT("retain", OPTIONAL, scenario_phase, retain),
+    CYAML_FIELD_UINT("writes", OPTIONAL, scenario_phase, writes),
     CYAML_FIELD_ENUM("touch", OPTIONAL | CYAML_FLAG_STRICT, scenario_phase, touch, touches, CYAML_ARRAY_LEN(touches)),
+    CYAML_FIELD_UINT("succession", OPTIONAL, scenario_phase, succession),
+    CYAML_FIELD_UINT("idle_ms", OPTIONAL, scenario_phase, idle_ms),
     CYAML_FIELD_MAPPING_PTR("sizes", OPTIONAL, scenario_phase, sizes, sizes_fields),
+    CYAML_FIELD_MAPPING_PTR("sizes_retained", OPTIONAL, scenario_phase, sizes_retained, sizes_fields),
+    CYAML_FIELD_MAPPING_PTR("sizes_after", OPTIONAL, scenario_phase, sizes_after, sizes_fields),
     CYAML_FIELD_END,
 };
 
@@ -87,6 +105,7 @@ static const cyaml_schema_value_t name_entry = {
 static const cyaml_schema_field_t suite_fields[] = {
     CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, scenario_suite, name, 1, TEXT_MAX),
     CYAML_FIELD_STRING_PTR("asks", CYAML_FLAG_POINTER, scenario_suite, asks, 1, TEXT_MAX),
+    CYAML_FIELD_UINT("rounds", OPTIONAL, scenario_suite, rounds),
     CYAML_FIELD_SEQUENCE("scenarios", CYAML_FLAG_POINTER, scenario_suite, scenarios, &name_entry, 1, 1000),
     CYAML_FIELD_END,
 };
@@ -104,11 +123,23 @@ const cyaml_config_t schema_config = {
 
 const schema_limit *schema_limit_of(const char *key) {
     static const schema_limit limits[] = {
-        {"threads", 1, SCENARIO_THREADS_MAX}, {"operations", 1, SCENARIO_OPERATIONS_MAX},
-        {"live", 1, SCENARIO_LIVE_MAX},       {"burst", 1, SCENARIO_BURST_MAX},
-        {"weight", 1, SCENARIO_WEIGHT_MAX},   {"fixed", 1, SCENARIO_SIZE_MAX},
-        {"each", 1, SCENARIO_SIZE_MAX},       {"size", 1, SCENARIO_SIZE_MAX},
-        {"low", 1, SCENARIO_SIZE_MAX},        {"high", 1, SCENARIO_SIZE_MAX},
+        {"threads", 1, SCENARIO_THREADS_MAX},
+        {"operations", 1, SCENARIO_OPERATIONS_MAX},
+        {"live", 1, SCENARIO_LIVE_MAX},
+        {"burst", 1, SCENARIO_BURST_MAX},
+        {"weight", 1, SCENARIO_WEIGHT_MAX},
+        {"fixed", 1, SCENARIO_SIZE_MAX},
+        {"each", 1, SCENARIO_SIZE_MAX},
+        {"size", 1, SCENARIO_SIZE_MAX},
+        {"low", 1, SCENARIO_SIZE_MAX},
+        {"high", 1, SCENARIO_SIZE_MAX},
+        {"producers", 1, SCENARIO_THREADS_MAX - 1},
+        {"consumers", 1, SCENARIO_THREADS_MAX - 1},
+        {"retain", 1, 100},
+        {"rounds", 1, SCENARIO_ROUNDS_MAX},
+        {"writes", 2, SCENARIO_WRITES_MAX},
+        {"succession", 1, SCENARIO_SUCCESSION_MAX},
+        {"idle_ms", 1, SCENARIO_IDLE_MS_MAX},
     };
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
         if (strcmp(limits[i].key, key) == 0) {

@@ -104,14 +104,35 @@ static outcome use(audit *self, uint32_t thread, stream_op op) {
     }
 }
 
+/* Both ends must be ready, so that a thread that waits holds nothing in its hand. */
+static outcome move(audit *self, uint32_t thread, stream_op op) {
+    if (stream_op_target(op) >= self->stream->slot_count || stream_op_target(op) == op.slot) {
+        return broken(self, thread, op, "no such slot to move to");
+    }
+    audit_slot *from = &self->slots[op.slot];
+    audit_slot *to = &self->slots[stream_op_target(op)];
+    if (from->emptier != 0 && from->emptier != thread + 1) {
+        return broken(self, thread, op, "a second thread empties or changes the slot (S1)");
+    }
+    if (to->filler != 0 && to->filler != thread + 1) {
+        return broken(self, thread, op, "a second thread fills the slot (S1)");
+    }
+    if (from->size == 0 || to->size != 0) {
+        return STEP_WAITS;
+    }
+    from->emptier = to->filler = thread + 1;
+    to->size = from->size;
+    from->size = 0;
+    return STEP_DONE;
+}
+
 static outcome play(audit *self, uint32_t thread, stream_op op) {
     stream_kind kind = stream_op_kind(op);
     uint32_t size = stream_op_size(op);
     if (kind >= STREAM_KIND_COUNT) {
         return broken(self, thread, op, "no such kind");
     }
-    bool is_sized = kind != STREAM_RELEASE && kind != STREAM_TOUCH && kind != STREAM_WRITE;
-    if (is_sized && (size == 0 || size > self->stream->max_size)) {
+    if (stream_op_asks_bytes(op) && (size == 0 || size > self->stream->max_size)) {
         return broken(self, thread, op, "a size of 0, or past the stream's largest");
     }
     if (!stream_op_has_slot(op)) {
@@ -122,8 +143,10 @@ static outcome play(audit *self, uint32_t thread, stream_op op) {
     if (op.slot >= self->stream->slot_count) {
         return broken(self, thread, op, "no such slot");
     }
-    outcome step = kind == STREAM_ALLOCATE ? fill(self, thread, op) : use(self, thread, op);
-    self->operations += step == STEP_DONE;
+    outcome step = kind == STREAM_ALLOCATE ? fill(self, thread, op)
+                   : kind == STREAM_MOVE   ? move(self, thread, op)
+                                           : use(self, thread, op);
+    self->operations += step == STEP_DONE ? stream_op_operations(op) : 0;
     return step;
 }
 

@@ -10,21 +10,27 @@
  *   ALLOCATE   slot             bytes  spin until the slot is empty; allocate, write first and last byte, fill the slot
  *   RELEASE    slot             -      spin until the slot is full; take, read the first byte, release
  *   RESIZE     slot             bytes  spin until the slot is full; grow or shrink, keeping contents
- *   TOUCH      slot             -      spin until the slot is full; read and write 4 bytes (1 in a smaller buffer)
+ *   TOUCH      slot             times  spin until the slot is full; read and write 4 bytes (1 in a smaller buffer); if
+ *                                      so many times, one byte each time, the first eight in turn
  *   REPLACE    slot             bytes  release what is there, allocate, write first and last byte
  *   PINGPONG   how many times   bytes  so many times: allocate, write 4 B, read 4 B, release
  *   BULK       times and count  bytes  so many times: allocate so many in one call, write 4 B to each, read 4 B from
  *                                      each, release all in one call
  *   WRITE      slot             -      spin until the slot is full; write one byte in each further 4 KiB
+ *   MOVE       slot             slot   spin until the first slot is full and the second empty; take from the first,
+ *                                      read the first byte, write first and last byte, fill the second
  *
  * Invariants, which stream_audit() checks and every generator keeps:
  *   S1  every slot has one filling and one emptying thread inside a phase, and the two alternate; RESIZE, TOUCH, WRITE
- *       and REPLACE are done by the emptying thread. So "full" can only mean the buffer that is meant.
+ *       and REPLACE are done by the emptying thread. MOVE empties one slot and fills another. So "full" can only mean
+ *       the buffer that is meant.
  *   S2  there is one total order of a phase's operations in which every wait is already satisfied. So no deadlock: of
  *       the operations not yet done, the first in that order can always go on.
  *   S3  a phase starts when all threads have ended the one before: what a phase leaves in its slots, the next finds.
  *   S4  the whole stream ends with every slot empty, so that it can be played again; a repeated phase ends with the
  *       same slots full as it began with.
+ * A phase of fresh threads changes none of them: the thread that is started plays in the place of the one that starts
+ * it and waits for its end. Here, "thread" is the place.
  * S1 asks one thing of kernels: RESIZE must not show an empty slot in between. */
 #ifndef POOLBUF_BENCH_STREAM_H
 #define POOLBUF_BENCH_STREAM_H
@@ -44,15 +50,22 @@ typedef enum stream_kind {
     STREAM_PINGPONG,
     STREAM_BULK,
     STREAM_WRITE,
+    STREAM_MOVE,
     STREAM_KIND_COUNT /* how many there are; not a kind */
 } stream_kind;
 
-#define STREAM_SIZE_BITS 29u
-#define STREAM_SIZE_MAX  ((UINT32_C(1) << STREAM_SIZE_BITS) - 1) /* bytes: 512 MiB - 1 */
+#define STREAM_SIZE_BITS 28u
+#define STREAM_SIZE_MAX  ((UINT32_C(1) << STREAM_SIZE_BITS) - 1) /* bytes: 256 MiB - 1 */
+
+#ifdef __cplusplus
+static_assert(STREAM_KIND_COUNT <= 1u << (32u - STREAM_SIZE_BITS), "a kind fits above the size");
+#else
+_Static_assert(STREAM_KIND_COUNT <= 1u << (32u - STREAM_SIZE_BITS), "a kind fits above the size");
+#endif
 
 typedef struct stream_op {
     uint32_t slot; /* index into the slot array; PINGPONG: how many times; BULK: see stream_bulk_make() */
-    uint32_t word; /* kind in the top 3 bits, size in bytes below; use the functions */
+    uint32_t word; /* kind in the top 4 bits, size in bytes below; use the functions */
 } stream_op;
 
 static inline stream_kind stream_op_kind(stream_op op) {
@@ -88,9 +101,15 @@ static inline uint32_t stream_bulk_count(stream_op op) {
 /* WRITE touches each of these, which is what the smallest OS page has. */
 #define STREAM_WRITE_STEP UINT32_C(4096) /* bytes */
 
-/* How many operations it is to the reader of a result: PINGPONG and BULK one a buffer, all others one. */
+/* A TOUCH of 0 or 1 times is one of 4 bytes; one of more goes from byte to byte of what lies in one cache line. */
+#define STREAM_TOUCH_BYTES 8u
+
+/* How many operations it is to the reader of a result: PINGPONG and BULK one a buffer, TOUCH one a time, all others
+ * one. */
 static inline uint64_t stream_op_operations(stream_op op) {
     switch (stream_op_kind(op)) {
+    case STREAM_TOUCH:
+        return stream_op_size(op) > 1 ? stream_op_size(op) : 1;
     case STREAM_PINGPONG:
         return op.slot;
     case STREAM_BULK:
@@ -113,6 +132,24 @@ static inline uint64_t stream_op_allocations(stream_op op) {
     }
 }
 
+/* Whether its size is one that it asks for, in bytes. */
+static inline bool stream_op_asks_bytes(stream_op op) {
+    switch (stream_op_kind(op)) {
+    case STREAM_RELEASE:
+    case STREAM_TOUCH:
+    case STREAM_WRITE:
+    case STREAM_MOVE:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/* The slot that a MOVE fills. */
+static inline uint32_t stream_op_target(stream_op op) {
+    return stream_op_size(op);
+}
+
 /* Whether its slot is one of the slot array. */
 static inline bool stream_op_has_slot(stream_op op) {
     return stream_op_kind(op) != STREAM_PINGPONG && stream_op_kind(op) != STREAM_BULK;
@@ -130,6 +167,8 @@ typedef struct stream_phase {
     uint64_t end_live_buffers; /* what a model holds in the slots when the phase has ended */
     uint64_t end_live_bytes;   /* the sum of their requested sizes */
     uint32_t repeat;           /* how often each thread plays its ops before the phase ends; at least 1 */
+    uint32_t idle_ms;          /* how long all threads sleep when the phase has ended; no time of any operation */
+    bool is_fresh;             /* each pass of a thread's ops is played by a thread that is started for it and joined */
 } stream_phase;
 
 typedef struct stream {

@@ -18,6 +18,25 @@ typedef struct slot_fact {
 
 _Static_assert(POOL_CLASS_COUNT <= 32, "a class is a bit of slot_fact.mask");
 
+/* What a slot may hold, the slot may hold that its buffers move to. Slots that buffers move between are shared ones.
+ * Walks until a walk finds nothing new: as often as a buffer moves, at most. */
+static void follow_moves(const stream *source, slot_fact *slots) {
+    for (bool is_new = true; is_new;) {
+        is_new = false;
+        for (size_t i = 0; i < (size_t)source->phase_count * source->thread_count; i++) {
+            const stream_thread *part = &source->phases[i / source->thread_count].threads[i % source->thread_count];
+            for (size_t at = 0; at < part->op_count; at++) {
+                if (stream_op_kind(part->ops[at]) == STREAM_MOVE) {
+                    const uint32_t mask = slots[part->ops[at].slot].mask;
+                    slot_fact *to = &slots[stream_op_target(part->ops[at])];
+                    is_new = is_new || (to->mask | mask) != to->mask;
+                    to->mask |= mask;
+                }
+            }
+        }
+    }
+}
+
 /* One thread's books. */
 typedef struct walk {
     slot_fact *slots;
@@ -32,8 +51,11 @@ static void find_users(const stream *source, slot_fact *slots) {
         for (uint32_t thread = 0; thread < source->thread_count; thread++) {
             const stream_thread *part = &source->phases[i].threads[thread];
             for (size_t at = 0; at < part->op_count; at++) {
-                if (stream_op_has_slot(part->ops[at])) {
-                    slot_fact *slot = &slots[part->ops[at].slot];
+                const stream_op op = part->ops[at];
+                if (stream_op_kind(op) == STREAM_MOVE) {
+                    slots[op.slot].user = slots[stream_op_target(op)].user = SHARED;
+                } else if (stream_op_has_slot(op)) {
+                    slot_fact *slot = &slots[op.slot];
                     slot->user = slot->user == NOBODY || slot->user == thread ? (uint16_t)thread : SHARED;
                 }
             }
@@ -132,6 +154,7 @@ bool demand_of_stream(const stream *source, demand *out) {
             out->buffers[i] += self.peak[i];
         }
     }
+    follow_moves(source, slots);
     for (uint32_t i = 0; i < source->slot_count; i++) {
         for (uint32_t left = slots[i].mask; left != 0; left &= left - 1) {
             out->buffers[__builtin_ctz(left)]++;

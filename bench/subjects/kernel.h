@@ -246,13 +246,50 @@ KERNEL_INLINE bool kernel_resize(kernel_thread *self, stream_op op, const bool a
     return good;
 }
 
+/* The buffer stays where it is until there is room for it, so that a play that fails leaves it in a slot. */
+KERNEL_INLINE bool kernel_move(kernel_thread *self, stream_op op, const bool audit) {
+    subject_slot *target = &self->slots[stream_op_target(op)];
+    void *buffer = kernel_full(self, op.slot);
+    if (KERNEL_UNLIKELY(buffer == NULL)) {
+        return false;
+    }
+    if (KERNEL_UNLIKELY(atomic_load_explicit(target, memory_order_acquire) != NULL) &&
+        !subject_wait_empty(self->run, target)) {
+        return false;
+    }
+    atomic_store_explicit(&self->slots[op.slot], NULL, memory_order_release);
+    const bool good = !audit || kernel_check(self, buffer, op.slot);
+    if (buffer_size(buffer) != 0) {
+        self->sum += buffer_memory(self->state, buffer)[0];
+    }
+    kernel_mark(self, buffer, stream_op_target(op), buffer_size(buffer));
+    atomic_store_explicit(target, buffer, memory_order_release);
+    return good;
+}
+
+/* Reads a byte and writes it back, again and again. The bytes take turns, so that a read seldom waits for a write of this
+ * thread's own, and what is measured is who has the line. */
+KERNEL_INLINE void kernel_touch_times(kernel_thread *self, uint8_t *memory, uint32_t size, uint32_t times) {
+    const uint32_t bytes = size < STREAM_TOUCH_BYTES ? size : STREAM_TOUCH_BYTES;
+    uint32_t at = 0;
+    for (; times != 0 && bytes != 0; times--) {
+        const uint8_t value = memory[at];
+        KERNEL_OBSERVE(memory);
+        memory[at] = value;
+        self->sum += value;
+        at = at + 1 == bytes ? 0 : at + 1;
+    }
+}
+
 KERNEL_INLINE bool kernel_touch(kernel_thread *self, stream_op op, const bool audit) {
     void *buffer = kernel_full(self, op.slot);
     if (KERNEL_UNLIKELY(buffer == NULL)) {
         return false;
     }
     const uint32_t size = buffer_size(buffer);
-    if (size >= sizeof(uint32_t)) {
+    if (stream_op_size(op) > 1) {
+        kernel_touch_times(self, buffer_memory(self->state, buffer), size, stream_op_size(op));
+    } else if (size >= sizeof(uint32_t)) {
         uint8_t *memory = buffer_memory(self->state, buffer);
         uint32_t value = 0;
         memcpy(&value, memory, sizeof value);
@@ -453,6 +490,9 @@ KERNEL_INLINE bool kernel_run(subject_run *run, const stream_op *ops, size_t op_
                 break;
             case STREAM_WRITE:
                 good = kernel_write(&self, op, audit);
+                break;
+            case STREAM_MOVE:
+                good = kernel_move(&self, op, audit);
                 break;
             case STREAM_KIND_COUNT:
                 break;

@@ -50,6 +50,7 @@ typedef enum subject_failure {
     SUBJECT_CONTENTS_LOST, /* a buffer did not hold what was written to it */
     SUBJECT_STILL_LIVE,    /* the subject counts live buffers after the last one was released */
     SUBJECT_UNSERVED,      /* the subject is not made for this stream: subject_run.reason says why */
+    SUBJECT_NO_THREAD,     /* the system did not start a thread; no fault of the subject's */
     SUBJECT_FAILURE_COUNT  /* how many there are; not a failure */
 } subject_failure;
 

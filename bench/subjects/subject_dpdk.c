@@ -297,17 +297,27 @@ static bool find_demand(const subject_run *run, demand *wanted) {
     return true;
 }
 
+/* Those that play at once, each with a cache; one that waits for a fresh thread's end keeps its own. */
+static uint32_t threads_with_caches(const subject_run *run) {
+    for (uint32_t i = 0; run->source != NULL && i < run->source->phase_count; i++) {
+        if (run->source->phases[i].is_fresh) {
+            return 2 * run->thread_count;
+        }
+    }
+    return run->thread_count;
+}
+
 static bool prepare(subject_run *run) {
     static dpdk_state state;
     pool_plan plans[POOL_CLASS_COUNT];
     demand wanted;
+    const uint32_t threads = threads_with_caches(run);
     uint64_t bytes = 0;
     if (!find_demand(run, &wanted)) {
         return false;
     }
     for (unsigned i = 0; i < POOL_CLASS_COUNT; i++) {
-        plans[i] =
-            wanted.buffers[i] == 0 ? (pool_plan){.elements = 0} : plan_pool(i, wanted.buffers[i], run->thread_count);
+        plans[i] = wanted.buffers[i] == 0 ? (pool_plan){.elements = 0} : plan_pool(i, wanted.buffers[i], threads);
         bytes += plans[i].bytes;
     }
     const uint64_t machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);

@@ -4,6 +4,7 @@
  * Each thread has its own memory, or the threads would pull one cache line to and fro, and null would measure that. */
 #include "subjects/subject.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 
 /* One thread's view. */
@@ -41,26 +42,47 @@ static inline uint32_t buffer_size(const void *handle) {
     return (uint32_t)((uintptr_t)handle >> 1);
 }
 
+enum {
+    OS_PAGE = 4096,
+    PLACES_MAX = 2 * SCENARIO_THREADS_MAX + 1
+};
+
 /* The memory of all threads. Written by prepare() and finish(), while no thread plays. */
 typedef struct null_pool {
     uint8_t *memory;
     size_t size;
-    size_t stride; /* bytes from one thread's memory to the next one's */
-    uint32_t thread_count;
+    size_t stride;      /* bytes from one thread's memory to the next one's */
+    size_t place_count; /* for all threads that can be alive */
     unsigned generation;
-    /* Threads that have come, other than the one that prepared: a run uses up several sets of them, one after another. */
-    atomic_uint arrivals;
+    pthread_key_t departure; /* its destructor gives a thread's place back */
+    bool has_departure;
+    atomic_bool
+        is_taken[PLACES_MAX]; /* taken by acquire, given back by release: who comes next sees what was written */
 } null_pool;
 
 static null_pool pool;
 static _Thread_local null_state own;
 
-/* The thread that prepared stays and has the first memory; as many consecutive arrivals as can play at once have the others. */
+static void depart(void *unused) {
+    (void)unused;
+    if (own.generation == pool.generation) {
+        atomic_store_explicit(&pool.is_taken[(size_t)(own.memory - pool.memory) / pool.stride], false,
+                              memory_order_release);
+    }
+}
+
+/* Which memory is whose, from a thread's first operation to its end. There is a place for each that can be alive; loose
+ * operations of more threads than that would share the last one. */
 static null_state *null_thread_state(const subject_run *run) {
     (void)run;
     if (own.generation != pool.generation) {
-        own.memory = pool.memory + (1 + atomic_fetch_add(&pool.arrivals, 1) % pool.thread_count) * pool.stride;
-        own.generation = pool.generation;
+        size_t place = 0;
+        while (place + 1 < pool.place_count &&
+               atomic_exchange_explicit(&pool.is_taken[place], true, memory_order_acquire)) {
+            place++;
+        }
+        own = (null_state){.memory = pool.memory + place * pool.stride, .generation = pool.generation};
+        (void)pthread_setspecific(pool.departure, &own);
     }
     return &own;
 }
@@ -68,20 +90,24 @@ static null_state *null_thread_state(const subject_run *run) {
 #include "subjects/kernel.h"
 
 static bool prepare(subject_run *run) {
-    enum {
-        OS_PAGE = 4096
-    };
+    if (!pool.has_departure && pthread_key_create(&pool.departure, depart) != 0) {
+        return false;
+    }
+    pool.has_departure = true;
     pool.stride = ((size_t)run->max_size / OS_PAGE + 1) * OS_PAGE;
-    pool.size = pool.stride * (run->thread_count + 1u);
+    /* All threads, a fresh one for each, and the one that prepared. */
+    pool.place_count = 2 * (size_t)run->thread_count + 1;
+    pool.place_count = pool.place_count < PLACES_MAX ? pool.place_count : PLACES_MAX;
+    pool.size = pool.stride * pool.place_count;
     void *mapping = mmap(NULL, pool.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapping == MAP_FAILED) {
         return false;
     }
     pool.memory = mapping;
-    pool.thread_count = run->thread_count;
     pool.generation++;
-    atomic_store(&pool.arrivals, 0);
-    own = (null_state){.memory = pool.memory, .generation = pool.generation};
+    for (size_t i = 0; i < PLACES_MAX; i++) {
+        atomic_init(&pool.is_taken[i], false);
+    }
     return true;
 }
 

@@ -14,6 +14,7 @@ const char *subject_failure_text(subject_failure failure) {
         [SUBJECT_NO_MEMORY] = "out of memory: the subject had no buffer to give",
         [SUBJECT_CONTENTS_LOST] = "contents lost: a buffer did not hold what was written to it",
         [SUBJECT_STILL_LIVE] = "still alive: the subject counts live buffers after the last one was released",
+        [SUBJECT_NO_THREAD] = "the system did not start a thread for a phase of fresh threads",
         [SUBJECT_UNSERVED] = "the subject is not made for this scenario",
     };
     _Static_assert(sizeof texts / sizeof texts[0] == SUBJECT_FAILURE_COUNT, "every failure has a text");

@@ -206,12 +206,14 @@ static void the_timed_form_does_the_same_and_counts_nothing(void **state) {
 
 static void a_lost_byte_is_found_by_the_audit(void **state) {
     (void)state;
-    const stream_kind kinds[] = {STREAM_RELEASE, STREAM_RESIZE, STREAM_TOUCH, STREAM_REPLACE, STREAM_WRITE};
+    const stream_kind kinds[] = {STREAM_RELEASE, STREAM_RESIZE, STREAM_TOUCH,
+                                 STREAM_REPLACE, STREAM_WRITE,  STREAM_MOVE};
     for (size_t i = 0; i < COUNT(kinds); i++) {
         moody_state moody = {.corrupt_at = 1};
         subject_run run;
         start(&run, &moody, 1);
-        const stream_op ops[] = {stream_op_make(STREAM_ALLOCATE, 0, 100), stream_op_make(kinds[i], 0, 200)};
+        const stream_op ops[] = {stream_op_make(STREAM_ALLOCATE, 0, 100),
+                                 stream_op_make(kinds[i], 0, kinds[i] == STREAM_MOVE ? 1 : 200)};
         assert_false(moody_kernel.audit(&run, ops, COUNT(ops), 1));
         assert_int_equal(atomic_load(&run.failure), SUBJECT_CONTENTS_LOST);
         moody_kernel.discard(&run);
@@ -250,6 +252,68 @@ static void *play(void *argument) {
     player *self = argument;
     self->result = moody_kernel.audit(self->run, self->ops, self->op_count, self->repeat);
     return NULL;
+}
+
+static void many_touches_leave_the_contents_as_they_were(void **state) {
+    (void)state;
+    static const uint32_t sizes[] = {0, 1, 3, 8, 100};
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        moody_state moody = {.fail_at = 0};
+        subject_run run;
+        start(&run, &moody, 1);
+        const stream_op ops[] = {stream_op_make(STREAM_ALLOCATE, 3, sizes[i]), stream_op_make(STREAM_TOUCH, 3, 1000),
+                                 stream_op_make(STREAM_RELEASE, 3, 0)};
+        assert_true(moody_kernel.audit(&run, ops, COUNT(ops), 2));
+        assert_true(moody_kernel.play(&run, ops, COUNT(ops), 1));
+        assert_int_equal(atomic_load(&moody.releases), 3);
+        subject_run_fini(&run);
+    }
+}
+
+static void each_touch_is_a_read(void **state) {
+    (void)state;
+    moody_state moody = {.fail_at = 0};
+    subject_run run;
+    start(&run, &moody, 1);
+    const stream_op ops[] = {stream_op_make(STREAM_ALLOCATE, 3, 1), stream_op_make(STREAM_TOUCH, 3, 1000),
+                             stream_op_make(STREAM_RELEASE, 3, 0)};
+    assert_true(moody_kernel.play(&run, ops, COUNT(ops), 1));
+    assert_int_equal(atomic_load(&run.sink), 1001 * 3); /* the slot's number, each time, and by the release */
+    subject_run_fini(&run);
+}
+
+static void a_moved_buffer_is_found_where_it_went(void **state) {
+    (void)state;
+    moody_state moody = {.fail_at = 0};
+    subject_run run;
+    start(&run, &moody, 1);
+    const stream_op ops[] = {stream_op_make(STREAM_ALLOCATE, 1, 100), stream_op_make(STREAM_MOVE, 1, 5),
+                             stream_op_make(STREAM_ALLOCATE, 1, 0), stream_op_make(STREAM_MOVE, 1, 2)};
+    assert_true(moody_kernel.audit(&run, ops, COUNT(ops), 1));
+    assert_null(atomic_load(&run.slots[1]));
+    assert_non_null(atomic_load(&run.slots[5]));
+    assert_int_equal(moody_kernel.held(&run).buffers, 2);
+    assert_int_equal(moody_kernel.held(&run).bytes, 100);
+    const stream_op end[] = {stream_op_make(STREAM_RELEASE, 5, 0), stream_op_make(STREAM_RELEASE, 2, 0)};
+    assert_true(moody_kernel.audit(&run, end, COUNT(end), 1)); /* with the marks of the slots that they are in now */
+    assert_int_equal(atomic_load(&run.live_buffers), 0);
+    subject_run_fini(&run);
+}
+
+static void a_move_that_fails_leaves_its_buffer_in_a_slot(void **state) {
+    (void)state;
+    moody_state moody = {.fail_at = 0};
+    subject_run run;
+    start(&run, &moody, 1);
+    const stream_op fill[] = {stream_op_make(STREAM_ALLOCATE, 1, 9), stream_op_make(STREAM_ALLOCATE, 2, 9)};
+    const stream_op move[] = {stream_op_make(STREAM_MOVE, 1, 2)};
+    assert_true(moody_kernel.audit(&run, fill, COUNT(fill), 1));
+    (void)subject_fail(&run, SUBJECT_NO_MEMORY); /* elsewhere: nobody will empty the slot */
+    assert_false(moody_kernel.audit(&run, move, COUNT(move), 1));
+    assert_int_equal(moody_kernel.held(&run).buffers, 2);
+    moody_kernel.discard(&run);
+    assert_int_equal(atomic_load(&moody.releases), 2);
+    subject_run_fini(&run);
 }
 
 static void a_buffer_filled_here_is_emptied_there(void **state) {
@@ -301,6 +365,10 @@ int main(void) {
         cmocka_unit_test(the_timed_form_does_the_same_and_counts_nothing),
         cmocka_unit_test(a_lost_byte_is_found_by_the_audit),
         cmocka_unit_test(running_out_of_memory_ends_the_play),
+        cmocka_unit_test(many_touches_leave_the_contents_as_they_were),
+        cmocka_unit_test(each_touch_is_a_read),
+        cmocka_unit_test(a_moved_buffer_is_found_where_it_went),
+        cmocka_unit_test(a_move_that_fails_leaves_its_buffer_in_a_slot),
         cmocka_unit_test(a_buffer_filled_here_is_emptied_there),
         cmocka_unit_test(a_failure_here_ends_the_wait_there),
     };

@@ -77,7 +77,9 @@ static void a_stream_comes_out_of_its_image_unchanged(void **state) {
     stream *source =
         stream_from_text(SCENARIO_HEAD "threads: 2\nphases:\n"
                                        "  - {kind: churn, live: 5, operations: 100, sizes: {fixed: 64}}\n"
-                                       "  - {kind: handoff, live: 8, operations: 100, sizes: {fixed: 99}}\n");
+                                       "  - {kind: handoff, live: 8, operations: 100, sizes: {fixed: 99}}\n"
+                                       "  - {kind: burst, live: 8, operations: 100, succession: 5, idle_ms: 7, sizes: "
+                                       "{fixed: 99}}\n");
     const int descriptor = stream_image_write(source);
     assert_true(descriptor >= 0);
     stream_image image;
@@ -98,12 +100,16 @@ static void a_stream_comes_out_of_its_image_unchanged(void **state) {
         assert_int_equal(a->end_live_buffers, b->end_live_buffers);
         assert_int_equal(a->end_live_bytes, b->end_live_bytes);
         assert_int_equal(a->repeat, b->repeat);
+        assert_int_equal(a->idle_ms, b->idle_ms);
+        assert_int_equal(a->is_fresh, b->is_fresh);
         for (uint32_t j = 0; j < source->thread_count; j++) {
             assert_int_equal(a->threads[j].op_count, b->threads[j].op_count);
             assert_int_equal(a->threads[j].operation_count, b->threads[j].operation_count);
             assert_memory_equal(a->threads[j].ops, b->threads[j].ops, a->threads[j].op_count * sizeof(stream_op));
         }
     }
+    assert_true(copy->phases[copy->phase_count - 1].is_fresh);
+    assert_int_equal(copy->phases[copy->phase_count - 1].idle_ms, 7);
     assert_int_equal(stream_critical_operations(copy), stream_critical_operations(source));
     stream_image_close(&image);
     stream_destroy(source);

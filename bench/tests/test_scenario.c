@@ -70,17 +70,17 @@ static const refusal refusals[] = {
     {HEAD "phases: []\n", 4, "\"phases\" has 0 entries; it must have 1 to 64"},
     {HEAD "phases: churn\n", 4, "\"phases\" is a text or number; it must be a list, such as [..., ...]"},
     {HEAD "phases:\n  - kind: chrun\n", 5,
-     "unknown kind \"chrun\"; did you mean churn? legal values: pingpong, churn, burst, bulk, handoff"},
+     "unknown kind \"chrun\"; did you mean churn? legal values: "
+     "pingpong, churn, burst, bulk, handoff, pipeline, relay, fragment, thrash, scratch"},
     {HEAD "phases:\n  - kind: video\n", 5,
-     "unknown kind \"video\"; legal values: pingpong, churn, burst, bulk, handoff"},
-    {HEAD "phases:\n  - kind: 1\n", 5, "unknown kind \"1\"; legal values: pingpong, churn, burst, bulk, handoff"},
-    {HEAD "phases:\n  - name: a\n", 5,
-     "a phase has neither \"kind\" nor \"trace\"; exactly one is right: \"kind\" (pingpong, churn, burst, bulk, "
-     "handoff) or \"trace\""},
+     "unknown kind \"video\"; legal values: "
+     "pingpong, churn, burst, bulk, handoff, pipeline, relay, fragment, thrash, scratch"},
+    {HEAD "phases:\n  - kind: 1\n", 5,
+     "unknown kind \"1\"; legal values: "
+     "pingpong, churn, burst, bulk, handoff, pipeline, relay, fragment, thrash, scratch"},
+    {HEAD "phases:\n  - name: a\n", 5, "a phase has neither; exactly one is right: \"kind\" or \"trace\""},
     {HEAD "phases:\n  - kind: churn\n    trace: x\n", 5,
-     "a phase has both \"kind\" and \"trace\"; exactly one is right: \"kind\" (pingpong, churn, burst, bulk, handoff) "
-     "or "
-     "\"trace\""},
+     "a phase has both; exactly one is right: \"kind\" or \"trace\""},
     {HEAD PHASE, 5, "the key \"sizes\" is missing; pingpong needs it"},
     {HEAD "phases:\n  - kind: churn\n" SIZES, 5, "the key \"operations\" is missing; churn needs it"},
     {HEAD "phases:\n  - kind: churn\n    operations: 10\n" SIZES, 5, "the key \"live\" is missing; churn needs it"},
@@ -95,6 +95,35 @@ static const refusal refusals[] = {
      "\"live\" means nothing to bulk; remove it"},
     {HEAD "phases:\n  - kind: bulk\n    operations: 10\n    burst: 4097\n" SIZES, 7,
      "\"burst\" is out of range: \"4097\"; legal: 1 to 4096"},
+    {HEAD PHASE SIZES "    order: lifo\n", 8, "\"order\" means nothing to pingpong; remove it"},
+    {HEAD "phases:\n  - kind: burst\n    order: lifi\n", 6,
+     "unknown order \"lifi\"; did you mean lifo? legal values: fifo, lifo, halves, random"},
+    {HEAD PHASE SIZES "    succession: 5\n", 8, "\"succession\" means nothing to pingpong; remove it"},
+    {HEAD PHASE SIZES "    succession: 0\n", 8, "\"succession\" is out of range: \"0\"; legal: 1 to 1000000"},
+    {HEAD PHASE SIZES "    idle_ms: 10001\n", 8, "\"idle_ms\" is out of range: \"10001\"; legal: 1 to 10000"},
+    {HEAD "phases:\n  - kind: relay\n    live: 8\n    retain: 5\n" SIZES, 5,
+     "the key \"succession\" is missing; relay needs it"},
+    {HEAD "phases:\n  - kind: relay\n    live: 8\n    retain: 101\n" SIZES, 7,
+     "\"retain\" is out of range: \"101\"; legal: 1 to 100"},
+    {HEAD "phases:\n  - kind: relay\n    live: 8\n    retain: 5\n    succession: 2\n    operations: 9\n" SIZES, 9,
+     "\"operations\" means nothing to relay; remove it"},
+    {HEAD "phases:\n  - kind: thrash\n    operations: 8\n" SIZES, 5, "the key \"writes\" is missing; thrash needs it"},
+    {HEAD "phases:\n  - kind: thrash\n    operations: 8\n    writes: 1\n" SIZES, 7,
+     "\"writes\" is out of range: \"1\"; legal: 2 to 1000000"},
+    {HEAD "phases:\n  - kind: fragment\n    operations: 8\n    retain: 5\n    sizes_after: {fixed: 8}\n" SIZES, 5,
+     "the key \"sizes_retained\" is missing; fragment needs it"},
+    {HEAD "phases:\n  - kind: fragment\n    operations: 8\n    retain: 5\n    sizes_after: {fixed: 8}\n"
+          "    sizes_retained: {each: [8]}\n" SIZES,
+     9, "\"each\" is for \"sizes\"; legal in \"sizes_retained\": fixed, uniform, log_uniform or weighted"},
+    {HEAD "phases:\n  - kind: handoff\n    operations: 10\n    live: 8\n    producers: 2\n" SIZES, 5,
+     "a handoff has \"producers\" alone; legal: \"producers\" and \"consumers\", or neither"},
+    {HEAD "phases:\n  - kind: handoff\n    operations: 10\n    live: 8\n    producers: 60\n    consumers: 5\n" SIZES, 9,
+     "60 producers and 5 consumers are more than 64 threads; legal: fewer"},
+    {HEAD "threads: 3\nphases:\n  - {kind: handoff, operations: 10, live: 8, producers: 3, consumers: 1, "
+          "sizes: {fixed: 1}}\n",
+     4, "\"threads\" is 3, but a handoff here needs 4; legal: as many, or more"},
+    {HEAD "threads: 1\nphases:\n  - {kind: pipeline, operations: 10, live: 8, sizes: {fixed: 1}}\n", 4,
+     "\"threads\" is 1, but a pipeline here needs 2; legal: as many, or more"},
     {HEAD PHASE SIZES "    touch: pages\n", 8, "\"touch\" means nothing to pingpong; remove it"},
     {HEAD "phases:\n  - kind: churn\n    touch: page\n", 6,
      "unknown touch \"page\"; did you mean pages? legal values: ends, pages"},
@@ -104,10 +133,10 @@ static const refusal refusals[] = {
      "\"burst\" is 3, which does not divide \"live\", 8; legal: a divisor of \"live\""},
     {HEAD "threads: 3\nphases:\n  - kind: handoff\n    operations: 10\n    live: 8\n" SIZES, 4,
      "\"threads\" is 3, but handoff works in pairs; legal: an even number"},
-    {HEAD PHASE "    sizes: {fixed: -64}\n", 7, "\"fixed\" is negative: \"-64\"; legal: 1 to 536870911"},
-    {HEAD PHASE "    sizes: {fixed: 0}\n", 7, "\"fixed\" is out of range: \"0\"; legal: 1 to 536870911"},
-    {HEAD PHASE "    sizes: {fixed: 536870912}\n", 7,
-     "\"fixed\" is out of range: \"536870912\"; legal: 1 to 536870911"},
+    {HEAD PHASE "    sizes: {fixed: -64}\n", 7, "\"fixed\" is negative: \"-64\"; legal: 1 to 268435455"},
+    {HEAD PHASE "    sizes: {fixed: 0}\n", 7, "\"fixed\" is out of range: \"0\"; legal: 1 to 268435455"},
+    {HEAD PHASE "    sizes: {fixed: 268435456}\n", 7,
+     "\"fixed\" is out of range: \"268435456\"; legal: 1 to 268435455"},
     {HEAD PHASE "    sizes: 64\n", 7,
      "\"sizes\" is a text or number; it must be a mapping with the keys: fixed, uniform, log_uniform, weighted, each"},
     {HEAD PHASE "    sizes: {}\n", 7,
@@ -117,7 +146,7 @@ static const refusal refusals[] = {
     {HEAD PHASE "    sizes: {normal: {}}\n", 7,
      "unknown key \"normal\"; legal keys in \"sizes\": fixed, uniform, log_uniform, weighted, each"},
     {HEAD PHASE "    sizes:\n      each:\n        - 1\n        - -2\n", 10,
-     "\"each\" is negative: \"-2\"; legal: 1 to 536870911"},
+     "\"each\" is negative: \"-2\"; legal: 1 to 268435455"},
     {HEAD PHASE "    sizes:\n      uniform:\n        low: 9\n        high: 8\n", 9,
      "\"low\" is 9, above \"high\", 8; legal: 1 to \"high\""},
     {HEAD PHASE "    sizes:\n      log_uniform: {low: 9}\n", 8,
@@ -136,8 +165,8 @@ static const refusal refusals[] = {
           "operations: 1, sizes: {fixed: 1}}\n",
      6, "an earlier phase has the name \"a\"; names of phases differ"},
     {HEAD "phases: &cycle [*cycle]\n", 4,
-     "\"phases\" is a list; it must be a mapping with the keys: kind, trace, name, operations, live, burst, touch, "
-     "sizes"},
+     "\"phases\" is a list; it must be a mapping with the keys: kind, trace, name, operations, live, burst, "
+     "producers, consumers, order, retain, writes, touch, succession, idle_ms, sizes, sizes_retained, sizes_after"},
     {HEAD "phases:\n  - trace: /nowhere/at-all.pbtrace\n", 5,
      "/nowhere/at-all.pbtrace: cannot open the trace: No such file or directory; give the path of a .pbtrace file"},
 };
@@ -226,7 +255,11 @@ static void a_whole_scenario_is_read_with_its_defaults(void **state) {
                                 "  - {kind: churn, live: 7, operations: 9, sizes: {uniform: {low: 1, high: 2}}}\n"
                                 "  - {kind: pingpong, operations: 9, name: last, sizes: {each: [1, 2, 3]}}\n"
                                 "  - {kind: churn, live: 7, operations: 9, touch: pages, sizes: *s}\n"
-                                "  - {kind: bulk, burst: 32, operations: 9, sizes: *s}\n",
+                                "  - {kind: bulk, burst: 32, operations: 9, sizes: *s}\n"
+                                "  - {kind: handoff, producers: 3, consumers: 2, live: 8, operations: 9, sizes: *s}\n"
+                                "  - {kind: fragment, retain: 9, operations: 9, sizes: *s, sizes_retained: *s,\n"
+                                "     sizes_after: {fixed: 7}, idle_ms: 4}\n"
+                                "  - {kind: burst, live: 9, operations: 9, order: halves, succession: 3, sizes: *s}\n",
                            error);
     if (from == NULL) {
         fail_msg("%s", error);
@@ -235,8 +268,18 @@ static void a_whole_scenario_is_read_with_its_defaults(void **state) {
     assert_string_equal(from->name, "t");
     assert_string_equal(from->asks, "q?");
     assert_string_equal(from->source, "s");
-    assert_int_equal(from->threads, 2); /* handoff needs a pair */
-    assert_int_equal(from->phases_count, 6);
+    assert_int_equal(from->threads, 5); /* what the most demanding phase needs */
+    assert_int_equal(from->phases_count, 9);
+    assert_int_equal(from->phases[1].producers, 0);
+    assert_int_equal(from->phases[6].producers, 3);
+    assert_int_equal(from->phases[6].consumers, 2);
+    assert_int_equal(from->phases[7].retain, 9);
+    assert_int_equal(from->phases[7].sizes_retained->weighted_count, 2);
+    assert_int_equal(from->phases[7].sizes_after->fixed, 7);
+    assert_int_equal(from->phases[7].idle_ms, 4);
+    assert_int_equal(from->phases[0].order, SCENARIO_ORDER_FIFO);
+    assert_int_equal(from->phases[8].order, SCENARIO_ORDER_HALVES);
+    assert_int_equal(from->phases[8].succession, 3);
     assert_int_equal(from->phases[0].touch, SCENARIO_TOUCH_ENDS);
     assert_int_equal(from->phases[4].touch, SCENARIO_TOUCH_PAGES);
     assert_int_equal(from->phases[5].kind, SCENARIO_BULK);
@@ -264,17 +307,19 @@ static void a_suite_is_read_and_its_errors_are_lines_too(void **state) {
         {"name: s\nasks: q?\nscenarios: []\n", 3, "\"scenarios\" has 0 entries; it must have 1 to 1000"},
         {"name: s\nasks: q?\nscenarios: [a, b,\n a]\n", 4, "\"a\" is there twice; once is right"},
         {"name: s\nasks: q?\nscenario: [a]\n", 3,
-         "unknown key \"scenario\"; did you mean scenarios? legal keys in \"suite\": name, asks, scenarios"},
+         "unknown key \"scenario\"; did you mean scenarios? legal keys in \"suite\": name, asks, rounds, scenarios"},
+        {"name: s\nasks: q?\nrounds: 0\nscenarios: [a]\n", 3, "\"rounds\" is out of range: \"0\"; legal: 1 to 1000"},
         {"name: s\nasks: q?\nscenarios: [[a]]\n", 3, "\"scenarios\" is a list; it must be a word or a text"},
     };
     char path[SCENARIO_TEXT_PATH_SIZE];
     scenario_suite *suite = NULL;
-    static const char good[] = "name: s\nasks: q?\nscenarios: [a, ./b.yaml]\n";
+    static const char good[] = "name: s\nasks: q?\nrounds: 8\nscenarios: [a, ./b.yaml]\n";
     assert_true(
         scenario_suite_load(scenario_text_file(path, ".yaml", good, strlen(good)), &suite, error, sizeof error));
     (void)unlink(path);
     assert_int_equal(suite->scenarios_count, 2);
     assert_string_equal(suite->scenarios[1], "./b.yaml");
+    assert_int_equal(suite->rounds, 8);
     scenario_suite_destroy(suite);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char expected[512];

@@ -223,6 +223,211 @@ static void a_churn_that_touches_pages_writes_each_new_buffer(void **state) {
     stream_destroy(made);
 }
 
+static stream_kind kind_at(const stream *made, uint32_t phase, uint32_t thread, size_t at) {
+    return stream_op_kind(made->phases[phase].threads[thread].ops[at]);
+}
+
+static void a_burst_is_released_in_the_order_that_it_asks_for(void **state) {
+    (void)state;
+    static const struct {
+        const char *order;
+        uint32_t slots[5];
+    } orders[] = {{"fifo", {0, 1, 2, 3, 4}}, {"lifo", {4, 3, 2, 1, 0}}, {"halves", {0, 1, 4, 3, 2}}};
+    for (size_t o = 0; o < 3; o++) {
+        char text[256];
+        (void)snprintf(text, sizeof text,
+                       HEAD "phases: [{kind: burst, live: 5, operations: 50, order: %s, sizes: {fixed: 64}}]\n",
+                       orders[o].order);
+        stream *made = stream_of(text, 1, false);
+        assert_int_equal(made->phases[0].repeat, 10);
+        for (size_t i = 0; i < 5; i++) {
+            assert_int_equal(kind_at(made, 0, 0, 5 + i), STREAM_RELEASE);
+            assert_int_equal(made->phases[0].threads[0].ops[5 + i].slot, orders[o].slots[i]);
+        }
+        stream_destroy(made);
+    }
+}
+
+static void a_random_order_is_another_one_in_each_burst(void **state) {
+    (void)state;
+    stream *made = stream_of(
+        HEAD "phases: [{kind: burst, live: 64, operations: 640, order: random, sizes: {fixed: 64}}]\n", 1, false);
+    const stream_op *ops = made->phases[0].threads[0].ops;
+    unsigned moved = 0;
+    unsigned differ = 0;
+    assert_int_equal(made->phases[0].repeat, 1);
+    assert_int_equal(made->phases[0].threads[0].op_count, 1280);
+    for (uint32_t i = 0; i < 64; i++) {
+        moved += ops[64 + i].slot != i;
+        differ += ops[64 + i].slot != ops[128 + 64 + i].slot;
+    }
+    assert_true(moved > 48);
+    assert_true(differ > 48);
+    stream_destroy(made);
+}
+
+static void each_of_a_succession_plays_its_share(void **state) {
+    (void)state;
+    static const char text[] =
+        HEAD "threads: 2\nphases:\n"
+             "  - {kind: churn, live: 10, operations: 5000, succession: 50, sizes: {uniform: {low: 1, high: 9}}}\n"
+             "  - {kind: burst, live: 100, operations: 1600, succession: 16, sizes: {fixed: 9}}\n";
+    stream *made = stream_of(text, 1, false);
+    assert_int_equal(made->phase_count, 4);
+    assert_false(made->phases[0].is_fresh); /* who fills and drains, stays */
+    assert_true(made->phases[1].is_fresh);
+    assert_int_equal(made->phases[1].repeat, 50);
+    assert_int_equal(made->phases[1].threads[1].op_count, 100);
+    assert_false(made->phases[2].is_fresh);
+    assert_true(made->phases[3].is_fresh);
+    assert_int_equal(made->phases[3].repeat, 16);
+    assert_int_equal(made->phases[3].threads[0].op_count, 200);
+    stream_destroy(made);
+
+    made = stream_of(text, 1, true); /* fewer lives, each as long */
+    assert_int_equal(made->phases[1].repeat, 50 / 8 + 1);
+    assert_int_equal(made->phases[3].repeat, 3);
+    assert_int_equal(made->phases[3].threads[0].op_count, 200);
+    stream_destroy(made);
+}
+
+static void a_phase_is_followed_by_its_idle_time(void **state) {
+    (void)state;
+    stream *made = stream_of(
+        HEAD "phases:\n"
+             "  - {kind: churn, live: 10, operations: 50, idle_ms: 20, sizes: {fixed: 9}}\n"
+             "  - {kind: burst, live: 10, operations: 50, idle_ms: 30, touch: pages, sizes: {each: [9, 9000]}}\n",
+        1, false);
+    static const uint32_t idle[] = {0, 0, 20, 30, 30};
+    assert_int_equal(made->phase_count, 5);
+    for (uint32_t i = 0; i < 5; i++) {
+        assert_int_equal(made->phases[i].idle_ms, idle[i]);
+    }
+    assert_int_equal(kind_at(made, 3, 0, 1), STREAM_WRITE);
+    stream_destroy(made);
+}
+
+static void producers_deal_out_to_all_consumers(void **state) {
+    (void)state;
+    stream *made = stream_of(HEAD "phases: [{kind: handoff, producers: 3, consumers: 2, live: 8, burst: 4, operations: "
+                                  "100, sizes: {fixed: 64}}]\n",
+                             1, false);
+    uint64_t from[3][2] = {{0}};
+    assert_int_equal(made->thread_count, 5);
+    assert_int_equal(made->peak_live_bytes, 3 * 2 * 8 * 64); /* all queues full */
+    for (uint32_t t = 0; t < 5; t++) {
+        const stream_thread *thread = &made->phases[0].threads[t];
+        for (size_t i = 0; i < thread->op_count; i++) {
+            const uint32_t queue = thread->ops[i].slot / GENERATE_SLOT_ALIGN;
+            assert_int_equal(stream_op_kind(thread->ops[i]), t < 3 ? STREAM_ALLOCATE : STREAM_RELEASE);
+            assert_int_equal(t < 3 ? queue / 2 : queue % 2, t < 3 ? t : t - 3);
+            from[queue / 2][queue % 2] += t < 3;
+        }
+        assert_in_range(thread->op_count, t < 3 ? 100 : 144, t < 3 ? 100 : 156);
+    }
+    for (uint32_t p = 0; p < 3; p++) { /* 25 bursts */
+        assert_int_equal(from[p][0] + from[p][1], 100);
+        assert_in_range(from[p][0], 48, 52);
+    }
+    stream_destroy(made);
+}
+
+static void a_buffer_of_a_pipeline_passes_through_every_thread(void **state) {
+    (void)state;
+    stream *made = stream_of(
+        HEAD "threads: 4\nphases: [{kind: pipeline, live: 8, operations: 100, sizes: {uniform: {low: 1, high: 99}}}]\n",
+        1, false);
+    static const stream_kind kinds[] = {STREAM_ALLOCATE, STREAM_MOVE, STREAM_MOVE, STREAM_RELEASE};
+    assert_int_equal(made->slot_count, 2 * GENERATE_SLOT_ALIGN + 8);
+    for (uint32_t t = 0; t < 4; t++) {
+        const stream_thread *thread = &made->phases[0].threads[t];
+        assert_int_equal(thread->op_count, 100);
+        for (size_t i = 0; i < thread->op_count; i++) {
+            assert_int_equal(stream_op_kind(thread->ops[i]), kinds[t]);
+            assert_int_equal(thread->ops[i].slot, (size_t)(t == 0 ? 0 : t - 1) * GENERATE_SLOT_ALIGN + i % 8);
+            if (kinds[t] == STREAM_MOVE) {
+                assert_int_equal(stream_op_target(thread->ops[i]), (size_t)t * GENERATE_SLOT_ALIGN + i % 8);
+            }
+        }
+    }
+    assert_true(made->max_size <= 99); /* no slot is taken for a size */
+    stream_destroy(made);
+}
+
+static void a_relay_leaves_a_part_to_the_threads_that_come_after(void **state) {
+    (void)state;
+    stream *made = stream_of(HEAD "threads: 3\nphases: [{kind: relay, live: 40, retain: 25, succession: 7, sizes: "
+                                  "{uniform: {low: 1, high: 99}}}]\n",
+                             1, false);
+    assert_int_equal(made->phase_count, 3);
+    assert_true(made->phases[1].is_fresh);
+    assert_int_equal(made->phases[1].repeat, 7);
+    assert_int_equal(made->phases[0].end_live_buffers, 3 * 10);
+    assert_int_equal(made->phases[1].end_live_buffers, 3 * 10);
+    assert_int_equal(made->allocation_count, 3 * (10 + 7 * 40));
+    const stream_thread *thread = &made->phases[1].threads[1];
+    assert_int_equal(thread->op_count, 10 + 40 + 30);
+    for (size_t i = 0; i < 10; i++) { /* what thread 0 has left */
+        assert_int_equal(stream_op_kind(thread->ops[i]), STREAM_RELEASE);
+        assert_in_range(thread->ops[i].slot, 0, 9);
+    }
+    stream_destroy(made);
+
+    /* All of them, in one thread: nobody but its successor can have them. */
+    made =
+        stream_of(HEAD "phases: [{kind: relay, live: 40, retain: 100, succession: 7, sizes: {fixed: 9}}]\n", 1, false);
+    assert_int_equal(made->phases[1].threads[0].op_count, 80);
+    assert_int_equal(made->peak_live_bytes, 40 * 9);
+    stream_destroy(made);
+}
+
+static void a_fragment_comes_back_to_as_many_bytes_as_it_had(void **state) {
+    (void)state;
+    stream *made =
+        stream_of(HEAD "threads: 2\nphases:\n"
+                       "  - {kind: fragment, operations: 1000, retain: 10, touch: pages, sizes: {fixed: 4096},\n"
+                       "     sizes_retained: {fixed: 64}, sizes_after: {uniform: {low: 5000, high: 9000}}}\n",
+                  1, false);
+    assert_int_equal(made->phase_count, 4);
+    assert_int_equal(made->phases[0].end_live_bytes, 2 * (900 * 4096 + 100 * 64));
+    assert_int_equal(made->phases[1].end_live_buffers, 2 * 100);
+    assert_int_equal(made->phases[1].end_live_bytes, 2 * 100 * 64);
+    assert_in_range(made->phases[2].end_live_bytes, 2 * (900 * 4096 + 100 * 64 - 9000), 2 * (900 * 4096 + 100 * 64));
+    assert_int_equal(made->phases[3].end_live_bytes, 0);
+    assert_int_equal(made->peak_live_bytes, made->phases[0].end_live_bytes);
+    assert_int_equal(kind_at(made, 2, 1, 1), STREAM_WRITE);
+    stream_destroy(made);
+}
+
+static void each_write_of_a_thrash_is_an_operation(void **state) {
+    (void)state;
+    stream *made =
+        stream_of(HEAD "phases: [{kind: thrash, operations: 50, writes: 1000, sizes: {fixed: 8}}]\n", 1, false);
+    assert_int_equal(made->thread_count, 2);
+    assert_int_equal(made->phases[0].repeat, 50);
+    assert_int_equal(made->phases[0].threads[1].op_count, 3);
+    assert_int_equal(made->operation_count, 2 * 50 * 1002);
+    assert_int_equal(made->allocation_count, 2 * 50);
+    assert_int_equal(made->max_size, 8); /* no count is taken for a size */
+    stream_destroy(made);
+}
+
+static void a_scratch_is_handed_out_by_one_thread(void **state) {
+    (void)state;
+    stream *made = stream_of(
+        HEAD "threads: 3\nphases: [{kind: scratch, operations: 50, writes: 100, sizes: {fixed: 8}}]\n", 1, false);
+    assert_int_equal(made->phase_count, 3);
+    assert_int_equal(made->phases[0].threads[0].op_count, 3);
+    assert_int_equal(made->phases[0].threads[1].op_count, 0);
+    assert_int_equal(made->phases[0].end_live_buffers, 3);
+    for (uint32_t t = 0; t < 3; t++) {
+        assert_int_equal(kind_at(made, 1, t, 0), STREAM_TOUCH);
+        assert_int_equal(kind_at(made, 1, t, 1), STREAM_RELEASE);
+    }
+    assert_int_equal(made->phases[1].end_live_buffers, 0);
+    stream_destroy(made);
+}
+
 static void a_long_phase_repeats_a_pass(void **state) {
     (void)state;
     static const char *const texts[] = {
@@ -231,9 +436,11 @@ static void a_long_phase_repeats_a_pass(void **state) {
         HEAD "phases: [{kind: pingpong, operations: 270000, sizes: {uniform: {low: 1, high: 9}}}]\n",
         HEAD "phases: [{kind: burst, live: 8, operations: 270000, sizes: {uniform: {low: 1, high: 9}}}]\n",
         HEAD "phases: [{kind: bulk, burst: 8, operations: 2400000, sizes: {uniform: {low: 1, high: 9}}}]\n",
+        HEAD "threads: 3\nphases: [{kind: pipeline, live: 8, operations: 270000, sizes: {fixed: 9}}]\n",
+        HEAD "phases: [{kind: thrash, writes: 9, operations: 270000, sizes: {uniform: {low: 1, high: 9}}}]\n",
     };
-    static const unsigned phases[] = {1, 0, 0, 0, 0};
-    static const unsigned repeats[] = {3, 2, 2, 2, 2};
+    static const unsigned phases[] = {1, 0, 0, 0, 0, 0, 0};
+    static const unsigned repeats[] = {3, 2, 2, 2, 2, 2, 2};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         stream *made = stream_of(texts[i], 1, false);
         assert_int_equal(made->phases[phases[i]].repeat, repeats[i]);
@@ -250,9 +457,10 @@ static void quick_keeps_the_shape_with_an_eighth_of_the_steps(void **state) {
 }
 
 /* Draws sizes by way of a churn's fill and checks that all lie in the range, and how many lie below the split. */
-static void check_sizes(const char *sizes, uint32_t low, uint32_t high, uint32_t split, double share) {
+static void check_sizes(const char *distribution, uint32_t low, uint32_t high, uint32_t split, double share) {
     char text[512];
-    (void)snprintf(text, sizeof text, HEAD "phases: [{kind: churn, live: 20000, operations: 1, sizes: {%s}}]\n", sizes);
+    (void)snprintf(text, sizeof text, HEAD "phases: [{kind: churn, live: 20000, operations: 1, sizes: {%s}}]\n",
+                   distribution);
     stream *made = stream_of(text, 3, false);
     const stream_thread *fill = &made->phases[0].threads[0];
     size_t below = 0;
@@ -273,7 +481,7 @@ static void sizes_follow_their_distribution(void **state) {
     check_sizes("log_uniform: {low: 100, high: 1000}", 100, 1000, 316, 0.5);
     check_sizes("log_uniform: {low: 7, high: 7}", 7, 7, 8, 1.0);
     check_sizes("weighted: [{size: 10, weight: 3}, {low: 20, high: 40, weight: 1}]", 10, 40, 20, 0.75);
-    check_sizes("fixed: 536870911", 536870911, 536870911, 1, 0.0);
+    check_sizes("fixed: 268435455", 268435455, 268435455, 1, 0.0);
 }
 
 static void too_many_operations_are_refused_in_one_line(void **state) {
@@ -322,6 +530,20 @@ static void the_audit_finds_broken_streams(void **state) {
     ops_of(made, 0, 1)[1].slot = 1;
     audit_refuses(made, "(S2)");
 
+    static const char pipeline[] =
+        HEAD "threads: 3\nphases: [{kind: pipeline, live: 8, operations: 9, sizes: {fixed: 1}}]\n";
+    made = stream_of(pipeline, 1, false); /* before what it waits for has gone */
+    ops_of(made, 0, 1)[0] = stream_op_make(STREAM_MOVE, 0, GENERATE_SLOT_ALIGN + 1);
+    audit_refuses(made, "(S2)");
+
+    made = stream_of(pipeline, 1, false);
+    ops_of(made, 0, 1)[0] = stream_op_make(STREAM_MOVE, 0, 0);
+    audit_refuses(made, "no such slot to move to");
+
+    made = stream_of(pipeline, 1, false); /* two threads fill one slot */
+    ops_of(made, 0, 1)[0] = stream_op_make(STREAM_MOVE, 0, 7);
+    audit_refuses(made, "(S1)");
+
     made = stream_of(HEAD "phases: [{kind: bulk, burst: 8, operations: 100, sizes: {fixed: 64}}]\n", 1, false);
     ops_of(made, 0, 0)[0].slot = stream_bulk_make(0, 8);
     audit_refuses(made, "repeats 0 times");
@@ -348,6 +570,16 @@ int main(void) {
         cmocka_unit_test(bulk_counts_each_buffer_of_a_call),
         cmocka_unit_test(a_long_bulk_is_several_operations),
         cmocka_unit_test(a_churn_that_touches_pages_writes_each_new_buffer),
+        cmocka_unit_test(a_burst_is_released_in_the_order_that_it_asks_for),
+        cmocka_unit_test(a_random_order_is_another_one_in_each_burst),
+        cmocka_unit_test(each_of_a_succession_plays_its_share),
+        cmocka_unit_test(a_phase_is_followed_by_its_idle_time),
+        cmocka_unit_test(producers_deal_out_to_all_consumers),
+        cmocka_unit_test(a_buffer_of_a_pipeline_passes_through_every_thread),
+        cmocka_unit_test(a_relay_leaves_a_part_to_the_threads_that_come_after),
+        cmocka_unit_test(a_fragment_comes_back_to_as_many_bytes_as_it_had),
+        cmocka_unit_test(each_write_of_a_thrash_is_an_operation),
+        cmocka_unit_test(a_scratch_is_handed_out_by_one_thread),
         cmocka_unit_test(a_long_phase_repeats_a_pass),
         cmocka_unit_test(quick_keeps_the_shape_with_an_eighth_of_the_steps),
         cmocka_unit_test(sizes_follow_their_distribution),

@@ -266,11 +266,11 @@ static void a_subject_that_cannot_serve_says_why(void **state) {
 }
 
 #ifdef TEST_DPDK
-/* 512 MiB for each of 1,000 slots: no machine that runs this has so much. */
+/* 256 MiB for each of 2,000 slots: no machine that runs this has so much. */
 static void dpdk_cannot_serve_what_no_memory_holds(void **state) {
     (void)state;
     subject_run run;
-    assert_true(subject_run_init(&run, 1000, 1, STREAM_SIZE_MAX));
+    assert_true(subject_run_init(&run, 2000, 1, STREAM_SIZE_MAX));
     assert_false(subject_kernel_dpdk.prepare(&run));
     assert_int_equal(atomic_load(&run.failure), SUBJECT_UNSERVED);
     assert_non_null(strstr(run.reason, "MiB up front"));

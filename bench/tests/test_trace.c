@@ -198,7 +198,7 @@ static void unsound_events_are_refused(void **state) {
         {TRACE_ALLOCATE, 3, 5, "it names a slot that is not in use yet: 3"},
         {TRACE_ALLOCATE, 0, 5, "it allocates in a full slot: 0"},
         {TRACE_ALLOCATE, 1, 0, "a size of 0"},
-        {TRACE_ALLOCATE, 1, TRACE_SIZE_MAX + 1ull, "a number is out of range: 536870912"},
+        {TRACE_ALLOCATE, 1, TRACE_SIZE_MAX + 1ull, "a number is out of range: 268435456"},
         {TRACE_RESIZE, 0, UINT64_MAX - 1, "a number is out of range"},
         {TRACE_ALLOCATE, 1, UINT64_MAX, "its number is missing"},
         {TRACE_THREAD, 2, UINT64_MAX, "it names a thread that is not there yet: 2"},
