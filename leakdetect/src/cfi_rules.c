@@ -444,6 +444,7 @@ static bool run(machine *self, cursor *from) {
 /* --- from a row to a rule ---------------------------------------------------------------------------------------- */
 
 static const cfi_rule CANNOT = {.kind = CFI_CANNOT};
+static const cfi_rule NOTHING = {.kind = CFI_NOTHING};
 
 static bool words_of(int64_t bytes, uint32_t most, uint32_t *words) {
     if (bytes <= 0 || bytes % WORD != 0 || bytes / WORD > most) {
@@ -596,8 +597,11 @@ cfi_rule cfi_read_entry(const cfi_image *image, uintptr_t entry, uintptr_t pc) {
     if (shared.augmented) {
         skip(&from, take_unsigned(&from));
     }
-    if (from.failed || pc < start || pc - start >= size) {
+    if (from.failed) {
         return CANNOT;
+    }
+    if (pc < start || pc - start >= size) {
+        return NOTHING;
     }
     self.location = start;
     self.pc = pc;
@@ -636,5 +640,5 @@ cfi_rule cfi_find_rule(const cfi_image *image, uintptr_t header, uintptr_t pc) {
             high = middle;
         }
     }
-    return low == 0 ? CANNOT : cfi_read_entry(image, entry, pc);
+    return low == 0 ? NOTHING : cfi_read_entry(image, entry, pc);
 }

@@ -19,6 +19,7 @@
  *                     pointer is the word at CFA - 8 * bp_slot; with slot 0 what it was; CFI_REALIGNED: the word at the
  *                     frame pointer
  *     CFI_OUTERMOST   nobody called
+ *     CFI_NOTHING     no entry holds for that address
  *
  * Nothing is read outside of the image, whatever its bytes say. */
 #ifndef LEAKDETECT_CFI_RULES_H
@@ -31,7 +32,8 @@ typedef enum cfi_kind {
     CFI_FROM_SP,
     CFI_FROM_BP,
     CFI_REALIGNED,
-    CFI_OUTERMOST
+    CFI_OUTERMOST,
+    CFI_NOTHING
 } cfi_kind;
 
 enum {
@@ -54,7 +56,7 @@ typedef struct cfi_image {
 /* cfi_find_rule() finds the rule for an address through the sorted table.
  *   header   the address of .eh_frame_hdr.
  *   pc       an address inside the instruction for which the rule is to hold: for a caller, the last byte of its call.
- *   returns  the rule; CFI_CANNOT where nothing is known of the address, or what is known is not understood.
+ *   returns  the rule; CFI_CANNOT where what is said of the address is not understood.
  *   threads  any; async-signal-safe, takes no lock.
  *   cost     some 200 ns. */
 cfi_rule cfi_find_rule(const cfi_image *image, uintptr_t header, uintptr_t pc);

@@ -17,7 +17,7 @@ static void require(int fact) {
 }
 
 static void check(cfi_rule rule) {
-    require(rule.kind <= CFI_OUTERMOST);
+    require(rule.kind <= CFI_NOTHING);
     require(rule.offset <= CFI_OFFSET_MAX);
     require(rule.bp_slot <= CFI_SLOT_MAX && rule.bp_slot != 1);
     require(rule.kind != CFI_FROM_SP || (rule.offset >= 1 && rule.bp_slot <= rule.offset));
