@@ -1,4 +1,4 @@
-/* Stacks by call frame information, without libunwind: whole stacks of any program, no lock, nothing for each thread.
+/* Stacks by call frame information, without libunwind: whole stacks of any program, no lock, nothing allocated.
  *
  * How a frame is left depends on its return address alone, and is a rule of 22 bits (cfi_rules.h). Rules are kept in one
  * table for the process, a word each, which says all of its address: the low bits, mixed, are its place, the rest is in
@@ -9,7 +9,8 @@
  *                [ high  | middle |  low   ]                [ high | moved | epoch | offset | slot | kind ]
  *                          middle ^ low: place               and middle
  *
- * A warm step loads that word, compares, and loads one word of the stack, or two. An address that is not in the table is
+ * A warm step loads that word, compares, and loads one word of the stack, or two; and mostly not even that is needed (trails,
+ * below). An address that is not in the table is
  * looked up in its module's .eh_frame, by the loader's lock-free look-up, the one that exceptions use.
  *
  * What is read:
@@ -267,15 +268,192 @@ static __attribute__((noinline, cold)) int walk_foreign(position at, stack_bound
     return walk_on(at, bounds, addresses, limit, false);
 }
 
-/* `frame` is that of a function with a frame pointer: its caller's, and the return address above it. */
-static inline __attribute__((always_inline)) int walk(uintptr_t frame, void **addresses, size_t limit) {
+/* --- trails ------------------------------------------------------------------------------------------------------ */
+
+/* A step waits for the one before: the address comes from the stack, the rule from the table, the place of the next address
+ * from the rule, some 5 ns one after the other. But a thread's outer frames are mostly where they were the last time. So
+ * it keeps the trail of a walk, and where a walk stands as that one stood, pc, stack pointer and frame pointer, only the words
+ * that decide the next frame are compared with what they were; processors do that for many frames at once. What differs
+ * is walked by steps, and so is what comes behind it, until the two meet again. The result is that of steps alone: the
+ * same position, the same rule in the same epoch, the same words (R3).
+ *
+ * Trails lie in a table by the thread's place in the gate, which is its own as long as it lives, so they need no
+ * destructor. The frame pointers of a program may be anything, pointers to buffers, too: they are kept inverted, or a
+ * scan would find them here (scan.h). */
+enum {
+    TRAIL_FRAMES = 40,
+    MANY_STEPS = 8, /* that many beside the trail, and it has not helped */
+    PATIENCE = 4    /* so often one after the other, and a new one is laid */
+};
+
+typedef struct trail_frame {
+    uintptr_t pc, sp;
+    uintptr_t not_bp; /* inverted */
+    uintptr_t bp_at;  /* where it was saved; 0: it is that of the frame inside */
+} trail_frame;
+
+typedef struct trail {
+    uint32_t busy; /* a signal handler finds it so, and goes without */
+    uint32_t epoch;
+    uint32_t count;
+    uint32_t unhelpful; /* walks in a row */
+    bool ends;          /* the last frame is the outermost */
+    uintptr_t high;     /* of the stack */
+    trail_frame frames[TRAIL_FRAMES];
+} trail;
+
+static trail trails[GATE_PLACES];
+
+#define PLAIN __attribute__((no_sanitize("thread"))) /* a thread's own, from its place's first owner to its last */
+
+/* A walk with a trail. */
+typedef struct walker {
+    position at;
     stack_bounds bounds;
-    const bool known = stack_bounds_find(&bounds, frame, 2 * sizeof(uintptr_t));
-    const position at = {.pc = stack_bounds_word(frame + sizeof(uintptr_t)),
-                         .sp = frame + 2 * sizeof(uintptr_t),
-                         .bp = stack_bounds_word(frame)};
-    return __builtin_expect(known, 1) ? walk_on(at, &bounds, addresses, limit, true)
-                                      : walk_foreign(at, &bounds, addresses, limit);
+    void **addresses;
+    size_t limit, count;
+    size_t steps; /* beside the trail */
+    uint32_t now;
+} walker;
+
+typedef enum outcome {
+    WALK_GOES_ON,
+    WALK_ENDS,
+    WALK_CANNOT
+} outcome;
+
+/* Adds the frame on which the walker stands, and goes to the next one. */
+static inline __attribute__((always_inline)) outcome walk_step(walker *self, uint64_t *rule) {
+    if (self->at.pc == 0) {
+        return WALK_ENDS;
+    }
+    *rule = find(self->at.pc, self->now);
+    if (__builtin_expect(kind_of(*rule) == CFI_CANNOT, 0)) {
+        return WALK_CANNOT;
+    }
+    self->addresses[self->count++] = (void *)self->at.pc; // NOLINT(performance-no-int-to-ptr)
+    if (kind_of(*rule) == CFI_OUTERMOST || self->count == self->limit) {
+        return WALK_ENDS;
+    }
+    self->steps++;
+    return step(&self->at, *rule, &self->bounds, true) ? WALK_GOES_ON : WALK_CANNOT;
+}
+
+static inline bool stands_on(const position *at, const trail_frame *frame) {
+    return at->sp == frame->sp && at->pc == frame->pc && at->bp == ~frame->not_bp;
+}
+
+/* The walker stands on frame `from`. Adds it and all those behind it that are as they were, and leaves the walker on the last
+ * of them, which is added; sets *last to its number. */
+PLAIN static inline __attribute__((always_inline)) outcome follow(walker *self, const trail *on, uint32_t from,
+                                                                  uint32_t *last) {
+    const size_t room = self->limit - self->count;
+    const uint32_t end = on->count - from < room ? on->count : from + (uint32_t)room;
+    void **into = self->addresses + self->count;
+    uint32_t i = from;
+    *into++ = (void *)on->frames[i].pc; // NOLINT(performance-no-int-to-ptr)
+    while (++i < end) {
+        const trail_frame *next = &on->frames[i];
+        if (stack_bounds_word(next->sp - sizeof(uintptr_t)) != next->pc ||
+            (next->bp_at != 0 && stack_bounds_word(next->bp_at) != ~next->not_bp)) {
+            break;
+        }
+        *into++ = (void *)next->pc; // NOLINT(performance-no-int-to-ptr)
+    }
+    *last = i - 1;
+    self->count += i - from;
+    return self->count == self->limit || (i == on->count && on->ends) ? WALK_ENDS : WALK_GOES_ON;
+}
+
+/* From the trail's frame `last`, which has been added, to the next one. */
+PLAIN static inline outcome leave(walker *self, const trail *on, uint32_t last) {
+    const trail_frame *frame = &on->frames[last];
+    self->at = (position){.pc = frame->pc, .sp = frame->sp, .bp = ~frame->not_bp};
+    self->count--; /* walk_step() adds it again */
+    uint64_t rule;
+    return walk_step(self, &rule);
+}
+
+PLAIN static inline __attribute__((always_inline)) outcome walk_beside(walker *self, const trail *on) {
+    outcome so_far = WALK_GOES_ON;
+    uint64_t rule;
+    uint32_t next = 0; /* frames below have been passed */
+    while (so_far == WALK_GOES_ON) {
+        while (next < on->count && on->frames[next].sp < self->at.sp) {
+            next++;
+        }
+        if (next < on->count && stands_on(&self->at, &on->frames[next])) {
+            so_far = follow(self, on, next, &next);
+            so_far = so_far == WALK_GOES_ON ? leave(self, on, next) : so_far;
+            next++;
+        } else {
+            so_far = walk_step(self, &rule);
+        }
+    }
+    return so_far;
+}
+
+/* A frame whose position hangs on other words than the two that are compared ends the trail. */
+PLAIN static __attribute__((noinline)) outcome walk_and_lay(walker *self, trail *into) {
+    outcome so_far = WALK_GOES_ON;
+    uint64_t rule = 0;
+    uintptr_t bp_at = 0;
+    bool laying = true;
+    *into = (trail){.busy = 1, .epoch = self->now, .high = self->bounds.high};
+    while (so_far == WALK_GOES_ON) {
+        const position here = self->at;
+        so_far = walk_step(self, &rule);
+        if (so_far != WALK_CANNOT && laying && here.pc != 0) {
+            into->frames[into->count++] =
+                (trail_frame){.pc = here.pc, .sp = here.sp, .not_bp = ~here.bp, .bp_at = bp_at};
+            into->ends = kind_of(rule) == CFI_OUTERMOST;
+        }
+        laying = laying && kind_of(rule) != CFI_REALIGNED && into->count < TRAIL_FRAMES;
+        bp_at = slot_bytes(rule) == 0 ? 0 : self->at.sp - slot_bytes(rule);
+    }
+    return so_far;
+}
+
+PLAIN static inline __attribute__((always_inline)) int walk_with_trail(walker *self, trail *with) {
+    outcome result;
+    with->busy = 1;
+    atomic_signal_fence(memory_order_seq_cst);
+    if (__builtin_expect(with->epoch != self->now || with->high != self->bounds.high || with->unhelpful >= PATIENCE,
+                         0)) {
+        result = walk_and_lay(self, with);
+    } else {
+        result = walk_beside(self, with);
+        with->unhelpful = self->steps < MANY_STEPS ? 0 : with->unhelpful + 1;
+    }
+    atomic_signal_fence(memory_order_seq_cst);
+    with->busy = 0;
+    return result == WALK_CANNOT ? UNWIND_CANNOT : (int)self->count;
+}
+
+/* A thread's first walk, a handler's within a walk, and where there are more threads than places. */
+static __attribute__((noinline)) int walk_without_trail(walker *self) {
+    if (gate_own == NULL && gate_enter()) { /* for the next time */
+        gate_leave();
+    }
+    return walk_on(self->at, &self->bounds, self->addresses, self->limit, true);
+}
+
+/* `frame` is that of a function with a frame pointer: its caller's, and the return address above it. */
+PLAIN static inline __attribute__((always_inline)) int walk(uintptr_t frame, void **addresses, size_t limit) {
+    walker self = {.at = {.pc = stack_bounds_word(frame + sizeof(uintptr_t)),
+                          .sp = frame + 2 * sizeof(uintptr_t),
+                          .bp = stack_bounds_word(frame)},
+                   .addresses = addresses,
+                   .limit = limit,
+                   .now = cfi_epoch()};
+    const size_t number = gate_number();
+    if (__builtin_expect(!stack_bounds_find(&self.bounds, frame, 2 * sizeof(uintptr_t)), 0)) {
+        return walk_foreign(self.at, &self.bounds, addresses, limit);
+    }
+    if (__builtin_expect(number == GATE_PLACES || trails[number].busy != 0 || limit == 0, 0)) {
+        return walk_without_trail(&self);
+    }
+    return walk_with_trail(&self, &trails[number]);
 }
 
 /* Memcheck knows which words of a stack were never written, and of a wrong walk it would say so. */
