@@ -60,7 +60,7 @@ detector_settings detector_read_options(void) {
                                               [STACKS_CALL_SITE] = &unwind_fp};
     detector_settings settings = {0};
     unsigned level = LEAKDETECT_DISABLED;
-    unsigned stacks = STACKS_LIBUNWIND;
+    unsigned stacks = STACKS_CFI;
     bool notice = true;
     (void)poolbuf_option_read_choice("POOLBUF_LEAK_LEVEL", &level);
     (void)poolbuf_option_read_choice("POOLBUF_LEAK_UNWINDER", &stacks);

@@ -73,7 +73,7 @@ static void find_own_code(void) {
 }
 
 void unwind_configure(const unwinder *unwinder_to_use, unwind_kind kind_to_use, uint32_t frames) {
-    implementation = unwinder_to_use;
+    implementation = unwinder_to_use->capture == NULL ? unwinder_to_use->behind : unwinder_to_use;
     kind = kind_to_use;
     atomic_store_explicit(&said_lonely, false, memory_order_relaxed);
     frame_limit = frames < 1 ? 1 : frames > STACK_MAX_FRAMES ? STACK_MAX_FRAMES : frames;

@@ -24,13 +24,13 @@ typedef struct unwinder {
     /* Fills at most `limit` raw return addresses, the first one inside the caller of this function or deeper; returns
      * how many. 0 or less: no stack could be had. */
     int (*capture)(void **addresses, size_t limit);
-    const struct unwinder *behind; /* NULL, or who is to walk from the start where capture gives UNWIND_CANNOT */
+    const struct unwinder *behind; /* NULL, or who is to walk from the start where capture gives UNWIND_CANNOT, or is NULL */
     bool takes_locks;              /* that others take, too: it walks in the gate (unwind_gate.h) */
     const char *lonely; /* NULL, or what to say, once, when more was asked for than the call site and no more came */
 } unwinder;
 
 extern const unwinder unwind_libunwind;
-extern const unwinder unwind_cfi; /* on x86-64 with glibc 2.35; elsewhere it leaves every walk to libunwind */
+extern const unwinder unwind_cfi; /* on x86-64 with glibc 2.35; elsewhere every walk is libunwind's */
 extern const unwinder unwind_fp;
 extern const unwinder unwind_fake;
 

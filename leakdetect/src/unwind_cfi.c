@@ -293,7 +293,9 @@ typedef struct trail_frame {
 } trail_frame;
 
 typedef struct trail {
-    uint32_t busy; /* a signal handler finds it so, and goes without */
+    uintptr_t
+        busy; /* who walks by it: a signal handler finds its own thread there, and goes without. 0: nobody. Who had the place
+                       before may have ended in the midst of a walk; he does not count */
     uint32_t epoch;
     uint32_t count;
     uint32_t unhelpful; /* walks in a row */
@@ -303,6 +305,10 @@ typedef struct trail {
 } trail;
 
 static trail trails[GATE_PLACES];
+
+static inline uintptr_t this_thread(void) {
+    return (uintptr_t)&gate_own; /* no other thread that lives has it there */
+}
 
 #define PLAIN __attribute__((no_sanitize("thread"))) /* a thread's own, from its place's first owner to its last */
 
@@ -399,7 +405,7 @@ PLAIN static __attribute__((noinline)) outcome walk_and_lay(walker *self, trail 
     uint64_t rule = 0;
     uintptr_t bp_at = 0;
     bool laying = true;
-    *into = (trail){.busy = 1, .epoch = self->now, .high = self->bounds.high};
+    *into = (trail){.busy = into->busy, .epoch = self->now, .high = self->bounds.high};
     while (so_far == WALK_GOES_ON) {
         const position here = self->at;
         so_far = walk_step(self, &rule);
@@ -416,7 +422,7 @@ PLAIN static __attribute__((noinline)) outcome walk_and_lay(walker *self, trail 
 
 PLAIN static inline __attribute__((always_inline)) int walk_with_trail(walker *self, trail *with) {
     outcome result;
-    with->busy = 1;
+    with->busy = this_thread();
     atomic_signal_fence(memory_order_seq_cst);
     if (__builtin_expect(with->epoch != self->now || with->high != self->bounds.high || with->unhelpful >= PATIENCE,
                          0)) {
@@ -450,7 +456,7 @@ PLAIN static inline __attribute__((always_inline)) int walk(uintptr_t frame, voi
     if (__builtin_expect(!stack_bounds_find(&self.bounds, frame, 2 * sizeof(uintptr_t)), 0)) {
         return walk_foreign(self.at, &self.bounds, addresses, limit);
     }
-    if (__builtin_expect(number == GATE_PLACES || trails[number].busy != 0 || limit == 0, 0)) {
+    if (__builtin_expect(number == GATE_PLACES || trails[number].busy == this_thread() || limit == 0, 0)) {
         return walk_without_trail(&self);
     }
     return walk_with_trail(&self, &trails[number]);
@@ -474,11 +480,7 @@ __attribute__((noinline)) static int cfi_capture(void **addresses, size_t limit)
 
 #else
 
-static int cfi_capture(void **addresses, size_t limit) {
-    (void)addresses;
-    (void)limit;
-    return UNWIND_CANNOT;
-}
+#define cfi_capture NULL
 
 #endif
 

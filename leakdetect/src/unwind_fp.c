@@ -125,5 +125,5 @@ const unwinder unwind_fp = {
     .name = "fp",
     .capture = fp_capture,
     .lonely = "the code that allocates has no frame pointers: stacks are call sites only; compile it with "
-              "-fno-omit-frame-pointer, or use POOLBUF_LEAK_UNWINDER=libunwind, which needs none",
+              "-fno-omit-frame-pointer, or use POOLBUF_LEAK_UNWINDER=cfi, which needs none",
 };

@@ -179,7 +179,7 @@ static uint32_t settle(void) {
             change_mode(GATE_ASKING, found);
             if (found == GATE_SHUT) {
                 message_print("fork() met another thread in the dynamic loader, whose lock this process has inherited: "
-                              "stacks are call sites here, and reports may lack names");
+                              "stacks may be call sites here, and reports may lack names");
             }
             errno = saved_errno;
             state = atomic_load(&gate_state);
