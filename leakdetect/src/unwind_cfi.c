@@ -282,8 +282,9 @@ static __attribute__((noinline, cold)) int walk_foreign(position at, stack_bound
  * scan would find them here (scan.h). */
 enum {
     TRAIL_FRAMES = 40,
-    MANY_STEPS = 8, /* that many beside the trail, and it has not helped */
-    PATIENCE = 4    /* so often one after the other, and a new one is laid */
+    MANY_STEPS = 10, /* that many beside the trail, and it has not helped */
+    UNHELPFUL = 2,   /* what that adds to the annoyance, of which each walk that it did help takes 1 away */
+    PATIENCE = 6     /* so much of it, and a new trail is laid */
 };
 
 typedef struct trail_frame {
@@ -298,9 +299,9 @@ typedef struct trail {
                        before may have ended in the midst of a walk; he does not count */
     uint32_t epoch;
     uint32_t count;
-    uint32_t unhelpful; /* walks in a row */
-    bool ends;          /* the last frame is the outermost */
-    uintptr_t high;     /* of the stack */
+    uint32_t annoyance;
+    bool ends;      /* the last frame is the outermost */
+    uintptr_t high; /* of the stack */
     trail_frame frames[TRAIL_FRAMES];
 } trail;
 
@@ -420,16 +421,32 @@ PLAIN static __attribute__((noinline)) outcome walk_and_lay(walker *self, trail 
     return so_far;
 }
 
+/* The new trail is that of the walk which the old one did not help: not that of the next, which may go on well with the old
+ * one, or not go far. */
+PLAIN static __attribute__((noinline)) outcome complain(walker *self, trail *about, const position *start) {
+    about->annoyance += UNHELPFUL;
+    if (about->annoyance < PATIENCE) {
+        return WALK_ENDS;
+    }
+    self->at = *start;
+    self->count = 0;
+    return walk_and_lay(self, about);
+}
+
 PLAIN static inline __attribute__((always_inline)) int walk_with_trail(walker *self, trail *with) {
     outcome result;
     with->busy = this_thread();
     atomic_signal_fence(memory_order_seq_cst);
-    if (__builtin_expect(with->epoch != self->now || with->high != self->bounds.high || with->unhelpful >= PATIENCE,
-                         0)) {
+    if (__builtin_expect(with->epoch != self->now || with->high != self->bounds.high, 0)) {
         result = walk_and_lay(self, with);
     } else {
+        const position start = self->at;
         result = walk_beside(self, with);
-        with->unhelpful = self->steps < MANY_STEPS ? 0 : with->unhelpful + 1;
+        if (self->steps < MANY_STEPS) {
+            with->annoyance -= with->annoyance > 0;
+        } else if (result == WALK_ENDS) {
+            result = complain(self, with, &start);
+        }
     }
     atomic_signal_fence(memory_order_seq_cst);
     with->busy = 0;
