@@ -404,6 +404,67 @@ __asm__(".pushsection .text\n"
         ".size call_lying, .-call_lying\n"
         ".popsection\n");
 
+/* Functions of 24,000 calls each, one of which is made: in frames of two words, and of six. */
+enum {
+    SITES = 24000,
+    SITE_BYTES = 8,
+    SITES_AT = 16, /* from the function's beginning */
+    CALL_BYTES = 2
+};
+
+void call_small_site(action *function, uintptr_t site_offset);
+void call_large_site(action *function, uintptr_t site_offset);
+#define CALL_SITES(name, bytes)                                                                                        \
+    ".globl " name "\n"                                                                                                \
+    ".type " name ", @function\n"                                                                                      \
+    ".balign 16\n" name ":\n"                                                                                          \
+    "  .cfi_startproc\n"                                                                                               \
+    "  sub $" bytes ", %rsp\n"                                                                                         \
+    "  .cfi_adjust_cfa_offset " bytes "\n"                                                                             \
+    "  lea 1f(%rip), %rax\n"                                                                                           \
+    "  add %rsi, %rax\n"                                                                                               \
+    "  jmp *%rax\n"                                                                                                    \
+    "  .balign 8\n"                                                                                                    \
+    "1:\n"                                                                                                             \
+    "  .rept 24000\n"                                                                                                  \
+    "  call *%rdi\n"                                                                                                   \
+    "  jmp 2f\n"                                                                                                       \
+    "  .balign 8\n"                                                                                                    \
+    "  .endr\n"                                                                                                        \
+    "2:\n"                                                                                                             \
+    "  add $" bytes ", %rsp\n"                                                                                         \
+    "  .cfi_adjust_cfa_offset -" bytes "\n"                                                                            \
+    "  ret\n"                                                                                                          \
+    "  .cfi_endproc\n"                                                                                                 \
+    ".size " name ", .-" name "\n"
+__asm__(".pushsection .text\n" CALL_SITES("call_small_site", "8") CALL_SITES("call_large_site", "40") ".popsection\n");
+
+OWN_FRAME static void capture_lightly(void) {
+    found.depth = unwind_cfi.capture(found.frames, 8);
+}
+
+/* Three times as many addresses as the table has places. The first frame is capture_lightly's, the second the site's. */
+static void what_the_table_has_no_room_for_is_found_again(void **state) {
+    (void)state;
+    uint64_t random = 24;
+    void *beyond[2][6];
+    const int rounds = RUNNING_ON_VALGRIND ? 5000 : 4 * SITES;
+    for (int i = 0; i < rounds; i++) {
+        const uintptr_t site = random_next(&random) % SITES * SITE_BYTES;
+        const size_t large = random_next(&random) >> 32 & 1;
+        found.depth = 0;
+        (large ? call_large_site : call_small_site)(capture_lightly, site);
+        assert_int_equal(found.depth, 8);
+        const uintptr_t function = large ? (uintptr_t)call_large_site : (uintptr_t)call_small_site;
+        assert_int_equal((uintptr_t)found.frames[1], function + SITES_AT + site + CALL_BYTES);
+        if (i == 0) {
+            memcpy(beyond[0], found.frames + 2, sizeof beyond[0]);
+        }
+        memcpy(beyond[1], found.frames + 2, sizeof beyond[1]);
+        assert_memory_equal(beyond[1], beyond[0], sizeof beyond[0]);
+    }
+}
+
 static void a_hand_written_function_that_is_described_is_crossed(void **state) {
     (void)state;
     call_described(compare_here);
@@ -651,6 +712,7 @@ int main(void) {
         cmocka_unit_test_setup(callbacks_of_the_c_library_are_crossed, set_up),
         cmocka_unit_test_setup(a_threads_stack_ends_at_its_beginning, set_up),
 #ifdef __x86_64__
+        cmocka_unit_test_setup(what_the_table_has_no_room_for_is_found_again, set_up),
         cmocka_unit_test_setup(a_hand_written_function_that_is_described_is_crossed, set_up),
         cmocka_unit_test_setup(one_that_is_not_is_left_to_libunwind, set_up),
         cmocka_unit_test_setup(wrong_information_costs_the_stack_only, set_up),
