@@ -453,7 +453,8 @@ static void what_the_table_has_no_room_for_is_found_again(void **state) {
         const uintptr_t site = random_next(&random) % SITES * SITE_BYTES;
         const size_t large = random_next(&random) >> 32 & 1;
         found.depth = 0;
-        (large ? call_large_site : call_small_site)(capture_lightly, site);
+        void (*volatile call)(action *, uintptr_t) = large ? call_large_site : call_small_site; /* from one place */
+        call(capture_lightly, site);
         assert_int_equal(found.depth, 8);
         const uintptr_t function = large ? (uintptr_t)call_large_site : (uintptr_t)call_small_site;
         assert_int_equal((uintptr_t)found.frames[1], function + SITES_AT + site + CALL_BYTES);
