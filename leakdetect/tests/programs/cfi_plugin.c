@@ -1,5 +1,6 @@
 /* A library whose one function is the same in each build but for the size of its frame, CFI_PLUGIN_FRAME: what replaces it at
  * its place has the same addresses, and other rules. */
+#ifdef __x86_64__
 #define TEXT(number)    TEXT_OF(number)
 #define TEXT_OF(number) #number
 
@@ -45,3 +46,9 @@ __asm__(
                                                                                                                   "sect"
                                                                                                                   "ion"
                                                                                                                   "\n");
+#else
+void plugin_call(void);
+
+void plugin_call(void) {
+}
+#endif
