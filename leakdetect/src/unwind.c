@@ -88,9 +88,10 @@ static __attribute__((noinline, cold)) void say_lonely(void) {
     }
 }
 
-/* Fills `raw`, which has room for STACK_MAX_FRAMES + OWN_FRAMES_MAX; returns where in it the program's frames begin, and
- * sets how many they are; CANNOT if the walker leaves it to who is behind. Every frame costs, and ours come first, so we ask for as few as have sufficed before. Where
- * they do not, the walk is repeated once with room for all, and the next one asks for more. */
+/* Fills `raw`, which has room for STACK_MAX_FRAMES + OWN_FRAMES_MAX; returns where in it the program's frames begin,
+ * and sets how many they are; CANNOT if the walker leaves it to who is behind. Every frame costs, and ours come first,
+ * so we ask for as few as have sufficed before. Where they do not, the walk is repeated once with room for all, and the
+ * next one asks for more. */
 static inline __attribute__((always_inline)) size_t walk_with(const unwinder *walker, void **raw, size_t limit,
                                                               size_t *count) {
     static _Atomic uint32_t own_depth; /* our own frames, most seen; relaxed, a hint */

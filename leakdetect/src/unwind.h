@@ -6,8 +6,9 @@
  *
  * Implementations: unwind_libunwind.c (libunwind.so.8 by dlopen, when first needed, with RTLD_LOCAL, so that its
  * copies of backtrace and _Unwind_* never replace libgcc's in the program; falls back to glibc's backtrace()),
- * unwind_cfi.c (call frame information, by ourselves; libunwind does what it cannot), unwind_fp.c (frame pointers, for programs that have them; for the call site alone it serves any program), and
- * unwind_fake.c (canned stacks, for tests). */
+ * unwind_cfi.c (call frame information, by ourselves; libunwind does what it cannot), unwind_fp.c (frame pointers, for
+ * programs that have them; for the call site alone it serves any program), and unwind_fake.c (canned stacks, for
+ * tests). */
 #ifndef LEAKDETECT_UNWIND_H
 #define LEAKDETECT_UNWIND_H
 
@@ -24,7 +25,7 @@ typedef struct unwinder {
     /* Fills at most `limit` raw return addresses, the first one inside the caller of this function or deeper; returns
      * how many. 0 or less: no stack could be had. */
     int (*capture)(void **addresses, size_t limit);
-    const struct unwinder *behind; /* NULL, or who is to walk from the start where capture gives UNWIND_CANNOT, or is NULL */
+    const struct unwinder *behind; /* NULL, or who walks where capture is NULL or gives UNWIND_CANNOT */
     bool takes_locks;              /* that others take, too: it walks in the gate (unwind_gate.h) */
     const char *lonely; /* NULL, or what to say, once, when more was asked for than the call site and no more came */
 } unwinder;

@@ -1,23 +1,23 @@
 /* Stacks by call frame information, without libunwind: whole stacks of any program, no lock, nothing allocated.
  *
- * How a frame is left depends on its return address alone, and is a rule of 22 bits (cfi_rules.h). Rules are kept in one
- * table for the process, a word each, which says all of its address: the low bits, mixed, are its place, the rest is in
- * the word. So a rule is read and written whole, by anyone, at any time (R1). Of two that want one place the older is
- * moved to the place beside, which the word says, too.
+ * How a frame is left depends on its return address alone, and is a rule of 22 bits (cfi_rules.h). Rules are kept in
+ * one table for the process, a word each, which says all of its address: the low bits, mixed, are its place, the rest
+ * is in the word. So a rule is read and written whole, by anyone, at any time (R1). Of two that want one place the
+ * older is moved to the place beside, which the word says, too.
  *
  *     address   47       28       14       0        word   63     31      30      22       8      3      0
  *                [ high  | middle |  low   ]                [ high | moved | epoch | offset | slot | kind ]
  *                          middle ^ low: place               and middle
  *
- * A warm step loads that word, compares, and loads one word of the stack, or two; and mostly not even that is needed (trails,
- * below). An address that is not in the table is
- * looked up in its module's .eh_frame, by the loader's lock-free look-up, the one that exceptions use.
+ * A warm step loads that word, compares, and loads one word of the stack, or two; and mostly not even that is needed
+ * (trails, below). An address that is not in the table is looked up in its module's .eh_frame, by the loader's lock-free
+ * look-up, the one that exceptions use.
  *
  * What is read:
  *   - words of the stack inside known bounds only (stack_bounds.h), each frame above the one before (R2);
  *   - a module's tables, inside its mapping. A return address keeps its module mapped, since somebody is going to
- *     return there. What is no return address, on a stack whose information is wrong, would have to lie in a module that
- *     is closed in that very microsecond to do harm; each exception takes that chance, too.
+ *     return there. What is no return address, on a stack whose information is wrong, would have to lie in a module
+ *     that is closed in that very microsecond to do harm; each exception takes that chance, too.
  *
  * Frames of signal handlers, of code made at run time, of hand-written code that says nothing, end the walk with
  * UNWIND_CANNOT, and libunwind walks it from the start (unwind.c): it has guesses for them. A stack of ours has no
@@ -140,8 +140,9 @@ static void remember(size_t place, uint64_t word) {
     atomic_store_explicit(&rules[place], word, memory_order_relaxed);
 }
 
-/* The rule of a call holds for its last byte; what is behind it may be another function. An address that follows no known
- * code but begins some has been put on the stack by hand, as makecontext() does with its __start_context: nobody called. */
+/* The rule of a call holds for its last byte; what is behind it may be another function. An address that follows no
+ * known code but begins some has been put on the stack by hand, as makecontext() does with its __start_context: nobody
+ * called. */
 static cfi_rule read_rule(const struct dl_find_object *module, uintptr_t address) {
     const cfi_image image = {.start = (uintptr_t)module->dlfo_map_start,
                              .end = (uintptr_t)module->dlfo_map_end,
@@ -184,8 +185,8 @@ typedef struct position {
     uintptr_t pc, sp, bp;
 } position;
 
-/* `known` is a constant: on the thread's own stack nothing needs a probe. Of words that are asked for at once the lowest
- * comes first. */
+/* `known` is a constant: on the thread's own stack nothing needs a probe. Of words that are asked for at once the
+ * lowest comes first. */
 static inline __attribute__((always_inline)) bool holds(stack_bounds *bounds, uintptr_t at, bool known) {
     return known || stack_bounds_hold(bounds, at, sizeof(uintptr_t));
 }
@@ -270,12 +271,12 @@ static __attribute__((noinline, cold)) int walk_foreign(position at, stack_bound
 
 /* --- trails ------------------------------------------------------------------------------------------------------ */
 
-/* A step waits for the one before: the address comes from the stack, the rule from the table, the place of the next address
- * from the rule, some 5 ns one after the other. But a thread's outer frames are mostly where they were the last time. So
- * it keeps the trail of a walk, and where a walk stands as that one stood, pc, stack pointer and frame pointer, only the words
- * that decide the next frame are compared with what they were; processors do that for many frames at once. What differs
- * is walked by steps, and so is what comes behind it, until the two meet again. The result is that of steps alone: the
- * same position, the same rule in the same epoch, the same words (R3).
+/* A step waits for the one before: the address comes from the stack, the rule from the table, the place of the next
+ * address from the rule, some 5 ns one after the other. But a thread's outer frames are mostly where they were the last
+ * time. So it keeps the trail of a walk, and where a walk stands as that one stood, pc, stack pointer and frame
+ * pointer, only the words that decide the next frame are compared with what they were; processors do that for many
+ * frames at once. What differs is walked by steps, and so is what comes behind it, until the two meet again. The result
+ * is that of steps alone: the same position, the same rule in the same epoch, the same words (R3).
  *
  * Trails lie in a table by the thread's place in the gate, which is its own as long as it lives, so they need no
  * destructor. The frame pointers of a program may be anything, pointers to buffers, too: they are kept inverted, or a
@@ -350,8 +351,8 @@ static inline bool stands_on(const position *at, const trail_frame *frame) {
     return at->sp == frame->sp && at->pc == frame->pc && at->bp == ~frame->not_bp;
 }
 
-/* The walker stands on frame `from`. Adds it and all those behind it that are as they were, and leaves the walker on the last
- * of them, which is added; sets *last to its number. */
+/* The walker stands on frame `from`. Adds it and all those behind it that are as they were, and leaves the walker on
+ * the last of them, which is added; sets *last to its number. */
 PLAIN static inline __attribute__((always_inline)) outcome follow(walker *self, const trail *on, uint32_t from,
                                                                   uint32_t *last) {
     const size_t room = self->limit - self->count;
@@ -421,8 +422,8 @@ PLAIN static __attribute__((noinline)) outcome walk_and_lay(walker *self, trail 
     return so_far;
 }
 
-/* The new trail is that of the walk which the old one did not help: not that of the next, which may go on well with the old
- * one, or not go far. */
+/* The new trail is that of the walk which the old one did not help: not that of the next, which may go on well with the
+ * old one, or not go far. */
 PLAIN static __attribute__((noinline)) outcome complain(walker *self, trail *about, const position *start) {
     about->annoyance += UNHELPFUL;
     if (about->annoyance < PATIENCE) {

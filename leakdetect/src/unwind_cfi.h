@@ -1,13 +1,14 @@
 /* The walker of unwind_cfi.c beside the others' contract in unwind.h: how old what it remembers is.
  *
  * It remembers rules of addresses. Where a module has been closed and another one lies at its place, they are another's
- * rules; and no load that is free of locks tells that. But a walk with a wrong rule finds frames that are not there, and so, in
- * all likelihood, a stack that nobody has seen before; and for a stack that is new the loader can be asked. So:
+ * rules; and no load that is free of locks tells that. But a walk with a wrong rule finds frames that are not there,
+ * and so, in all likelihood, a stack that nobody has seen before; and for a stack that is new the loader can be asked.
+ * So:
  *
  *     epoch = cfi_epoch(); walk; the stack is new? -> cfi_look() != epoch? -> walk again, with nothing remembered
  *
- * A wrong stack that was stored so is remembered as doubtful, and asked about whenever it comes again. What is left is one that
- * equals, frame for frame, another that was right.
+ * A wrong stack that was stored so is remembered as doubtful, and asked about whenever it comes again. What is left is
+ * one that equals, frame for frame, another that was right.
  */
 #ifndef LEAKDETECT_UNWIND_CFI_H
 #define LEAKDETECT_UNWIND_CFI_H

@@ -80,8 +80,8 @@ static inline void gate_leave(void) {
     atomic_store_explicit(&place->inside, before - 1, memory_order_release); /* what the walk wrote comes with it */
 }
 
-/* gate_number() is that of the calling thread's place, which no other living thread has; GATE_PLACES if it has none, or none
- * yet: then passing the gate gets it one, where there are any. */
+/* gate_number() is that of the calling thread's place, which no other living thread has; GATE_PLACES if it has none, or
+ * none yet: then passing the gate gets it one, where there are any. */
 static inline size_t gate_number(void) {
     return gate_own == NULL ? GATE_PLACES : (size_t)(gate_own - gate_places);
 }

@@ -1,4 +1,5 @@
-/* libFuzzer: no bytes may make the reader of call frame information read outside of them, or give a rule out of its bounds.
+/* libFuzzer: no bytes may make the reader of call frame information read outside of them, or give a rule out of its
+ * bounds.
  *
  * The first eight bytes say where the header is and which address is asked for; the rest is the module. */
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* Unit tests of cfi_rules.c, on call frame information that is made by hand: what it says is understood, and what it says wrongly
- * is refused without a byte read outside. The bytes end where a page without access begins. */
+/* Unit tests of cfi_rules.c, on call frame information that is made by hand: what it says is understood, and what it
+ * says wrongly is refused without a byte read outside. The bytes end where a page without access begins. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -93,8 +93,8 @@ static size_t put_common(section *into) {
     return put_common_of(into, "zR", BYTES(0x1b));
 }
 
-/* An FDE for FUNCTION_BYTES at FUNCTION + offset, counted from the page's end, where the section will end: so the place of
- * the pointer is made good by place(). */
+/* An FDE for FUNCTION_BYTES at FUNCTION + offset, counted from the page's end, where the section will end: so the place
+ * of the pointer is made good by place(). */
 typedef struct built {
     section made;
     size_t entry;

@@ -1,5 +1,5 @@
-/* Unit tests of unwind_cfi.c: frame for frame what libunwind sees, in functions of every kind; no fault and no invented frame
- * where information is wrong; and no rule of a library that has gone. */
+/* Unit tests of unwind_cfi.c: frame for frame what libunwind sees, in functions of every kind; no fault and no invented
+ * frame where information is wrong; and no rule of a library that has gone. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -272,7 +272,8 @@ static void stacks_at_random_are_what_libunwind_sees(void **state) {
     }
 }
 
-/* Walks begin as the one before, differ for a few frames and go on as it did: deeper inside, further out, or nowhere. */
+/* Walks begin as the one before, differ for a few frames and go on as it did: deeper inside, further out, or
+ * nowhere. */
 static void what_changed_since_the_last_walk_is_seen(void **state) {
     (void)state;
     uint64_t random = 23;
@@ -448,8 +449,8 @@ OWN_FRAME static void call_site(void (*call)(action *, uintptr_t), uintptr_t sit
     __asm__ volatile("" ::: "memory");
 }
 
-/* Three times as many addresses as the table has places. Frames: capture_lightly's, the site's, call_site's, that of this
- * function, in which a compiler may make several calls of one, and those beyond. */
+/* Three times as many addresses as the table has places. Frames: capture_lightly's, the site's, call_site's, that of
+ * this function, in which a compiler may make several calls of one, and those beyond. */
 static void what_the_table_has_no_room_for_is_found_again(void **state) {
     (void)state;
     uint64_t random = 24;
@@ -593,7 +594,8 @@ OWN_FRAME static void capture_stack_here(void) {
     __asm__ volatile("" ::: "memory");
 }
 
-/* Returns where the library's function was. The stack through it is right if beyond this function it is the same as without. */
+/* Returns where the library's function was. The stack through it is right if beyond this function it is the same as
+ * without. */
 OWN_FRAME static uintptr_t capture_through(const char *file, bool *right) {
     void *library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
     assert_non_null(library);

@@ -1,10 +1,11 @@
-/* A library whose one function is the same in each build but for the size of its frame, CFI_PLUGIN_FRAME: what replaces it at
- * its place has the same addresses, and other rules. */
+/* A library whose one function is the same in each build but for the size of its frame, CFI_PLUGIN_FRAME: what replaces
+ * it at its place has the same addresses, and other rules. */
 #ifdef __x86_64__
 #define TEXT(number)    TEXT_OF(number)
 #define TEXT_OF(number) #number
 
-/* plugin_call(function, address): where the return address would be in a frame that is 1,024 bytes smaller, it puts that address. */
+/* plugin_call(function, address): where the return address would be in a frame that is 1,024 bytes smaller, it puts
+ * that address. */
 __asm__(
     ".pushsection .text\n"
     ".globl plugin_call\n"
