@@ -103,7 +103,8 @@ say "simple at 1 in 128 beside disabled"
 {
     "$bin/leak-cost" scenario scenarios/redis.yaml "$((rounds * 2))"
     "$bin/leak-cost" scenario scenarios/nginx.yaml "$((rounds * 2))"
-    "$bin/leak-cost" pairs pairs.libunwind "$((rounds * 5))"
+    "$bin/leak-cost" pairs pairs.default "$((rounds * 5))"
+    POOLBUF_LEAK_UNWINDER=libunwind "$bin/leak-cost" pairs pairs.libunwind "$((rounds * 5))"
     POOLBUF_LEAK_UNWINDER=fp "$bin/leak-cost" pairs pairs.fp "$((rounds * 5))"
 } >>"$series"
 
@@ -141,6 +142,7 @@ for ((round = 0; round < rounds; round++)); do
     [ -z "$has_heaptrack" ] || churn_heaptrack
     POOLBUF_LEAK_LEVEL=disabled "$bin/leak-churn" poolbuf churn.disabled "$CHURN_STEPS"
     POOLBUF_LEAK_LEVEL=paranoid "$bin/leak-churn" poolbuf churn.paranoid "$CHURN_STEPS"
+    POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_UNWINDER=libunwind "$bin/leak-churn" poolbuf churn.libunwind "$CHURN_STEPS"
     POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_QUARANTINE_BYTES=0 "$bin/leak-churn" poolbuf churn.unguarded "$CHURN_STEPS"
     if [ -n "$jemalloc" ]; then
         LD_PRELOAD=$jemalloc "$bin/leak-churn" malloc churn.jemalloc "$CHURN_STEPS"
@@ -154,13 +156,14 @@ done >>"$series"
 
 say "captures"
 "$bin/leak-capture" "$((rounds * 20))" >>"$series"
+"$bin/leak-capture" "$((rounds * 20))" libunwind >>"$series"
 
 say "C++ exceptions, with the library and without"
 for ((round = 0; round < rounds * 4; round++)); do
-    "$bin/leak-throw" throw.with "$THROWS"
+    POOLBUF_LEAK_UNWINDER=libunwind "$bin/leak-throw" throw.with "$THROWS"
     "$bin/leak-throw-bare" throw.without "$THROWS"
     "$bin/leak-throw-bare" throw.without "$THROWS"
-    "$bin/leak-throw" throw.with "$THROWS"
+    POOLBUF_LEAK_UNWINDER=libunwind "$bin/leak-throw" throw.with "$THROWS"
 done >>"$series"
 
 say "memory at paranoid"

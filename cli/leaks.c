@@ -254,7 +254,7 @@ static int parse(int argc, char **argv, request *wanted) {
          .kind = ARGUMENT_FLAG,
          .value = &wanted->generates,
          .help = "print a rule for each leak on stdout, when the program has ended"},
-        SETTING(SET_UNWINDER, "unwinder", "NAME", "how stacks are captured: libunwind, fp, callsite"),
+        SETTING(SET_UNWINDER, "unwinder", "NAME", "how stacks are captured: cfi, libunwind, fp, callsite"),
         SETTING(SET_FRAMES, "frames", "N", "frames kept of a stack"),
         SETTING(SET_RECORDS, "records", "N", "accesses kept of a buffer"),
         SETTING(SET_INTERVAL, "sampling", "N", "at simple and advanced: one buffer in N is tracked"),

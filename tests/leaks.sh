@@ -95,7 +95,7 @@ expect_one_line_refusal "--sampling needs --level simple or advanced"
 run poolbuf leaks --level simple --sampling 0 -- touch started
 expect_one_line_refusal POOLBUF_LEAK_SAMPLING_INTERVAL=0 "1 to 1073741824"
 run poolbuf leaks --unwinder libunwynd -- touch started
-expect_one_line_refusal POOLBUF_LEAK_UNWINDER=libunwynd "libunwind|fp|callsite"
+expect_one_line_refusal POOLBUF_LEAK_UNWINDER=libunwynd "cfi|libunwind|fp|callsite"
 run poolbuf leaks --signal "US R2" -- touch started
 expect_one_line_refusal '"US R2"' "USR2"
 run poolbuf leaks --tool valgrind --seed 7 -- touch started

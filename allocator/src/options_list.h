@@ -70,8 +70,10 @@ OPTION(LEAK_TRACK_CLOSE, "POOLBUF_LEAK_TRACK_CLOSE", FLAG, "on", "on|off", 0, 0,
        "keep the stack of a tracked buffer's last release, for reports of misuse")
 OPTION(LEAK_SCOPE_STACKS, "POOLBUF_LEAK_SCOPE_STACKS", FLAG, "off", "on|off", 0, 0,
        "scopes of tests (poolbuf/leakscope.h) keep stacks, and print where what they left was allocated")
-OPTION(LEAK_UNWINDER, "POOLBUF_LEAK_UNWINDER", CHOICE, "libunwind", "libunwind|fp|callsite", 0, 0,
-       "how call stacks are captured: fp follows frame pointers, which the program must have been compiled with")
+OPTION(
+    LEAK_UNWINDER, "POOLBUF_LEAK_UNWINDER", CHOICE, "cfi", "cfi|libunwind|fp|callsite", 0, 0,
+    "how call stacks are captured: cfi reads .eh_frame itself and leaves to libunwind what it cannot; fp follows frame "
+    "pointers, which the program must have been compiled with")
 OPTION(LEAK_SEED, "POOLBUF_LEAK_SEED", COUNT, "0", "0 (random) to 18446744073709551614", 0, 18446744073709551614u,
        "seed of the sampler, for runs that can be repeated")
 OPTION(LEAK_REPORT, "POOLBUF_LEAK_REPORT", PATH, "",

@@ -1,7 +1,7 @@
 /* leak-capture: what one capture of a call stack costs, 20 frames of the program deep. Links the detector's own objects, so that
  * nothing but the capture is measured.
  *
- *   leak-capture ROUNDS    prints, each round:
+ *   leak-capture ROUNDS [cfi|libunwind|fp]    prints, each round; with a word `capture.WORD` in place of `capture`:
  *     capture.warm                   ns a capture, one thread, by its own clock
  *     capture.one, capture.two       the same by the wall clock, of one thread, and of two at once, the slower one
  *     control.one, control.two       a chain of multiplications in place of captures: what the machine gives two threads
@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -32,6 +33,14 @@ enum {
 };
 
 typedef size_t work_function(unsigned long count);
+
+static char prefix[32] = "capture";
+
+static void print_value(const char *name, double value) {
+    char series[64];
+    (void)snprintf(series, sizeof series, "%s.%s", prefix, name);
+    series_print(series, value);
+}
 
 static size_t capture_often(unsigned long count) {
     uintptr_t frames[STACK_MAX_FRAMES];
@@ -147,35 +156,54 @@ static bool measure_first(void) {
     if (pthread_create(&thread, NULL, capture_first, &result) != 0 || pthread_join(thread, NULL) != 0) {
         return false;
     }
-    series_print("capture.first_us", result.us);
-    series_print("capture.first_touched_kib", result.touched_kib);
-    series_print("capture.first_mapped_kib", result.mapped_kib);
-    series_print("capture.ninth_us", result.ninth_us);
-    series_print("capture.ninth_touched_kib", result.ninth_touched_kib);
+    print_value("first_us", result.us);
+    print_value("first_touched_kib", result.touched_kib);
+    print_value("first_mapped_kib", result.mapped_kib);
+    print_value("ninth_us", result.ninth_us);
+    print_value("ninth_touched_kib", result.ninth_touched_kib);
     return result.good;
 }
 
 static bool measure_round(void) {
     double start = series_cpu_ns();
     bool good = descend(capture_often, CAPTURES, FRAMES) == FRAMES;
-    series_print("capture.warm", (series_cpu_ns() - start) / CAPTURES);
+    print_value("warm", (series_cpu_ns() - start) / CAPTURES);
     double times[4] = {time_threads(1, capture_often, CAPTURES), time_threads(2, capture_often, CAPTURES),
                        time_threads(1, multiply_often, CONTROLS), time_threads(2, multiply_often, CONTROLS)};
-    static const char *const NAMES[4] = {"capture.one", "capture.two", "control.one", "control.two"};
     for (size_t i = 0; i < 4; i++) {
         good = good && times[i] > 0;
-        series_print(NAMES[i], times[i]);
+    }
+    print_value("one", times[0]);
+    print_value("two", times[1]);
+    if (strchr(prefix, '.') == NULL) { /* a control belongs to its round */
+        series_print("control.one", times[2]);
+        series_print("control.two", times[3]);
     }
     return measure_first() && good;
 }
 
+/* NULL if there is no such walker. */
+static const unwinder *choose(const char *name) {
+    const unwinder *const walkers[] = {&unwind_cfi, &unwind_libunwind, &unwind_fp};
+    for (size_t i = 0; i < sizeof walkers / sizeof walkers[0]; i++) {
+        if (name == NULL || strcmp(walkers[i]->name, name) == 0) {
+            return walkers[i]; /* the first one is the default, as the option's */
+        }
+    }
+    return NULL;
+}
+
 int main(int argc, char **argv) {
-    unsigned long rounds = argc == 2 ? strtoul(argv[1], NULL, 10) : 0;
-    if (rounds == 0 || rounds > 10000) {
-        (void)fprintf(stderr, "leak-capture: usage: leak-capture ROUNDS\n");
+    unsigned long rounds = argc >= 2 ? strtoul(argv[1], NULL, 10) : 0;
+    const unwinder *chosen = choose(argc == 3 ? argv[2] : NULL);
+    if (rounds == 0 || rounds > 10000 || argc > 3 || chosen == NULL) {
+        (void)fprintf(stderr, "leak-capture: usage: leak-capture ROUNDS [cfi|libunwind|fp]\n");
         return 2;
     }
-    unwind_configure(&unwind_libunwind, UNWIND_FULL, FRAMES);
+    if (argc == 3) {
+        (void)snprintf(prefix, sizeof prefix, "capture.%s", chosen->name);
+    }
+    unwind_configure(chosen, UNWIND_FULL, FRAMES);
     bool good = descend(capture_often, WARM_UP, FRAMES) == FRAMES;
     for (unsigned long i = 0; i < rounds && good; i++) {
         good = measure_round();

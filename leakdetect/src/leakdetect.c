@@ -49,13 +49,18 @@ static int read_signal(void) {
 
 detector_settings detector_read_options(void) {
     enum { /* the words of POOLBUF_LEAK_UNWINDER, in their order */
+        STACKS_CFI,
         STACKS_LIBUNWIND,
         STACKS_FP,
         STACKS_CALL_SITE
     };
+    static const unwinder *const WALKERS[] = {[STACKS_CFI] = &unwind_cfi,
+                                              [STACKS_LIBUNWIND] = &unwind_libunwind,
+                                              [STACKS_FP] = &unwind_fp,
+                                              [STACKS_CALL_SITE] = &unwind_fp};
     detector_settings settings = {0};
     unsigned level = LEAKDETECT_DISABLED;
-    unsigned stacks = STACKS_LIBUNWIND;
+    unsigned stacks = STACKS_CFI;
     bool notice = true;
     (void)poolbuf_option_read_choice("POOLBUF_LEAK_LEVEL", &level);
     (void)poolbuf_option_read_choice("POOLBUF_LEAK_UNWINDER", &stacks);
@@ -68,7 +73,7 @@ detector_settings detector_read_options(void) {
     settings.quiet = !notice;
     settings.level = (leakdetect_level)level;
     settings.stacks = stacks == STACKS_CALL_SITE ? UNWIND_CALL_SITE : UNWIND_FULL;
-    settings.unwinder = stacks == STACKS_LIBUNWIND ? &unwind_libunwind : &unwind_fp;
+    settings.unwinder = WALKERS[stacks];
     settings.interval = read_number("POOLBUF_LEAK_SAMPLING_INTERVAL");
     settings.dense_start = read_number("POOLBUF_LEAK_DENSE_START");
     settings.target_records = read_number("POOLBUF_LEAK_TARGET_RECORDS");

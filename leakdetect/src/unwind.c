@@ -15,11 +15,15 @@
 #include "message.h"
 #include "module_log.h"
 #include "stack_table.h"
+#include "unwind_cfi.h"
 #include "unwind_gate.h"
 
 enum {
+    DOUBTED_WORDS = 64,
     OWN_FRAMES_MAX = 16 /* how deep the library may stand above its caller when it captures */
 };
+
+#define CANNOT SIZE_MAX
 
 extern const char __start_poolbuf_text[] __attribute__((weak, visibility("hidden")));
 extern const char __stop_poolbuf_text[] __attribute__((weak, visibility("hidden")));
@@ -33,6 +37,8 @@ static unwind_kind kind = UNWIND_FULL;
 static uint32_t frame_limit = 32;
 static own_code own; /* empty: nothing is cut */
 static atomic_bool said_lonely;
+static _Atomic uint64_t left_behind;
+static _Atomic uint64_t doubted[DOUBTED_WORDS]; /* a bit for a stack, or for several: then one asks in vain */
 
 /* Widens the own range over the executable segments of the module that holds this very function, unless that is the
  * program itself, which the loader lists first, without a name. */
@@ -67,7 +73,7 @@ static void find_own_code(void) {
 }
 
 void unwind_configure(const unwinder *unwinder_to_use, unwind_kind kind_to_use, uint32_t frames) {
-    implementation = unwinder_to_use;
+    implementation = unwinder_to_use->capture == NULL ? unwinder_to_use->behind : unwinder_to_use;
     kind = kind_to_use;
     atomic_store_explicit(&said_lonely, false, memory_order_relaxed);
     frame_limit = frames < 1 ? 1 : frames > STACK_MAX_FRAMES ? STACK_MAX_FRAMES : frames;
@@ -82,15 +88,19 @@ static __attribute__((noinline, cold)) void say_lonely(void) {
     }
 }
 
-/* Fills `raw`, which has room for STACK_MAX_FRAMES + OWN_FRAMES_MAX; returns where in it the program's frames begin, and
- * sets how many they are. Every frame costs, and ours come first, so we ask for as few as have sufficed before. Where
- * they do not, the walk is repeated once with room for all, and the next one asks for more. */
+/* Fills `raw`, which has room for STACK_MAX_FRAMES + OWN_FRAMES_MAX; returns where in it the program's frames begin,
+ * and sets how many they are; CANNOT if the walker leaves it to who is behind. Every frame costs, and ours come first,
+ * so we ask for as few as have sufficed before. Where they do not, the walk is repeated once with room for all, and the
+ * next one asks for more. */
 static inline __attribute__((always_inline)) size_t walk_with(const unwinder *walker, void **raw, size_t limit,
                                                               size_t *count) {
     static _Atomic uint32_t own_depth; /* our own frames, most seen; relaxed, a hint */
     size_t asked = limit + atomic_load_explicit(&own_depth, memory_order_relaxed);
     for (;;) {
         int captured = walker->capture(raw, asked);
+        if (__builtin_expect(captured == UNWIND_CANNOT, 0) && walker->behind != NULL) {
+            return CANNOT;
+        }
         size_t all = captured < 0 ? 0 : (size_t)captured;
         size_t top = 0;
         while (top < all && (uintptr_t)raw[top] - own.start < own.end - own.start) {
@@ -114,6 +124,14 @@ static inline __attribute__((always_inline)) size_t capture(void **raw, size_t l
     size_t configured = kind == UNWIND_CALL_SITE ? 1 : frame_limit;
     limit = limit < configured ? limit : configured;
     const unwinder *walker = implementation;
+    if (walker->behind != NULL) {
+        const size_t first = walk_with(walker, raw, limit, count);
+        if (__builtin_expect(first != CANNOT, 1)) {
+            return first;
+        }
+        walker = walker->behind;
+        atomic_fetch_add_explicit(&left_behind, 1, memory_order_relaxed);
+    }
     bool gated = walker->takes_locks && gate_enter();
     if (walker->takes_locks && !gated) { /* the call site is certain, and free of locks */
         walker = &unwind_fp;
@@ -126,6 +144,10 @@ static inline __attribute__((always_inline)) size_t capture(void **raw, size_t l
     return first;
 }
 
+uint64_t unwind_left_behind(void) {
+    return atomic_load_explicit(&left_behind, memory_order_relaxed);
+}
+
 size_t unwind_capture(uintptr_t *frames, size_t limit) {
     void *raw[STACK_MAX_FRAMES + OWN_FRAMES_MAX];
     size_t count = 0;
@@ -134,11 +156,41 @@ size_t unwind_capture(uintptr_t *frames, size_t limit) {
     return count;
 }
 
-uint32_t unwind_capture_stack(size_t limit) {
+static inline __attribute__((always_inline)) uint32_t capture_stack(size_t limit) {
     void *raw[STACK_MAX_FRAMES + OWN_FRAMES_MAX];
     size_t count = 0;
     size_t first = capture(raw, limit, &count);
-    uint32_t stack = count == 0 ? 0 : stack_table_put((const uintptr_t *)(const void *)(raw + first), count);
+    return count == 0 ? 0 : stack_table_put((const uintptr_t *)(const void *)(raw + first), count);
+}
+
+/* Stacks that turned out to be wrong are in the table of stacks all the same, and would not be new the next time. */
+static bool is_doubted(uint32_t stack) {
+    return (atomic_load_explicit(&doubted[stack / 64 % DOUBTED_WORDS], memory_order_relaxed) >> stack % 64 & 1) != 0;
+}
+
+static void doubt(uint32_t stack) {
+    atomic_fetch_or_explicit(&doubted[stack / 64 % DOUBTED_WORDS], (uint64_t)1 << stack % 64, memory_order_relaxed);
+}
+
+/* Walks again if the first walk went, perhaps, by rules of a module that is gone; see unwind_cfi.h. */
+static __attribute__((noinline)) uint32_t revise(uint32_t stack, uint32_t epoch, size_t limit) {
+    if (implementation != &unwind_cfi || cfi_look() == epoch) {
+        return stack;
+    }
+    const uint32_t revised = capture_stack(limit);
+    if (revised != stack) {
+        doubt(stack);
+    }
+    return revised;
+}
+
+uint32_t unwind_capture_stack(size_t limit) {
+    const uint32_t epoch = cfi_epoch();
+    const uint64_t known = stack_table_count();
+    uint32_t stack = capture_stack(limit);
+    if (__builtin_expect(stack_table_count() != known || is_doubted(stack), 0)) {
+        stack = revise(stack, epoch, limit);
+    }
     module_log_look(stack_table_count());
     return stack;
 }

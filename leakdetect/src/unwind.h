@@ -6,8 +6,9 @@
  *
  * Implementations: unwind_libunwind.c (libunwind.so.8 by dlopen, when first needed, with RTLD_LOCAL, so that its
  * copies of backtrace and _Unwind_* never replace libgcc's in the program; falls back to glibc's backtrace()),
- * unwind_fp.c (frame pointers, for programs that have them; for the call site alone it serves any program), and
- * unwind_fake.c (canned stacks, for tests). */
+ * unwind_cfi.c (call frame information, by ourselves; libunwind does what it cannot), unwind_fp.c (frame pointers, for
+ * programs that have them; for the call site alone it serves any program), and unwind_fake.c (canned stacks, for
+ * tests). */
 #ifndef LEAKDETECT_UNWIND_H
 #define LEAKDETECT_UNWIND_H
 
@@ -15,16 +16,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum {
+    UNWIND_CANNOT = -1
+};
+
 typedef struct unwinder {
     const char *name;
     /* Fills at most `limit` raw return addresses, the first one inside the caller of this function or deeper; returns
      * how many. 0 or less: no stack could be had. */
     int (*capture)(void **addresses, size_t limit);
-    bool takes_locks;   /* that others take, too: it walks in the gate (unwind_gate.h) */
+    const struct unwinder *behind; /* NULL, or who walks where capture is NULL or gives UNWIND_CANNOT */
+    bool takes_locks;              /* that others take, too: it walks in the gate (unwind_gate.h) */
     const char *lonely; /* NULL, or what to say, once, when more was asked for than the call site and no more came */
 } unwinder;
 
 extern const unwinder unwind_libunwind;
+extern const unwinder unwind_cfi; /* on x86-64 with glibc 2.35; elsewhere every walk is libunwind's */
 extern const unwinder unwind_fp;
 extern const unwinder unwind_fake;
 
@@ -43,6 +50,9 @@ size_t unwind_capture(uintptr_t *frames, size_t limit);
 
 /* unwind_capture() and stack_table_put() together; 0 if there is no stack. */
 uint32_t unwind_capture_stack(size_t limit);
+
+/* unwind_left_behind() says how many walks were left to who is behind. */
+uint64_t unwind_left_behind(void);
 
 /* For fork, before any lock of ours is taken and after all are given back: nobody is in the midst of a walk that takes
  * locks meanwhile (unwind_gate.c). Who captures then gets the call site alone. */

@@ -33,7 +33,7 @@ _Atomic uint32_t gate_state = GATE_FENCED;
 _Atomic bool gate_is_child;
 _Thread_local gate_place *gate_own;
 
-static gate_place places[GATE_PLACES];
+gate_place gate_places[GATE_PLACES];
 static _Atomic uint32_t next_place;         /* where the search for a free one begins; a hint */
 static _Atomic bool sweeping;               /* only who set it frees a place, so that none is freed twice */
 static _Atomic uint32_t crowd;              /* walks of threads without a place */
@@ -55,10 +55,10 @@ static void sweep(void) {
         return;
     }
     for (size_t i = 0; i < GATE_PLACES; i++) {
-        uint32_t owner = atomic_load_explicit(&places[i].owner, memory_order_relaxed);
+        uint32_t owner = atomic_load_explicit(&gate_places[i].owner, memory_order_relaxed);
         if (owner != 0 && is_gone(owner)) {
-            atomic_store_explicit(&places[i].inside, 0, memory_order_relaxed);
-            atomic_store_explicit(&places[i].owner, 0, memory_order_release);
+            atomic_store_explicit(&gate_places[i].inside, 0, memory_order_relaxed);
+            atomic_store_explicit(&gate_places[i].owner, 0, memory_order_release);
         }
     }
     atomic_store_explicit(&sweeping, false, memory_order_release);
@@ -67,7 +67,7 @@ static void sweep(void) {
 static gate_place *find_free(uint32_t thread) {
     uint32_t start = atomic_fetch_add_explicit(&next_place, 1, memory_order_relaxed);
     for (uint32_t i = 0; i < GATE_PLACES; i++) {
-        gate_place *place = &places[(start + i) % GATE_PLACES];
+        gate_place *place = &gate_places[(start + i) % GATE_PLACES];
         uint32_t nobody = 0;
         if (atomic_load_explicit(&place->owner, memory_order_relaxed) == 0 &&
             atomic_compare_exchange_strong_explicit(&place->owner, &nobody, thread, memory_order_acq_rel,
@@ -179,7 +179,7 @@ static uint32_t settle(void) {
             change_mode(GATE_ASKING, found);
             if (found == GATE_SHUT) {
                 message_print("fork() met another thread in the dynamic loader, whose lock this process has inherited: "
-                              "stacks are call sites here, and reports may lack names");
+                              "stacks may be call sites here, and reports may lack names");
             }
             errno = saved_errno;
             state = atomic_load(&gate_state);
@@ -236,8 +236,8 @@ static bool is_anybody_inside(void) {
         return true;
     }
     for (size_t i = 0; i < GATE_PLACES; i++) {
-        if (&places[i] != gate_own && atomic_load_explicit(&places[i].inside, memory_order_acquire) != 0 &&
-            !is_gone(atomic_load_explicit(&places[i].owner, memory_order_relaxed))) {
+        if (&gate_places[i] != gate_own && atomic_load_explicit(&gate_places[i].inside, memory_order_acquire) != 0 &&
+            !is_gone(atomic_load_explicit(&gate_places[i].owner, memory_order_relaxed))) {
             return true;
         }
     }
@@ -278,9 +278,9 @@ void unwind_fork_parent(void) {
 /* No other thread is here, and perhaps another fork was being made. */
 void unwind_fork_child(void) {
     for (size_t i = 0; i < GATE_PLACES; i++) {
-        if (&places[i] != gate_own && atomic_load_explicit(&places[i].owner, memory_order_relaxed) != 0) {
-            atomic_store(&places[i].inside, 0);
-            atomic_store(&places[i].owner, 0);
+        if (&gate_places[i] != gate_own && atomic_load_explicit(&gate_places[i].owner, memory_order_relaxed) != 0) {
+            atomic_store(&gate_places[i].inside, 0);
+            atomic_store(&gate_places[i].owner, 0);
         }
     }
     if (gate_own != NULL) {

@@ -46,6 +46,7 @@ typedef struct gate_place {
     _Atomic uint32_t owner;  /* thread id; 0: free */
 } __attribute__((aligned(64))) gate_place;
 
+extern gate_place gate_places[GATE_PLACES];
 extern _Atomic uint32_t gate_state;
 extern _Atomic bool gate_is_child;         /* of a process, or of its child, that had other threads when it forked */
 extern _Thread_local gate_place *gate_own; /* NULL: none yet, or one in the crowd */
@@ -77,6 +78,12 @@ static inline void gate_leave(void) {
     }
     uint32_t before = atomic_load_explicit(&place->inside, memory_order_relaxed);
     atomic_store_explicit(&place->inside, before - 1, memory_order_release); /* what the walk wrote comes with it */
+}
+
+/* gate_number() is that of the calling thread's place, which no other living thread has; GATE_PLACES if it has none, or
+ * none yet: then passing the gate gets it one, where there are any. */
+static inline size_t gate_number(void) {
+    return gate_own == NULL ? GATE_PLACES : (size_t)(gate_own - gate_places);
 }
 
 /* gate_start() opens it; at start-up, and again in tests. */

@@ -1,4 +1,4 @@
-/* Unit tests of unwind.c and unwind_libunwind.c. */
+/* Unit tests of unwind.c, unwind_libunwind.c and, where it must do the same, unwind_cfi.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -87,10 +87,9 @@ static bool lies_after(uintptr_t address, uintptr_t function) {
     return address > function && address < function + 4096;
 }
 
-static void libunwind_sees_the_callers_in_order(void **state) {
-    (void)state;
+static void the_callers_are_seen_in_order(void **state) {
     uintptr_t frames[STACK_MAX_FRAMES];
-    unwind_configure(&unwind_libunwind, UNWIND_FULL, 64);
+    unwind_configure(*(const unwinder **)*state, UNWIND_FULL, 64);
     size_t count = outer(frames);
     size_t inner_at = 0;
     while (inner_at < count && !lies_after(frames[inner_at], (uintptr_t)innermost)) {
@@ -125,9 +124,8 @@ static void *capture_in_thread(void *argument) {
 }
 
 static void threads_capture_at_once(void **state) {
-    (void)state;
     pthread_t threads[4];
-    unwind_configure(&unwind_libunwind, UNWIND_FULL, 64);
+    unwind_configure(*(const unwinder **)*state, UNWIND_FULL, 64);
     for (int i = 0; i < 4; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, capture_in_thread, NULL), 0);
     }
@@ -236,10 +234,10 @@ static int wait_or_kill(pid_t child) {
 
 /* Other threads are in the midst of first captures all the time. */
 static void a_forked_child_captures_whatever_other_threads_did(void **state) {
-    (void)state;
     pthread_t threads[2];
     uintptr_t frames[STACK_MAX_FRAMES];
-    unwind_configure(&unwind_libunwind, UNWIND_FULL, 64);
+    unwind_configure(*(const unwinder **)*state, UNWIND_FULL, 64);
+    atomic_store(&stop, false);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, capture_in_new_threads, NULL), 0);
     }
@@ -259,16 +257,23 @@ static void a_forked_child_captures_whatever_other_threads_did(void **state) {
     }
 }
 
+/* What cmocka hands to a test is not const. */
+static const unwinder *by_libunwind = &unwind_libunwind;
+static const unwinder *by_cfi = &unwind_cfi;
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_fake_unwinder_returns_what_it_was_told),
         cmocka_unit_test(depth_is_what_was_configured_or_asked_for),
         cmocka_unit_test(no_stack_has_id_zero),
-        cmocka_unit_test(libunwind_sees_the_callers_in_order),
+        cmocka_unit_test_prestate(the_callers_are_seen_in_order, &by_libunwind),
+        cmocka_unit_test_prestate(the_callers_are_seen_in_order, &by_cfi),
         cmocka_unit_test(loading_libunwind_leaves_the_programs_unwinder_alone),
-        cmocka_unit_test(threads_capture_at_once),
+        cmocka_unit_test_prestate(threads_capture_at_once, &by_libunwind),
+        cmocka_unit_test_prestate(threads_capture_at_once, &by_cfi),
         cmocka_unit_test(a_threads_first_captures_are_as_deep_and_take_little_memory),
-        cmocka_unit_test(a_forked_child_captures_whatever_other_threads_did),
+        cmocka_unit_test_prestate(a_forked_child_captures_whatever_other_threads_did, &by_libunwind),
+        cmocka_unit_test_prestate(a_forked_child_captures_whatever_other_threads_did, &by_cfi),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

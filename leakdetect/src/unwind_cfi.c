@@ -1,0 +1,505 @@
+/* Stacks by call frame information, without libunwind: whole stacks of any program, no lock, nothing allocated.
+ *
+ * How a frame is left depends on its return address alone, and is a rule of 22 bits (cfi_rules.h). Rules are kept in
+ * one table for the process, a word each, which says all of its address: the low bits, mixed, are its place, the rest
+ * is in the word. So a rule is read and written whole, by anyone, at any time (R1). Of two that want one place the
+ * older is moved to the place beside, which the word says, too.
+ *
+ *     address   47       28       14       0        word   63     31      30      22       8      3      0
+ *                [ high  | middle |  low   ]                [ high | moved | epoch | offset | slot | kind ]
+ *                          middle ^ low: place               and middle
+ *
+ * A warm step loads that word, compares, and loads one word of the stack, or two; and mostly not even that is needed
+ * (trails, below). An address that is not in the table is looked up in its module's .eh_frame, by the loader's lock-free
+ * look-up, the one that exceptions use.
+ *
+ * What is read:
+ *   - words of the stack inside known bounds only (stack_bounds.h), each frame above the one before (R2);
+ *   - a module's tables, inside its mapping. A return address keeps its module mapped, since somebody is going to
+ *     return there. What is no return address, on a stack whose information is wrong, would have to lie in a module
+ *     that is closed in that very microsecond to do harm; each exception takes that chance, too.
+ *
+ * Frames of signal handlers, of code made at run time, of hand-written code that says nothing, end the walk with
+ * UNWIND_CANNOT, and libunwind walks it from the start (unwind.c): it has guesses for them. A stack of ours has no
+ * guesses. */
+#include "unwind_cfi.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <valgrind/memcheck.h>
+
+#include "cfi_rules.h"
+#include "stack_bounds.h"
+#include "unwind.h"
+#include "unwind_gate.h"
+
+/* --- epochs ------------------------------------------------------------------------------------------------------ */
+
+enum {
+    PLACE_BITS = 14,
+    PLACES = 1 << PLACE_BITS,
+    KIND_BITS = 3,
+    SLOT_BITS = 5,
+    OFFSET_BITS = 14,
+    RULE_BITS = KIND_BITS + SLOT_BITS + OFFSET_BITS,
+    EPOCH_BITS = 8,
+    TAG_SHIFT = RULE_BITS + EPOCH_BITS + 1, /* of the address; below it is MOVED */
+    ADDRESS_BITS = 47                       /* of a program's half of the address space */
+};
+
+#define MOVED ((uint64_t)1 << (TAG_SHIFT - 1))
+
+_Static_assert(TAG_SHIFT + ADDRESS_BITS - PLACE_BITS == 64, "all of an address is in place and tag");
+_Static_assert(CFI_OFFSET_MAX < 1 << OFFSET_BITS, "an offset fits");
+_Static_assert(CFI_SLOT_MAX < 1 << SLOT_BITS, "a slot fits");
+_Static_assert(CFI_NOTHING < 1 << KIND_BITS, "a kind fits");
+
+static _Atomic uint64_t rules[PLACES] __attribute__((aligned(64))); /* 0: free, as no tag is 0 */
+static _Atomic uint32_t epoch;                                      /* its low EPOCH_BITS are in tags */
+static _Atomic unsigned long long closed;                           /* the loader's count when it was asked last */
+
+uint32_t cfi_epoch(void) {
+    return atomic_load_explicit(&epoch, memory_order_relaxed);
+}
+
+/* Before the tags' epoch repeats, what is left of its last time goes. */
+static void begin_epoch(uint32_t now) {
+    if ((now + 1) % (1u << EPOCH_BITS) == 0) {
+        for (size_t i = 0; i < PLACES; i++) {
+            atomic_store_explicit(&rules[i], 0, memory_order_relaxed);
+        }
+    }
+    (void)atomic_compare_exchange_strong(&epoch, &now, now + 1); /* or somebody else began it */
+}
+
+static int count_closed(struct dl_phdr_info *info, size_t size, void *context) {
+    if (size >= offsetof(struct dl_phdr_info, dlpi_subs) + sizeof info->dlpi_subs) {
+        *(unsigned long long *)context = info->dlpi_subs;
+    }
+    return 1;
+}
+
+/* The count is stored last: who finds it there finds the epoch, too. */
+uint32_t cfi_look(void) {
+    const uint32_t now = atomic_load(&epoch);
+    unsigned long long count = 0;
+    if (gate_enter()) {
+        (void)dl_iterate_phdr(count_closed, &count);
+        gate_leave();
+        if (count != atomic_load(&closed)) {
+            begin_epoch(now);
+            atomic_store(&closed, count);
+        }
+    }
+    return atomic_load(&epoch);
+}
+
+/* --- rules ------------------------------------------------------------------------------------------------------- */
+
+#if defined(__x86_64__) && defined(DLFO_STRUCT_HAS_EH_DBASE) /* glibc 2.35 */
+
+enum {
+    LOWEST_CODE = 64 * 1024 /* no Linux maps anything lower for a program */
+};
+
+static inline size_t place_of(uintptr_t address) {
+    return (address ^ address >> PLACE_BITS) % PLACES;
+}
+
+/* An address's word, if its rule were 0. */
+static inline uint64_t tag_of(uintptr_t address, uint32_t now) {
+    return (uint64_t)(address >> PLACE_BITS) << TAG_SHIFT | (uint64_t)(now % (1u << EPOCH_BITS)) << RULE_BITS;
+}
+
+static uint64_t pack(cfi_rule rule) {
+    return (uint64_t)rule.offset << (SLOT_BITS + KIND_BITS) | (uint64_t)rule.bp_slot << KIND_BITS | (uint64_t)rule.kind;
+}
+
+static inline unsigned kind_of(uint64_t rule) {
+    return (unsigned)(rule % (1 << KIND_BITS));
+}
+
+static inline uintptr_t slot_bytes(uint64_t rule) {
+    return (rule >> KIND_BITS) % (1 << SLOT_BITS) * sizeof(uintptr_t);
+}
+
+static inline uintptr_t offset_bytes(uint64_t rule) {
+    return (rule >> (KIND_BITS + SLOT_BITS)) * sizeof(uintptr_t);
+}
+
+/* The newest is where it is looked for first; one of this epoch that was there moves. */
+static void remember(size_t place, uint64_t word) {
+    const uint64_t before = atomic_load_explicit(&rules[place], memory_order_relaxed);
+    if ((before >> RULE_BITS) % (1u << EPOCH_BITS) == (word >> RULE_BITS) % (1u << EPOCH_BITS)) {
+        atomic_store_explicit(&rules[place ^ 1], before ^ MOVED, memory_order_relaxed);
+    }
+    atomic_store_explicit(&rules[place], word, memory_order_relaxed);
+}
+
+/* The rule of a call holds for its last byte; what is behind it may be another function. An address that follows no
+ * known code but begins some has been put on the stack by hand, as makecontext() does with its __start_context: nobody
+ * called. */
+static cfi_rule read_rule(const struct dl_find_object *module, uintptr_t address) {
+    const cfi_image image = {.start = (uintptr_t)module->dlfo_map_start,
+                             .end = (uintptr_t)module->dlfo_map_end,
+                             .bytes = module->dlfo_map_start};
+    const uintptr_t header = (uintptr_t)module->dlfo_eh_frame;
+    cfi_rule rule = cfi_find_rule(&image, header, address - 1);
+    if (rule.kind == CFI_NOTHING) {
+        const cfi_kind beginning = cfi_find_rule(&image, header, address).kind;
+        rule.kind = beginning == CFI_NOTHING || beginning == CFI_CANNOT ? CFI_CANNOT : CFI_OUTERMOST;
+    }
+    return rule;
+}
+
+static __attribute__((noinline)) uint64_t find_slow(uintptr_t address, uint64_t tag) {
+    const size_t place = place_of(address);
+    const uint64_t neighbour = atomic_load_explicit(&rules[place ^ 1], memory_order_relaxed) ^ tag ^ MOVED;
+    struct dl_find_object module;
+    if (neighbour >> RULE_BITS == 0) {
+        return neighbour;
+    }
+    if (address < LOWEST_CODE || address >> ADDRESS_BITS != 0 ||
+        _dl_find_object((void *)(address - 1), &module) != 0) { // NOLINT(performance-no-int-to-ptr)
+        return CFI_CANNOT;                                      /* and not remembered: there may be a module tomorrow */
+    }
+    const uint64_t rule = pack(read_rule(&module, address));
+    remember(place, tag | rule);
+    return rule;
+}
+
+static inline uint64_t find(uintptr_t address, uint32_t now) {
+    const uint64_t tag = tag_of(address, now);
+    const uint64_t rule = atomic_load_explicit(&rules[place_of(address)], memory_order_relaxed) ^ tag;
+    return __builtin_expect(rule >> RULE_BITS == 0, 1) ? rule : find_slow(address, tag);
+}
+
+/* --- the walk ---------------------------------------------------------------------------------------------------- */
+
+/* Where a walk stands: in a function that has called, at the return address. */
+typedef struct position {
+    uintptr_t pc, sp, bp;
+} position;
+
+/* `known` is a constant: on the thread's own stack nothing needs a probe. Of words that are asked for at once the
+ * lowest comes first. */
+static inline __attribute__((always_inline)) bool holds(stack_bounds *bounds, uintptr_t at, bool known) {
+    return known || stack_bounds_hold(bounds, at, sizeof(uintptr_t));
+}
+
+/* Whether a frame may end there: above this one, and inside what may be read. */
+static inline bool may_end(const stack_bounds *bounds, uintptr_t above, uintptr_t cfa) {
+    return cfa - above - 1 < bounds->high - above && cfa % sizeof(uintptr_t) == 0;
+}
+
+/* Off the warm path; the two words are the frame pointer's and, below it, the CFA. */
+static __attribute__((noinline)) bool step_realigned(position *at, uint64_t rule, stack_bounds *bounds) {
+    const uintptr_t bp = at->bp;
+    const uintptr_t cfa_at = bp - offset_bytes(rule);
+    if (bp < at->sp || cfa_at < at->sp || cfa_at > bp || !stack_bounds_hold(bounds, cfa_at, sizeof(uintptr_t)) ||
+        !stack_bounds_hold(bounds, bp, sizeof(uintptr_t))) {
+        return false;
+    }
+    const uintptr_t cfa = stack_bounds_word(cfa_at);
+    if (!may_end(bounds, bp + sizeof(uintptr_t), cfa) ||
+        !stack_bounds_hold(bounds, cfa - sizeof(uintptr_t), sizeof(uintptr_t))) {
+        return false;
+    }
+    *at = (position){.pc = stack_bounds_word(cfa - sizeof(uintptr_t)), .sp = cfa, .bp = stack_bounds_word(bp)};
+    return true;
+}
+
+static inline __attribute__((always_inline)) bool step(position *at, uint64_t rule, stack_bounds *bounds, bool known) {
+    const unsigned kind = kind_of(rule);
+    const uintptr_t slot = slot_bytes(rule);
+    uintptr_t cfa = at->sp + offset_bytes(rule);
+    if (__builtin_expect(kind != CFI_FROM_SP, 0)) {
+        if (kind != CFI_FROM_BP) {
+            return kind == CFI_REALIGNED && step_realigned(at, rule, bounds);
+        }
+        cfa = at->bp + offset_bytes(rule);
+        if (cfa - slot < at->sp) {
+            return false;
+        }
+    }
+    if (!may_end(bounds, at->sp, cfa)) {
+        return false;
+    }
+    if (slot != 0) {
+        if (!holds(bounds, cfa - slot, known)) {
+            return false;
+        }
+        at->bp = stack_bounds_word(cfa - slot);
+    }
+    if (!holds(bounds, cfa - sizeof(uintptr_t), known)) {
+        return false;
+    }
+    at->pc = stack_bounds_word(cfa - sizeof(uintptr_t));
+    at->sp = cfa;
+    return true;
+}
+
+/* A return address of 0 is an end, too: some thread libraries put one there. */
+static inline __attribute__((always_inline)) int walk_on(position at, stack_bounds *bounds, void **addresses,
+                                                         size_t limit, bool known) {
+    const uint32_t now = cfi_epoch();
+    size_t count = 0;
+    while (count < limit && at.pc != 0) {
+        const uint64_t rule = find(at.pc, now);
+        if (__builtin_expect(kind_of(rule) == CFI_CANNOT, 0)) {
+            return UNWIND_CANNOT;
+        }
+        addresses[count++] = (void *)at.pc; // NOLINT(performance-no-int-to-ptr)
+        if (kind_of(rule) == CFI_OUTERMOST || count == limit) {
+            break;
+        }
+        if (!step(&at, rule, bounds, known)) {
+            return UNWIND_CANNOT;
+        }
+    }
+    return (int)count;
+}
+
+static __attribute__((noinline, cold)) int walk_foreign(position at, stack_bounds *bounds, void **addresses,
+                                                        size_t limit) {
+    return walk_on(at, bounds, addresses, limit, false);
+}
+
+/* --- trails ------------------------------------------------------------------------------------------------------ */
+
+/* A step waits for the one before: the address comes from the stack, the rule from the table, the place of the next
+ * address from the rule, some 5 ns one after the other. But a thread's outer frames are mostly where they were the last
+ * time. So it keeps the trail of a walk, and where a walk stands as that one stood, pc, stack pointer and frame
+ * pointer, only the words that decide the next frame are compared with what they were; processors do that for many
+ * frames at once. What differs is walked by steps, and so is what comes behind it, until the two meet again. The result
+ * is that of steps alone: the same position, the same rule in the same epoch, the same words (R3).
+ *
+ * Trails lie in a table by the thread's place in the gate, which is its own as long as it lives, so they need no
+ * destructor. The frame pointers of a program may be anything, pointers to buffers, too: they are kept inverted, or a
+ * scan would find them here (scan.h). */
+enum {
+    TRAIL_FRAMES = 40,
+    MANY_STEPS = 10, /* that many beside the trail, and it has not helped */
+    UNHELPFUL = 2,   /* what that adds to the annoyance, of which each walk that it did help takes 1 away */
+    PATIENCE = 6     /* so much of it, and a new trail is laid */
+};
+
+typedef struct trail_frame {
+    uintptr_t pc, sp;
+    uintptr_t not_bp; /* inverted */
+    uintptr_t bp_at;  /* where it was saved; 0: it is that of the frame inside */
+} trail_frame;
+
+typedef struct trail {
+    uintptr_t
+        busy; /* who walks by it: a signal handler finds its own thread there, and goes without. 0: nobody. Who had the place
+                       before may have ended in the midst of a walk; he does not count */
+    uint32_t epoch;
+    uint32_t count;
+    uint32_t annoyance;
+    bool ends;      /* the last frame is the outermost */
+    uintptr_t high; /* of the stack */
+    trail_frame frames[TRAIL_FRAMES];
+} trail;
+
+static trail trails[GATE_PLACES];
+
+static inline uintptr_t this_thread(void) {
+    return (uintptr_t)&gate_own; /* no other thread that lives has it there */
+}
+
+#define PLAIN __attribute__((no_sanitize("thread"))) /* a thread's own, from its place's first owner to its last */
+
+/* A walk with a trail. */
+typedef struct walker {
+    position at;
+    stack_bounds bounds;
+    void **addresses;
+    size_t limit, count;
+    size_t steps; /* beside the trail */
+    uint32_t now;
+} walker;
+
+typedef enum outcome {
+    WALK_GOES_ON,
+    WALK_ENDS,
+    WALK_CANNOT
+} outcome;
+
+/* Adds the frame on which the walker stands, and goes to the next one. */
+static inline __attribute__((always_inline)) outcome walk_step(walker *self, uint64_t *rule) {
+    if (self->at.pc == 0) {
+        return WALK_ENDS;
+    }
+    *rule = find(self->at.pc, self->now);
+    if (__builtin_expect(kind_of(*rule) == CFI_CANNOT, 0)) {
+        return WALK_CANNOT;
+    }
+    self->addresses[self->count++] = (void *)self->at.pc; // NOLINT(performance-no-int-to-ptr)
+    if (kind_of(*rule) == CFI_OUTERMOST || self->count == self->limit) {
+        return WALK_ENDS;
+    }
+    self->steps++;
+    return step(&self->at, *rule, &self->bounds, true) ? WALK_GOES_ON : WALK_CANNOT;
+}
+
+static inline bool stands_on(const position *at, const trail_frame *frame) {
+    return at->sp == frame->sp && at->pc == frame->pc && at->bp == ~frame->not_bp;
+}
+
+/* The walker stands on frame `from`. Adds it and all those behind it that are as they were, and leaves the walker on
+ * the last of them, which is added; sets *last to its number. */
+PLAIN static inline __attribute__((always_inline)) outcome follow(walker *self, const trail *on, uint32_t from,
+                                                                  uint32_t *last) {
+    const size_t room = self->limit - self->count;
+    const uint32_t end = on->count - from < room ? on->count : from + (uint32_t)room;
+    void **into = self->addresses + self->count;
+    uint32_t i = from;
+    *into++ = (void *)on->frames[i].pc; // NOLINT(performance-no-int-to-ptr)
+    while (++i < end) {
+        const trail_frame *next = &on->frames[i];
+        if (stack_bounds_word(next->sp - sizeof(uintptr_t)) != next->pc ||
+            (next->bp_at != 0 && stack_bounds_word(next->bp_at) != ~next->not_bp)) {
+            break;
+        }
+        *into++ = (void *)next->pc; // NOLINT(performance-no-int-to-ptr)
+    }
+    *last = i - 1;
+    self->count += i - from;
+    return self->count == self->limit || (i == on->count && on->ends) ? WALK_ENDS : WALK_GOES_ON;
+}
+
+/* From the trail's frame `last`, which has been added, to the next one. */
+PLAIN static inline outcome leave(walker *self, const trail *on, uint32_t last) {
+    const trail_frame *frame = &on->frames[last];
+    self->at = (position){.pc = frame->pc, .sp = frame->sp, .bp = ~frame->not_bp};
+    self->count--; /* walk_step() adds it again */
+    uint64_t rule;
+    return walk_step(self, &rule);
+}
+
+PLAIN static inline __attribute__((always_inline)) outcome walk_beside(walker *self, const trail *on) {
+    outcome so_far = WALK_GOES_ON;
+    uint64_t rule;
+    uint32_t next = 0; /* frames below have been passed */
+    while (so_far == WALK_GOES_ON) {
+        while (next < on->count && on->frames[next].sp < self->at.sp) {
+            next++;
+        }
+        if (next < on->count && stands_on(&self->at, &on->frames[next])) {
+            so_far = follow(self, on, next, &next);
+            so_far = so_far == WALK_GOES_ON ? leave(self, on, next) : so_far;
+            next++;
+        } else {
+            so_far = walk_step(self, &rule);
+        }
+    }
+    return so_far;
+}
+
+/* A frame whose position hangs on other words than the two that are compared ends the trail. */
+PLAIN static __attribute__((noinline)) outcome walk_and_lay(walker *self, trail *into) {
+    outcome so_far = WALK_GOES_ON;
+    uint64_t rule = 0;
+    uintptr_t bp_at = 0;
+    bool laying = true;
+    *into = (trail){.busy = into->busy, .epoch = self->now, .high = self->bounds.high};
+    while (so_far == WALK_GOES_ON) {
+        const position here = self->at;
+        so_far = walk_step(self, &rule);
+        if (so_far != WALK_CANNOT && laying && here.pc != 0) {
+            into->frames[into->count++] =
+                (trail_frame){.pc = here.pc, .sp = here.sp, .not_bp = ~here.bp, .bp_at = bp_at};
+            into->ends = kind_of(rule) == CFI_OUTERMOST;
+        }
+        laying = laying && kind_of(rule) != CFI_REALIGNED && into->count < TRAIL_FRAMES;
+        bp_at = slot_bytes(rule) == 0 ? 0 : self->at.sp - slot_bytes(rule);
+    }
+    return so_far;
+}
+
+/* The new trail is that of the walk which the old one did not help: not that of the next, which may go on well with the
+ * old one, or not go far. */
+PLAIN static __attribute__((noinline)) outcome complain(walker *self, trail *about, const position *start) {
+    about->annoyance += UNHELPFUL;
+    if (about->annoyance < PATIENCE) {
+        return WALK_ENDS;
+    }
+    self->at = *start;
+    self->count = 0;
+    return walk_and_lay(self, about);
+}
+
+PLAIN static inline __attribute__((always_inline)) int walk_with_trail(walker *self, trail *with) {
+    outcome result;
+    with->busy = this_thread();
+    atomic_signal_fence(memory_order_seq_cst);
+    if (__builtin_expect(with->epoch != self->now || with->high != self->bounds.high, 0)) {
+        result = walk_and_lay(self, with);
+    } else {
+        const position start = self->at;
+        result = walk_beside(self, with);
+        if (self->steps < MANY_STEPS) {
+            with->annoyance -= with->annoyance > 0;
+        } else if (result == WALK_ENDS) {
+            result = complain(self, with, &start);
+        }
+    }
+    atomic_signal_fence(memory_order_seq_cst);
+    with->busy = 0;
+    return result == WALK_CANNOT ? UNWIND_CANNOT : (int)self->count;
+}
+
+/* A thread's first walk, a handler's within a walk, and where there are more threads than places. */
+static __attribute__((noinline)) int walk_without_trail(walker *self) {
+    if (gate_own == NULL && gate_enter()) { /* for the next time */
+        gate_leave();
+    }
+    return walk_on(self->at, &self->bounds, self->addresses, self->limit, true);
+}
+
+/* `frame` is that of a function with a frame pointer: its caller's, and the return address above it. */
+PLAIN static inline __attribute__((always_inline)) int walk(uintptr_t frame, void **addresses, size_t limit) {
+    walker self = {.at = {.pc = stack_bounds_word(frame + sizeof(uintptr_t)),
+                          .sp = frame + 2 * sizeof(uintptr_t),
+                          .bp = stack_bounds_word(frame)},
+                   .addresses = addresses,
+                   .limit = limit,
+                   .now = cfi_epoch()};
+    const size_t number = gate_number();
+    if (__builtin_expect(!stack_bounds_find(&self.bounds, frame, 2 * sizeof(uintptr_t)), 0)) {
+        return walk_foreign(self.at, &self.bounds, addresses, limit);
+    }
+    if (__builtin_expect(number == GATE_PLACES || trails[number].busy == this_thread() || limit == 0, 0)) {
+        return walk_without_trail(&self);
+    }
+    return walk_with_trail(&self, &trails[number]);
+}
+
+/* Memcheck knows which words of a stack were never written, and of a wrong walk it would say so. */
+static __attribute__((noinline)) int walk_under_valgrind(uintptr_t frame, void **addresses, size_t limit) {
+    VALGRIND_DISABLE_ERROR_REPORTING;
+    int count = walk(frame, addresses, limit);
+    (void)VALGRIND_MAKE_MEM_DEFINED(&count, sizeof count);
+    (void)VALGRIND_MAKE_MEM_DEFINED(addresses, count > 0 ? (size_t)count * sizeof *addresses : 0);
+    (void)VALGRIND_MAKE_MEM_DEFINED(&stack_known_own, sizeof stack_known_own);
+    VALGRIND_ENABLE_ERROR_REPORTING;
+    return count;
+}
+
+__attribute__((noinline)) static int cfi_capture(void **addresses, size_t limit) {
+    const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+    return RUNNING_ON_VALGRIND ? walk_under_valgrind(frame, addresses, limit) : walk(frame, addresses, limit);
+}
+
+#else
+
+#define cfi_capture NULL
+
+#endif
+
+const unwinder unwind_cfi = {.name = "cfi", .capture = cfi_capture, .behind = &unwind_libunwind};
