@@ -8,6 +8,7 @@
 
 #include <poolbuf/leakdetect.h>
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -45,7 +46,10 @@ uint64_t detector_start_ns(void);
 /* The settings of POOLBUF_LEAK_*: poolbuf/options.h reads them and complains about what is illegal. */
 detector_settings detector_read_options(void);
 
-leakdetect_level detector_level(void);
+extern _Atomic int detector_level_now; /* relaxed: a change may be seen late */
+static inline leakdetect_level detector_level(void) {
+    return (leakdetect_level)atomic_load_explicit(&detector_level_now, memory_order_relaxed);
+}
 void detector_set_level(leakdetect_level level);
 uint32_t detector_level_epoch(void); /* grows whenever the level changes */
 
@@ -53,7 +57,13 @@ uint32_t detector_level_epoch(void); /* grows whenever the level changes */
 uint32_t detector_next_gap(sampler *population, thread_countdown *countdown, thread_state *self);
 
 /* Whether the thing at the end of a gap is tracked, and its weight, which comes in as what the gap gave. */
-bool detector_accept(sampler *population, thread_state *self, uint64_t size, float *weight);
+static inline bool detector_accept(sampler *population, thread_state *self, uint64_t size, float *weight) {
+    if (detector_level() == LEAKDETECT_PARANOID) {
+        *weight = 1;
+        return true;
+    }
+    return sampler_accept(population, size, &self->random, weight);
+}
 extern sampler detector_buffers;
 extern sampler detector_resources;
 

@@ -51,7 +51,7 @@ static inline uint64_t hash_bytes(const void *bytes, size_t length) {
     return hash ^ (hash >> 29);
 }
 
-static entry *entry_at(const intern_table *table, uint32_t id) {
+static inline entry *entry_at(const intern_table *table, uint32_t id) {
     /* Relaxed is enough: whoever has an id got it through a bucket's acquire or from a lock that came after. */
     char *segment = atomic_load_explicit(&table->segments[id >> 17], memory_order_relaxed);
     return (entry *)(void *)(segment + (size_t)(id & ((1u << 17) - 1)) * 8);
@@ -121,6 +121,14 @@ const void *intern_get(const intern_table *table, uint32_t id, size_t *length) {
     const entry *at = entry_at(table, id);
     *length = at->length;
     return at + 1;
+}
+
+bool intern_is(const intern_table *table, uint32_t id, const void *bytes, size_t length) {
+    if (id == 0) {
+        return false;
+    }
+    const entry *at = entry_at(table, id);
+    return at->length == length && memcmp(at + 1, bytes, length) == 0;
 }
 
 void intern_lock(intern_table *table) {
