@@ -65,7 +65,7 @@ static atomic_bool canaries_laid;
 static _Thread_local tracker_closed last_closed;
 
 /* The capacity is new: so are the bytes behind it, unless somebody may still use them. Returns the record's guard. */
-static uint32_t lay_canaries(const poolbuf *buffer) {
+static __attribute__((noinline)) uint32_t lay_canaries(const poolbuf *buffer) {
     uint8_t *slack = NULL;
     bool reachable = false;
     size_t count = poolbuf_tracker_slack(buffer, &slack, &reachable);
@@ -149,6 +149,12 @@ static bool is_next_of_sample(thread_state *self) {
     return --self->buffers.left == 0;
 }
 
+/* What a buffer stands for whose gap had that weight; 0: it is not taken. A function of its own, as lay_canaries() is, for a caller
+ * that lends others its variables cannot leave its frame when it calls detector_track(). */
+static __attribute__((noinline)) float accepted_weight(thread_state *self, size_t capacity, float weight) {
+    return detector_accept(&detector_buffers, self, capacity, &weight) ? weight : 0;
+}
+
 static inline bool track_sampled(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
     leakdetect_level level = detector_level();
     thread_state *self = thread_self();
@@ -160,14 +166,19 @@ static inline bool track_sampled(poolbuf *buffer, poolbuf_allocator *allocator, 
     const thread_gap *gap = &self->gaps[self->newest_gap];
     const thread_countdown *countdown = gap->scope_expired ? &self->buffers : &gap->drawn;
     float weight = countdown->weight_expired > 0 ? countdown->weight_expired : countdown->weight_pending;
-    if (!detector_accept(&detector_buffers, self, capacity, &weight)) {
+    weight = accepted_weight(self, capacity, weight);
+    if (weight == 0) {
         return false;
     }
     uint32_t guard = level == LEAKDETECT_PARANOID ? lay_canaries(buffer) : 0;
     return detector_track(buffer, allocator, capacity, buffer_type, weight, guard);
 }
 
+/* Outside of scopes detector_track() is the last thing that is called, so that this function is no frame for it to walk. */
 static bool buffers_allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
+    if (__builtin_expect(!scope_is_inside(), 1)) {
+        return track_sampled(buffer, allocator, capacity);
+    }
     bool sampled = track_sampled(buffer, allocator, capacity);
     return scope_add(buffer, capacity, buffer_type, sampled) || sampled;
 }

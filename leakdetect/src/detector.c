@@ -22,7 +22,6 @@
 #include "types.h"
 
 enum {
-    CLOSE_FRAMES = 8, /* of a closing stack: enough to see who, at a third of the price of a whole one */
     CLOSE_WEIGHT = 8 /* with fewer than one in so many tracked, no closing stacks: hardly any would ever be asked for */
 };
 
@@ -170,15 +169,13 @@ bool detector_track(const void *resource, const void *owner, uint64_t size, uint
     return tracked;
 }
 
-static bool keeps_closing_stacks(void) {
+bool detector_keeps_closing_stacks(void) {
     return settings.track_close &&
            (detector_level() == LEAKDETECT_PARANOID || sampler_largest_weight(&detector_buffers) <= CLOSE_WEIGHT);
 }
 
-/* Under the thread's guard, which somebody else may have raised. */
-static inline __attribute__((always_inline)) void describe_closing(thread_state *self, bool entered,
-                                                                   tracker_closed *closed) {
-    closed->close_stack = entered && keeps_closing_stacks() ? unwind_capture_stack(CLOSE_FRAMES) : 0;
+static inline void describe_closing(thread_state *self, uint32_t close_stack, tracker_closed *closed) {
+    closed->close_stack = close_stack;
     closed->close_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
     closed->thread_name = thread_name(self);
     closed->thread_id = self->id;
@@ -194,7 +191,7 @@ bool detector_close_part(const void *whole, tracker_closed *closed) {
     bool entered = thread_enter(self);
     closed->key = 0;
     closed->size = 0;
-    describe_closing(self, entered, closed);
+    describe_closing(self, detector_capture_closing(entered), closed);
     closed->allocation_stack = record.stack;
     closed->type = record.type;
     if (entered) {
@@ -204,20 +201,10 @@ bool detector_close_part(const void *whole, tracker_closed *closed) {
     return true;
 }
 
-bool detector_close(const void *resource, tracker_closed *closed) {
-    thread_state *self = thread_self();
-    int *error = &errno;
-    int saved_errno = *error;
-    bool entered = thread_enter(self);
+bool detector_remove(const void *resource, uint32_t close_stack, thread_state *self, tracker_closed *closed) {
     closed->key = 0;
-    describe_closing(self, entered, closed);
-    bool tracked = tracker_remove(resource, closed);
-    if (entered) {
-        thread_leave(self);
-    }
-    *error = saved_errno;
-    trigger_revive();
-    return tracked;
+    describe_closing(self, close_stack, closed);
+    return tracker_remove(resource, closed);
 }
 
 bool detector_untrack(const void *resource) {
