@@ -17,8 +17,10 @@ double log_natural(double x) {
         m *= 0.5;
         exponent++;
     }
-    double s = (m - 1) / (m + 1); /* |s| < 0.172 */
-    return exponent * LN2 + arithmetic_series(s);
+    double s = (m - 1) / (m + 1); /* ln m = 2 (s + s^3/3 + s^5/5 + ...), |s| < 0.172 */
+    double q = s * s;
+    double series = 1 + q * (1.0 / 3 + q * (1.0 / 5 + q * (1.0 / 7 + q * (1.0 / 9 + q * (1.0 / 11 + q / 13)))));
+    return exponent * LN2 + 2 * s * series;
 }
 
 double exp_natural(double x) {

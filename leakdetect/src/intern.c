@@ -123,12 +123,22 @@ const void *intern_get(const intern_table *table, uint32_t id, size_t *length) {
     return at + 1;
 }
 
-bool intern_is(const intern_table *table, uint32_t id, const void *bytes, size_t length) {
+/* Word by word, and not by memcmp(): these have just been written one by one, and a wide load of several would have to wait until
+ * they are in the cache. */
+bool intern_is(const intern_table *table, uint32_t id, const uintptr_t *words, size_t count) {
     if (id == 0) {
         return false;
     }
     const entry *at = entry_at(table, id);
-    return at->length == length && memcmp(at + 1, bytes, length) == 0;
+    const uintptr_t *known = (const uintptr_t *)(const void *)(at + 1);
+    size_t same = 0;
+    if (at->length != count * sizeof *words) {
+        return false;
+    }
+    while (same < count && known[same] == words[same]) {
+        same++;
+    }
+    return same == count;
 }
 
 void intern_lock(intern_table *table) {

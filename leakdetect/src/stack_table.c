@@ -26,7 +26,7 @@ uint32_t stack_table_put(const uintptr_t *frames, size_t count) {
     uintptr_t few = (frames[0] ^ frames[count / 4] ^ frames[count / 2] ^ count) * (uintptr_t)0x9e3779b97f4a7c15u;
     uint32_t *place = &recent[few >> 61];
     uint32_t stack = *place;
-    if (!intern_is(&stacks, stack, frames, count * sizeof *frames)) {
+    if (!intern_is(&stacks, stack, frames, count)) {
         stack = intern_put(&stacks, frames, count * sizeof *frames);
         *place = stack;
     }

@@ -20,22 +20,26 @@ enum {
 
 /* Items of one size in slabs that never move, named by an index from 1 up; freed ones are chained through `next`. */
 typedef struct item_store {
-    char *slabs[ACCESS_SLABS];
     uint32_t used; /* items ever handed out */
     uint32_t free; /* the head of the free list */
+    char *slabs[ACCESS_SLABS];
 } item_store;
 
+/* What an insertion and a removal touch comes first, and lies in two cache lines: the next shard that a thread comes to is another
+ * one, whose lines are further away than its own data. */
 typedef struct shard {
     shard_lock lock;
-    uint32_t *buckets;
     uint32_t bucket_count; /* a power of two, or 0 before the first insertion */
-    uint32_t chained;      /* records in chains */
-    uint32_t closed_next;  /* the slot that the next closing takes */
+    uint32_t *buckets;
+    uint32_t chained;     /* records in chains */
+    uint32_t closed_next; /* the slot that the next closing takes */
     tracker_closed *closed;
-    item_store records, accesses, holds;
-    usual usual;
     tracker_totals totals;
+    usual usual;
+    item_store records, accesses, holds;
 } __attribute__((aligned(128))) shard; /* two cache lines, so that neighbours' locks share none */
+
+_Static_assert(offsetof(shard, records.slabs) + 5 * sizeof(char *) <= 128, "and so do the slabs of 1,984 records");
 
 static shard shards[SHARDS];
 _Atomic uint16_t tracker_generation_now;

@@ -35,7 +35,7 @@ static void the_logarithm_of_a_draw_is_that_of_the_table(void **state) {
         assert_close(log_of_draw(u * u * u * u * u), log_natural(u * u * u * u * u), 1e-9);
     }
     assert_close(log_of_draw(0.5), -0.693147180559945, 1e-10);
-    assert_close(log_of_draw(1 - 1.0 / ((uint64_t)1 << 53)), 0, 1e-12); /* the largest draw, and the smallest */
+    assert_close(log_of_draw(1 - 1.0 / ((uint64_t)1 << 53)), 0, 1e-10); /* the largest draw, and the smallest */
     assert_close(log_of_draw(1.0 / ((uint64_t)1 << 53)), -36.7368005696771, 1e-10);
 }
 
