@@ -274,8 +274,8 @@ void buffer_give_memory(poolbuf_allocator *allocator, poolbuf *handle) {
     }
 }
 
-/* Inline wherever a sampled allocation comes by, as is begin(): the stack of each is walked from here, frame by frame. Nobody else
- * knows the buffer yet, so that setting its flag takes no locked operation. */
+/* Inline wherever a sampled allocation comes by, as is begin(): the stack of each is walked from here, frame by frame.
+ * Nobody else knows the buffer yet, so that setting its flag takes no locked operation. */
 static inline __attribute__((always_inline)) void count_and_sample(poolbuf_allocator *allocator, poolbuf *buffer) {
     thread_cache *cache = registry_cache(&allocator->group);
     bool sampled = cache != NULL ? thread_cache_count(cache) : registry_count_uncached(&allocator->group);
@@ -301,8 +301,9 @@ static inline poolbuf *pop_of_eight(const poolbuf_allocator *allocator, int kind
     return poolbuf_pop_bin_(slot, bin, initial_capacity, max_capacity);
 }
 
-/* What a sampled allocation finds most of the time, since it is the countdown alone that has brought it here: the handle which the
- * fast path would have had. NULL: there is more to it. Neither the empty cache nor one of eight has a largest. */
+/* What a sampled allocation finds most of the time, since it is the countdown alone that has brought it here: the
+ * handle which the fast path would have had. NULL: there is more to it. Neither the empty cache nor one of eight has a
+ * largest. */
 static inline poolbuf *take_ready(const poolbuf_allocator *allocator, int kind, size_t initial_capacity) {
     poolbuf_cache_ *cache = registry_slot(allocator->group.slot);
     size_t last = initial_capacity - 1; /* of none: a very large number */
@@ -447,8 +448,8 @@ static void end_buffer(poolbuf *buffer, uint32_t flags) {
     }
 }
 
-/* A tracked buffer with nothing else about it, whose sole reference this is: what the fast path would have ended, if the sample had
- * not chosen it. */
+/* A tracked buffer with nothing else about it, whose sole reference this is: what the fast path would have ended, if
+ * the sample had not chosen it. */
 static inline void end_tracked(poolbuf *buffer) {
     PROBE2(release, buffer, buffer->usable);
     bool withholds = tracker_released(buffer);

@@ -15,8 +15,8 @@
 static const poolbuf_tracker *current; /* atomic; release in register pairs with acquire in tracker_get() */
 static uint64_t misuses;               /* atomic */
 
-/* The struct as it first was; before there was anything to withhold; before that was done with slices, and gaps had a name; and
- * before a release told whether to ask. */
+/* The struct as it first was; before there was anything to withhold; before that was done with slices, and gaps had a
+ * name; and before a release told whether to ask. */
 static const size_t FIRST_SIZE = offsetof(poolbuf_tracker, referenced);
 static const size_t SECOND_SIZE = offsetof(poolbuf_tracker, withhold);
 static const size_t THIRD_SIZE = offsetof(poolbuf_tracker, withhold_view);

@@ -21,10 +21,11 @@ static inline double random_unit(uint64_t *state) {
     return ((double)(random_next(state) >> 12) + 0.5) / 4503599627370496.0; /* 2^52 cells, their middles */
 }
 
-/* The logarithm of a draw, for 0 < x < 1: absolute errors below 1e-9, relative ones only where x is not close to 1. It differs from
- * log_natural() in what a processor that has nothing else to do waits for. There is no step that centres the fraction on 1, a branch
- * which a random x takes every other time, unforeseen: the fraction m in [1, 2) is taken by sqrt 2, which is in the middle of
- * them, ln m = ln sqrt 2 + ln(m / sqrt 2). And of the series' terms no more than two wait for each other. */
+/* The logarithm of a draw, for 0 < x < 1: absolute errors below 1e-9, relative ones only where x is not close to 1. It
+ * differs from log_natural() in what a processor that has nothing else to do waits for. There is no step that centres
+ * the fraction on 1, a branch which a random x takes every other time, unforeseen: the fraction m in [1, 2) is taken by
+ * sqrt 2, which is in the middle of them, ln m = ln sqrt 2 + ln(m / sqrt 2). And fewer of the series' terms wait for
+ * each other. */
 static inline double log_of_draw(double x) {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);

@@ -149,8 +149,8 @@ static bool is_next_of_sample(thread_state *self) {
     return --self->buffers.left == 0;
 }
 
-/* What a buffer stands for whose gap had that weight; 0: it is not taken. A function of its own, as lay_canaries() is, for a caller
- * that lends others its variables cannot leave its frame when it calls detector_track(). */
+/* What a buffer stands for whose gap had that weight; 0: it is not taken. A function of its own, as lay_canaries() is,
+ * for a caller that lends others its variables cannot leave its frame when it calls detector_track(). */
 static __attribute__((noinline)) float accepted_weight(thread_state *self, size_t capacity, float weight) {
     return detector_accept(&detector_buffers, self, capacity, &weight) ? weight : 0;
 }
@@ -174,7 +174,8 @@ static inline bool track_sampled(poolbuf *buffer, poolbuf_allocator *allocator, 
     return detector_track(buffer, allocator, capacity, buffer_type, weight, guard);
 }
 
-/* Outside of scopes detector_track() is the last thing that is called, so that this function is no frame for it to walk. */
+/* Outside of scopes detector_track() is the last thing that is called, so that this function is no frame for it to
+ * walk. */
 static bool buffers_allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
     if (__builtin_expect(!scope_is_inside(), 1)) {
         return track_sampled(buffer, allocator, capacity);

@@ -87,8 +87,8 @@ static void leave_locked(entry *slot, entry *left) {
     held -= cost_of(left->size);
 }
 
-/* What leaves the queue was put in long ago, and lies far from the processor. So that of the entry a few places on is asked for
- * now, and is there when it is checked and given back. */
+/* What leaves the queue was put in long ago, and lies far from the processor. So that of the entry a few places on is
+ * asked for now, and is there when it is checked and given back. */
 static void fetch_locked(void) {
     const entry *soon = &entries[(first + FETCH_AHEAD) % QUARANTINE_ENTRIES];
     __builtin_prefetch(&entries[(first + 2 * FETCH_AHEAD) % QUARANTINE_ENTRIES], 1);

@@ -123,8 +123,8 @@ const void *intern_get(const intern_table *table, uint32_t id, size_t *length) {
     return at + 1;
 }
 
-/* Word by word, and not by memcmp(): these have just been written one by one, and a wide load of several would have to wait until
- * they are in the cache. */
+/* Word by word, and not by memcmp(): these have just been written one by one, and a wide load of several would have to
+ * wait until they are in the cache. */
 bool intern_is(const intern_table *table, uint32_t id, const uintptr_t *words, size_t count) {
     if (id == 0) {
         return false;

@@ -8,8 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The one who gets it leaves AWAITED behind, since there may be others: the worst of it is one wake for nobody. The sleep has an
- * end, for a wake may be missed: see shard_lock_give(). */
+/* The one who gets it leaves AWAITED behind, since there may be others: the worst of it is one wake for nobody. The
+ * sleep has an end, for a wake may be missed: see shard_lock_give(). */
 void shard_lock_wait(shard_lock *self) {
     const int saved_errno = errno;
     const struct timespec most = {.tv_nsec = SHARD_LOCK_SLEEP_NS};

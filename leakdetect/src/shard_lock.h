@@ -37,9 +37,10 @@ static inline void shard_lock_take(shard_lock *self) {
     }
 }
 
-/* A load and a store instead of an exchange. Who comes to wait between the two finds the word free when it asks the kernel to sleep,
- * and does not. Only if this thread is stopped just there does it fall asleep first, and then the store takes AWAITED away
- * without a wake: that is what the sleep's end is for, and it comes once in a very long while. */
+/* A load and a store instead of an exchange. Who comes to wait between the two finds the word free when it asks the
+ * kernel to sleep, and does not. Only if this thread is stopped just there does it fall asleep first, and then the
+ * store takes AWAITED away without a wake: that is what the sleep's end is for, and it comes once in a very long while.
+ * */
 static inline void shard_lock_give(shard_lock *self) {
     uint32_t was = atomic_load_explicit(&self->word, memory_order_relaxed);
     atomic_store_explicit(&self->word, SHARD_LOCK_FREE, memory_order_release);

@@ -10,9 +10,9 @@ static intern_table names = INTERN_TABLE_INIT;
 
 _Static_assert(STACK_MAX_FRAMES * sizeof(uintptr_t) <= INTERN_MAX_LENGTH, "the deepest stack fits one entry");
 
-/* What this thread has put lately, by a few frames. A program allocates from the same places again and again, and one comparison
- * with what was there last time is less than a hash of it all and the same comparison after that. Each place is one word, so a
- * signal handler that comes in between harms nobody. */
+/* What this thread has put lately, by a few frames. A program allocates from the same places again and again, and one
+ * comparison with what was there last time is less than a hash of it all and the same comparison after that. Each place
+ * is one word, so a signal handler that comes in between harms nobody. */
 enum {
     RECENT_STACKS = 8
 };

@@ -25,8 +25,8 @@ typedef struct item_store {
     char *slabs[ACCESS_SLABS];
 } item_store;
 
-/* What an insertion and a removal touch comes first, and lies in two cache lines: the next shard that a thread comes to is another
- * one, whose lines are further away than its own data. */
+/* What an insertion and a removal touch comes first, and lies in two cache lines: the next shard that a thread comes to
+ * is another one, whose lines are further away than its own data. */
 typedef struct shard {
     shard_lock lock;
     uint32_t bucket_count; /* a power of two, or 0 before the first insertion */
@@ -59,8 +59,8 @@ static inline shard *lock_shard(uintptr_t key) {
 
 /* --- items ------------------------------------------------------------------------------------------------------- */
 
-/* Slab k holds the items from 64 * (2^k - 1) on, so an item's slab is found from the highest bit of its rank + 64, and its place
- * there is what the lower bits say. */
+/* Slab k holds the items from 64 * (2^k - 1) on, so an item's slab is found from the highest bit of its rank + 64, and
+ * its place there is what the lower bits say. */
 static inline uint32_t highest_bit(uint32_t value) {
     return 31 ^ (uint32_t)__builtin_clz(value);
 }
@@ -190,8 +190,8 @@ static bool grow_buckets(shard *self) {
     return true;
 }
 
-/* A copy of a struct that has just been written field by field is made field by field: the processor does not forward several
- * narrow stores to one wide load, and waits until they have reached the cache. */
+/* A copy of a struct that has just been written field by field is made field by field: the processor does not forward
+ * several narrow stores to one wide load, and waits until they have reached the cache. */
 static inline void copy_closed(tracker_closed *to, const tracker_closed *from) {
     to->key = from->key;
     to->size = from->size;
