@@ -274,13 +274,13 @@ void buffer_give_memory(poolbuf_allocator *allocator, poolbuf *handle) {
     }
 }
 
-/* Inline wherever a sampled allocation comes by, as is begin(): the stack of each is walked from here, frame by frame. */
+/* Inline wherever a sampled allocation comes by, as is begin(): the stack of each is walked from here, frame by frame.
+ * Nobody else knows the buffer yet, so that setting its flag takes no locked operation. */
 static inline __attribute__((always_inline)) void count_and_sample(poolbuf_allocator *allocator, poolbuf *buffer) {
     thread_cache *cache = registry_cache(&allocator->group);
     bool sampled = cache != NULL ? thread_cache_count(cache) : registry_count_uncached(&allocator->group);
     if (sampled && tracker_allocated(buffer, allocator, handle_capacity(buffer))) {
-        uint64_t tracked = handle_state(POOLBUF_FLAG_TRACKED, 0);
-        (void)__atomic_fetch_or(&buffer->state, tracked, __ATOMIC_RELAXED);
+        handle_state_set(buffer, handle_state_get(buffer) | handle_state(POOLBUF_FLAG_TRACKED, 0));
     }
 }
 
@@ -299,6 +299,19 @@ static inline poolbuf *pop_of_eight(const poolbuf_allocator *allocator, int kind
     }
     poolbuf_bin_ *bin = &cache->bins[allocator->kind_bins[kind] + size_class_of(&allocator->classes, initial_capacity)];
     return poolbuf_pop_bin_(slot, bin, initial_capacity, max_capacity);
+}
+
+/* What a sampled allocation finds most of the time, since it is the countdown alone that has brought it here: the
+ * handle which the fast path would have had. NULL: there is more to it. Neither the empty cache nor one of eight has a
+ * largest. */
+static inline poolbuf *take_ready(const poolbuf_allocator *allocator, int kind, size_t initial_capacity) {
+    poolbuf_cache_ *cache = registry_slot(allocator->group.slot);
+    size_t last = initial_capacity - 1; /* of none: a very large number */
+    if (last >= cache->largest) {
+        return NULL;
+    }
+    return thread_cache_take_ready((thread_cache *)(void *)cache,
+                                   allocator->kind_bins[kind] + (uint32_t)poolbuf_size_class_(last, 2));
 }
 
 static inline __attribute__((always_inline)) void begin(poolbuf_allocator *allocator, poolbuf *buffer, size_t capacity,
@@ -332,14 +345,17 @@ static __attribute__((noinline)) poolbuf *allocate_slow(poolbuf_allocator *alloc
     if (kind == KIND_PREFERRED) {
         kind = allocator->options.prefer_direct ? POOLBUF_KIND_DIRECT : POOLBUF_KIND_HEAP;
     }
-    poolbuf *buffer = pop_of_eight(allocator, kind, initial_capacity, max_capacity);
-    if (buffer != NULL) {
-        PROBE3(allocate, buffer, initial_capacity, allocator->is_default ? NULL : allocator);
-        return buffer;
-    }
-    buffer = buffer_take_memory(allocator, kind, initial_capacity);
-    if (buffer == NULL) {
-        return NULL;
+    poolbuf *buffer = take_ready(allocator, kind, initial_capacity);
+    if (POOLBUF_UNLIKELY(buffer == NULL)) {
+        buffer = pop_of_eight(allocator, kind, initial_capacity, max_capacity);
+        if (buffer != NULL) {
+            PROBE3(allocate, buffer, initial_capacity, allocator->is_default ? NULL : allocator);
+            return buffer;
+        }
+        buffer = buffer_take_memory(allocator, kind, initial_capacity);
+        if (buffer == NULL) {
+            return NULL;
+        }
     }
     begin(allocator, buffer, initial_capacity, max_capacity);
     return buffer;
@@ -393,6 +409,15 @@ void buffer_note(const poolbuf *buffer, poolbuf_access access, const char *hint)
     }
 }
 
+/* What is left of a buffer goes back to the pool, and with the last one of a destroyed allocator that one. */
+static void give_dead(poolbuf_allocator *allocator, poolbuf *buffer) {
+    bool orphan = allocator_is_closed(allocator);
+    buffer_give_memory(allocator, buffer);
+    if (orphan) {
+        allocator_orphan_gone(allocator);
+    }
+}
+
 /* The last reference is gone, and with it every right of its owners: takes the buffer apart. */
 static void end_buffer(poolbuf *buffer, uint32_t flags) {
     if ((flags & POOLBUF_FLAG_RETAINED_SLICE) != 0) {
@@ -401,9 +426,7 @@ static void end_buffer(poolbuf *buffer, uint32_t flags) {
     }
     poolbuf_allocator *allocator = allocator_of(buffer);
     PROBE2(release, buffer, buffer->usable);
-    if ((flags & POOLBUF_FLAG_TRACKED) != 0) {
-        tracker_released(buffer);
-    }
+    bool withholds = (flags & POOLBUF_FLAG_TRACKED) != 0 && tracker_released(buffer);
     if ((flags & POOLBUF_FLAG_HAS_SLICES) != 0) {
         derived_end_slices(allocator, buffer);
     }
@@ -420,20 +443,39 @@ static void end_buffer(poolbuf *buffer, uint32_t flags) {
         poison_bytes_back(allocator_anchor(allocator), buffer->memory, buffer->usable);
         poison_handle_back(allocator_anchor(allocator), buffer);
     }
-    if ((flags & POOLBUF_FLAG_TRACKED) != 0 && withhold(allocator, buffer, flags)) {
-        return;
-    }
-    bool orphan = allocator_is_closed(allocator);
-    buffer_give_memory(allocator, buffer);
-    if (orphan) {
-        allocator_orphan_gone(allocator);
+    if (!withholds || !withhold(allocator, buffer, flags)) {
+        give_dead(allocator, buffer);
     }
 }
 
+/* A tracked buffer with nothing else about it, whose sole reference this is: what the fast path would have ended, if
+ * the sample had not chosen it. */
+static inline void end_tracked(poolbuf *buffer) {
+    PROBE2(release, buffer, buffer->usable);
+    bool withholds = tracker_released(buffer);
+    handle_kill(buffer, 0);
+    if (POOLBUF_UNLIKELY(withholds) && withhold(allocator_of(buffer), buffer, POOLBUF_FLAG_TRACKED)) {
+        return;
+    }
+    poolbuf_bin_ *bin = &registry_slot(buffer->slot)->bins[buffer->bin];
+    poolbuf **top = poolbuf_bin_top_(bin);
+    if (POOLBUF_UNLIKELY(top == bin->ceiling)) {
+        give_dead(allocator_of(buffer), buffer);
+        return;
+    }
+    *top = buffer;
+    poolbuf_bin_set_top_(bin, top + 1);
+}
+
 bool poolbuf_release_slow_(poolbuf *buffer) {
-    /* The last reference of a retained slice, which is what most of these are. */
-    if (__atomic_load_n(&buffer->state, __ATOMIC_ACQUIRE) == handle_state(POOLBUF_FLAG_RETAINED_SLICE, 1)) {
+    /* The last reference of a retained slice, which is what most of these are, or of what the sample has chosen. */
+    uint64_t state = __atomic_load_n(&buffer->state, __ATOMIC_ACQUIRE);
+    if (state == handle_state(POOLBUF_FLAG_RETAINED_SLICE, 1)) {
         derived_end_retained(buffer);
+        return true;
+    }
+    if (state == handle_state(POOLBUF_FLAG_TRACKED, 1)) {
+        end_tracked(buffer);
         return true;
     }
     return poolbuf_release_n(buffer, 1);

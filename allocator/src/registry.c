@@ -25,12 +25,12 @@ typedef struct thread_record {
 #define CACHES_A_VISIT 8u    /* what is looked at without letting go of the lock */
 #define YIELDS_MAX     1000u /* a thread that waits has the lock by then, or goes on waiting */
 
-static poolbuf_cache_ no_cache; /* every bin is empty and has no room */
+poolbuf_cache_ registry_no_cache; /* every bin is empty and has no room */
 
 #define FOUR(x) x, x, x, x
-__thread poolbuf_thread_ poolbuf_thread_1_ = {.caches = {FOUR(&no_cache), FOUR(&no_cache), FOUR(&no_cache),
-                                                         FOUR(&no_cache), FOUR(&no_cache), FOUR(&no_cache),
-                                                         FOUR(&no_cache), FOUR(&no_cache)}};
+__thread poolbuf_thread_ poolbuf_thread_1_ = {
+    .caches = {FOUR(&registry_no_cache), FOUR(&registry_no_cache), FOUR(&registry_no_cache), FOUR(&registry_no_cache),
+               FOUR(&registry_no_cache), FOUR(&registry_no_cache), FOUR(&registry_no_cache), FOUR(&registry_no_cache)}};
 _Static_assert(REGISTRY_SLOTS == 8 * 4, "each slot starts with the empty cache");
 
 static _Thread_local thread_record self;
@@ -200,7 +200,7 @@ static void end_cache_locked(thread_cache *cache, bool to_depot) {
         }
     }
     if (cache->thread != NULL) {
-        set_slot(cache->thread->slots, group->slot, &no_cache);
+        set_slot(cache->thread->slots, group->slot, &registry_no_cache);
         thread_cache **link = &cache->thread->caches;
         while (*link != cache) {
             link = &(*link)->next_of_thread;
@@ -219,11 +219,7 @@ static void end_cache_locked(thread_cache *cache, bool to_depot) {
     slab_give(&group->records, cache);
 }
 
-thread_cache *registry_cache(cache_group *group) {
-    poolbuf_cache_ *found = registry_slot(group->slot);
-    if (POOLBUF_LIKELY(found != &no_cache)) {
-        return (thread_cache *)(void *)found; /* its first member */
-    }
+thread_cache *registry_find_cache(cache_group *group) {
     if (self.finished || self.suspended != 0 || __atomic_load_n(&group->closed, __ATOMIC_RELAXED) ||
         group->budget == 0) {
         return NULL;
@@ -251,7 +247,7 @@ thread_cache *registry_cache(cache_group *group) {
 void registry_suspend(void) {
     self.suspended++;
     for (unsigned i = 0; i < REGISTRY_SLOTS; i++) {
-        set_slot(&poolbuf_thread_1_, i, &no_cache);
+        set_slot(&poolbuf_thread_1_, i, &registry_no_cache);
     }
 }
 
@@ -275,7 +271,7 @@ void registry_restart_sampling(void) {
     __atomic_store_n(&epoch, epoch + 1, __ATOMIC_RELAXED);
     for (thread_record *thread = threads; thread != NULL; thread = thread->next) {
         for (unsigned i = 0; i < REGISTRY_SLOTS; i++) {
-            set_slot(thread->slots, i, &no_cache);
+            set_slot(thread->slots, i, &registry_no_cache);
         }
     }
     registry_unlock();
@@ -287,7 +283,7 @@ void registry_restart_sampling_here(void) {
         cache->restart = true;
     }
     for (unsigned i = 0; i < REGISTRY_SLOTS; i++) {
-        set_slot(&poolbuf_thread_1_, i, &no_cache);
+        set_slot(&poolbuf_thread_1_, i, &registry_no_cache);
     }
     registry_unlock();
     self.uncached_gap = 0;

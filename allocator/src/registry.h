@@ -39,8 +39,17 @@ static inline poolbuf_cache_ *registry_slot(uint32_t slot) {
     return poolbuf_cache_of_slot_(slot);
 }
 
+extern poolbuf_cache_ registry_no_cache; /* the empty one */
+thread_cache *registry_find_cache(cache_group *group);
+
 /* The calling thread's cache of a group, made if need be; NULL where there can be none. */
-thread_cache *registry_cache(cache_group *group);
+static inline thread_cache *registry_cache(cache_group *group) {
+    poolbuf_cache_ *found = registry_slot(group->slot);
+    if (POOLBUF_LIKELY(found != &registry_no_cache)) {
+        return (thread_cache *)(void *)found; /* its first member */
+    }
+    return registry_find_cache(group);
+}
 
 /* Counts an allocation of a thread that has no cache; true if it is to be sampled. */
 bool registry_count_uncached(cache_group *group);

@@ -56,7 +56,7 @@ uint64_t thread_cache_allocated(const thread_cache *self) {
     return counter_get(&self->allocated) + relaxed_get(&self->armed) - POOLBUF_GET_(*self->countdown);
 }
 
-static void arm(thread_cache *self) {
+static inline void arm(thread_cache *self) {
     uint32_t next = self->gap_left < self->trim_left ? self->gap_left : self->trim_left;
     if (self->group->trim_interval_ms != 0 && next > CLOCK_INTERVAL) {
         next = CLOCK_INTERVAL;
@@ -69,7 +69,7 @@ static void arm(thread_cache *self) {
 }
 
 /* Books the allocations since arming; returns nothing left to count down in either interval as 0. */
-static void book(thread_cache *self) {
+static inline void book(thread_cache *self) {
     uint32_t passed = relaxed_get(&self->armed) - POOLBUF_GET_(*self->countdown);
     counter_add(&self->allocated, passed);
     relaxed_set(&self->armed, POOLBUF_GET_(*self->countdown));
@@ -252,17 +252,6 @@ static void fill(thread_cache *self, uint32_t index) {
     poolbuf_bin_set_top_(bin, bin->bottom + taken);
 }
 
-static poolbuf *pop(poolbuf_bin_ *bin) {
-    poolbuf **top = poolbuf_bin_top_(bin) - 1;
-    poolbuf *handle = *top;
-    if (poison_memcheck) {
-        *top = NULL;
-    }
-    poolbuf_bin_set_top_(bin, top);
-    poison_handle_open(handle, sizeof *handle);
-    return handle;
-}
-
 poolbuf *thread_cache_take(thread_cache *self, uint32_t index) {
     poolbuf_bin_ *bin = &self->fast.bins[index];
     counter_add(&self->counters.slow_takes, 1);
@@ -281,7 +270,7 @@ poolbuf *thread_cache_take(thread_cache *self, uint32_t index) {
         uint32_t batch = self->group->bins[index].batch;
         bin->floor -= untouched < batch ? untouched : batch;
     }
-    return pop(bin);
+    return thread_cache_pop(bin);
 }
 
 /* The bin holds all that it may. */

@@ -37,7 +37,9 @@
 #include <poolbuf/fast_path.h>
 
 #include "arena.h"
+#include "counter.h"
 #include "depot.h"
+#include "poison.h"
 #include "size_class.h"
 
 /* Bins: the classes of the preferred kind, those of the other, and one for handles without memory. */
@@ -143,8 +145,30 @@ void thread_cache_init(thread_cache *self, cache_group *group, volatile uint32_t
 /* Its thread is gone, and with it the countdown. */
 void thread_cache_detach(thread_cache *self);
 
+/* Pops what is there, and counts nothing. */
+static inline poolbuf *thread_cache_pop(poolbuf_bin_ *bin) {
+    poolbuf **top = poolbuf_bin_top_(bin) - 1;
+    poolbuf *handle = *top;
+    if (poison_memcheck) {
+        *top = NULL;
+    }
+    poolbuf_bin_set_top_(bin, top);
+    poison_handle_open(handle, sizeof *handle);
+    return handle;
+}
+
 /* Pops a handle: open, dead, with memory; NULL without memory. index is any bin's, cached or not. */
 poolbuf *thread_cache_take(thread_cache *self, uint32_t index);
+
+/* The same, where no mark of the bin has to move but its top: NULL, and nothing was done, where one has. */
+static inline poolbuf *thread_cache_take_ready(thread_cache *self, uint32_t index) {
+    poolbuf_bin_ *bin = &self->fast.bins[index];
+    if (poolbuf_bin_top_(bin) == bin->floor) {
+        return NULL;
+    }
+    counter_add(&self->counters.slow_takes, 1);
+    return thread_cache_pop(bin);
+}
 
 /* Pushes an open, dead handle. */
 void thread_cache_put(thread_cache *self, uint32_t index, poolbuf *handle);

@@ -15,10 +15,12 @@
 static const poolbuf_tracker *current; /* atomic; release in register pairs with acquire in tracker_get() */
 static uint64_t misuses;               /* atomic */
 
-/* The struct as it first was; before there was anything to withhold; and before that was done with slices, and gaps had a name. */
+/* The struct as it first was; before there was anything to withhold; before that was done with slices, and gaps had a
+ * name; and before a release told whether to ask. */
 static const size_t FIRST_SIZE = offsetof(poolbuf_tracker, referenced);
 static const size_t SECOND_SIZE = offsetof(poolbuf_tracker, withhold);
 static const size_t THIRD_SIZE = offsetof(poolbuf_tracker, withhold_view);
+static const size_t FOURTH_SIZE = offsetof(poolbuf_tracker, ended);
 
 static const poolbuf_tracker *tracker_get(void) {
     return __atomic_load_n(&current, __ATOMIC_ACQUIRE);
@@ -31,7 +33,8 @@ static bool withholds(const poolbuf_tracker *tracker) {
 
 poolbuf_status poolbuf_tracker_register(const poolbuf_tracker *tracker) {
     if (tracker != NULL && tracker->struct_size != sizeof *tracker && tracker->struct_size != FIRST_SIZE &&
-        tracker->struct_size != SECOND_SIZE && tracker->struct_size != THIRD_SIZE) {
+        tracker->struct_size != SECOND_SIZE && tracker->struct_size != THIRD_SIZE &&
+        tracker->struct_size != FOURTH_SIZE) {
         return POOLBUF_ERROR_BAD_ARGUMENT;
     }
     tracker_surrender(NULL); /* the next one knows nothing of what this one keeps back */
@@ -74,11 +77,15 @@ void tracker_accessed(const poolbuf *buffer, poolbuf_access access, uint32_t ref
     }
 }
 
-void tracker_released(const poolbuf *buffer) {
+bool tracker_released(const poolbuf *buffer) {
     const poolbuf_tracker *tracker = tracker_get();
+    if (tracker != NULL && tracker->struct_size > FOURTH_SIZE && tracker->ended != NULL) {
+        return tracker->ended(buffer);
+    }
     if (tracker != NULL && tracker->released != NULL) {
         tracker->released(buffer);
     }
+    return withholds(tracker);
 }
 
 bool tracker_withhold(poolbuf *buffer, poolbuf_allocator *allocator, uint8_t *memory, size_t size) {

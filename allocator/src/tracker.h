@@ -11,7 +11,7 @@ uint32_t tracker_next_gap(const void *countdown); /* 1 or more; UINT32_MAX: none
 bool tracker_allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity);
 void tracker_accessed(const poolbuf *buffer, poolbuf_access access, uint32_t references, bool by_slice,
                       const char *hint);
-void tracker_released(const poolbuf *buffer);
+bool tracker_released(const poolbuf *buffer); /* whether to offer it with tracker_withhold() */
 bool tracker_withhold(poolbuf *buffer, poolbuf_allocator *allocator, uint8_t *memory, size_t size);
 bool tracker_withhold_view(poolbuf *view, poolbuf_allocator *allocator, const poolbuf *root);
 void tracker_surrender(poolbuf_allocator *allocator);

@@ -13,9 +13,9 @@ enum {
 
 static struct {
     poolbuf *kept[KEPT_MAX];
-    unsigned kept_count, asked, views, surrenders;
+    unsigned kept_count, asked, views, surrenders, ended, released;
     size_t size;
-    bool want;
+    bool want, ask;
 } seen;
 
 static uint32_t next_gap(void) {
@@ -59,6 +59,17 @@ static void surrender(poolbuf_allocator *owner) {
     while (seen.kept_count > 0) {
         poolbuf_tracker_give_back(seen.kept[--seen.kept_count]);
     }
+}
+
+static bool ended(const poolbuf *buffer) {
+    assert_int_equal(poolbuf_ref_count(buffer), 1); /* nothing is taken apart yet */
+    seen.ended++;
+    return seen.ask;
+}
+
+static void released(const poolbuf *buffer) {
+    (void)buffer;
+    seen.released++;
 }
 
 static const poolbuf_tracker tracker = {
@@ -198,6 +209,35 @@ static void an_older_tracker_is_served_and_not_asked(void **state) {
     UNIT_OK(poolbuf_tracker_register(NULL));
 }
 
+static void a_tracker_is_asked_only_about_what_it_may_want(void **state) {
+    (void)state;
+    poolbuf_tracker choosy = tracker;
+    choosy.ended = ended;
+    choosy.released = released;
+    UNIT_OK(poolbuf_tracker_register(&choosy));
+    poolbuf *plain = poolbuf_allocate(allocator, 64, 64);
+    assert_true(poolbuf_release(plain));
+    assert_int_equal(seen.asked, 0);
+    assert_ptr_equal(poolbuf_allocate(allocator, 64, 64), plain); /* it has gone back to the pool */
+    poolbuf *slice = poolbuf_slice(plain, 0, 32);                 /* so that there is more to take apart */
+    assert_non_null(slice);
+    assert_true(poolbuf_release(plain));
+    assert_int_equal(seen.asked, 0);
+    seen.ask = true;
+    assert_true(poolbuf_release(poolbuf_allocate(allocator, 64, 64)));
+    assert_int_equal(seen.asked, 1);
+    assert_int_equal(seen.ended, 3);
+    assert_int_equal(seen.released, 0); /* ended() is in its place */
+    assert_int_equal(unit_metrics(allocator).live_buffers, 0);
+    choosy.struct_size = offsetof(poolbuf_tracker, ended);
+    UNIT_OK(poolbuf_tracker_register(&choosy));
+    assert_true(poolbuf_release(poolbuf_allocate(allocator, 64, 64)));
+    assert_int_equal(seen.ended, 3);
+    assert_int_equal(seen.released, 1);
+    assert_int_equal(seen.asked, 2);
+    UNIT_OK(poolbuf_tracker_register(NULL));
+}
+
 static void the_slack_follows_the_capacity(void **state) {
     (void)state;
     uint8_t *slack = NULL;
@@ -231,6 +271,7 @@ int main(void) {
         WITHHOLD_TEST(composites_are_offered_without_memory),
         WITHHOLD_TEST(slices_are_offered_when_they_end),
         WITHHOLD_TEST(an_older_tracker_is_served_and_not_asked),
+        WITHHOLD_TEST(a_tracker_is_asked_only_about_what_it_may_want),
         WITHHOLD_TEST(the_slack_follows_the_capacity),
     };
     if (RUNNING_ON_VALGRIND) {

@@ -1,21 +1,10 @@
-/* Series and Newton steps; speed matters in log_natural() alone, which every sampled allocation calls. */
+/* Series and Newton steps. */
 #include "arithmetic.h"
 
 #include <string.h>
 
-static const double LN2 = 0.69314718055994530942;
-static const double SQRT2 = 1.41421356237309504880;
-
-uint64_t random_next(uint64_t *state) {
-    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-double random_unit(uint64_t *state) {
-    return ((double)(random_next(state) >> 12) + 0.5) / 4503599627370496.0; /* 2^52 cells, their middles */
-}
+static const double LN2 = ARITHMETIC_LN2;
+static const double SQRT2 = ARITHMETIC_SQRT2;
 
 double log_natural(double x) {
     uint64_t bits;

@@ -65,7 +65,7 @@ static atomic_bool canaries_laid;
 static _Thread_local tracker_closed last_closed;
 
 /* The capacity is new: so are the bytes behind it, unless somebody may still use them. Returns the record's guard. */
-static uint32_t lay_canaries(const poolbuf *buffer) {
+static __attribute__((noinline)) uint32_t lay_canaries(const poolbuf *buffer) {
     uint8_t *slack = NULL;
     bool reachable = false;
     size_t count = poolbuf_tracker_slack(buffer, &slack, &reachable);
@@ -78,14 +78,10 @@ static uint32_t lay_canaries(const poolbuf *buffer) {
 }
 
 /* The table is asked last: most buffers have none, which can be told without it. */
-
 static void check_canaries(const poolbuf *buffer) {
     uint8_t *slack = NULL;
     bool reachable = false;
     tracker_record record;
-    if (!atomic_load_explicit(&canaries_laid, memory_order_relaxed)) {
-        return;
-    }
     size_t count = poolbuf_tracker_slack(buffer, &slack, &reachable);
     size_t capacity = poolbuf_capacity(buffer);
     if (count == 0 || !tracker_find(buffer, &record) || record.guard != capacity + 1) {
@@ -153,25 +149,37 @@ static bool is_next_of_sample(thread_state *self) {
     return --self->buffers.left == 0;
 }
 
-static bool track_sampled(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
+/* What a buffer stands for whose gap had that weight; 0: it is not taken. A function of its own, as lay_canaries() is,
+ * for a caller that lends others its variables cannot leave its frame when it calls detector_track(). */
+static __attribute__((noinline)) float accepted_weight(thread_state *self, size_t capacity, float weight) {
+    return detector_accept(&detector_buffers, self, capacity, &weight) ? weight : 0;
+}
+
+static inline bool track_sampled(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
     leakdetect_level level = detector_level();
-    if (level == LEAKDETECT_DISABLED || !is_next_of_sample(thread_self())) {
+    thread_state *self = thread_self();
+    if (level == LEAKDETECT_DISABLED || !is_next_of_sample(self)) {
         return false;
     }
     /* The allocator has drawn the next gap already, so this buffer belongs to the one before; a thread's very first
      * sample may come before a second gap. */
-    thread_state *self = thread_self();
     const thread_gap *gap = &self->gaps[self->newest_gap];
     const thread_countdown *countdown = gap->scope_expired ? &self->buffers : &gap->drawn;
     float weight = countdown->weight_expired > 0 ? countdown->weight_expired : countdown->weight_pending;
-    if (!detector_accept(&detector_buffers, self, capacity, &weight)) {
+    weight = accepted_weight(self, capacity, weight);
+    if (weight == 0) {
         return false;
     }
     uint32_t guard = level == LEAKDETECT_PARANOID ? lay_canaries(buffer) : 0;
     return detector_track(buffer, allocator, capacity, buffer_type, weight, guard);
 }
 
+/* Outside of scopes detector_track() is the last thing that is called, so that this function is no frame for it to
+ * walk. */
 static bool buffers_allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
+    if (__builtin_expect(!scope_is_inside(), 1)) {
+        return track_sampled(buffer, allocator, capacity);
+    }
     bool sampled = track_sampled(buffer, allocator, capacity);
     return scope_add(buffer, capacity, buffer_type, sampled) || sampled;
 }
@@ -198,12 +206,17 @@ static void buffers_referenced(const poolbuf *buffer, poolbuf_access access, uin
     }
 }
 
-static void buffers_released(const poolbuf *buffer) {
-    check_canaries(buffer);
-    last_closed.key = 0;
-    if (scope_remove(buffer)) {
-        (void)detector_close(buffer, &last_closed);
+/* At paranoid what has ended is kept back. */
+static bool buffers_ended(const poolbuf *buffer) {
+    if (atomic_load_explicit(&canaries_laid, memory_order_relaxed)) {
+        check_canaries(buffer);
     }
+    tracker_closed *closed = &last_closed;
+    closed->key = 0;
+    if (scope_remove(buffer)) {
+        (void)detector_close(buffer, closed);
+    }
+    return detector_level() == LEAKDETECT_PARANOID;
 }
 
 static void buffers_misuse(const poolbuf *buffer, poolbuf_misuse misuse) {
@@ -224,7 +237,6 @@ static void buffers_allocator_destroyed(poolbuf_allocator *allocator, uint64_t l
 static const poolbuf_tracker TRACKER = {
     .struct_size = sizeof(poolbuf_tracker),
     .allocated = buffers_allocated,
-    .released = buffers_released,
     .misuse = buffers_misuse,
     .allocator_destroyed = buffers_allocator_destroyed,
     .referenced = buffers_referenced,
@@ -232,6 +244,7 @@ static const poolbuf_tracker TRACKER = {
     .surrender = buffers_surrender,
     .withhold_view = buffers_withhold_view,
     .next_gap_of = buffers_next_gap,
+    .ended = buffers_ended,
 };
 
 __attribute__((constructor(101))) static void start(void) {

@@ -22,7 +22,6 @@
 #include "types.h"
 
 enum {
-    CLOSE_FRAMES = 8, /* of a closing stack: enough to see who, at a third of the price of a whole one */
     CLOSE_WEIGHT = 8 /* with fewer than one in so many tracked, no closing stacks: hardly any would ever be asked for */
 };
 
@@ -30,12 +29,12 @@ sampler detector_buffers = {.interval = SAMPLER_INTERVAL_DEFAULT};
 sampler detector_resources = {.interval = SAMPLER_INTERVAL_DEFAULT};
 
 static detector_settings settings = {.level = LEAKDETECT_DISABLED};
-static _Atomic int level_now = LEAKDETECT_DISABLED; /* relaxed: a change may be seen late */
+_Atomic int detector_level_now = LEAKDETECT_DISABLED;
 static _Atomic uint32_t level_epoch;
 static _Atomic uint64_t missed_references; /* relaxed: a statistic */
 static uint64_t start_ns;
 
-static uint64_t clock_ns(clockid_t clock) {
+static inline uint64_t clock_ns(clockid_t clock) {
     struct timespec now;
     clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
@@ -111,10 +110,6 @@ uint64_t detector_start_ns(void) {
     return start_ns;
 }
 
-leakdetect_level detector_level(void) {
-    return (leakdetect_level)atomic_load_explicit(&level_now, memory_order_relaxed);
-}
-
 static bool records_accesses(leakdetect_level level) {
     return level >= LEAKDETECT_ADVANCED && settings.target_records != 0;
 }
@@ -123,7 +118,7 @@ void detector_set_level(leakdetect_level level) {
     if (!records_accesses(level)) {
         tracker_stop_watching();
     }
-    atomic_store_explicit(&level_now, level, memory_order_relaxed);
+    atomic_store_explicit(&detector_level_now, level, memory_order_relaxed);
     atomic_fetch_add_explicit(&level_epoch, 1, memory_order_relaxed);
 }
 
@@ -148,21 +143,14 @@ uint32_t detector_next_gap(sampler *population, thread_countdown *countdown, thr
     return UINT32_MAX;
 }
 
-bool detector_accept(sampler *population, thread_state *self, uint64_t size, float *weight) {
-    if (detector_level() == LEAKDETECT_PARANOID) {
-        *weight = 1;
-        return true;
-    }
-    return sampler_accept(population, size, &self->random, weight);
-}
-
 bool detector_track(const void *resource, const void *owner, uint64_t size, uint32_t type, float weight,
                     uint32_t guard) {
     thread_state *self = thread_self();
     if (!thread_enter(self)) {
         return false;
     }
-    int saved_errno = errno;
+    int *error = &errno; /* asked for once: it takes a call */
+    int saved_errno = *error;
     /* Walk the stack before taking the tracker's lock. Unwinding is slow and may enter the loader, which may allocate:
      * under our lock that stalls everyone and can deadlock us. The guard above leaves such nested buffers untracked. */
     tracker_record record = {.size = size,
@@ -175,23 +163,22 @@ bool detector_track(const void *resource, const void *owner, uint64_t size, uint
                              .guard = guard,
                              .watch = records_accesses(detector_level()) ? tracker_watch() : 0};
     bool tracked = tracker_insert(resource, owner, &record);
-    errno = saved_errno;
+    *error = saved_errno;
     thread_leave(self);
     trigger_revive();
     return tracked;
 }
 
-static bool keeps_closing_stacks(void) {
+bool detector_keeps_closing_stacks(void) {
     return settings.track_close &&
            (detector_level() == LEAKDETECT_PARANOID || sampler_largest_weight(&detector_buffers) <= CLOSE_WEIGHT);
 }
 
-/* Under the thread's guard, which somebody else may have raised. */
-static tracker_closed describe_closing(thread_state *self, bool entered) {
-    return (tracker_closed){.close_ns = clock_ns(CLOCK_MONOTONIC_COARSE),
-                            .close_stack = entered && keeps_closing_stacks() ? unwind_capture_stack(CLOSE_FRAMES) : 0,
-                            .thread_name = thread_name(self),
-                            .thread_id = self->id};
+static inline void describe_closing(thread_state *self, uint32_t close_stack, tracker_closed *closed) {
+    closed->close_stack = close_stack;
+    closed->close_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
+    closed->thread_name = thread_name(self);
+    closed->thread_id = self->id;
 }
 
 bool detector_close_part(const void *whole, tracker_closed *closed) {
@@ -202,7 +189,9 @@ bool detector_close_part(const void *whole, tracker_closed *closed) {
     }
     int saved_errno = errno;
     bool entered = thread_enter(self);
-    *closed = describe_closing(self, entered);
+    closed->key = 0;
+    closed->size = 0;
+    describe_closing(self, detector_capture_closing(entered), closed);
     closed->allocation_stack = record.stack;
     closed->type = record.type;
     if (entered) {
@@ -212,18 +201,10 @@ bool detector_close_part(const void *whole, tracker_closed *closed) {
     return true;
 }
 
-bool detector_close(const void *resource, tracker_closed *closed) {
-    thread_state *self = thread_self();
-    int saved_errno = errno;
-    bool entered = thread_enter(self);
-    *closed = describe_closing(self, entered);
-    bool tracked = tracker_remove(resource, closed);
-    if (entered) {
-        thread_leave(self);
-    }
-    errno = saved_errno;
-    trigger_revive();
-    return tracked;
+bool detector_remove(const void *resource, uint32_t close_stack, thread_state *self, tracker_closed *closed) {
+    closed->key = 0;
+    describe_closing(self, close_stack, closed);
+    return tracker_remove(resource, closed);
 }
 
 bool detector_untrack(const void *resource) {

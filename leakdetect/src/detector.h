@@ -8,13 +8,20 @@
 
 #include <poolbuf/leakdetect.h>
 
+#include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "sampler.h"
 #include "thread.h"
 #include "tracker.h"
+#include "trigger.h"
 #include "unwind.h"
+
+enum {
+    DETECTOR_CLOSE_FRAMES = 8 /* of a closing stack: enough to see who, at a third of the price of a whole one */
+};
 
 typedef struct detector_settings {
     leakdetect_level level;
@@ -45,7 +52,10 @@ uint64_t detector_start_ns(void);
 /* The settings of POOLBUF_LEAK_*: poolbuf/options.h reads them and complains about what is illegal. */
 detector_settings detector_read_options(void);
 
-leakdetect_level detector_level(void);
+extern _Atomic int detector_level_now; /* relaxed: a change may be seen late */
+static inline leakdetect_level detector_level(void) {
+    return (leakdetect_level)atomic_load_explicit(&detector_level_now, memory_order_relaxed);
+}
 void detector_set_level(leakdetect_level level);
 uint32_t detector_level_epoch(void); /* grows whenever the level changes */
 
@@ -53,7 +63,13 @@ uint32_t detector_level_epoch(void); /* grows whenever the level changes */
 uint32_t detector_next_gap(sampler *population, thread_countdown *countdown, thread_state *self);
 
 /* Whether the thing at the end of a gap is tracked, and its weight, which comes in as what the gap gave. */
-bool detector_accept(sampler *population, thread_state *self, uint64_t size, float *weight);
+static inline bool detector_accept(sampler *population, thread_state *self, uint64_t size, float *weight) {
+    if (detector_level() == LEAKDETECT_PARANOID) {
+        *weight = 1;
+        return true;
+    }
+    return sampler_accept(population, size, &self->random, weight);
+}
 extern sampler detector_buffers;
 extern sampler detector_resources;
 
@@ -61,7 +77,29 @@ extern sampler detector_resources;
 bool detector_track(const void *resource, const void *owner, uint64_t size, uint32_t type, float weight,
                     uint32_t guard);
 bool detector_untrack(const void *resource);
-bool detector_close(const void *resource, tracker_closed *closed);
+bool detector_keeps_closing_stacks(void);
+bool detector_remove(const void *resource, uint32_t close_stack, thread_state *self, tracker_closed *closed);
+
+/* Under the thread's guard, which somebody else may have raised. Inline, as is the next: each frame of ours has to be
+ * walked. */
+static inline __attribute__((always_inline)) uint32_t detector_capture_closing(bool entered) {
+    return entered && detector_keeps_closing_stacks() ? unwind_capture_stack(DETECTOR_CLOSE_FRAMES) : 0;
+}
+
+static inline bool detector_close(const void *resource, tracker_closed *closed) {
+    thread_state *self = thread_self();
+    int *error = &errno; /* asked for once: it takes a call */
+    int saved_errno = *error;
+    bool entered = thread_enter(self);
+    bool tracked = detector_remove(resource, detector_capture_closing(entered), self, closed);
+    if (entered) {
+        thread_leave(self);
+    }
+    *error = saved_errno;
+    trigger_revive();
+    return tracked;
+}
+
 /* How a part of a tracked resource ends here and now, which is not tracked itself; false if the whole is not known. */
 bool detector_close_part(const void *whole, tracker_closed *closed);
 void detector_access(const void *resource, access_kind kind, const char *hint);

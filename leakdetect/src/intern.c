@@ -51,7 +51,7 @@ static inline uint64_t hash_bytes(const void *bytes, size_t length) {
     return hash ^ (hash >> 29);
 }
 
-static entry *entry_at(const intern_table *table, uint32_t id) {
+static inline entry *entry_at(const intern_table *table, uint32_t id) {
     /* Relaxed is enough: whoever has an id got it through a bucket's acquire or from a lock that came after. */
     char *segment = atomic_load_explicit(&table->segments[id >> 17], memory_order_relaxed);
     return (entry *)(void *)(segment + (size_t)(id & ((1u << 17) - 1)) * 8);
@@ -121,6 +121,24 @@ const void *intern_get(const intern_table *table, uint32_t id, size_t *length) {
     const entry *at = entry_at(table, id);
     *length = at->length;
     return at + 1;
+}
+
+/* Word by word, and not by memcmp(): these have just been written one by one, and a wide load of several would have to
+ * wait until they are in the cache. */
+bool intern_is(const intern_table *table, uint32_t id, const uintptr_t *words, size_t count) {
+    if (id == 0) {
+        return false;
+    }
+    const entry *at = entry_at(table, id);
+    const uintptr_t *known = (const uintptr_t *)(const void *)(at + 1);
+    size_t same = 0;
+    if (at->length != count * sizeof *words) {
+        return false;
+    }
+    while (same < count && known[same] == words[same]) {
+        same++;
+    }
+    return same == count;
 }
 
 void intern_lock(intern_table *table) {

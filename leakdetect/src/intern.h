@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,9 @@ uint32_t intern_put(intern_table *table, const void *bytes, size_t length);
 
 /* intern_get() returns the bytes of an id that intern_put() gave, aligned to 8, and their count; NULL for id 0. */
 const void *intern_get(const intern_table *table, uint32_t id, size_t *length);
+
+/* intern_is() tells whether an id is that of just these words of 8 bytes; never for id 0. */
+bool intern_is(const intern_table *table, uint32_t id, const uintptr_t *words, size_t count);
 
 /* For fork: the child must not inherit a held lock. */
 void intern_lock(intern_table *table);

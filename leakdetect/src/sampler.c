@@ -47,21 +47,21 @@ uint32_t sampler_next_gap(sampler *self, uint64_t *random, float *weight) {
     uint32_t gap = 1;
     *weight = 1;
     if (is_plain(self, seen)) {
-        gap = plain_interval(self) == 1 ? 1 : gap_of(log_natural(random_unit(random)), plain_inverse(self));
+        gap = plain_interval(self) == 1 ? 1 : gap_of(log_of_draw(random_unit(random)), plain_inverse(self));
         *weight = (float)plain_interval(self);
+        if (self->bytes == 0 && seen > (uint64_t)self->dense_start * plain_interval(self)) {
+            return gap; /* what follows changes p no more, so nobody has to count it */
+        }
     } else if (seen >= self->dense_start) {
         double p = dense_probability(self, seen);
-        gap = p < 1 ? gap_of(log_natural(random_unit(random)), 1 / log_natural(1 - p)) : 1;
+        gap = p < 1 ? gap_of(log_of_draw(random_unit(random)), 1 / log_natural(1 - p)) : 1;
         *weight = (float)(1 / p);
     }
     atomic_fetch_add_explicit(&self->seen, gap, memory_order_relaxed);
     return gap;
 }
 
-bool sampler_accept(sampler *self, uint64_t size, uint64_t *random, float *weight) {
-    if (self->bytes == 0) {
-        return true;
-    }
+bool sampler_accept_bytes(sampler *self, uint64_t size, uint64_t *random, float *weight) {
     uint64_t seen = atomic_load_explicit(&self->seen, memory_order_relaxed);
     double wanted = size == 0 ? 1.0 / self->interval : probability_of_event((double)size / (double)self->bytes);
     double dense = dense_probability(self, seen);

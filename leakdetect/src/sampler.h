@@ -52,10 +52,11 @@ enum {
 
 /* One population: all threads that allocate the same kind of thing. */
 typedef struct sampler {
-    uint32_t interval;      /* at least 1; fixed before use */
-    uint32_t dense_start;   /* 0: plain 1 in interval from the first allocation */
-    uint64_t bytes;         /* 0: by count; else by bytes, one sample in so many */
-    _Atomic uint64_t seen;  /* allocations that all gaps drawn so far cover; relaxed, it only steers p */
+    uint32_t interval;    /* at least 1; fixed before use */
+    uint32_t dense_start; /* 0: plain 1 in interval from the first allocation */
+    uint64_t bytes;       /* 0: by count; else by bytes, one sample in so many */
+    _Atomic uint64_t
+        seen; /* allocations that all gaps drawn so far cover, as long as p may change; relaxed, it only steers p */
     _Atomic double inverse; /* of ln(1 - 1/interval), or of the rate of looks; 0: not computed yet; relaxed */
     _Atomic float largest;  /* by bytes: the largest weight that a candidate would have had; relaxed, only rises */
 } sampler;
@@ -69,7 +70,10 @@ uint32_t sampler_next_gap(sampler *self, uint64_t *random, float *weight);
  *   size     in bytes; 0 where bytes mean nothing.
  *   random   the calling thread's stream.
  *   weight   what sampler_next_gap() gave for that gap; changed to what the allocation stands for. */
-bool sampler_accept(sampler *self, uint64_t size, uint64_t *random, float *weight);
+bool sampler_accept_bytes(sampler *self, uint64_t size, uint64_t *random, float *weight);
+static inline bool sampler_accept(sampler *self, uint64_t size, uint64_t *random, float *weight) {
+    return self->bytes == 0 || sampler_accept_bytes(self, size, random, weight);
+}
 
 /* The largest weight that an allocation can have had so far; 1 while all have been sampled. */
 double sampler_largest_weight(const sampler *self);

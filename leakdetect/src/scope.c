@@ -27,7 +27,6 @@ typedef struct scope {
 /* The scopes that a thread is in, innermost last. Those that were closed elsewhere are dropped when next seen. */
 typedef struct membership {
     uint64_t ids[LEAKSCOPE_DEPTH_MAX];
-    uint32_t count;
 } membership;
 
 /* Which scopes end together, by slot: their ids. */
@@ -40,6 +39,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static scope *_Atomic scopes; /* mapped with the first one; never unmapped */
 static uint32_t slots_used;   /* slots that ever held a scope; under the lock */
 static _Thread_local membership self;
+_Thread_local uint32_t scope_depth; /* of self.ids */
 
 /* --- slots ------------------------------------------------------------------------------------------------------- */
 
@@ -103,18 +103,18 @@ static uint32_t free_slot_locked(void) {
 /* --- threads ----------------------------------------------------------------------------------------------------- */
 
 static inline uint64_t innermost(void) {
-    while (self.count != 0 && !is_open_still(self.ids[self.count - 1])) {
-        self.count--;
+    while (scope_depth != 0 && !is_open_still(self.ids[scope_depth - 1])) {
+        scope_depth--;
     }
-    return self.count == 0 ? 0 : self.ids[self.count - 1];
+    return scope_depth == 0 ? 0 : self.ids[scope_depth - 1];
 }
 
-bool scope_is_inside(void) {
+bool scope_is_inside_open(void) {
     return innermost() != 0;
 }
 
 static void enter(uint64_t id) {
-    self.ids[self.count++] = id;
+    self.ids[scope_depth++] = id;
     poolbuf_tracker_reset_thread();
 }
 
@@ -122,16 +122,16 @@ static void enter(uint64_t id) {
 static bool withdraw(uint64_t id) {
     bool found = false;
     uint32_t kept = 0;
-    for (uint32_t i = self.count; i-- > 0 && !found;) {
+    for (uint32_t i = scope_depth; i-- > 0 && !found;) {
         found = self.ids[i] == id;
         self.ids[i] = found ? 0 : self.ids[i];
     }
-    for (uint32_t i = 0; i < self.count; i++) {
+    for (uint32_t i = 0; i < scope_depth; i++) {
         if (is_open(self.ids[i])) {
             self.ids[kept++] = self.ids[i];
         }
     }
-    self.count = kept;
+    scope_depth = kept;
     poolbuf_tracker_reset_thread();
     return found;
 }
@@ -151,7 +151,7 @@ static uint32_t capture(void) {
     return stack;
 }
 
-bool scope_add(const void *resource, uint64_t size, uint32_t type, bool sampled) {
+bool scope_add_to_open(const void *resource, uint64_t size, uint32_t type, bool sampled) {
     uint64_t id = innermost();
     if (id == 0 || !count_alive(id, 1)) {
         return false;
@@ -204,7 +204,7 @@ poolbuf_status leakscope_open(const char *name, unsigned flags, leakscope *opene
         return POOLBUF_ERROR_BAD_ARGUMENT;
     }
     uint64_t outer = innermost();
-    if (self.count == LEAKSCOPE_DEPTH_MAX) {
+    if (scope_depth == LEAKSCOPE_DEPTH_MAX) {
         return POOLBUF_ERROR_NO_MEMORY;
     }
     pthread_mutex_lock(&lock);
@@ -387,7 +387,7 @@ poolbuf_status leakscope_join(leakscope which) {
         return POOLBUF_ERROR_BAD_ARGUMENT;
     }
     (void)innermost(); /* makes room */
-    if (self.count == LEAKSCOPE_DEPTH_MAX) {
+    if (scope_depth == LEAKSCOPE_DEPTH_MAX) {
         return POOLBUF_ERROR_NO_MEMORY;
     }
     enter(which.id);

@@ -19,13 +19,20 @@
 #include <poolbuf/leakscope.h>
 
 /* Whether the calling thread is in an open scope. Takes it out of those that were closed. */
-bool scope_is_inside(void);
+extern _Thread_local uint32_t scope_depth; /* for these two alone: 0 where the thread is in none, open or closed */
+bool scope_is_inside_open(void);
+static inline bool scope_is_inside(void) {
+    return scope_depth != 0 && scope_is_inside_open();
+}
 
 /* scope_add() counts a resource for the calling thread's scope.
  *   type     its interned name.
  *   sampled  the tracker has it, too.
  *   returns  false if the thread is in none, or there is no room; then scope_remove() need not follow. */
-bool scope_add(const void *resource, uint64_t size, uint32_t type, bool sampled);
+bool scope_add_to_open(const void *resource, uint64_t size, uint32_t type, bool sampled);
+static inline bool scope_add(const void *resource, uint64_t size, uint32_t type, bool sampled) {
+    return scope_depth != 0 && scope_add_to_open(resource, size, type, sampled);
+}
 
 /* scope_remove() ends what scope_add() began, whoever calls and whether the scope is open still.
  *   returns  false if nothing else knows of the resource: the tracker need not be asked. */

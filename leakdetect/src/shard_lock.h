@@ -3,7 +3,7 @@
  * fork() needs all shards' locks at once. ThreadSanitizer's deadlock detector counts 64 mutexes a thread at most, and those
  * of the allocator and of 32 shards are more. This one is no mutex to it: it sees two atomic operations, which order what
  * they enclose, so races are found as before. What is lost is the check of the lock order, which for a leaf says little.
- * Taking it is inline, as is giving it back.
+ * Taking it is inline, as is giving it back, and of the two only taking it is a locked operation.
  *
  * Who waits sleeps in the kernel; nobody spins. The word names no owner, so the child of a fork() may give back what the
  * parent's thread took. All zeroes is free. */
@@ -18,6 +18,8 @@ enum {
     SHARD_LOCK_HELD,
     SHARD_LOCK_AWAITED /* as a guess: whoever waits writes it, and may have gone on since */
 };
+
+#define SHARD_LOCK_SLEEP_NS 1000000
 
 typedef struct shard_lock {
     _Atomic uint32_t word;
@@ -35,8 +37,13 @@ static inline void shard_lock_take(shard_lock *self) {
     }
 }
 
+/* A load and a store instead of an exchange. Who comes to wait between the two finds the word free when it asks the
+ * kernel to sleep, and does not. Only if this thread is stopped just there does it fall asleep first, and then the
+ * store takes AWAITED away without a wake: that is what the sleep's end is for, and it comes once in a very long while.
+ * */
 static inline void shard_lock_give(shard_lock *self) {
-    uint32_t was = atomic_exchange_explicit(&self->word, SHARD_LOCK_FREE, memory_order_release);
+    uint32_t was = atomic_load_explicit(&self->word, memory_order_relaxed);
+    atomic_store_explicit(&self->word, SHARD_LOCK_FREE, memory_order_release);
     if (__builtin_expect(was == SHARD_LOCK_AWAITED, 0)) {
         shard_lock_wake(self);
     }

@@ -9,10 +9,6 @@
 #include "arithmetic.h"
 #include "stack_table.h"
 
-enum {
-    NAME_REFRESH_USES = 1024 /* a thread's name costs a system call, so it is read again this seldom */
-};
-
 _Thread_local thread_state thread_own;
 static _Atomic uint64_t base_seed;
 static _Atomic uint64_t thread_ordinal; /* how many threads got a stream since thread_seed() */
@@ -29,13 +25,11 @@ __attribute__((cold)) void thread_start(thread_state *self) {
     start_stream(self);
 }
 
-uint32_t thread_name(thread_state *self) {
-    if (self->name == 0 || ++self->name_uses >= NAME_REFRESH_USES) {
-        char text[17] = {0};
-        prctl(PR_GET_NAME, text, 0, 0, 0);
-        self->name = name_put(text);
-        self->name_uses = 0;
-    }
+__attribute__((cold)) uint32_t thread_read_name(thread_state *self) {
+    char text[17] = {0};
+    prctl(PR_GET_NAME, text, 0, 0, 0);
+    self->name = name_put(text);
+    self->name_uses = self->name != 0 ? THREAD_NAME_USES : 0;
     return self->name;
 }
 

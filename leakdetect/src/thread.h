@@ -23,7 +23,8 @@ typedef struct thread_gap {
 } thread_gap;
 
 enum {
-    THREAD_GAPS = 4 /* with more allocators on a thread, the one whose gap is oldest starts anew */
+    THREAD_NAME_USES = 1024, /* a thread's name costs a system call, so it is read again this seldom */
+    THREAD_GAPS = 4          /* with more allocators on a thread, the one whose gap is oldest starts anew */
 };
 
 typedef struct thread_state {
@@ -31,7 +32,7 @@ typedef struct thread_state {
     bool started;
     uint32_t id;          /* the kernel's thread id */
     uint32_t name;        /* interned; 0 until known */
-    uint32_t name_uses;   /* how often name was used since it was read */
+    uint32_t name_uses;   /* how often name may be used until it is read again; 0 until it is known */
     uint32_t epoch;       /* the sampling epoch that `resources` belongs to */
     uint32_t scope_epoch; /* and `buffers` */
     uint64_t random;
@@ -68,7 +69,14 @@ static inline void thread_leave(thread_state *self) {
 }
 
 /* The thread's name, interned. Read again now and then, for threads that name themselves late. */
-uint32_t thread_name(thread_state *self);
+uint32_t thread_read_name(thread_state *self);
+static inline uint32_t thread_name(thread_state *self) {
+    if (__builtin_expect(self->name_uses == 0, 0)) {
+        return thread_read_name(self);
+    }
+    self->name_uses--;
+    return self->name;
+}
 
 /* Seeds the streams of threads that start from now on, and the caller's. With the same seed, threads get the same
  * streams in the order in which they first call. */

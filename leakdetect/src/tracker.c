@@ -1,7 +1,6 @@
 /* The sharded live table of tracker.h. */
 #include "tracker.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
@@ -21,53 +20,38 @@ enum {
 
 /* Items of one size in slabs that never move, named by an index from 1 up; freed ones are chained through `next`. */
 typedef struct item_store {
-    char *slabs[ACCESS_SLABS];
-    uint32_t slab_limit;
-    uint32_t item_bytes;
     uint32_t used; /* items ever handed out */
     uint32_t free; /* the head of the free list */
+    char *slabs[ACCESS_SLABS];
 } item_store;
 
+/* What an insertion and a removal touch comes first, and lies in two cache lines: the next shard that a thread comes to
+ * is another one, whose lines are further away than its own data. */
 typedef struct shard {
     shard_lock lock;
-    uint32_t *buckets;
     uint32_t bucket_count; /* a power of two, or 0 before the first insertion */
-    uint32_t chained;      /* records in chains */
-    uint32_t closed_next;  /* the slot that the next closing takes */
+    uint32_t *buckets;
+    uint32_t chained;     /* records in chains */
+    uint32_t closed_next; /* the slot that the next closing takes */
     tracker_closed *closed;
-    item_store records, accesses, holds;
-    usual usual;
     tracker_totals totals;
+    usual usual;
+    item_store records, accesses, holds;
 } __attribute__((aligned(128))) shard; /* two cache lines, so that neighbours' locks share none */
 
+_Static_assert(offsetof(shard, records.slabs) + 5 * sizeof(char *) <= 128, "and so do the slabs of 1,984 records");
+
 static shard shards[SHARDS];
-static pthread_once_t shards_once = PTHREAD_ONCE_INIT;
-static atomic_bool shards_ready; /* the same, for the cost of a load; its release pairs with lock_shard()'s acquire */
-static _Atomic uint16_t generation;
-static _Atomic uint16_t watch = 1; /* relaxed, as the next: a change may be seen late */
-static _Atomic uint32_t epoch;
+_Atomic uint16_t tracker_generation_now;
+_Atomic uint16_t tracker_watch_now = 1;
+_Atomic uint32_t tracker_epoch_now;
 
-static void init_shards(void) {
-    for (size_t i = 0; i < SHARDS; i++) {
-        shards[i].records.slab_limit = RECORD_SLABS;
-        shards[i].records.item_bytes = sizeof(tracker_record);
-        shards[i].accesses.slab_limit = ACCESS_SLABS;
-        shards[i].accesses.item_bytes = sizeof(tracker_access);
-        shards[i].holds.slab_limit = ACCESS_SLABS;
-        shards[i].holds.item_bytes = sizeof(tracker_hold);
-    }
-    atomic_store_explicit(&shards_ready, true, memory_order_release);
-}
-
-static uint64_t hash_key(uintptr_t key) {
+static inline uint64_t hash_key(uintptr_t key) {
     uint64_t hash = (uint64_t)key * 0x9e3779b97f4a7c15u;
     return hash ^ (hash >> 32);
 }
 
-static shard *lock_shard(uintptr_t key) {
-    if (__builtin_expect(!atomic_load_explicit(&shards_ready, memory_order_acquire), 0)) {
-        pthread_once(&shards_once, init_shards);
-    }
+static inline shard *lock_shard(uintptr_t key) {
     shard *self = &shards[hash_key(key) % SHARDS];
     shard_lock_take(&self->lock);
     return self;
@@ -75,38 +59,38 @@ static shard *lock_shard(uintptr_t key) {
 
 /* --- items ------------------------------------------------------------------------------------------------------- */
 
-/* Slab k holds the items from 64 * (2^k - 1) on, so an item's place is found from the highest bit of its rank + 64. */
-static uint32_t slab_of(uint32_t rank) {
-    return 31 - (uint32_t)__builtin_clz(rank + (1u << FIRST_SLAB_BITS)) - FIRST_SLAB_BITS;
+/* Slab k holds the items from 64 * (2^k - 1) on, so an item's slab is found from the highest bit of its rank + 64, and
+ * its place there is what the lower bits say. */
+static inline uint32_t highest_bit(uint32_t value) {
+    return 31 ^ (uint32_t)__builtin_clz(value);
 }
 
-static void *item_at(const item_store *store, uint32_t index) {
-    uint32_t rank = index - 1;
-    uint32_t slab = slab_of(rank);
-    uint32_t first = (1u << (slab + FIRST_SLAB_BITS)) - (1u << FIRST_SLAB_BITS);
-    return store->slabs[slab] + (size_t)(rank - first) * store->item_bytes;
+static inline void *item_at(const item_store *store, uint32_t index, size_t item_bytes) {
+    uint32_t number = index - 1 + (1u << FIRST_SLAB_BITS);
+    uint32_t bit = highest_bit(number);
+    return store->slabs[bit - FIRST_SLAB_BITS] + (size_t)(number ^ 1u << bit) * item_bytes;
 }
 
-static tracker_record *record_at(const shard *self, uint32_t index) {
-    return item_at(&self->records, index);
+static inline tracker_record *record_at(const shard *self, uint32_t index) {
+    return item_at(&self->records, index, sizeof(tracker_record));
 }
 
 static tracker_access *access_at(const shard *self, uint32_t index) {
-    return item_at(&self->accesses, index);
+    return item_at(&self->accesses, index, sizeof(tracker_access));
 }
 
 static tracker_hold *hold_at(const shard *self, uint32_t index) {
-    return item_at(&self->holds, index);
+    return item_at(&self->holds, index, sizeof(tracker_hold));
 }
 
 /* Returns an index that was never used, or 0 at the bound. */
-static uint32_t item_take_fresh(item_store *store) {
-    uint32_t slab = slab_of(store->used);
-    if (slab >= store->slab_limit) {
+static __attribute__((noinline)) uint32_t item_take_fresh(item_store *store, size_t item_bytes, uint32_t slab_limit) {
+    uint32_t slab = highest_bit(store->used + (1u << FIRST_SLAB_BITS)) - FIRST_SLAB_BITS;
+    if (slab >= slab_limit) {
         return 0;
     }
     if (store->slabs[slab] == NULL) {
-        store->slabs[slab] = memory_map(((size_t)store->item_bytes << FIRST_SLAB_BITS) << slab);
+        store->slabs[slab] = memory_map((item_bytes << FIRST_SLAB_BITS) << slab);
         if (store->slabs[slab] == NULL) {
             return 0;
         }
@@ -114,10 +98,10 @@ static uint32_t item_take_fresh(item_store *store) {
     return ++store->used;
 }
 
-static uint32_t record_take(shard *self) {
+static inline uint32_t record_take(shard *self) {
     uint32_t index = self->records.free;
-    if (index == 0) {
-        return item_take_fresh(&self->records);
+    if (__builtin_expect(index == 0, 0)) {
+        return item_take_fresh(&self->records, sizeof(tracker_record), RECORD_SLABS);
     }
     self->records.free = record_at(self, index)->next;
     return index;
@@ -126,7 +110,7 @@ static uint32_t record_take(shard *self) {
 static uint32_t access_take(shard *self) {
     uint32_t index = self->accesses.free;
     if (index == 0) {
-        return item_take_fresh(&self->accesses);
+        return item_take_fresh(&self->accesses, sizeof(tracker_access), ACCESS_SLABS);
     }
     self->accesses.free = access_at(self, index)->next;
     return index;
@@ -135,14 +119,13 @@ static uint32_t access_take(shard *self) {
 static uint32_t hold_take(shard *self) {
     uint32_t index = self->holds.free;
     if (index == 0) {
-        return item_take_fresh(&self->holds);
+        return item_take_fresh(&self->holds, sizeof(tracker_hold), ACCESS_SLABS);
     }
     self->holds.free = hold_at(self, index)->next;
     return index;
 }
 
-static void record_give(shard *self, uint32_t index) {
-    tracker_record *record = record_at(self, index);
+static __attribute__((noinline)) void give_lists(shard *self, const tracker_record *record) {
     uint32_t access = record->accesses;
     while (access != 0) {
         uint32_t older = access_at(self, access)->next;
@@ -154,6 +137,12 @@ static void record_give(shard *self, uint32_t index) {
         next = hold_at(self, hold)->next;
         hold_at(self, hold)->next = self->holds.free;
         self->holds.free = hold;
+    }
+}
+
+static inline void record_give(shard *self, uint32_t index, tracker_record *record) {
+    if (__builtin_expect((record->accesses | record->holds) != 0, 0)) {
+        give_lists(self, record);
     }
     self->totals.live--;
     self->totals.live_bytes -= record->size;
@@ -168,10 +157,14 @@ static void record_give(shard *self, uint32_t index) {
 
 /* The link that holds the record of a key: in its bucket or in the record before it. Holds 0 if there is none. The low
  * bits of the hash chose the shard, so the bucket takes the next ones. */
-static uint32_t *find_link(shard *self, uintptr_t key) {
+static inline uint32_t *find_link(shard *self, uintptr_t key) {
     uint32_t *link = &self->buckets[(hash_key(key) >> SHARD_BITS) & (self->bucket_count - 1)];
-    while (*link != 0 && record_at(self, *link)->key != key) {
-        link = &record_at(self, *link)->next;
+    while (*link != 0) {
+        tracker_record *record = record_at(self, *link);
+        if (record->key == key) {
+            break;
+        }
+        link = &record->next;
     }
     return link;
 }
@@ -197,7 +190,20 @@ static bool grow_buckets(shard *self) {
     return true;
 }
 
-static void remember_closing(shard *self, const tracker_record *record, tracker_closed *closer) {
+/* A copy of a struct that has just been written field by field is made field by field: the processor does not forward
+ * several narrow stores to one wide load, and waits until they have reached the cache. */
+static inline void copy_closed(tracker_closed *to, const tracker_closed *from) {
+    to->key = from->key;
+    to->size = from->size;
+    to->close_ns = from->close_ns;
+    to->allocation_stack = from->allocation_stack;
+    to->close_stack = from->close_stack;
+    to->type = from->type;
+    to->thread_name = from->thread_name;
+    to->thread_id = from->thread_id;
+}
+
+static inline void remember_closing(shard *self, const tracker_record *record, tracker_closed *closer) {
     closer->key = record->key;
     closer->size = record->size;
     closer->type = record->type;
@@ -205,14 +211,13 @@ static void remember_closing(shard *self, const tracker_record *record, tracker_
     if (self->closed == NULL && (self->closed = memory_map(CLOSED_ITEMS * sizeof *self->closed)) == NULL) {
         return; /* benign: forensics are lost, tracking is not */
     }
-    self->closed[self->closed_next] = *closer;
+    copy_closed(&self->closed[self->closed_next], closer);
     self->closed_next = (self->closed_next + 1) % CLOSED_ITEMS;
 }
 
 /* Adds a closed record to what is usual, with its last release, which was no access. */
 static void count_usual(shard *self, const tracker_record *record, uint32_t close_stack) {
-    usual_entry *closings =
-        tracker_knows_holds(record) ? usual_close(&self->usual, record->stack, record->type, close_stack) : NULL;
+    usual_entry *closings = usual_close(&self->usual, record->stack, record->type, close_stack);
     if (closings == NULL) {
         return;
     }
@@ -222,42 +227,60 @@ static void count_usual(shard *self, const tracker_record *record, uint32_t clos
     }
 }
 
+static __attribute__((noinline, cold)) void give_stale(shard *self, uint32_t *link) {
+    uint32_t stale = *link;
+    tracker_record *record = record_at(self, stale);
+    *link = record->next;
+    self->chained--;
+    record_give(self, stale, record);
+}
+
+/* Field by field: see copy_closed(). */
+static inline void fill_record(tracker_record *fresh, uintptr_t key, const void *owner, const tracker_record *record) {
+    fresh->key = key;
+    fresh->owner = owner == NULL ? 0 : ~(uintptr_t)owner;
+    fresh->size = record->size;
+    fresh->birth_ns = record->birth_ns;
+    fresh->stack = record->stack;
+    fresh->type = record->type;
+    fresh->thread_name = record->thread_name;
+    fresh->thread_id = record->thread_id;
+    fresh->weight = record->weight;
+    fresh->accesses = 0;
+    fresh->accesses_dropped = 0;
+    fresh->holds = 0;
+    fresh->epoch = tracker_epoch();
+    fresh->watch = record->watch;
+    fresh->access_count = 0;
+    fresh->generation = tracker_generation();
+    fresh->reported = false;
+    fresh->holds_lost = false;
+    fresh->guard = record->guard;
+    fresh->pin = 0;
+    fresh->scan = 0;
+}
+
 bool tracker_insert(const void *resource, const void *owner, const tracker_record *record) {
     uintptr_t key = ~(uintptr_t)resource;
     shard *self = lock_shard(key);
     uint32_t index = 0;
-    if (self->chained < self->bucket_count || grow_buckets(self)) {
-        uint32_t *link = find_link(self, key);
-        uint32_t stale = *link;
-        if (stale != 0) {
-            *link = record_at(self, stale)->next;
-            self->chained--;
-            record_give(self, stale);
+    uint32_t *link = NULL;
+    if (__builtin_expect(self->chained < self->bucket_count, 1) || grow_buckets(self)) {
+        link = find_link(self, key);
+        if (__builtin_expect(*link != 0, 0)) {
+            give_stale(self, link);
         }
         index = record_take(self);
     }
-    if (index == 0) {
+    if (__builtin_expect(index == 0, 0)) {
         self->totals.refused++;
         shard_lock_give(&self->lock);
         return false;
     }
     tracker_record *fresh = record_at(self, index);
-    uint32_t *head = &self->buckets[(hash_key(key) >> SHARD_BITS) & (self->bucket_count - 1)];
-    *fresh = *record;
-    fresh->key = key;
-    fresh->owner = owner == NULL ? 0 : ~(uintptr_t)owner;
-    fresh->accesses = 0;
-    fresh->access_count = 0;
-    fresh->accesses_dropped = 0;
-    fresh->holds = 0;
-    fresh->holds_lost = false;
-    fresh->epoch = tracker_epoch();
-    fresh->reported = false;
-    fresh->scan = 0;
-    fresh->pin = 0;
-    fresh->generation = tracker_generation();
-    fresh->next = *head;
-    *head = index;
+    fill_record(fresh, key, owner, record);
+    fresh->next = *link;
+    *link = index; /* where the search for the key ended: mostly the head of its chain, or else behind the others */
     self->chained++;
     self->totals.live++;
     self->totals.live_bytes += fresh->size;
@@ -318,8 +341,10 @@ bool tracker_remove(const void *resource, tracker_closed *closer) {
         *link = record->next;
         self->chained--;
         remember_closing(self, record, closer);
-        count_usual(self, record, closer->close_stack);
-        record_give(self, index);
+        if (tracker_knows_holds(record)) {
+            count_usual(self, record, closer->close_stack);
+        }
+        record_give(self, index, record);
     }
     shard_lock_give(&self->lock);
     return index != 0;
@@ -417,24 +442,12 @@ const tracker_hold *tracker_next_hold(const tracker_record *record, const tracke
     return index == 0 ? NULL : hold_at(self, index);
 }
 
-uint16_t tracker_watch(void) {
-    return atomic_load_explicit(&watch, memory_order_relaxed);
-}
-
 void tracker_stop_watching(void) {
-    atomic_fetch_add_explicit(&watch, 1, memory_order_relaxed);
-}
-
-bool tracker_knows_holds(const tracker_record *record) {
-    return record->watch != 0 && record->watch == tracker_watch() && !record->holds_lost;
-}
-
-uint32_t tracker_epoch(void) {
-    return atomic_load_explicit(&epoch, memory_order_relaxed);
+    atomic_fetch_add_explicit(&tracker_watch_now, 1, memory_order_relaxed);
 }
 
 uint32_t tracker_next_epoch(void) {
-    return atomic_fetch_add_explicit(&epoch, 1, memory_order_relaxed) + 1;
+    return atomic_fetch_add_explicit(&tracker_epoch_now, 1, memory_order_relaxed) + 1;
 }
 
 /* --- looking ----------------------------------------------------------------------------------------------------- */
@@ -485,7 +498,6 @@ bool tracker_find_closed(const void *resource, tracker_closed *closed) {
 }
 
 void tracker_visit(tracker_visitor *visitor, void *context) {
-    pthread_once(&shards_once, init_shards);
     for (size_t i = 0; i < SHARDS; i++) {
         shard *self = &shards[i];
         shard_lock_take(&self->lock);
@@ -499,7 +511,6 @@ void tracker_visit(tracker_visitor *visitor, void *context) {
 }
 
 void tracker_visit_usual(tracker_usual_visitor *visitor, void *context) {
-    pthread_once(&shards_once, init_shards);
     for (size_t i = 0; i < SHARDS; i++) {
         shard_lock_take(&shards[i].lock);
         const usual_entry *entries = shards[i].usual.entries;
@@ -514,7 +525,6 @@ void tracker_visit_usual(tracker_usual_visitor *visitor, void *context) {
 
 void tracker_count(tracker_totals *totals) {
     *totals = (tracker_totals){0};
-    pthread_once(&shards_once, init_shards);
     for (size_t i = 0; i < SHARDS; i++) {
         shard_lock_take(&shards[i].lock);
         totals->live += shards[i].totals.live;
@@ -528,7 +538,6 @@ void tracker_count(tracker_totals *totals) {
 /* --- fork and tests ---------------------------------------------------------------------------------------------- */
 
 void tracker_lock_all(void) {
-    pthread_once(&shards_once, init_shards);
     for (size_t i = 0; i < SHARDS; i++) {
         shard_lock_take(&shards[i].lock);
     }
@@ -540,12 +549,8 @@ void tracker_unlock_all(void) {
     }
 }
 
-uint16_t tracker_generation(void) {
-    return atomic_load_explicit(&generation, memory_order_relaxed);
-}
-
 void tracker_next_generation(void) {
-    atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&tracker_generation_now, 1, memory_order_relaxed);
 }
 
 static const char *audit_locked(const shard *self, uint64_t *bytes, uint64_t *live, uint64_t *listed) {
@@ -580,7 +585,6 @@ static const char *audit_locked(const shard *self, uint64_t *bytes, uint64_t *li
 
 const char *tracker_audit(void) {
     const char *broken = NULL;
-    pthread_once(&shards_once, init_shards);
     for (size_t i = 0; i < SHARDS && broken == NULL; i++) {
         shard *self = &shards[i];
         uint64_t bytes = 0;

@@ -18,6 +18,7 @@
 #ifndef LEAKDETECT_TRACKER_H
 #define LEAKDETECT_TRACKER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -167,12 +168,20 @@ const tracker_hold *tracker_next_hold(const tracker_record *record, const tracke
 
 /* Whether a record's holds are all there were: accesses have been recorded ever since the resource was tracked.
  * tracker_stop_watching() says that they are recorded no longer; what is tracked already is never known again. */
-uint16_t tracker_watch(void);
+extern _Atomic uint16_t tracker_watch_now; /* relaxed, as the next two: a change may be seen late */
+static inline uint16_t tracker_watch(void) {
+    return atomic_load_explicit(&tracker_watch_now, memory_order_relaxed);
+}
 void tracker_stop_watching(void);
-bool tracker_knows_holds(const tracker_record *record);
+static inline bool tracker_knows_holds(const tracker_record *record) {
+    return record->watch != 0 && record->watch == tracker_watch() && !record->holds_lost;
+}
 
 /* Counts checkpoints: what has an epoch of at least n was tracked after the n-th. */
-uint32_t tracker_epoch(void);
+extern _Atomic uint32_t tracker_epoch_now;
+static inline uint32_t tracker_epoch(void) {
+    return atomic_load_explicit(&tracker_epoch_now, memory_order_relaxed);
+}
 uint32_t tracker_next_epoch(void); /* returns the new one */
 
 /* tracker_visit_usual() shows how references of closed resources came and went, in the same way. The entry of an
@@ -186,7 +195,10 @@ void tracker_count(tracker_totals *totals);
 void tracker_lock_all(void);
 void tracker_unlock_all(void);
 void tracker_next_generation(void);
-uint16_t tracker_generation(void);
+extern _Atomic uint16_t tracker_generation_now;
+static inline uint16_t tracker_generation(void) {
+    return atomic_load_explicit(&tracker_generation_now, memory_order_relaxed);
+}
 
 /* tracker_audit() checks T2 and the counts over the whole table; for tests. Returns NULL, or what is broken. */
 const char *tracker_audit(void);

@@ -26,6 +26,19 @@ static void logarithms_match_the_table(void **state) {
     assert_close(log_natural(1.4142135), 0.346573550, 1e-7);
 }
 
+static void the_logarithm_of_a_draw_is_that_of_the_table(void **state) {
+    (void)state;
+    uint64_t random = 5;
+    for (int i = 0; i < 100000; i++) {
+        double u = random_unit(&random);
+        assert_close(log_of_draw(u), log_natural(u), 1e-9);
+        assert_close(log_of_draw(u * u * u * u * u), log_natural(u * u * u * u * u), 1e-9);
+    }
+    assert_close(log_of_draw(0.5), -0.693147180559945, 1e-10);
+    assert_close(log_of_draw(1 - 1.0 / ((uint64_t)1 << 53)), 0, 1e-10); /* the largest draw, and the smallest */
+    assert_close(log_of_draw(1.0 / ((uint64_t)1 << 53)), -36.7368005696771, 1e-10);
+}
+
 static void exponentials_and_roots_match_the_table(void **state) {
     (void)state;
     assert_close(exp_natural(0), 1, 1e-12);
@@ -68,6 +81,7 @@ static void random_streams_repeat_and_are_uniform(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logarithms_match_the_table),
+        cmocka_unit_test(the_logarithm_of_a_draw_is_that_of_the_table),
         cmocka_unit_test(exponentials_and_roots_match_the_table),
         cmocka_unit_test(gamma_quantiles_match_the_chi_square_table),
         cmocka_unit_test(random_streams_repeat_and_are_uniform),

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "shard_lock.h"
@@ -75,6 +76,23 @@ static void a_waiting_thread_keeps_its_errno_and_gets_it_once_it_is_given(void *
     assert_int_equal(atomic_load(&taken), 77);
 }
 
+/* What shard_lock_give() may do to a thread that falls asleep between its load and its store. */
+static void a_thread_whose_wake_is_lost_comes_back_by_itself(void **state) {
+    (void)state;
+    pthread_t thread;
+    atomic_int taken = 0;
+    shard_lock_take(&lock);
+    assert_int_equal(pthread_create(&thread, NULL, take_once, &taken), 0);
+    while (atomic_load(&lock.word) != SHARD_LOCK_AWAITED) {
+        sched_yield();
+    }
+    nanosleep(&(struct timespec){.tv_nsec = 2L * SHARD_LOCK_SLEEP_NS}, NULL); /* most likely it sleeps by then */
+    atomic_store(&lock.word, SHARD_LOCK_FREE);
+    pthread_join(thread, NULL);
+    assert_int_equal(atomic_load(&taken), 77);
+    assert_int_equal(atomic_load(&lock.word), SHARD_LOCK_FREE);
+}
+
 static void a_forked_child_gives_back_what_its_parent_took(void **state) {
     (void)state;
     int status = -1;
@@ -94,6 +112,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_thread_at_a_time_holds_it_and_none_waits_for_ever),
         cmocka_unit_test(a_waiting_thread_keeps_its_errno_and_gets_it_once_it_is_given),
+        cmocka_unit_test(a_thread_whose_wake_is_lost_comes_back_by_itself),
         cmocka_unit_test(a_forked_child_gives_back_what_its_parent_took),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

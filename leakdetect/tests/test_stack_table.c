@@ -38,6 +38,22 @@ static void a_stack_comes_back_as_it_went_in(void **state) {
     assert_memory_equal(kept, deep, sizeof deep);
 }
 
+/* What a thread remembers of its last stacks goes by some of the frames; these agree in all of those. */
+static void stacks_that_are_alike_where_a_thread_looks_first_are_told_apart(void **state) {
+    (void)state;
+    uintptr_t frames[9] = {11, 12, 13, 14, 15, 16, 17, 18, 19};
+    uint32_t first = stack_table_put(frames, 9);
+    for (size_t i = 0; i < 9; i++) {
+        frames[i] ^= 0x100;
+        uint32_t other = stack_table_put(frames, 9);
+        assert_int_not_equal(other, 0);
+        assert_int_not_equal(other, first);
+        frames[i] ^= 0x100;
+        assert_int_equal(stack_table_put(frames, 9), first);
+        assert_int_not_equal(stack_table_put(frames, i), first);
+    }
+}
+
 static void stack_zero_is_no_stack(void **state) {
     (void)state;
     size_t count = 7;
@@ -122,6 +138,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_stacks_share_one_id),
         cmocka_unit_test(a_stack_comes_back_as_it_went_in),
+        cmocka_unit_test(stacks_that_are_alike_where_a_thread_looks_first_are_told_apart),
         cmocka_unit_test(stack_zero_is_no_stack),
         cmocka_unit_test(names_are_cut_at_their_limit_and_empty_ones_are_none),
         cmocka_unit_test(many_entries_spread_over_segments),

@@ -91,6 +91,11 @@ typedef struct poolbuf_tracker {
      * the thread's countdowns and is not to be followed. Where the gap that has run out is a sampled allocation's, allocated()
      * is the next call on this thread. Together with withhold_view. */
     uint32_t (*next_gap_of)(const void *countdown);
+
+    /* What released() is, and called in its place where it is set. False: withhold() need not be asked about the
+     * buffer, which spares its release two atomic operations; where there is no withhold(), the result means nothing. A
+     * struct_size that ends before this field is legal. */
+    bool (*ended)(const poolbuf *buffer);
 } poolbuf_tracker;
 
 /* poolbuf_tracker_register() installs the tracker.
