@@ -1,4 +1,5 @@
-/* From a scenario to a stream: pingpong, churn, burst, bulk and handoff, and the dispatch over phases. Replays are in replay.c.
+/* From a scenario to a stream: pingpong, churn, burst, bulk and handoff, and the dispatch over phases. Kinds that use whole
+ * contents are in generate_frames.c, replays in replay.c.
  *
  * Every phase and thread has a random sequence of its own: changing one phase leaves the others as they were. */
 #include "scenario/generate.h"
@@ -8,32 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scenario/sizes.h"
-
 #define QUICK_DIVISOR 8u
 
-typedef struct plan {
-    builder *into;
-    const scenario_phase *phase;
-    const sizes *drawn;
-    const char *name; /* of the stream's phase */
-    uint32_t threads;
-    uint32_t operations; /* steps of each thread, already made quick */
-    uint64_t seed;       /* this phase's own */
-} plan;
-
-/* A long phase is a pass that repeats: the operations stay in memory and 2 MiB a thread is enough to hide their
- * pattern. The count of steps is rounded down to whole passes. */
-static uint32_t pass_of(uint32_t operations, uint32_t *repeat) {
-    *repeat = (operations - 1) / BUILDER_PASS_OPS + 1;
-    return operations / *repeat;
+uint32_t generate_pass(const generate_plan *self, uint32_t steps, uint32_t *repeat) {
+    (void)self;
+    *repeat = (steps - 1) / BUILDER_PASS_OPS + 1;
+    return steps / *repeat;
 }
 
-static uint32_t aligned(uint32_t slots) {
-    return (slots + GENERATE_SLOT_ALIGN - 1) / GENERATE_SLOT_ALIGN * GENERATE_SLOT_ALIGN;
-}
-
-static void generate_pingpong(const plan *self) {
+static void generate_pingpong(const generate_plan *self) {
     uint32_t repeat = 1;
     builder_open(self->into, self->name, "");
     if (self->drawn->fixed != 0) {
@@ -41,7 +25,7 @@ static void generate_pingpong(const plan *self) {
             builder_add(self->into, t, STREAM_PINGPONG, self->operations, self->drawn->fixed);
         }
     } else {
-        uint32_t pass = pass_of(self->operations, &repeat);
+        uint32_t pass = generate_pass(self, self->operations, &repeat);
         builder_expect(self->into, (uint64_t)self->threads * pass);
         for (uint32_t t = 0; t < self->threads && self->into->failure == NULL; t++) {
             random_state random;
@@ -54,7 +38,7 @@ static void generate_pingpong(const plan *self) {
     builder_close(self->into, repeat);
 }
 
-static void add_bulk(const plan *self, uint32_t thread, uint32_t times, uint32_t size) {
+static void add_bulk(const generate_plan *self, uint32_t thread, uint32_t times, uint32_t size) {
     while (times > 0) {
         uint32_t some = times < STREAM_BULK_TIMES_MAX ? times : STREAM_BULK_TIMES_MAX;
         builder_add(self->into, thread, STREAM_BULK, stream_bulk_make(some, self->phase->burst), size);
@@ -63,7 +47,7 @@ static void add_bulk(const plan *self, uint32_t thread, uint32_t times, uint32_t
 }
 
 /* As pingpong, with a call for `burst` buffers in the place of one for one. The buffers of a call have one size. */
-static void generate_bulk(const plan *self) {
+static void generate_bulk(const generate_plan *self) {
     uint32_t repeat = 1;
     uint32_t burst = self->phase->burst;
     uint32_t calls = self->operations > burst ? self->operations / burst : 1;
@@ -73,7 +57,7 @@ static void generate_bulk(const plan *self) {
             add_bulk(self, t, calls, self->drawn->fixed);
         }
     } else {
-        uint32_t pass = pass_of(calls, &repeat);
+        uint32_t pass = generate_pass(self, calls, &repeat);
         builder_expect(self->into, (uint64_t)self->threads * pass);
         for (uint32_t t = 0; t < self->threads && self->into->failure == NULL; t++) {
             random_state random;
@@ -89,11 +73,11 @@ static void generate_bulk(const plan *self) {
 /* First in, first out, as packets and requests of one turn of an event loop are done with. To a last-in, first-out cache
  * it is the harder order: what it gives next is the buffer that was touched longest ago of those it holds. With one size
  * a pass is one burst, since the next one would be the same operations again. */
-static void generate_burst(const plan *self) {
+static void generate_burst(const generate_plan *self) {
     uint32_t live = self->phase->live;
-    uint32_t stride = aligned(live);
+    uint32_t stride = generate_aligned(live);
     uint32_t repeat;
-    uint32_t pass = pass_of(self->operations, &repeat);
+    uint32_t pass = generate_pass(self, self->operations, &repeat);
     if (self->drawn->fixed != 0) {
         repeat = self->operations > live ? self->operations / live : 1;
         pass = live;
@@ -117,7 +101,7 @@ static void generate_burst(const plan *self) {
 }
 
 /* In a churn that touches pages, what follows each new buffer. */
-static void add_write(const plan *self, uint32_t thread, uint32_t slot) {
+static void add_write(const generate_plan *self, uint32_t thread, uint32_t slot) {
     if (self->phase->touch == SCENARIO_TOUCH_PAGES) {
         builder_add(self->into, thread, STREAM_WRITE, slot, 0);
     }
@@ -125,11 +109,11 @@ static void add_write(const plan *self, uint32_t thread, uint32_t slot) {
 
 /* Fill, steady and drain are phases of their own: only the steady one is what the question is about, and the live
  * counts at the end of fill and steady are where subjects can be compared. */
-static void generate_churn(const plan *self) {
+static void generate_churn(const generate_plan *self) {
     uint32_t live = self->phase->live;
-    uint32_t stride = aligned(live);
+    uint32_t stride = generate_aligned(live);
     uint32_t repeat;
-    uint32_t pass = pass_of(self->operations, &repeat);
+    uint32_t pass = generate_pass(self, self->operations, &repeat);
     uint64_t ops_each = self->phase->touch == SCENARIO_TOUCH_PAGES ? 2 : 1; /* a new buffer takes */
     random_state random;
 
@@ -166,7 +150,7 @@ static void generate_churn(const plan *self) {
 
 /* One burst is released last buffer first: that one is full only when all are, so the taker waits once a burst and does
  * not pull at cache lines that the filler still writes. The others follow in the order in which they were filled. */
-static void take_burst(const plan *self, uint32_t thread, uint32_t base, uint64_t first, uint32_t count) {
+static void take_burst(const generate_plan *self, uint32_t thread, uint32_t base, uint64_t first, uint32_t count) {
     uint32_t ring = self->phase->live;
     builder_add(self->into, thread, STREAM_RELEASE, base + (uint32_t)((first + count - 1) % ring), 0);
     for (uint32_t i = 0; i + 1 < count; i++) {
@@ -176,13 +160,13 @@ static void take_burst(const plan *self, uint32_t thread, uint32_t base, uint64_
 
 /* Thread 2k allocates into a ring of `live` slots and thread 2k + 1 releases from it. The order of appending fills all
  * rings before a taker starts: that order is a legal one, and its peak is that of full rings. */
-static void generate_handoff(const plan *self) {
+static void generate_handoff(const generate_plan *self) {
     uint32_t ring = self->phase->live;
     uint32_t burst = self->phase->burst;
-    uint32_t stride = aligned(ring);
+    uint32_t stride = generate_aligned(ring);
     uint32_t pairs = self->threads / 2;
     uint32_t repeat;
-    uint32_t pass = pass_of(self->operations, &repeat);
+    uint32_t pass = generate_pass(self, self->operations, &repeat);
     random_state random[SCENARIO_THREADS_MAX / 2];
     assert(ring > 0 && ring % burst == 0 && pairs <= SCENARIO_THREADS_MAX / 2);
     pass = pass < burst ? burst : pass / burst * burst;
@@ -210,7 +194,7 @@ static void generate_handoff(const plan *self) {
     builder_close(self->into, repeat);
 }
 
-static void generate_sized(plan *self, uint32_t fixed, const char *name) {
+static void generate_sized(generate_plan *self, uint32_t fixed, const char *name) {
     sizes drawn;
     if (!sizes_init(&drawn, self->phase->sizes, fixed)) {
         self->into->failure = "not enough memory for its sizes";
@@ -231,6 +215,24 @@ static void generate_sized(plan *self, uint32_t fixed, const char *name) {
     case SCENARIO_BULK:
         generate_bulk(self);
         break;
+    case SCENARIO_FANOUT:
+        generate_fanout(self);
+        break;
+    case SCENARIO_FRAMES:
+        generate_frames(self);
+        break;
+    case SCENARIO_APPEND:
+        generate_append(self);
+        break;
+    case SCENARIO_SHIP:
+        generate_ship(self);
+        break;
+    case SCENARIO_ASSEMBLE:
+        generate_assemble(self);
+        break;
+    case SCENARIO_PAGES:
+        generate_pages(self);
+        break;
     default:
         generate_handoff(self);
         break;
@@ -239,7 +241,7 @@ static void generate_sized(plan *self, uint32_t fixed, const char *name) {
     sizes_fini(&drawn);
 }
 
-static void generate_phase(plan *self, bool quick) {
+static void generate_phase(generate_plan *self, bool quick) {
     const scenario_phase *phase = self->phase;
     self->operations = quick ? phase->operations / QUICK_DIVISOR + 1 : phase->operations;
     if (phase->sizes->each_count == 0) {
@@ -263,7 +265,7 @@ static bool read_traces(const scenario *from, trace **traces, uint32_t *threads,
     uint32_t most = 1;
     for (uint32_t p = 0; p < from->phases_count; p++) {
         const scenario_phase *phase = &from->phases[p];
-        if (phase->kind == SCENARIO_HANDOFF && most < 2) {
+        if (scenario_needs_pairs(phase->kind) && most < 2) {
             most = 2;
         }
         if (phase->kind != SCENARIO_REPLAY) {
@@ -285,7 +287,7 @@ static bool read_traces(const scenario *from, trace **traces, uint32_t *threads,
 
 static void build(builder *into, const scenario *from, trace **traces, uint64_t seed, bool quick) {
     for (uint32_t p = 0; p < from->phases_count && into->failure == NULL; p++) {
-        plan self = {.into = into, .phase = &from->phases[p], .threads = into->stream->thread_count};
+        generate_plan self = {.into = into, .phase = &from->phases[p], .threads = into->stream->thread_count};
         random_state random;
         random_init(&random, seed, p);
         self.seed = random_next(&random);

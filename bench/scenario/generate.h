@@ -5,9 +5,40 @@
 #include "record/trace.h"
 #include "scenario/builder.h"
 #include "scenario/random.h"
+#include "scenario/sizes.h"
 
 /* Each thread's, or each pair's, slots start on a boundary of two cache lines, so that threads do not share one. */
 #define GENERATE_SLOT_ALIGN 16u
+
+/* What a generator is given for one phase of a scenario. */
+typedef struct generate_plan {
+    builder *into;
+    const scenario_phase *phase;
+    const sizes *drawn;
+    const char *name; /* of the stream's phase */
+    uint32_t threads;
+    uint32_t operations; /* steps of each thread, already made quick */
+    uint64_t seed;       /* this phase's own */
+} generate_plan;
+
+/* generate_pass() splits a thread's steps: a long phase is a pass that repeats. The operations stay in memory, and 2 MiB a
+ * thread is enough to hide their pattern.
+ *   repeat   gets how often the pass is to be played.
+ *   returns  the steps of a pass, at least 1; all steps rounded down to whole passes. */
+uint32_t generate_pass(const generate_plan *self, uint32_t steps, uint32_t *repeat);
+
+/* generate_aligned() rounds up to GENERATE_SLOT_ALIGN. */
+static inline uint32_t generate_aligned(uint32_t slots) {
+    return (slots + GENERATE_SLOT_ALIGN - 1) / GENERATE_SLOT_ALIGN * GENERATE_SLOT_ALIGN;
+}
+
+/* What each kind does is said at its function. All leave what fails in into->failure. */
+void generate_fanout(const generate_plan *self); /* generate_frames.c */
+void generate_frames(const generate_plan *self);
+void generate_append(const generate_plan *self);
+void generate_ship(const generate_plan *self);
+void generate_assemble(const generate_plan *self);
+void generate_pages(const generate_plan *self);
 
 /* generate_replay() plays a trace on thread_count threads: recorded thread i becomes thread i modulo thread_count.
  *   returns  false without memory; other failures are in into->failure. */

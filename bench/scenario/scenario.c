@@ -78,7 +78,7 @@ static bool check_sizes(document *file, const yaml_node_t *node, const scenario_
 }
 
 typedef enum key_rule {
-    FORBIDDEN, /* it means nothing there */
+    FORBIDDEN = 0, /* it means nothing there */
     ALLOWED,
     NEEDED
 } key_rule;
@@ -86,16 +86,22 @@ typedef enum key_rule {
 /* What each kind needs and what it cannot use. */
 typedef struct kind_rule {
     const char *name;
-    key_rule live, burst, touch;
+    key_rule live, burst, touch, buffer, header, share, miss;
 } kind_rule;
 
 static const kind_rule kind_rules[] = {
-    [SCENARIO_PINGPONG] = {"pingpong", FORBIDDEN, FORBIDDEN, FORBIDDEN},
-    [SCENARIO_CHURN] = {"churn", NEEDED, FORBIDDEN, ALLOWED},
-    [SCENARIO_BURST] = {"burst", NEEDED, FORBIDDEN, FORBIDDEN},
-    [SCENARIO_BULK] = {"bulk", FORBIDDEN, NEEDED, FORBIDDEN},
-    [SCENARIO_HANDOFF] = {"handoff", NEEDED, ALLOWED, FORBIDDEN},
-    [SCENARIO_REPLAY] = {"trace", FORBIDDEN, FORBIDDEN, FORBIDDEN},
+    [SCENARIO_PINGPONG] = {.name = "pingpong"},
+    [SCENARIO_CHURN] = {.name = "churn", .live = NEEDED, .touch = ALLOWED},
+    [SCENARIO_BURST] = {.name = "burst", .live = NEEDED},
+    [SCENARIO_BULK] = {.name = "bulk", .burst = NEEDED},
+    [SCENARIO_HANDOFF] = {.name = "handoff", .live = NEEDED, .burst = ALLOWED},
+    [SCENARIO_REPLAY] = {.name = "trace"},
+    [SCENARIO_FANOUT] = {.name = "fanout", .live = NEEDED, .share = ALLOWED},
+    [SCENARIO_FRAMES] = {.name = "frames", .live = NEEDED, .buffer = NEEDED, .header = ALLOWED},
+    [SCENARIO_APPEND] = {.name = "append", .buffer = NEEDED},
+    [SCENARIO_SHIP] = {.name = "ship", .live = NEEDED, .buffer = NEEDED},
+    [SCENARIO_ASSEMBLE] = {.name = "assemble", .burst = NEEDED},
+    [SCENARIO_PAGES] = {.name = "pages", .live = NEEDED, .miss = NEEDED},
 };
 
 static bool forbid(document *file, const yaml_node_t *node, const char *key, const char *kind) {
@@ -119,7 +125,68 @@ static bool check_key(document *file, const yaml_node_t *node, const char *key, 
     }
 }
 
-static bool check_handoff(document *file, const yaml_node_t *node, scenario_phase *phase, const scenario *from) {
+static bool check_new_keys(document *file, const yaml_node_t *node, const kind_rule *rule) {
+    return check_key(file, node, "buffer", rule->buffer, rule->name) &&
+           check_key(file, node, "header", rule->header, rule->name) &&
+           check_key(file, node, "share", rule->share, rule->name) &&
+           check_key(file, node, "miss", rule->miss, rule->name);
+}
+
+bool scenario_needs_pairs(scenario_kind kind) {
+    return kind == SCENARIO_HANDOFF || kind == SCENARIO_FANOUT || kind == SCENARIO_SHIP;
+}
+
+/* The largest size that a distribution can give. */
+static uint32_t largest_of(const scenario_sizes *sizes) {
+    uint32_t largest = sizes->fixed;
+    if (sizes->uniform != NULL) {
+        largest = sizes->uniform->high;
+    }
+    if (sizes->log_uniform != NULL) {
+        largest = sizes->log_uniform->high;
+    }
+    for (uint32_t i = 0; i < sizes->weighted_count; i++) {
+        const scenario_weight *entry = &sizes->weighted[i];
+        uint32_t high = entry->size != 0 ? entry->size : entry->high;
+        largest = high > largest ? high : largest;
+    }
+    for (uint32_t i = 0; i < sizes->each_count; i++) {
+        largest = sizes->each[i] > largest ? sizes->each[i] : largest;
+    }
+    return largest;
+}
+
+/* A frame with its header, or a piece, fits into an empty buffer. */
+static bool check_buffer(document *file, const yaml_node_t *node, const scenario_phase *phase) {
+    uint64_t needed = (uint64_t)largest_of(phase->sizes) + phase->header;
+    return phase->buffer == 0 || needed <= phase->buffer ||
+           document_fail(file, document_value(file, node, "buffer"),
+                         "\"buffer\" is %" PRIu32 ", but \"sizes\" and \"header\" make up to %" PRIu64
+                         "; legal: as much, or more",
+                         phase->buffer, needed);
+}
+
+static bool check_parts(document *file, const yaml_node_t *node, const scenario_phase *phase) {
+    return phase->kind != SCENARIO_ASSEMBLE || phase->burst <= STREAM_PARTS_MAX ||
+           document_fail(file, document_value(file, node, "burst"),
+                         "\"burst\" is %" PRIu32 ", but a message has at most %u parts; legal: 1 to %u", phase->burst,
+                         STREAM_PARTS_MAX, STREAM_PARTS_MAX);
+}
+
+static bool check_thread_count(document *file, const kind_rule *rule, const scenario_phase *phase,
+                               const scenario *from) {
+    const yaml_node_t *node = document_value(file, document_root(file), "threads");
+    if ((phase->kind == SCENARIO_HANDOFF || phase->kind == SCENARIO_SHIP) && from->threads % 2 != 0) {
+        return document_fail(file, node, "\"threads\" is %" PRIu32 ", but %s works in pairs; legal: an even number",
+                             from->threads, rule->name);
+    }
+    if (phase->kind == SCENARIO_FANOUT && from->threads == 1) {
+        return document_fail(file, node, "\"threads\" is 1, but fanout needs a subscriber; legal: 2 or more");
+    }
+    return true;
+}
+
+static bool check_handoff(document *file, const yaml_node_t *node, scenario_phase *phase) {
     if (phase->burst == 0) {
         phase->burst = 1;
     }
@@ -128,11 +195,6 @@ static bool check_handoff(document *file, const yaml_node_t *node, scenario_phas
                              "\"burst\" is %" PRIu32 ", which does not divide \"live\", %" PRIu32
                              "; legal: a divisor of \"live\"",
                              phase->burst, phase->live);
-    }
-    if (from->threads % 2 != 0) {
-        return document_fail(file, document_value(file, document_root(file), "threads"),
-                             "\"threads\" is %" PRIu32 ", but handoff works in pairs; legal: an even number",
-                             from->threads);
     }
     return true;
 }
@@ -159,11 +221,10 @@ static bool resolve_trace(document *file, const yaml_node_t *node, scenario_phas
 
 static bool check_phase(document *file, const yaml_node_t *node, scenario_phase *phase, const scenario *from) {
     if ((phase->kind != 0) == (phase->trace != NULL)) {
-        return document_fail(
-            file, node,
-            "a phase has %s; exactly one is right: \"kind\" (pingpong, churn, burst, bulk, handoff) or "
-            "\"trace\"",
-            phase->trace != NULL ? "both \"kind\" and \"trace\"" : "neither \"kind\" nor \"trace\"");
+        return document_fail(file, node,
+                             "a phase has %s; exactly one is right: \"kind\" (pingpong, churn, burst, bulk, handoff, "
+                             "fanout, frames, append, ship, assemble, pages) or \"trace\"",
+                             phase->trace != NULL ? "both \"kind\" and \"trace\"" : "neither \"kind\" nor \"trace\"");
     }
     const kind_rule *rule = &kind_rules[phase->kind];
     if (phase->trace != NULL) {
@@ -171,14 +232,16 @@ static bool check_phase(document *file, const yaml_node_t *node, scenario_phase 
         rule = &kind_rules[SCENARIO_REPLAY];
         return forbid(file, node, "sizes", rule->name) && forbid(file, node, "operations", rule->name) &&
                forbid(file, node, "live", rule->name) && forbid(file, node, "burst", rule->name) &&
-               forbid(file, node, "touch", rule->name) && resolve_trace(file, node, phase);
+               forbid(file, node, "touch", rule->name) && check_new_keys(file, node, rule) &&
+               resolve_trace(file, node, phase);
     }
     return demand(file, node, "sizes", rule->name) && demand(file, node, "operations", rule->name) &&
            check_key(file, node, "live", rule->live, rule->name) &&
            check_key(file, node, "burst", rule->burst, rule->name) &&
-           check_key(file, node, "touch", rule->touch, rule->name) &&
-           check_sizes(file, document_value(file, node, "sizes"), phase->sizes) &&
-           (phase->kind != SCENARIO_HANDOFF || check_handoff(file, node, phase, from));
+           check_key(file, node, "touch", rule->touch, rule->name) && check_new_keys(file, node, rule) &&
+           check_sizes(file, document_value(file, node, "sizes"), phase->sizes) && check_buffer(file, node, phase) &&
+           check_parts(file, node, phase) && check_thread_count(file, rule, phase, from) &&
+           (phase->kind != SCENARIO_HANDOFF || check_handoff(file, node, phase));
 }
 
 static bool name_taken(const scenario *from, uint32_t count, const char *name) {
@@ -226,7 +289,7 @@ static bool check_scenario(document *file, scenario *from) {
             return false;
         }
         replays = replays || from->phases[i].kind == SCENARIO_REPLAY;
-        hands = hands || from->phases[i].kind == SCENARIO_HANDOFF;
+        hands = hands || scenario_needs_pairs(from->phases[i].kind);
     }
     if (from->threads == 0 && !replays) {
         from->threads = hands ? 2 : 1;

@@ -10,12 +10,19 @@
  *   source: ...                       # where sizes and lifetimes come from
  *   threads: 1                        # optional
  *   phases:
- *     - kind: pingpong|churn|burst|bulk|handoff  # or, in its place,  trace: FILE
+ *     - kind: pingpong|churn|burst|bulk|handoff|fanout|frames|append|ship|assemble|pages
+ *                                     # or, in its place,  trace: FILE
  *       name: steady                  # optional
  *       operations: 1000000           # steps of each thread
  *       live: 1024                    # churn: a thread's live set; burst: buffers allocated before they are released;
  *                                     # handoff: buffers in flight between two threads
  *       burst: 64                     # bulk: buffers a call; handoff: buffers handed over at once
+ *                                     # fanout: messages that wait for a subscriber; frames: frames that are kept; ship:
+ *                                     # batches that wait; pages: pages in the cache. assemble: `burst` parts a message
+ *       buffer: 65536                 # frames: bytes of a read buffer; append, ship: the most bytes of a buffer
+ *       header: 9                     # frames: bytes in front of each frame, sliced off and read apart
+ *       share: view                   # fanout: what a subscriber gets; without it, a reference
+ *       miss: 10                      # pages: percent of the visits that find the page missing
  *       touch: pages                  # churn: write to every 4 KiB of a new buffer; without it, to its two ends
  *       sizes:                        # exactly one of:
  *         fixed: 256
@@ -39,6 +46,7 @@
 #define SCENARIO_LIVE_MAX       UINT32_C(10000000)
 #define SCENARIO_BURST_MAX      4096u /* what a BULK operation can say */
 #define SCENARIO_WEIGHT_MAX     UINT32_C(1000000000)
+#define SCENARIO_MISS_MAX       100u /* percent */
 #define SCENARIO_FILE_BYTES_MAX (1u << 20)
 
 typedef enum scenario_kind {
@@ -47,13 +55,24 @@ typedef enum scenario_kind {
     SCENARIO_BURST,        /* allocate `live` buffers, then release them in the same order; again and again */
     SCENARIO_BULK,         /* allocate `burst` buffers in one call, write, read, release in one call; again and again */
     SCENARIO_HANDOFF,      /* threads in pairs: one allocates, the other releases */
-    SCENARIO_REPLAY        /* play a recorded trace */
+    SCENARIO_REPLAY,       /* play a recorded trace */
+    SCENARIO_FANOUT,       /* one thread publishes messages, all others read each of them */
+    SCENARIO_FRAMES,       /* fill a read buffer, slice it into frames, read and drop them */
+    SCENARIO_APPEND,       /* grow a buffer by appending pieces, read it, release it */
+    SCENARIO_SHIP,         /* threads in pairs: one appends pieces to batches, the other reads and releases them */
+    SCENARIO_ASSEMBLE,     /* allocate `burst` buffers, make one message of them, list its pieces, release it */
+    SCENARIO_PAGES         /* a cache of filled pages: pin and read one, or replace the oldest; then drain */
 } scenario_kind;
 
 typedef enum scenario_touch {
     SCENARIO_TOUCH_ENDS = 0, /* the first and the last byte of a buffer are written */
     SCENARIO_TOUCH_PAGES     /* and one in each 4 KiB, so that all of its memory is resident */
 } scenario_touch;
+
+typedef enum scenario_share {
+    SCENARIO_SHARE_REFERENCE = 0, /* one more reference to the buffer */
+    SCENARIO_SHARE_VIEW           /* a slice with a reference to it */
+} scenario_share;
 
 typedef struct scenario_range {
     uint32_t low;
@@ -86,7 +105,11 @@ typedef struct scenario_phase {
     uint32_t live;
     uint32_t burst;
     scenario_touch touch;
-    char *trace; /* a replay's file, resolved against the scenario's folder; else NULL */
+    scenario_share share;
+    uint32_t buffer; /* bytes */
+    uint32_t header; /* bytes */
+    uint32_t miss;   /* percent */
+    char *trace;     /* a replay's file, resolved against the scenario's folder; else NULL */
 } scenario_phase;
 
 typedef struct scenario {
@@ -106,6 +129,9 @@ typedef struct scenario_suite {
     char **scenarios; /* names or paths, for scenario_find() */
     uint32_t scenarios_count;
 } scenario_suite;
+
+/* scenario_needs_pairs() tells whether a kind takes two threads at least. */
+bool scenario_needs_pairs(scenario_kind kind);
 
 /* scenario_load() reads and checks a scenario.
  *   path     a .yaml or .yml file, or a .pbtrace file, which is checked as a whole.

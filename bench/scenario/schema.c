@@ -10,12 +10,19 @@
 
 static const cyaml_strval_t kinds[] = {
     {"pingpong", SCENARIO_PINGPONG}, {"churn", SCENARIO_CHURN},     {"burst", SCENARIO_BURST},
-    {"bulk", SCENARIO_BULK},         {"handoff", SCENARIO_HANDOFF},
+    {"bulk", SCENARIO_BULK},         {"handoff", SCENARIO_HANDOFF}, {"fanout", SCENARIO_FANOUT},
+    {"frames", SCENARIO_FRAMES},     {"append", SCENARIO_APPEND},   {"ship", SCENARIO_SHIP},
+    {"assemble", SCENARIO_ASSEMBLE}, {"pages", SCENARIO_PAGES},
 };
 
 static const cyaml_strval_t touches[] = {
     {"ends", SCENARIO_TOUCH_ENDS},
     {"pages", SCENARIO_TOUCH_PAGES},
+};
+
+static const cyaml_strval_t shares[] = {
+    {"reference", SCENARIO_SHARE_REFERENCE},
+    {"view", SCENARIO_SHARE_VIEW},
 };
 
 static const cyaml_schema_field_t range_fields[] = {
@@ -59,6 +66,10 @@ static const cyaml_schema_field_t phase_fields[] = {
     CYAML_FIELD_UINT("live", OPTIONAL, scenario_phase, live),
     CYAML_FIELD_UINT("burst", OPTIONAL, scenario_phase, burst),
     CYAML_FIELD_ENUM("touch", OPTIONAL | CYAML_FLAG_STRICT, scenario_phase, touch, touches, CYAML_ARRAY_LEN(touches)),
+    CYAML_FIELD_UINT("buffer", OPTIONAL, scenario_phase, buffer),
+    CYAML_FIELD_UINT("header", OPTIONAL, scenario_phase, header),
+    CYAML_FIELD_UINT("miss", OPTIONAL, scenario_phase, miss),
+    CYAML_FIELD_ENUM("share", OPTIONAL | CYAML_FLAG_STRICT, scenario_phase, share, shares, CYAML_ARRAY_LEN(shares)),
     CYAML_FIELD_MAPPING_PTR("sizes", OPTIONAL, scenario_phase, sizes, sizes_fields),
     CYAML_FIELD_END,
 };
@@ -108,7 +119,9 @@ const schema_limit *schema_limit_of(const char *key) {
         {"live", 1, SCENARIO_LIVE_MAX},       {"burst", 1, SCENARIO_BURST_MAX},
         {"weight", 1, SCENARIO_WEIGHT_MAX},   {"fixed", 1, SCENARIO_SIZE_MAX},
         {"each", 1, SCENARIO_SIZE_MAX},       {"size", 1, SCENARIO_SIZE_MAX},
-        {"low", 1, SCENARIO_SIZE_MAX},        {"high", 1, SCENARIO_SIZE_MAX},
+        {"buffer", 1, SCENARIO_SIZE_MAX},     {"header", 1, SCENARIO_SIZE_MAX},
+        {"miss", 1, SCENARIO_MISS_MAX},       {"low", 1, SCENARIO_SIZE_MAX},
+        {"high", 1, SCENARIO_SIZE_MAX},
     };
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
         if (strcmp(limits[i].key, key) == 0) {
