@@ -2,6 +2,8 @@
  * that bytes are written once and read once, as a server does, and that references are worth more than copies. */
 #include "scenario/generate.h"
 
+#include <assert.h>
+
 /* The slots of one thread here: one for what it works on, and a ring behind them. */
 enum {
     SLOT_WORK,
@@ -56,6 +58,7 @@ static void receive(const generate_plan *self, uint64_t message) {
  * subscriber releases the message, whoever that is. */
 void generate_fanout(const generate_plan *self) {
     uint32_t live = self->phase->live;
+    assert(live > 0);
     uint32_t repeat;
     uint32_t pass = generate_pass(self, self->operations, &repeat);
     random_state random;
@@ -96,6 +99,7 @@ static void add_frame(const generate_plan *self, uint32_t thread, uint32_t base,
 /* A connection's read buffer is filled, cut into frames without a copy until the next one would not fit, and released; its
  * memory goes back when the last of its frames has been read. */
 static void cut_frames(const generate_plan *self, uint32_t thread, uint32_t pass) {
+    assert(self->phase->live > 0);
     const uint32_t base = thread * stride_of(self->phase->live);
     uint32_t left = 0;
     random_state random;
@@ -177,6 +181,7 @@ void generate_append(const generate_plan *self) {
 
 /* What the writer has is handed over as a reference, as its own slot is for it alone to empty. */
 static void hand_over(const generate_plan *self, writer *by, uint64_t batch) {
+    assert(self->phase->live > 0);
     const uint32_t slot = by->slot + SLOT_RING + (uint32_t)(batch % self->phase->live);
     if (batch >= self->phase->live) {
         finish(self, by->thread + 1, slot, STREAM_FORM_BUFFER);
