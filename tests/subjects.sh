@@ -42,7 +42,8 @@ mkdir bare
 cp "$POOLBUF_BIN" bare/poolbuf
 run poolbuf list subjects
 expect_status 0
-for name in pooled pooled-inline pooled-nocache unpooled malloc jemalloc mimalloc tcmalloc fixed dpdk boost null NAME=./library.so; do
+for name in pooled pooled-inline pooled-nocache unpooled pooled-simple pooled-advanced \
+    pooled-paranoid malloc jemalloc mimalloc tcmalloc fixed dpdk boost null NAME=./library.so; do
     expect_equal "lines of $name" 1 "$(grep -c "^$name " .stdout)"
 done
 run bare/poolbuf list subjects

@@ -260,6 +260,7 @@ static void visit_page(const generate_plan *self, uint32_t thread, uint32_t base
 void generate_pages(const generate_plan *self) {
     uint32_t live = self->phase->live;
     uint32_t stride = stride_of(live);
+    assert(live > 0);
     uint32_t repeat;
     uint32_t pass = generate_pass(self, self->operations, &repeat);
     random_state random;

@@ -1,4 +1,4 @@
-/* The subjects pooled, pooled-nocache and unpooled: poolbuf's own buffers, as a program gets them that links
+/* The subjects pooled, pooled-nocache, unpooled and those of the leak levels: poolbuf's own buffers, as a program gets them that links
  * libpoolbuf.so: public headers, and an allocator with the default options but for what the names say. */
 #include "subjects/subject.h"
 
@@ -8,6 +8,7 @@
 #include <poolbuf/buffer.h>
 #include <poolbuf/composite.h>
 #include <poolbuf/io.h>
+#include <poolbuf/leakdetect.h>
 
 #ifndef SUBJECT_POOLED_KERNEL
 #define SUBJECT_POOLED_KERNEL subject_kernel_pooled
@@ -176,4 +177,31 @@ static bool prepare_unpooled(subject_run *run) {
 
 KERNEL_DEFINE(subject_kernel_pooled_nocache, prepare_nocache, finish);
 KERNEL_DEFINE(subject_kernel_unpooled, prepare_unpooled, finish);
+
+/* The leak detector's levels. A worker starts with the detector disabled, and is left so: the level is that of the play
+ * alone. What the detector needs when it first tracks something is taken in the passes before the clock. */
+static bool prepare_level(subject_run *run, leakdetect_level level) {
+    return leakdetect_set_level(level) == POOLBUF_OK && prepare(run);
+}
+
+static bool prepare_simple(subject_run *run) {
+    return prepare_level(run, LEAKDETECT_SIMPLE);
+}
+
+static bool prepare_advanced(subject_run *run) {
+    return prepare_level(run, LEAKDETECT_ADVANCED);
+}
+
+static bool prepare_paranoid(subject_run *run) {
+    return prepare_level(run, LEAKDETECT_PARANOID);
+}
+
+static bool finish_level(subject_run *run) {
+    const bool is_empty = finish(run);
+    return leakdetect_set_level(LEAKDETECT_DISABLED) == POOLBUF_OK && is_empty;
+}
+
+KERNEL_DEFINE(subject_kernel_pooled_simple, prepare_simple, finish_level);
+KERNEL_DEFINE(subject_kernel_pooled_advanced, prepare_advanced, finish_level);
+KERNEL_DEFINE(subject_kernel_pooled_paranoid, prepare_paranoid, finish_level);
 #endif

@@ -16,6 +16,7 @@
 #include <rte_lcore.h>
 #endif
 
+#include <poolbuf/leakdetect.h>
 #include <poolbuf/metrics.h>
 
 #include "stream_text.h"
@@ -282,6 +283,35 @@ static void pooled_caches_what_pooled_nocache_does_not(void **state) {
     assert_int_equal(uncached.arena_allocations, PINGPONGS);
 }
 
+/* How many buffers the detector has tracked in a play of a subject. */
+static uint64_t tracked_by(const char *name) {
+    leakdetect_counts before = {.struct_size = sizeof before};
+    leakdetect_counts after = {.struct_size = sizeof after};
+    assert_int_equal(leakdetect_count(&before), POOLBUF_OK);
+    (void)books_of(name);
+    assert_int_equal(leakdetect_count(&after), POOLBUF_OK);
+    assert_int_equal(leakdetect_get_level(), LEAKDETECT_DISABLED);
+    return after.seen - before.seen;
+}
+
+static void leak_levels_track_what_they_say(void **state) {
+    (void)state;
+    const leakdetect_level level = leakdetect_get_level();
+    assert_int_equal(leakdetect_set_level(LEAKDETECT_DISABLED), POOLBUF_OK);
+    assert_int_equal(tracked_by("pooled"), 0);
+    assert_int_equal(tracked_by("pooled-paranoid"), PINGPONGS);
+    /* The plays before this one have used up the dense start; one in 128 is tracked now, so one play may miss all. */
+    static const char *const sampled[] = {"pooled-simple", "pooled-advanced"};
+    for (int i = 0; i < 2; i++) {
+        uint64_t seen = 0;
+        for (int turn = 0; turn < 20; turn++) {
+            seen += tracked_by(sampled[i]);
+        }
+        assert_in_range(seen, 1, 20 * PINGPONGS - 1);
+    }
+    assert_int_equal(leakdetect_set_level(level), POOLBUF_OK);
+}
+
 static void unpooled_takes_no_chunk(void **state) {
     (void)state;
     const poolbuf_metrics books = books_of("unpooled");
@@ -405,6 +435,7 @@ int main(void) {
         cmocka_unit_test(every_kernel_resizes_and_keeps_contents),
         cmocka_unit_test(pools_of_powers_of_two_tell_what_they_waste),
         cmocka_unit_test(pooled_caches_what_pooled_nocache_does_not),
+        cmocka_unit_test(leak_levels_track_what_they_say),
         cmocka_unit_test(unpooled_takes_no_chunk),
         cmocka_unit_test(a_subject_that_cannot_serve_says_why),
 #ifdef TEST_DPDK
