@@ -12,12 +12,6 @@
 
 #include <sys/uio.h>
 
-#if defined(KERNEL_HAS_VIEWS) || defined(KERNEL_COUNT)
-#define KERNEL_CAN_SHARE true
-#else
-#define KERNEL_CAN_SHARE false
-#endif
-
 #ifndef KERNEL_HAS_VIEWS
 /* What a view's buffer holds. Copied in and out, as a subject's memory may be aligned to less. */
 typedef struct kernel_view {
@@ -39,28 +33,29 @@ KERNEL_INLINE kernel_view kernel_view_of(KERNEL_STATE *state, void *handle) {
 }
 
 #ifdef KERNEL_COUNT
+/* The macro is the subject's and may name a type of its own, so no parameter here has a name that a type could have. */
 /* The only reference is the caller's, so nobody else counts: a store will do, as a load will for the last release. */
-KERNEL_INLINE void buffer_retain(KERNEL_STATE *state, void *buffer) {
+KERNEL_INLINE void buffer_retain(KERNEL_STATE *state, void *kernel_handle) {
     (void)state;
-    if (atomic_load_explicit(KERNEL_COUNT(buffer), memory_order_relaxed) == 1) {
-        atomic_store_explicit(KERNEL_COUNT(buffer), 2, memory_order_relaxed);
+    if (atomic_load_explicit(KERNEL_COUNT(kernel_handle), memory_order_relaxed) == 1) {
+        atomic_store_explicit(KERNEL_COUNT(kernel_handle), 2, memory_order_relaxed);
     } else {
-        (void)atomic_fetch_add_explicit(KERNEL_COUNT(buffer), 1, memory_order_relaxed);
+        (void)atomic_fetch_add_explicit(KERNEL_COUNT(kernel_handle), 1, memory_order_relaxed);
     }
 }
 
-KERNEL_INLINE bool buffer_release_last(KERNEL_STATE *state, void *buffer) {
-    if (atomic_load_explicit(KERNEL_COUNT(buffer), memory_order_acquire) != 1 &&
-        atomic_fetch_sub_explicit(KERNEL_COUNT(buffer), 1, memory_order_acq_rel) != 1) {
+KERNEL_INLINE bool buffer_release_last(KERNEL_STATE *state, void *kernel_handle) {
+    if (atomic_load_explicit(KERNEL_COUNT(kernel_handle), memory_order_acquire) != 1 &&
+        atomic_fetch_sub_explicit(KERNEL_COUNT(kernel_handle), 1, memory_order_acq_rel) != 1) {
         return false;
     }
-    atomic_store_explicit(KERNEL_COUNT(buffer), 1, memory_order_relaxed);
-    buffer_release(state, buffer);
+    atomic_store_explicit(KERNEL_COUNT(kernel_handle), 1, memory_order_relaxed);
+    buffer_release(state, kernel_handle);
     return true;
 }
 
-KERNEL_INLINE bool buffer_is_sole(const void *buffer) {
-    return atomic_load_explicit(KERNEL_COUNT((void *)(uintptr_t)buffer), memory_order_acquire) == 1;
+KERNEL_INLINE bool buffer_is_sole(const void *kernel_handle) {
+    return atomic_load_explicit(KERNEL_COUNT((void *)(uintptr_t)kernel_handle), memory_order_acquire) == 1;
 }
 #else
 /* kernel_can_serve() keeps streams that share away from here. */
@@ -385,22 +380,35 @@ static __attribute__((noinline)) bool kernel_share(kernel_thread *self, stream_o
 
 /* ---- What cannot be played ---- */
 
+#if defined(KERNEL_HAS_VIEWS) || defined(KERNEL_COUNT)
+static inline __attribute__((unused)) bool kernel_can_serve(subject_run *run) {
+    (void)run;
+    return true;
+}
+#else
+static inline bool kernel_shares(const stream_thread *part) {
+    for (size_t i = 0; i < part->op_count; i++) {
+        const stream_kind kind = stream_op_kind(part->ops[i]);
+        if (kind == STREAM_RETAIN || kind == STREAM_SLICE) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Where buffers cannot be shared, a stream that shares them is not for this subject. */
 static inline __attribute__((unused)) bool kernel_can_serve(subject_run *run) {
     const stream *played = run->source;
-    for (uint32_t p = 0; !KERNEL_CAN_SHARE && played != NULL && p < played->phase_count; p++) {
+    for (uint32_t p = 0; played != NULL && p < played->phase_count; p++) {
         for (uint32_t t = 0; t < played->thread_count; t++) {
-            const stream_thread *part = &played->phases[p].threads[t];
-            for (size_t i = 0; i < part->op_count; i++) {
-                const stream_kind kind = stream_op_kind(part->ops[i]);
-                if (kind == STREAM_RETAIN || kind == STREAM_SLICE) {
-                    return subject_cannot_serve(run, "it shares buffers, and this subject defines neither KERNEL_COUNT "
-                                                     "nor KERNEL_HAS_VIEWS");
-                }
+            if (kernel_shares(&played->phases[p].threads[t])) {
+                return subject_cannot_serve(run, "the scenario shares buffers, and this subject defines neither "
+                                                 "KERNEL_COUNT nor KERNEL_HAS_VIEWS");
             }
         }
     }
     return true;
 }
+#endif
 
 #endif
