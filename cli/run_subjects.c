@@ -211,8 +211,10 @@ static int add_known(const command_line *line, const char *name, run_subjects *c
 static void add_all(run_subjects *chosen) {
     const subject *which = NULL;
     chosen->is_whole_table = true;
-    while ((which = subject_at(chosen->count)) != NULL) {
-        chosen->items[chosen->count++] = which;
+    for (size_t i = 0; (which = subject_at(i)) != NULL; i++) {
+        if (!which->is_on_request) {
+            chosen->items[chosen->count++] = which;
+        }
     }
 }
 

@@ -42,7 +42,8 @@ mkdir bare
 cp "$POOLBUF_BIN" bare/poolbuf
 run poolbuf list subjects
 expect_status 0
-for name in pooled pooled-inline pooled-nocache unpooled malloc malloc-threaded jemalloc mimalloc tcmalloc fixed dpdk boost null NAME=./library.so; do
+for name in pooled pooled-inline pooled-nocache unpooled pooled-simple pooled-advanced \
+    pooled-paranoid malloc malloc-threaded jemalloc mimalloc tcmalloc fixed dpdk boost null NAME=./library.so; do
     expect_equal "lines of $name" 1 "$(grep -c "^$name " .stdout)"
 done
 run bare/poolbuf list subjects
@@ -183,9 +184,9 @@ if [ -z "$POOLBUF_SANITIZE" ]; then
     echo 'const unsigned poolbuf_subject[16] = {2, 64};' >headers.c
     run "$CC" -fPIC -shared headers.c -o headers.so
     refuse ./headers.so "was compiled with other headers than this program's"
-    source_of 's/prepare, finish);/NULL, finish);/' >hook.c
+    source_of 's/prepare, finish);/prepare, NULL);/' >hook.c # without prepare() it would not compile
     run "$CC" -O2 -fPIC -shared -Wno-unused-function -I "$POOLBUF_SOURCE/bench" hook.c -o hook.so
-    refuse ./hook.so "has a kernel without prepare()"
+    refuse ./hook.so "has a kernel without finish()"
     source_of 's/"1.0"/""/' >nameless.c
     run "$CC" -O2 -fPIC -shared -I "$POOLBUF_SOURCE/bench" nameless.c -o nameless.so
     refuse ./nameless.so "has no name or no version"
@@ -266,5 +267,28 @@ END
     expect_status 0
     expect_equal "version in C++" "in C++ 17" "$(json cxx.json subjects.0.version)"
     expect_equal "threads in C++" ok "$(json cxx.json scenarios.1.results.0.status)"
+
+    # Scenarios that share buffers need one line more, and say so.
+    cat >shared.yaml <<'END'
+name: shared
+asks: Are buffers shared?
+source: made
+phases:
+  - {name: fan, kind: fanout, live: 4, share: view, operations: 900, sizes: {fixed: 300}}
+  - {name: made, kind: assemble, burst: 3, operations: 900, sizes: {fixed: 300}}
+  - {name: grown, kind: append, buffer: 900, operations: 900, sizes: {fixed: 300}}
+END
+    run poolbuf run shared.yaml --quick --rounds 1 -s malloc -s own=./own_cxx.so -o unshared.json
+    expect_status 0
+    expect_equal "status without KERNEL_COUNT" unsupported "$(json unshared.json scenarios.0.results.1.status)"
+    expect_stdout_has "this subject defines neither KERNEL_COUNT nor KERNEL_HAS_VIEWS"
+    sed 's/^#define KERNEL_SHARES_MEMORY 0/&\n#define KERNEL_COUNT(handle) (\&static_cast<buffer *>(handle)->references)/' \
+        own.cc >own_shared.cc
+    run "$CXX" -std=c++17 -O2 -fPIC -shared -Wall -Wextra -I "$POOLBUF_SOURCE/bench" own_shared.cc -o own_shared.so
+    expect_status 0
+    expect_stderr_lacks warning
+    run poolbuf run shared.yaml --quick --rounds 1 -s malloc -s own=./own_shared.so -o shared.json
+    expect_status 0
+    expect_equal "status with KERNEL_COUNT" ok "$(json shared.json scenarios.0.results.1.status)"
 fi
 finish

@@ -11,7 +11,8 @@ bool builder_init(builder *self, uint32_t thread_count) {
     memset(self, 0, sizeof *self);
     self->stream = calloc(1, sizeof *self->stream);
     self->threads = calloc(thread_count, sizeof *self->threads);
-    if (self->stream == NULL || self->threads == NULL) {
+    if (!model_init(&self->slots, thread_count) || self->stream == NULL || self->threads == NULL) {
+        model_fini(&self->slots);
         free(self->stream);
         free(self->threads);
         return false;
@@ -46,6 +47,7 @@ void builder_open(builder *self, const char *name, const char *ending) {
     }
     (void)snprintf(text, size, "%s%s", name, ending);
     made->phases[made->phase_count++] = (stream_phase){.name = text, .threads = threads, .repeat = 1};
+    model_open(&self->slots);
 }
 
 void builder_expect(builder *self, uint64_t ops) {
@@ -54,27 +56,24 @@ void builder_expect(builder *self, uint64_t ops) {
     }
 }
 
-static bool grow_slots(builder *self, uint32_t slot) {
-    if (slot >= self->slot_room) {
-        uint32_t room = self->slot_room == 0 ? 1024 : self->slot_room;
-        while (room <= slot) {
-            if (room > UINT32_MAX / 2) {
-                self->failure = "more slots than a stream can have";
-                return false;
-            }
+/* `last` is the highest slot that an operation names. */
+static bool grow_slots(builder *self, uint64_t last) {
+    if (last >= self->slots.slot_room) {
+        uint64_t room = self->slots.slot_room == 0 ? 1024 : self->slots.slot_room;
+        while (room <= last) {
             room *= 2;
         }
-        uint32_t *slot_size = realloc(self->slot_size, room * sizeof *slot_size);
-        if (slot_size == NULL) {
+        if (room > UINT32_MAX) {
+            self->failure = "more slots than a stream can have";
+            return false;
+        }
+        if (!model_reserve(&self->slots, (uint32_t)room)) {
             self->failure = no_memory;
             return false;
         }
-        memset(slot_size + self->slot_room, 0, (room - self->slot_room) * sizeof *slot_size);
-        self->slot_size = slot_size;
-        self->slot_room = room;
     }
-    if (slot >= self->stream->slot_count) {
-        self->stream->slot_count = slot + 1;
+    if (last >= self->stream->slot_count) {
+        self->stream->slot_count = (uint32_t)last + 1;
     }
     return true;
 }
@@ -85,48 +84,25 @@ static void note_peak(builder *self, uint64_t live_bytes) {
     }
 }
 
-/* Plays one operation on the model. */
-static void play(builder *self, stream_op op) {
+/* Plays one operation on the model: in the order of appending, none has to wait. */
+static void play(builder *self, uint32_t thread, stream_op op) {
     uint32_t size = stream_op_size(op);
     stream_kind kind = stream_op_kind(op);
-    if (!stream_op_has_slot(op)) {
-        note_peak(self, self->live_bytes + (kind == STREAM_BULK ? (uint64_t)size * stream_bulk_count(op) : size));
-        return;
-    }
-    uint32_t *held = &self->slot_size[op.slot];
-    if (kind == STREAM_MOVE && self->slot_size[stream_op_target(op)] != 0) {
-        self->failure = "its generator moves a buffer into a full slot";
-        return;
-    }
-    if ((*held == 0) != (kind == STREAM_ALLOCATE)) {
+    switch (model_step(&self->slots, thread, op)) {
+    case MODEL_WAITS:
         self->failure = "its generator uses a slot out of turn";
         return;
-    }
-    switch (kind) {
-    case STREAM_ALLOCATE:
-        self->live_buffers++;
-        self->live_bytes += size;
-        *held = size;
-        break;
-    case STREAM_RELEASE:
-        self->live_buffers--;
-        self->live_bytes -= *held;
-        *held = 0;
-        break;
-    case STREAM_MOVE:
-        self->slot_size[stream_op_target(op)] = *held;
-        *held = 0;
-        break;
-    case STREAM_RESIZE:
-    case STREAM_REPLACE:
-        self->live_bytes += size;
-        self->live_bytes -= *held;
-        *held = size;
-        break;
+    case MODEL_BROKEN:
+        self->failure = self->slots.why;
+        return;
     default:
         break;
     }
-    note_peak(self, self->live_bytes);
+    if (self->slots.largest > self->stream->max_size) {
+        self->stream->max_size = self->slots.largest;
+    }
+    uint64_t brief = kind == STREAM_BULK ? (uint64_t)size * stream_bulk_count(op) : kind == STREAM_PINGPONG ? size : 0;
+    note_peak(self, self->slots.live_bytes + brief);
 }
 
 static bool append(builder *self, builder_thread *thread, stream_op op) {
@@ -152,14 +128,14 @@ void builder_add(builder *self, uint32_t thread, stream_kind kind, uint32_t slot
     builder_expect(self, 1);
     self->op_total++;
     stream_op op = stream_op_make(kind, slot, size);
-    if (self->failure != NULL || (stream_op_has_slot(op) && !grow_slots(self, slot)) ||
-        (kind == STREAM_MOVE && !grow_slots(self, size)) || !append(self, &self->threads[thread], op)) {
+    uint64_t last = kind == STREAM_ASSEMBLE              ? (uint64_t)slot + size - 1
+                    : kind == STREAM_MOVE && size > slot ? size
+                                                         : slot;
+    if (self->failure != NULL || (stream_op_has_slot(op) && !grow_slots(self, last)) ||
+        !append(self, &self->threads[thread], op)) {
         return;
     }
-    if (stream_op_asks_bytes(op) && size > self->stream->max_size) {
-        self->stream->max_size = size;
-    }
-    play(self, op);
+    play(self, thread, op);
 }
 
 static void count_totals(stream *made, const stream_phase *phase) {
@@ -195,13 +171,13 @@ void builder_close(builder *self, uint32_t repeat) {
         for (size_t i = 0; i < phase->threads[t].op_count && phase->threads[t].ops != NULL; i++) {
             stream_kind kind = stream_op_kind(phase->threads[t].ops[i]);
             if (kind == STREAM_REPLACE) {
-                play(self, phase->threads[t].ops[i]);
+                play(self, t, phase->threads[t].ops[i]);
             }
         }
     }
     phase->repeat = repeat;
-    phase->end_live_buffers = self->live_buffers;
-    phase->end_live_bytes = self->live_bytes;
+    phase->end_live_buffers = self->slots.live_buffers;
+    phase->end_live_bytes = self->slots.live_bytes;
     count_totals(made, phase);
     if (ops == 0) {
         free(phase->threads);
@@ -212,16 +188,15 @@ void builder_close(builder *self, uint32_t repeat) {
 
 stream *builder_finish(builder *self) {
     stream *made = self->stream;
-    if (self->failure == NULL && self->live_buffers != 0) {
+    if (self->failure == NULL && self->slots.live_buffers != 0) {
         self->failure = "its generator leaves buffers behind";
     }
     for (uint32_t t = 0; t < made->thread_count; t++) {
         free(self->threads[t].ops);
     }
     free(self->threads);
-    free(self->slot_size);
+    model_fini(&self->slots);
     self->threads = NULL;
-    self->slot_size = NULL;
     self->stream = NULL;
     if (self->failure != NULL) {
         stream_destroy(made);

@@ -6,7 +6,7 @@
 #ifndef POOLBUF_BENCH_BUILDER_H
 #define POOLBUF_BENCH_BUILDER_H
 
-#include "scenario/stream.h"
+#include "scenario/model.h"
 
 #define BUILDER_OPS_MAX  (UINT64_C(1) << 27) /* operations in memory: 1 GiB */
 #define BUILDER_PASS_OPS (UINT32_C(1) << 18) /* a longer phase repeats a pass of at most this many: 2 MiB a thread */
@@ -20,9 +20,7 @@ typedef struct builder_thread {
 typedef struct builder {
     stream *stream;
     uint32_t phase_room;
-    uint32_t *slot_size; /* bytes in each slot, 0 for an empty one */
-    uint32_t slot_room;
-    uint64_t live_buffers, live_bytes;
+    model slots;
     uint64_t op_total;       /* operations held in memory */
     builder_thread *threads; /* of the open phase */
     const char *failure;     /* a static text; once set, every call does nothing */

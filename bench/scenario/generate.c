@@ -187,6 +187,9 @@ static void (*const generators[])(const generate_plan *) = {
     [SCENARIO_HANDOFF] = generate_handoff,   [SCENARIO_PIPELINE] = generate_pipeline,
     [SCENARIO_RELAY] = generate_relay,       [SCENARIO_FRAGMENT] = generate_fragment,
     [SCENARIO_THRASH] = generate_thrash,     [SCENARIO_SCRATCH] = generate_scratch,
+    [SCENARIO_FANOUT] = generate_fanout,     [SCENARIO_FRAMES] = generate_frames,
+    [SCENARIO_APPEND] = generate_append,     [SCENARIO_SHIP] = generate_ship,
+    [SCENARIO_ASSEMBLE] = generate_assemble, [SCENARIO_PAGES] = generate_pages,
 };
 
 /* After a scenario's phase, which may be several of the stream, all threads sleep. */

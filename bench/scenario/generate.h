@@ -53,6 +53,12 @@ void generate_relay(const generate_plan *self); /* generate_lifetimes.c */
 void generate_fragment(const generate_plan *self);
 void generate_thrash(const generate_plan *self); /* generate_sharing.c */
 void generate_scratch(const generate_plan *self);
+void generate_fanout(const generate_plan *self); /* generate_frames.c */
+void generate_frames(const generate_plan *self);
+void generate_append(const generate_plan *self);
+void generate_ship(const generate_plan *self);
+void generate_assemble(const generate_plan *self);
+void generate_pages(const generate_plan *self);
 
 /* generate_replay() plays a trace on thread_count threads: recorded thread i becomes thread i modulo thread_count.
  *   returns  false without memory; other failures are in into->failure. */

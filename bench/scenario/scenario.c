@@ -78,7 +78,7 @@ static bool check_sizes(document *file, const yaml_node_t *node, const scenario_
 }
 
 typedef enum key_rule {
-    FORBIDDEN, /* it means nothing there */
+    FORBIDDEN = 0, /* it means nothing there */
     ALLOWED,
     NEEDED
 } key_rule;
@@ -98,6 +98,10 @@ typedef enum phase_key {
     KEY_SUCCESSION,
     KEY_SIZES_RETAINED,
     KEY_SIZES_AFTER,
+    KEY_BUFFER,
+    KEY_HEADER,
+    KEY_SHARE,
+    KEY_MISS,
     KEY_COUNT
 } phase_key;
 
@@ -115,6 +119,10 @@ static const char *const key_names[KEY_COUNT] = {
     [KEY_SUCCESSION] = "succession",
     [KEY_SIZES_RETAINED] = "sizes_retained",
     [KEY_SIZES_AFTER] = "sizes_after",
+    [KEY_BUFFER] = "buffer",
+    [KEY_HEADER] = "header",
+    [KEY_SHARE] = "share",
+    [KEY_MISS] = "miss",
 };
 
 /* What each kind needs and what it can use; what is not named here means nothing to it. */
@@ -149,6 +157,13 @@ static const kind_rule kind_rules[] = {
                             [KEY_SIZES_AFTER] = NEEDED}},
     [SCENARIO_THRASH] = {"thrash", {STEPS_OF_SIZES, [KEY_WRITES] = NEEDED}},
     [SCENARIO_SCRATCH] = {"scratch", {STEPS_OF_SIZES, [KEY_WRITES] = NEEDED}},
+    [SCENARIO_FANOUT] = {"fanout", {STEPS_OF_SIZES, [KEY_LIVE] = NEEDED, [KEY_SHARE] = ALLOWED}},
+    [SCENARIO_FRAMES] = {"frames",
+                         {STEPS_OF_SIZES, [KEY_LIVE] = NEEDED, [KEY_BUFFER] = NEEDED, [KEY_HEADER] = ALLOWED}},
+    [SCENARIO_APPEND] = {"append", {STEPS_OF_SIZES, [KEY_BUFFER] = NEEDED}},
+    [SCENARIO_SHIP] = {"ship", {STEPS_OF_SIZES, [KEY_LIVE] = NEEDED, [KEY_BUFFER] = NEEDED}},
+    [SCENARIO_ASSEMBLE] = {"assemble", {STEPS_OF_SIZES, [KEY_BURST] = NEEDED}},
+    [SCENARIO_PAGES] = {"pages", {STEPS_OF_SIZES, [KEY_LIVE] = NEEDED, [KEY_MISS] = NEEDED}},
 };
 
 /* What is not there but needed is said before what is there and means nothing. */
@@ -174,13 +189,52 @@ uint32_t scenario_phase_threads(const scenario_phase *phase) {
     case SCENARIO_PIPELINE:
     case SCENARIO_THRASH:
     case SCENARIO_SCRATCH:
+    case SCENARIO_FANOUT:
+    case SCENARIO_SHIP:
         return 2;
     default:
         return 1;
     }
 }
 
-static bool check_handoff(document *file, const yaml_node_t *node, scenario_phase *phase, const scenario *from) {
+/* The largest size that a distribution can give. */
+static uint32_t largest_of(const scenario_sizes *sizes) {
+    uint32_t largest = sizes->fixed;
+    if (sizes->uniform != NULL) {
+        largest = sizes->uniform->high;
+    }
+    if (sizes->log_uniform != NULL) {
+        largest = sizes->log_uniform->high;
+    }
+    for (uint32_t i = 0; i < sizes->weighted_count; i++) {
+        const scenario_weight *entry = &sizes->weighted[i];
+        uint32_t high = entry->size != 0 ? entry->size : entry->high;
+        largest = high > largest ? high : largest;
+    }
+    for (uint32_t i = 0; i < sizes->each_count; i++) {
+        largest = sizes->each[i] > largest ? sizes->each[i] : largest;
+    }
+    return largest;
+}
+
+/* A frame with its header, or a piece, fits into an empty buffer. */
+static bool check_buffer(document *file, const yaml_node_t *node, const scenario_phase *phase) {
+    uint64_t needed = (uint64_t)largest_of(phase->sizes) + phase->header;
+    return phase->buffer == 0 || needed <= phase->buffer ||
+           document_fail(file, document_value(file, node, "buffer"),
+                         "\"buffer\" is %" PRIu32 ", but \"sizes\" and \"header\" make up to %" PRIu64
+                         "; legal: as much, or more",
+                         phase->buffer, needed);
+}
+
+static bool check_parts(document *file, const yaml_node_t *node, const scenario_phase *phase) {
+    return phase->kind != SCENARIO_ASSEMBLE || phase->burst <= STREAM_PARTS_MAX ||
+           document_fail(file, document_value(file, node, "burst"),
+                         "\"burst\" is %" PRIu32 ", but a message has at most %u parts; legal: 1 to %u", phase->burst,
+                         STREAM_PARTS_MAX, STREAM_PARTS_MAX);
+}
+
+static bool check_handoff(document *file, const yaml_node_t *node, scenario_phase *phase) {
     if (phase->burst == 0) {
         phase->burst = 1;
     }
@@ -200,20 +254,22 @@ static bool check_handoff(document *file, const yaml_node_t *node, scenario_phas
                              "%" PRIu32 " producers and %" PRIu32 " consumers are more than %u threads; legal: fewer",
                              phase->producers, phase->consumers, SCENARIO_THREADS_MAX);
     }
-    if (phase->producers == 0 && from->threads % 2 != 0) {
-        return document_fail(file, document_value(file, document_root(file), "threads"),
-                             "\"threads\" is %" PRIu32 ", but handoff works in pairs; legal: an even number",
-                             from->threads);
-    }
     return true;
 }
 
 /* How many threads there are says the file, or the phases; those with a number of their own leave the others idle. */
 static bool check_threads(document *file, const scenario_phase *phase, const scenario *from) {
     const uint32_t needed = scenario_phase_threads(phase);
-    const bool counts = phase->kind == SCENARIO_PIPELINE || (phase->kind == SCENARIO_HANDOFF && phase->producers != 0);
+    const bool pairs = phase->kind == SCENARIO_SHIP || (phase->kind == SCENARIO_HANDOFF && phase->producers == 0);
+    const bool counts =
+        phase->kind == SCENARIO_PIPELINE || phase->kind == SCENARIO_HANDOFF || phase->kind == SCENARIO_FANOUT;
+    const yaml_node_t *node = document_value(file, document_root(file), "threads");
+    if (pairs && from->threads % 2 != 0) {
+        return document_fail(file, node, "\"threads\" is %" PRIu32 ", but %s works in pairs; legal: an even number",
+                             from->threads, kind_rules[phase->kind].name);
+    }
     return !counts || from->threads == 0 || from->threads >= needed ||
-           document_fail(file, document_value(file, document_root(file), "threads"),
+           document_fail(file, node,
                          "\"threads\" is %" PRIu32 ", but a %s here needs %" PRIu32 "; legal: as many, or more",
                          from->threads, kind_rules[phase->kind].name, needed);
 }
@@ -261,8 +317,8 @@ static bool check_phase(document *file, const yaml_node_t *node, scenario_phase 
     return check_keys(file, node, &kind_rules[phase->kind]) &&
            check_sizes(file, document_value(file, node, "sizes"), phase->sizes) &&
            check_other_sizes(file, node, "sizes_retained", phase->sizes_retained) &&
-           check_other_sizes(file, node, "sizes_after", phase->sizes_after) &&
-           (phase->kind != SCENARIO_HANDOFF || check_handoff(file, node, phase, from)) &&
+           check_other_sizes(file, node, "sizes_after", phase->sizes_after) && check_buffer(file, node, phase) &&
+           check_parts(file, node, phase) && (phase->kind != SCENARIO_HANDOFF || check_handoff(file, node, phase)) &&
            check_threads(file, phase, from);
 }
 

@@ -10,7 +10,8 @@
  *   source: ...                       # where sizes and lifetimes come from
  *   threads: 1                        # optional
  *   phases:
- *     - kind: pingpong|churn|burst|bulk|handoff|pipeline|relay|fragment|thrash|scratch
+ *     - kind: pingpong|churn|burst|bulk|handoff|pipeline|relay|fragment|thrash|scratch|fanout|frames|append|ship|
+ *             assemble|pages
  *                                     # or, in its place,  trace: FILE
  *       name: steady                  # optional
  *       operations: 1000000           # steps of each thread
@@ -27,6 +28,12 @@
  *       idle_ms: 50                   # all threads sleep after it, which is no part of its time
  *       sizes_retained: {fixed: 64}   # fragment: sizes of the buffers that stay
  *       sizes_after: {fixed: 9000}    # fragment: sizes of those that come into the place of those that went
+ *                                     # fanout: messages that wait for a subscriber; frames: frames that are kept; ship:
+ *                                     # batches that wait; pages: pages in the cache. assemble: `burst` parts a message
+ *       buffer: 65536                 # frames: bytes of a read buffer; append, ship: the most bytes of a buffer
+ *       header: 9                     # frames: bytes in front of each frame, sliced off and read apart
+ *       share: view                   # fanout: what a subscriber gets; without it, a reference
+ *       miss: 10                      # pages: percent of the visits that find the page missing
  *       sizes:                        # exactly one of:
  *         fixed: 256
  *         uniform: {low: 16, high: 4096}
@@ -49,6 +56,7 @@
 #define SCENARIO_LIVE_MAX       UINT32_C(10000000)
 #define SCENARIO_BURST_MAX      4096u /* what a BULK operation can say */
 #define SCENARIO_WEIGHT_MAX     UINT32_C(1000000000)
+#define SCENARIO_MISS_MAX       100u /* percent */
 #define SCENARIO_FILE_BYTES_MAX (1u << 20)
 #define SCENARIO_ROUNDS_MAX     1000u
 #define SCENARIO_WRITES_MAX     1000000u
@@ -66,7 +74,13 @@ typedef enum scenario_kind {
     SCENARIO_RELAY,        /* threads end and leave a part of their buffers to others, which come after them */
     SCENARIO_FRAGMENT, /* allocate short-lived among long-lived; release most; allocate other sizes in their place */
     SCENARIO_THRASH,   /* each thread: allocate, write many times, release; again and again */
-    SCENARIO_SCRATCH   /* the same, after each has released a buffer that one thread allocated for all */
+    SCENARIO_SCRATCH,  /* the same, after each has released a buffer that one thread allocated for all */
+    SCENARIO_FANOUT,   /* one thread publishes messages, all others read each of them */
+    SCENARIO_FRAMES,   /* fill a read buffer, slice it into frames, read and drop them */
+    SCENARIO_APPEND,   /* grow a buffer by appending pieces, read it, release it */
+    SCENARIO_SHIP,     /* threads in pairs: one appends pieces to batches, the other reads and releases them */
+    SCENARIO_ASSEMBLE, /* allocate `burst` buffers, make one message of them, list its pieces, release it */
+    SCENARIO_PAGES     /* a cache of filled pages: pin and read one, or replace the oldest; then drain */
 } scenario_kind;
 
 typedef enum scenario_touch {
@@ -80,6 +94,10 @@ typedef enum scenario_order {
     SCENARIO_ORDER_HALVES,   /* the first half first in, first out; then the other half last in, first out */
     SCENARIO_ORDER_RANDOM
 } scenario_order;
+typedef enum scenario_share {
+    SCENARIO_SHARE_REFERENCE = 0, /* one more reference to the buffer */
+    SCENARIO_SHARE_VIEW           /* a slice with a reference to it */
+} scenario_share;
 
 typedef struct scenario_range {
     uint32_t low;
@@ -121,7 +139,11 @@ typedef struct scenario_phase {
     uint32_t idle_ms;
     scenario_sizes *sizes_retained; /* fragment; else NULL */
     scenario_sizes *sizes_after;
-    char *trace; /* a replay's file, resolved against the scenario's folder; else NULL */
+    scenario_share share;
+    uint32_t buffer; /* bytes */
+    uint32_t header; /* bytes */
+    uint32_t miss;   /* percent */
+    char *trace;     /* a replay's file, resolved against the scenario's folder; else NULL */
 } scenario_phase;
 
 typedef struct scenario {

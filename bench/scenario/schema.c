@@ -12,7 +12,9 @@ static const cyaml_strval_t kinds[] = {
     {"pingpong", SCENARIO_PINGPONG}, {"churn", SCENARIO_CHURN},       {"burst", SCENARIO_BURST},
     {"bulk", SCENARIO_BULK},         {"handoff", SCENARIO_HANDOFF},   {"pipeline", SCENARIO_PIPELINE},
     {"relay", SCENARIO_RELAY},       {"fragment", SCENARIO_FRAGMENT}, {"thrash", SCENARIO_THRASH},
-    {"scratch", SCENARIO_SCRATCH},
+    {"scratch", SCENARIO_SCRATCH},   {"fanout", SCENARIO_FANOUT},     {"frames", SCENARIO_FRAMES},
+    {"append", SCENARIO_APPEND},     {"ship", SCENARIO_SHIP},         {"assemble", SCENARIO_ASSEMBLE},
+    {"pages", SCENARIO_PAGES},
 };
 
 static const cyaml_strval_t orders[] = {
@@ -25,6 +27,11 @@ static const cyaml_strval_t orders[] = {
 static const cyaml_strval_t touches[] = {
     {"ends", SCENARIO_TOUCH_ENDS},
     {"pages", SCENARIO_TOUCH_PAGES},
+};
+
+static const cyaml_strval_t shares[] = {
+    {"reference", SCENARIO_SHARE_REFERENCE},
+    {"view", SCENARIO_SHARE_VIEW},
 };
 
 static const cyaml_schema_field_t range_fields[] = {
@@ -75,6 +82,10 @@ static const cyaml_schema_field_t phase_fields[] = {
     CYAML_FIELD_ENUM("touch", OPTIONAL | CYAML_FLAG_STRICT, scenario_phase, touch, touches, CYAML_ARRAY_LEN(touches)),
     CYAML_FIELD_UINT("succession", OPTIONAL, scenario_phase, succession),
     CYAML_FIELD_UINT("idle_ms", OPTIONAL, scenario_phase, idle_ms),
+    CYAML_FIELD_UINT("buffer", OPTIONAL, scenario_phase, buffer),
+    CYAML_FIELD_UINT("header", OPTIONAL, scenario_phase, header),
+    CYAML_FIELD_UINT("miss", OPTIONAL, scenario_phase, miss),
+    CYAML_FIELD_ENUM("share", OPTIONAL | CYAML_FLAG_STRICT, scenario_phase, share, shares, CYAML_ARRAY_LEN(shares)),
     CYAML_FIELD_MAPPING_PTR("sizes", OPTIONAL, scenario_phase, sizes, sizes_fields),
     CYAML_FIELD_MAPPING_PTR("sizes_retained", OPTIONAL, scenario_phase, sizes_retained, sizes_fields),
     CYAML_FIELD_MAPPING_PTR("sizes_after", OPTIONAL, scenario_phase, sizes_after, sizes_fields),
@@ -140,6 +151,9 @@ const schema_limit *schema_limit_of(const char *key) {
         {"writes", 2, SCENARIO_WRITES_MAX},
         {"succession", 1, SCENARIO_SUCCESSION_MAX},
         {"idle_ms", 1, SCENARIO_IDLE_MS_MAX},
+        {"buffer", 1, SCENARIO_SIZE_MAX},
+        {"header", 1, SCENARIO_SIZE_MAX},
+        {"miss", 1, SCENARIO_MISS_MAX},
     };
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
         if (strcmp(limits[i].key, key) == 0) {

@@ -16,9 +16,21 @@
  *   PINGPONG   how many times   bytes  so many times: allocate, write 4 B, read 4 B, release
  *   BULK       times and count  bytes  so many times: allocate so many in one call, write 4 B to each, read 4 B from
  *                                      each, release all in one call
- *   WRITE      slot             -      spin until the slot is full; write one byte in each further 4 KiB
+ *   WRITE      slot             extent spin until the slot is full; write one byte in each further 4 KiB (extent 0), or
+ *                                      every byte (1)
  *   MOVE       slot             slot   spin until the first slot is full and the second empty; take from the first,
  *                                      read the first byte, write first and last byte, fill the second
+ *   READ       slot             form   spin until the slot is full; read every byte, of a view those that it shows
+ *   APPEND     slot             bytes  spin until the slot is full; write so many bytes after those that are there, in
+ *                                      memory that grows as the subject lets it grow
+ *   HOLD       slot             -      spin until the slot is full; remember its buffer for the next two kinds
+ *   RETAIN     slot             -      spin until the slot is empty; fill it with one more reference to the held buffer
+ *   SLICE      slot             bytes  spin until the slot is empty; fill it with a view of the held buffer's next bytes,
+ *                                      which has a reference to it; HOLD begins at the first byte
+ *   DROP       slot             form   spin until the slot is full; take, read the first byte, drop what RETAIN (form 0) or
+ *                                      SLICE (form 1) has put there; the last reference to a buffer releases it
+ *   ASSEMBLE   the first slot   slots  spin until each of so many slots is full; take all, make one message of their
+ *                                      buffers without a copy, list its pieces as writev() wants them, release it
  *
  * Invariants, which stream_audit() checks and every generator keeps:
  *   S1  every slot has one filling and one emptying thread inside a phase, and the two alternate; RESIZE, TOUCH, WRITE
@@ -29,6 +41,13 @@
  *   S3  a phase starts when all threads have ended the one before: what a phase leaves in its slots, the next finds.
  *   S4  the whole stream ends with every slot empty, so that it can be played again; a repeated phase ends with the
  *       same slots full as it began with.
+ *   S5  a buffer that was retained or sliced is written to by nobody, in any order of threads; nor are its bytes moved.
+ *       What RETAIN and SLICE have put into a slot is read and dropped there, by the slot's emptying thread, in the same
+ *       phase. A thread holds the buffer of a slot that it empties itself, and only as long as it has not emptied it.
+ *   S6  READ and SLICE find bytes that WRITE (extent 1) has written, so nobody reads what nobody wrote.
+ *       APPEND keeps that; a buffer that was appended to is not resized.
+ *       A buffer that was shared or appended to is not moved.
+ * In S1 and S2 nothing changes by sharing: threads wait for slots, never for a count of references.
  * A phase of fresh threads changes none of them: the thread that is started plays in the place of the one that starts
  * it and waits for its end. Here, "thread" is the place.
  * S1 asks one thing of kernels: RESIZE must not show an empty slot in between. */
@@ -51,8 +70,18 @@ typedef enum stream_kind {
     STREAM_BULK,
     STREAM_WRITE,
     STREAM_MOVE,
-    STREAM_KIND_COUNT /* how many there are; not a kind */
+    STREAM_READ,
+    STREAM_APPEND,
+    STREAM_HOLD,
+    STREAM_RETAIN,
+    STREAM_SLICE,
+    STREAM_DROP,
+    STREAM_ASSEMBLE
 } stream_kind;
+
+enum {
+    STREAM_KIND_COUNT = STREAM_ASSEMBLE + 1 /* outside of the kinds, so that a switch that names all needs no more */
+};
 
 #define STREAM_SIZE_BITS 28u
 #define STREAM_SIZE_MAX  ((UINT32_C(1) << STREAM_SIZE_BITS) - 1) /* bytes: 256 MiB - 1 */
@@ -104,8 +133,22 @@ static inline uint32_t stream_bulk_count(stream_op op) {
 /* A TOUCH of 0 or 1 times is one of 4 bytes; one of more goes from byte to byte of what lies in one cache line. */
 #define STREAM_TOUCH_BYTES 8u
 
-/* How many operations it is to the reader of a result: PINGPONG and BULK one a buffer, TOUCH one a time, all others
- * one. */
+/* The extents of WRITE, in the place of a size. */
+#define STREAM_WRITE_STEPS 0u
+#define STREAM_WRITE_ALL   1u
+
+/* The forms of READ and DROP, in the place of a size. */
+#define STREAM_FORM_BUFFER 0u
+#define STREAM_FORM_VIEW   1u
+
+/* What SLICE and ASSEMBLE ask a subject for that has no views or composites of its own: a small buffer for a view, and one
+ * for the list of a message's parts. stream.max_size counts them. */
+#define STREAM_VIEW_SIZE 24u /* bytes */
+#define STREAM_PART_SIZE 24u /* bytes, each part */
+#define STREAM_PARTS_MAX 64u /* of one message */
+
+/* How many operations it is to the reader of a result: PINGPONG and BULK one a buffer, TOUCH one a time, ASSEMBLE one a part,
+ * HOLD none, as it does nothing to a buffer; all others one. */
 static inline uint64_t stream_op_operations(stream_op op) {
     switch (stream_op_kind(op)) {
     case STREAM_TOUCH:
@@ -114,6 +157,10 @@ static inline uint64_t stream_op_operations(stream_op op) {
         return op.slot;
     case STREAM_BULK:
         return (uint64_t)stream_bulk_times(op) * stream_bulk_count(op);
+    case STREAM_ASSEMBLE:
+        return stream_op_size(op);
+    case STREAM_HOLD:
+        return 0;
     default:
         return 1;
     }
@@ -129,19 +176,6 @@ static inline uint64_t stream_op_allocations(stream_op op) {
         return stream_op_operations(op);
     default:
         return 0;
-    }
-}
-
-/* Whether its size is one that it asks for, in bytes. */
-static inline bool stream_op_asks_bytes(stream_op op) {
-    switch (stream_op_kind(op)) {
-    case STREAM_RELEASE:
-    case STREAM_TOUCH:
-    case STREAM_WRITE:
-    case STREAM_MOVE:
-        return false;
-    default:
-        return true;
     }
 }
 
@@ -164,7 +198,7 @@ typedef struct stream_thread {
 typedef struct stream_phase {
     const char *name;          /* unique in its stream */
     stream_thread *threads;    /* stream.thread_count of them; a thread may have no operations */
-    uint64_t end_live_buffers; /* what a model holds in the slots when the phase has ended */
+    uint64_t end_live_buffers; /* what a model holds in the slots when the phase has ended; none is shared then */
     uint64_t end_live_bytes;   /* the sum of their requested sizes */
     uint32_t repeat;           /* how often each thread plays its ops before the phase ends; at least 1 */
     uint32_t idle_ms;          /* how long all threads sleep when the phase has ended; no time of any operation */

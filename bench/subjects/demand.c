@@ -13,7 +13,9 @@ enum {
 typedef struct slot_fact {
     uint16_t user; /* the one thread that uses it, NOBODY or SHARED */
     uint8_t class; /* of the buffer in it, EMPTY for none; only of slots with one user */
+    uint32_t size; /* bytes of that buffer */
     uint32_t mask; /* bit i: it holds a buffer of class i at some time; only of shared slots */
+    uint32_t more; /* bit i: it holds a reference to one, or a view of one, at some time */
 } slot_fact;
 
 _Static_assert(POOL_CLASS_COUNT <= 32, "a class is a bit of slot_fact.mask");
@@ -41,6 +43,7 @@ static void follow_moves(const stream *source, slot_fact *slots) {
 typedef struct walk {
     slot_fact *slots;
     uint64_t live[POOL_CLASS_COUNT], peak[POOL_CLASS_COUNT];
+    const slot_fact *hand; /* what the thread holds */
 } walk;
 
 static void find_users(const stream *source, slot_fact *slots) {
@@ -52,10 +55,12 @@ static void find_users(const stream *source, slot_fact *slots) {
             const stream_thread *part = &source->phases[i].threads[thread];
             for (size_t at = 0; at < part->op_count; at++) {
                 const stream_op op = part->ops[at];
+                const bool many = stream_op_kind(op) == STREAM_ASSEMBLE;
                 if (stream_op_kind(op) == STREAM_MOVE) {
                     slots[op.slot].user = slots[stream_op_target(op)].user = SHARED;
-                } else if (stream_op_has_slot(op)) {
-                    slot_fact *slot = &slots[op.slot];
+                }
+                for (uint32_t s = 0; stream_op_has_slot(op) && s < (many ? stream_op_size(op) : 1); s++) {
+                    slot_fact *slot = &slots[op.slot + s];
                     slot->user = slot->user == NOBODY || slot->user == thread ? (uint16_t)thread : SHARED;
                 }
             }
@@ -99,11 +104,40 @@ static void resize(walk *self, slot_fact *slot, unsigned class) {
     }
 }
 
+/* A reference may be its buffer's last, wherever the others have gone: each is counted as a whole buffer. So is that of a
+ * view, which takes a small buffer besides. */
+static void share(walk *self, stream_op op) {
+    slot_fact *slot = &self->slots[op.slot];
+    const bool is_view = stream_op_kind(op) == STREAM_SLICE;
+    const uint32_t small = is_view ? UINT32_C(1) << pool_class_of(STREAM_VIEW_SIZE) : 0;
+    if (self->hand == NULL) {
+        return;
+    }
+    slot->more |= small | self->hand->mask | self->hand->more;
+    if (self->hand->user != SHARED && self->hand->class != EMPTY) {
+        slot->more |= UINT32_C(1) << self->hand->class;
+    }
+}
+
+static void assemble(walk *self, stream_op op) {
+    pass(self, pool_class_of(stream_op_size(op) * STREAM_PART_SIZE), 1);
+    for (uint32_t i = 0; i < stream_op_size(op); i++) {
+        empty(self, &self->slots[op.slot + i]);
+    }
+}
+
+/* What is appended to may grow through every class on its way, and is copied from one into the next. */
+static void append(walk *self, slot_fact *slot, uint32_t size) {
+    slot->size += size;
+    resize(self, slot, pool_class_of(slot->size));
+}
+
 static void step(walk *self, stream_op op) {
     const unsigned class = pool_class_of(stream_op_size(op));
     switch (stream_op_kind(op)) {
     case STREAM_ALLOCATE:
         fill(self, &self->slots[op.slot], class);
+        self->slots[op.slot].size = stream_op_size(op);
         break;
     case STREAM_RELEASE:
         empty(self, &self->slots[op.slot]);
@@ -111,9 +145,24 @@ static void step(walk *self, stream_op op) {
     case STREAM_REPLACE:
         empty(self, &self->slots[op.slot]);
         fill(self, &self->slots[op.slot], class);
+        self->slots[op.slot].size = stream_op_size(op);
         break;
     case STREAM_RESIZE:
         resize(self, &self->slots[op.slot], class);
+        self->slots[op.slot].size = stream_op_size(op);
+        break;
+    case STREAM_APPEND:
+        append(self, &self->slots[op.slot], stream_op_size(op));
+        break;
+    case STREAM_HOLD:
+        self->hand = &self->slots[op.slot];
+        break;
+    case STREAM_RETAIN:
+    case STREAM_SLICE:
+        share(self, op);
+        break;
+    case STREAM_ASSEMBLE:
+        assemble(self, op);
         break;
     case STREAM_PINGPONG:
         pass(self, class, 1);
@@ -156,6 +205,9 @@ bool demand_of_stream(const stream *source, demand *out) {
     }
     follow_moves(source, slots);
     for (uint32_t i = 0; i < source->slot_count; i++) {
+        for (uint32_t left = slots[i].more; left != 0; left &= left - 1) {
+            out->buffers[__builtin_ctz(left)]++;
+        }
         for (uint32_t left = slots[i].mask; left != 0; left &= left - 1) {
             out->buffers[__builtin_ctz(left)]++;
         }

@@ -15,6 +15,29 @@
  *       void buffer_release_many(KERNEL_STATE *, KERNEL_BUFFER **, size_t)
  *                                                         left out: loops over the calls for one
  *     KERNEL_BUFFER                                       what those lists point to; left out: void
+ *     KERNEL_COUNT(buffer)                                the address of a buffer's count of references, an atomic of 32
+ *                                                         bits that buffer_release() counts down; retain and views are then
+ *                                                         made here (kernel_shared.h), from that and from small buffers
+ *     KERNEL_HAS_VIEWS                                    in its place: defined if the subject has its own, as
+ *       void buffer_retain(KERNEL_STATE *, void *buffer)
+ *       bool buffer_release_last(KERNEL_STATE *, void *buffer)       as buffer_release(); whether it was the last reference
+ *       bool buffer_is_sole(const void *buffer)                      whether there is one reference alone
+ *       void *buffer_slice(KERNEL_STATE *, void *buffer, uint32_t offset, uint32_t size)  a view with a reference, or NULL
+ *       uint8_t *view_memory(KERNEL_STATE *, void *view)
+ *       uint32_t view_size(KERNEL_STATE *, void *view)
+ *       void *view_parent(KERNEL_STATE *, void *view)                what it has the reference to
+ *       void view_release(KERNEL_STATE *, void *view)                drops both
+ *                                                         with neither, scenarios that share buffers are unsupported
+ *     KERNEL_HAS_APPEND                                   defined if it grows by a policy of its own, as
+ *       void *buffer_append(KERNEL_STATE *, void *buffer, uint32_t size)  room for so many bytes more, which count as
+ *                                                         written; may move; NULL leaves all as it was
+ *       uint32_t buffer_length(const void *buffer)        bytes written: the size asked for, and what was appended
+ *                                                         left out: buffer_resize() to the sum of both; that doubles
+ *                                                         only where the subject rounds up
+ *     KERNEL_HAS_MESSAGES                                 defined if several buffers can be one, as
+ *       bool buffer_assemble(KERNEL_STATE *, KERNEL_BUFFER **, uint32_t count, size_t *size)  takes them over in any
+ *                                                         case, lists their pieces, releases all; false without memory
+ *                                                         left out: a list of them in a buffer
  *
  * as static inline functions. What is here owns the meaning of the operations and is the same machine code for all but
  * these; all but BULK is forced inline into play(), audit() and timed(), which differ in the constants `audit` and
@@ -71,6 +94,16 @@ KERNEL_INLINE void buffer_release_many(KERNEL_STATE *state, KERNEL_BUFFER **buff
 }
 #endif
 
+#ifndef KERNEL_HAS_APPEND
+KERNEL_INLINE void *buffer_append(KERNEL_STATE *state, void *buffer, uint32_t size) {
+    return buffer_resize(state, buffer, buffer_size(buffer) + size);
+}
+
+static inline uint32_t buffer_length(const void *buffer) {
+    return buffer_size(buffer);
+}
+#endif
+
 /* In C++ the state's type may be a secret of its file; what holds it then is, too. */
 #ifdef __cplusplus
 #define KERNEL_SECRET_BEGIN namespace {
@@ -86,7 +119,9 @@ typedef struct kernel_thread {
     subject_run *run;
     KERNEL_STATE *state;
     subject_slot *slots;
-    uint32_t sum; /* of all that was read */
+    uint32_t sum;    /* of all that was read */
+    uint32_t cursor; /* bytes sliced off `hand` so far */
+    void *hand;      /* what HOLD found */
 } kernel_thread;
 KERNEL_SECRET_END
 
@@ -104,7 +139,7 @@ typedef struct kernel_entry {
 } kernel_entry;
 
 KERNEL_INLINE kernel_entry kernel_entry_of(const void *buffer) {
-    const kernel_entry entry = {buffer_size(buffer), buffer_room(buffer)};
+    const kernel_entry entry = {buffer_length(buffer), buffer_room(buffer)};
     return entry;
 }
 
@@ -138,7 +173,7 @@ KERNEL_INLINE bool kernel_check(kernel_thread *self, void *buffer, uint32_t slot
     if (KERNEL_SHARES_MEMORY) {
         return true;
     }
-    const uint32_t size = buffer_size(buffer);
+    const uint32_t size = buffer_length(buffer);
     if (size == 0) {
         return true;
     }
@@ -163,23 +198,25 @@ KERNEL_INLINE void *kernel_new(kernel_thread *self, uint32_t slot, uint32_t size
     return buffer;
 }
 
-KERNEL_INLINE bool kernel_drop(kernel_thread *self, void *buffer, uint32_t slot, const bool audit) {
-    bool good = true;
-    if (audit) {
-        good = kernel_check(self, buffer, slot);
-        kernel_count_dead(self->run, kernel_entry_of(buffer));
-    }
-    if (buffer_size(buffer) != 0) {
-        self->sum += buffer_memory(self->state, buffer)[0];
-    }
-    buffer_release(self->state, buffer);
-    return good;
-}
-
 /* The buffer in a slot, for the thread that empties it. */
 KERNEL_INLINE void *kernel_full(kernel_thread *self, uint32_t slot) {
     void *buffer = atomic_load_explicit(&self->slots[slot], memory_order_acquire);
     return KERNEL_UNLIKELY(buffer == NULL) ? subject_wait_full(self->run, &self->slots[slot]) : buffer;
+}
+
+#include "subjects/kernel_shared.h" /* READ to ASSEMBLE */
+
+KERNEL_INLINE bool kernel_drop(kernel_thread *self, void *buffer, uint32_t slot, const bool audit) {
+    const bool good = !audit || kernel_check(self, buffer, slot);
+    if (buffer_size(buffer) != 0) {
+        self->sum += buffer_memory(self->state, buffer)[0];
+    }
+    if (audit) {
+        kernel_drop_counted(self, buffer);
+    } else {
+        buffer_release(self->state, buffer);
+    }
+    return good;
 }
 
 KERNEL_INLINE bool kernel_allocate(kernel_thread *self, stream_op op, const bool audit) {
@@ -354,6 +391,9 @@ KERNEL_INLINE bool kernel_pingpong(kernel_thread *self, stream_op op, const bool
 
 /* The rest of a buffer's memory; kernel_mark() has written its two ends, and those stay as they are. */
 KERNEL_INLINE bool kernel_write(kernel_thread *self, stream_op op, const bool audit) {
+    if (stream_op_size(op) == STREAM_WRITE_ALL) {
+        return kernel_write_all(self, op, audit);
+    }
     void *buffer = kernel_full(self, op.slot);
     if (KERNEL_UNLIKELY(buffer == NULL)) {
         return false;
@@ -433,23 +473,35 @@ static __attribute__((noinline)) bool kernel_bulk(kernel_thread *self, stream_op
     return good;
 }
 
+KERNEL_INLINE void kernel_await_empty(kernel_thread *self, uint32_t slot) {
+    if (atomic_load_explicit(&self->slots[slot], memory_order_acquire) != NULL) {
+        (void)subject_wait_empty(self->run, &self->slots[slot]);
+    }
+}
+
 /* Timed form: waits for another thread before the clock starts, as far as an operation would wait: it is the threads'
- * work that takes this long, not the subject. Kinds that are not named here wait inside. */
+ * work that takes this long, not the subject. */
 KERNEL_INLINE void kernel_begin(kernel_thread *self, stream_op op, subject_timer *timer) {
     switch (stream_op_kind(op)) {
     case STREAM_ALLOCATE:
-        if (atomic_load_explicit(&self->slots[op.slot], memory_order_acquire) != NULL) {
-            (void)subject_wait_empty(self->run, &self->slots[op.slot]);
-        }
+    case STREAM_RETAIN:
+    case STREAM_SLICE:
+        kernel_await_empty(self, op.slot);
         break;
-    case STREAM_RELEASE:
-    case STREAM_RESIZE:
-    case STREAM_TOUCH:
-    case STREAM_REPLACE:
-    case STREAM_WRITE:
+    case STREAM_MOVE:
+        kernel_await_empty(self, stream_op_target(op));
         (void)kernel_full(self, op.slot);
         break;
+    case STREAM_ASSEMBLE:
+        for (uint32_t i = 0; i < stream_op_size(op); i++) {
+            (void)kernel_full(self, op.slot + i);
+        }
+        break;
+    case STREAM_PINGPONG:
+    case STREAM_BULK:
+        break;
     default:
+        (void)kernel_full(self, op.slot);
         break;
     }
     subject_timer_start(timer);
@@ -458,7 +510,8 @@ KERNEL_INLINE void kernel_begin(kernel_thread *self, stream_op op, subject_timer
 /* `timer` is a constant NULL but in the timed form. */
 KERNEL_INLINE bool kernel_run(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat,
                               const bool audit, subject_timer *const timer) {
-    kernel_thread self = {.run = run, .state = KERNEL_THREAD_STATE(run), .slots = run->slots, .sum = 0};
+    kernel_thread self = {
+        .run = run, .state = KERNEL_THREAD_STATE(run), .slots = run->slots, .sum = 0, .cursor = 0, .hand = NULL};
     bool good = true;
     for (; repeat != 0 && good; repeat--) {
         for (size_t i = 0; i < op_count && good; i++) {
@@ -494,7 +547,15 @@ KERNEL_INLINE bool kernel_run(subject_run *run, const stream_op *ops, size_t op_
             case STREAM_MOVE:
                 good = kernel_move(&self, op, audit);
                 break;
-            case STREAM_KIND_COUNT:
+            /* All that four bits can say is named, so that the jump needs no check of its bounds. */
+            case STREAM_READ:
+            case STREAM_APPEND:
+            case STREAM_HOLD:
+            case STREAM_RETAIN:
+            case STREAM_SLICE:
+            case STREAM_DROP:
+            case STREAM_ASSEMBLE:
+                good = kernel_share(&self, op, audit);
                 break;
             }
             if (timer != NULL) {
@@ -525,7 +586,7 @@ static subject_held kernel_held(const subject_run *run) {
         const void *buffer = atomic_load_explicit(&run->slots[i], memory_order_acquire);
         if (buffer != NULL) {
             held.buffers++;
-            held.bytes += buffer_size(buffer);
+            held.bytes += buffer_length(buffer);
         }
     }
     return held;

@@ -43,7 +43,10 @@ extern __attribute__((visibility("default"))) const subject_library_entry SUBJEC
  *   name_of, version_of          what serves, for people: "my pool", "1.2".
  *   prepare_with, finish_with    as subject_kernel has them. */
 #define SUBJECT_PLUGIN(name_of, version_of, prepare_with, finish_with)                                                 \
-    static KERNEL_DEFINE(plugin_kernel, prepare_with, finish_with);                                                    \
+    static bool plugin_prepare(subject_run *run) {                                                                     \
+        return kernel_can_serve(run) && (prepare_with)(run);                                                           \
+    }                                                                                                                  \
+    static KERNEL_DEFINE(plugin_kernel, plugin_prepare, finish_with);                                                  \
     const subject_library_entry SUBJECT_LIBRARY_ENTRY = {SUBJECT_LIBRARY_VERSION,                                      \
                                                          sizeof(subject_library_entry),                                \
                                                          sizeof(subject_run),                                          \

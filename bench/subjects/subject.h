@@ -107,6 +107,9 @@ extern const subject_kernel subject_kernel_pooled;
 extern const subject_kernel subject_kernel_pooled_inline;
 extern const subject_kernel subject_kernel_pooled_nocache;
 extern const subject_kernel subject_kernel_unpooled;
+extern const subject_kernel subject_kernel_pooled_simple;
+extern const subject_kernel subject_kernel_pooled_advanced;
+extern const subject_kernel subject_kernel_pooled_paranoid;
 extern const subject_kernel subject_kernel_malloc;
 extern const subject_kernel subject_kernel_malloc_threaded;
 extern const subject_kernel subject_kernel_fixed;
@@ -136,6 +139,7 @@ typedef struct subject {
     const char *preload; /* the shared object's name, NULL for none */
     const char *package; /* Debian's package of what it needs to run, or to be built; NULL for none */
     const char *worker;  /* the program, beside this one, that plays it; NULL: this one */
+    bool is_on_request;  /* takes part only where it is named: it is not an allocator of its own */
     const char *library; /* a user's own shared object that has the kernel; NULL for the subjects of the table */
     /* PEER and LIBRARY, in their worker alone: an address of the code that serves, and the version that it tells. */
     const void *proof;

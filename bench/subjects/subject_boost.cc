@@ -134,6 +134,7 @@ inline void *buffer_resize(boost_state *state, void *handle, uint32_t size) {
 #define KERNEL_STATE         boost_state
 #define KERNEL_SHARES_MEMORY 0
 #define KERNEL_TELLS_ROOM
+#define KERNEL_COUNT(buffer) (&static_cast<boost_buffer *>(buffer)->references)
 
 #include "subjects/kernel.h"
 

@@ -56,6 +56,7 @@ typedef struct dpdk_state {
 #define KERNEL_THREAD_STATE  dpdk_thread_state
 #define KERNEL_HAS_BULK
 #define KERNEL_TELLS_ROOM
+#define KERNEL_COUNT(buffer) (&((dpdk_buffer *)(buffer))->references)
 
 static inline void dpdk_set_up(dpdk_buffer *buffer, uint32_t size) {
     atomic_store_explicit(&buffer->references, 1, memory_order_relaxed);

@@ -51,6 +51,7 @@ typedef struct fixed_state {
 #define KERNEL_STATE         fixed_state
 #define KERNEL_SHARES_MEMORY 0
 #define KERNEL_TELLS_ROOM
+#define KERNEL_COUNT(buffer) (&((fixed_buffer *)(buffer))->references)
 
 static size_t round_up(size_t value, size_t unit) {
     return (value + unit - 1) / unit * unit;

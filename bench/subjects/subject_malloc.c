@@ -10,10 +10,10 @@
 /* The fields that a counted buffer needs, whether or not a stream looks at them: every subject sets them up. */
 typedef struct counted_buffer {
     _Atomic(uint32_t) references;
-    uint32_t capacity; /* bytes that were asked for */
+    uint32_t capacity; /* bytes that were asked for; once appended to, those that there is room for */
     uint32_t max_capacity;
     uint32_t reader_index;
-    uint32_t writer_index;
+    uint32_t writer_index; /* 0 until something is appended, then the bytes that are there */
     uint32_t flags;
     void *owner;
     void (*destroy)(struct counted_buffer *buffer); /* what a library calls for the last reference of foreign memory */
@@ -26,6 +26,8 @@ _Static_assert(sizeof(counted_buffer) == 48, "the header that every peer is meas
 #define KERNEL_STATE         void
 #define KERNEL_SHARES_MEMORY 0
 #define KERNEL_TELLS_ROOM
+#define KERNEL_COUNT(buffer) (&((counted_buffer *)(buffer))->references)
+#define KERNEL_HAS_APPEND
 
 static inline void *buffer_allocate(void *state, uint32_t size) {
     counted_buffer *buffer = malloc(sizeof *buffer + size);
@@ -60,6 +62,25 @@ static inline void *buffer_resize(void *state, void *handle, uint32_t size) {
     counted_buffer *buffer = realloc(handle, sizeof *buffer + size);
     if (buffer != NULL) {
         buffer->capacity = size;
+    }
+    return buffer;
+}
+
+static inline uint32_t buffer_length(const void *handle) {
+    const counted_buffer *buffer = handle;
+    return buffer->writer_index != 0 ? buffer->writer_index : buffer->capacity;
+}
+
+/* Doubles, as realloc() alone gives what it is asked for. */
+static inline void *buffer_append(void *state, void *handle, uint32_t size) {
+    counted_buffer *buffer = handle;
+    const uint32_t length = buffer_length(buffer);
+    if (size > buffer->capacity - length) {
+        const uint32_t doubled = buffer->capacity < STREAM_SIZE_MAX / 2 ? 2 * buffer->capacity : STREAM_SIZE_MAX;
+        buffer = buffer_resize(state, buffer, length + size > doubled ? length + size : doubled);
+    }
+    if (buffer != NULL) {
+        buffer->writer_index = length + size;
     }
     return buffer;
 }

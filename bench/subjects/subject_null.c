@@ -16,6 +16,8 @@ typedef struct null_state {
 #define KERNEL_STATE         null_state
 #define KERNEL_SHARES_MEMORY 1
 #define KERNEL_THREAD_STATE  null_thread_state
+#define KERNEL_HAS_VIEWS
+#define KERNEL_COUNTS_NOT /* references: a buffer is gone when its first one is */
 
 /* The size, shifted past a bit that keeps an empty buffer apart from an empty slot. */
 static inline void *buffer_allocate(null_state *state, uint32_t size) {
@@ -42,6 +44,46 @@ static inline uint32_t buffer_size(const void *handle) {
     return (uint32_t)((uintptr_t)handle >> 1);
 }
 
+static inline void buffer_retain(null_state *state, void *handle) {
+    (void)state;
+    (void)handle;
+}
+
+static inline bool buffer_release_last(null_state *state, void *handle) {
+    (void)state;
+    (void)handle;
+    return true;
+}
+
+static inline bool buffer_is_sole(const void *handle) {
+    (void)handle;
+    return true;
+}
+
+static inline void *buffer_slice(null_state *state, void *handle, uint32_t offset, uint32_t size) {
+    (void)handle;
+    (void)offset;
+    return buffer_allocate(state, size);
+}
+
+static inline uint8_t *view_memory(null_state *state, void *view) {
+    return buffer_memory(state, view);
+}
+
+static inline uint32_t view_size(null_state *state, void *view) {
+    (void)state;
+    return buffer_size(view);
+}
+
+static inline void *view_parent(null_state *state, void *view) {
+    (void)state;
+    return view;
+}
+
+static inline void view_release(null_state *state, void *view) {
+    (void)state;
+    (void)view;
+}
 enum {
     OS_PAGE = 4096,
     PLACES_MAX = 2 * SCENARIO_THREADS_MAX + 1

@@ -146,6 +146,42 @@ static void a_slot_may_hold_what_moves_to_it(void **state) {
     assert_int_equal(wanted.buffers[CLASS_16], 0);
 }
 
+static void a_reference_counts_as_a_buffer_and_a_view_as_two(void **state) {
+    (void)state;
+    const stream_op retain[] = {stream_op_make(STREAM_ALLOCATE, 0, 100), stream_op_make(STREAM_HOLD, 0, 0),
+                                stream_op_make(STREAM_RETAIN, 1, 0), stream_op_make(STREAM_RELEASE, 0, 0),
+                                stream_op_make(STREAM_DROP, 1, 0)};
+    demand wanted = demand_of(retain, COUNT(retain), NULL, 0, 1);
+    assert_int_equal(wanted.buffers[CLASS_128], 2);
+    assert_int_equal(wanted.buffers[CLASS_32], 0);
+    const stream_op slice[] = {stream_op_make(STREAM_ALLOCATE, 0, 100), stream_op_make(STREAM_HOLD, 0, 0),
+                               stream_op_make(STREAM_SLICE, 1, 9), stream_op_make(STREAM_RELEASE, 0, 0),
+                               stream_op_make(STREAM_DROP, 1, 1)};
+    wanted = demand_of(slice, COUNT(slice), NULL, 0, 1);
+    assert_int_equal(wanted.buffers[CLASS_128], 2);
+    assert_int_equal(wanted.buffers[CLASS_32], 1);
+}
+
+static void an_append_needs_each_class_on_its_way(void **state) {
+    (void)state;
+    const stream_op ops[] = {stream_op_make(STREAM_ALLOCATE, 0, 10), stream_op_make(STREAM_APPEND, 0, 10),
+                             stream_op_make(STREAM_APPEND, 0, 10), stream_op_make(STREAM_APPEND, 0, 80)};
+    const demand wanted = demand_of(ops, COUNT(ops), NULL, 0, 1);
+    assert_int_equal(wanted.buffers[CLASS_16], 1);
+    assert_int_equal(wanted.buffers[CLASS_32], 1);
+    assert_int_equal(wanted.buffers[CLASS_64], 0);
+    assert_int_equal(wanted.buffers[CLASS_128], 1);
+}
+
+static void a_message_needs_its_list_beside_its_parts(void **state) {
+    (void)state;
+    const stream_op ops[] = {stream_op_make(STREAM_ALLOCATE, 0, 10), stream_op_make(STREAM_ALLOCATE, 1, 10),
+                             stream_op_make(STREAM_ASSEMBLE, 0, 2)};
+    const demand wanted = demand_of(ops, COUNT(ops), NULL, 0, 2);
+    assert_int_equal(wanted.buffers[CLASS_16], 2);
+    assert_int_equal(wanted.buffers[CLASS_64], 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(classes_are_powers_of_two_from_16_bytes),
@@ -154,6 +190,9 @@ int main(void) {
         cmocka_unit_test(pingpong_needs_one_more_and_bulk_as_many_as_a_call),
         cmocka_unit_test(a_repeated_phase_begins_with_what_it_left),
         cmocka_unit_test(threads_add_up_and_shared_slots_count_in_each_class_they_hold),
+        cmocka_unit_test(a_reference_counts_as_a_buffer_and_a_view_as_two),
+        cmocka_unit_test(an_append_needs_each_class_on_its_way),
+        cmocka_unit_test(a_message_needs_its_list_beside_its_parts),
         cmocka_unit_test(a_churn_of_one_size_needs_its_live_set),
         cmocka_unit_test(a_slot_may_hold_what_moves_to_it),
     };

@@ -21,6 +21,7 @@ typedef struct moody_state {
 } moody_state;
 
 typedef struct moody_buffer {
+    atomic_uint references;
     uint32_t size;
     bool is_corrupt;
     uint8_t memory[];
@@ -28,6 +29,7 @@ typedef struct moody_buffer {
 
 #define KERNEL_STATE         moody_state
 #define KERNEL_SHARES_MEMORY 0
+#define KERNEL_COUNT(buffer) (&((moody_buffer *)(buffer))->references)
 
 static inline void *buffer_allocate(moody_state *state, uint32_t size) {
     const int number = atomic_fetch_add(&state->allocations, 1) + 1;
@@ -36,6 +38,7 @@ static inline void *buffer_allocate(moody_state *state, uint32_t size) {
     }
     moody_buffer *buffer = malloc(sizeof *buffer + size);
     if (buffer != NULL) {
+        atomic_init(&buffer->references, 1);
         buffer->size = size;
         buffer->is_corrupt = number == state->corrupt_at;
     }
@@ -43,8 +46,10 @@ static inline void *buffer_allocate(moody_state *state, uint32_t size) {
 }
 
 static inline void buffer_release(moody_state *state, void *buffer) {
-    atomic_fetch_add(&state->releases, 1);
-    free(buffer);
+    if (atomic_fetch_sub(KERNEL_COUNT(buffer), 1) == 1) {
+        atomic_fetch_add(&state->releases, 1);
+        free(buffer);
+    }
 }
 
 static inline void *buffer_resize(moody_state *state, void *buffer, uint32_t size) {
@@ -240,6 +245,102 @@ static void running_out_of_memory_ends_the_play(void **state) {
     }
 }
 
+#define OP(kind, slot, size) stream_op_make(STREAM_##kind, slot, size)
+
+static void the_last_reference_releases_the_buffer(void **state) {
+    (void)state;
+    for (int form = 0; form < 2; form++) {
+        moody_state moody = {.fail_at = 0};
+        subject_run run;
+        start(&run, &moody, 1);
+        const stream_op share[] = {OP(ALLOCATE, 0, 100), OP(WRITE, 0, STREAM_WRITE_ALL),
+                                   OP(HOLD, 0, 0),       OP(RETAIN, 1, 0),
+                                   OP(SLICE, 2, 30),     OP(SLICE, 3, 70),
+                                   OP(RELEASE, 0, 0),    OP(READ, 1, 0),
+                                   OP(DROP, 1, 0),       OP(READ, 2, 1),
+                                   OP(DROP, 2, 1),       OP(READ, 3, 1)};
+        const stream_op last = OP(DROP, 3, 1);
+        assert_true((form == 0 ? moody_kernel.audit : moody_kernel.play)(&run, share, COUNT(share), 1));
+        assert_int_equal(atomic_load(&moody.releases), 1); /* of the other view's own buffer */
+        assert_int_equal(atomic_load(&run.live_bytes), form == 0 ? 100 : 0);
+        assert_true((form == 0 ? moody_kernel.audit : moody_kernel.play)(&run, &last, 1, 1));
+        assert_int_equal(atomic_load(&moody.allocations), 3);
+        assert_int_equal(atomic_load(&moody.releases), 3);
+        assert_int_equal(atomic_load(&run.live_bytes), 0);
+        assert_int_equal(atomic_load(&run.live_buffers), 0);
+        subject_run_fini(&run);
+    }
+}
+
+static void a_view_shows_the_bytes_it_was_cut_from(void **state) {
+    (void)state;
+    moody_state moody = {.fail_at = 0};
+    subject_run run;
+    start(&run, &moody, 1);
+    const stream_op ops[] = {OP(ALLOCATE, 0, 100), OP(WRITE, 0, STREAM_WRITE_ALL), OP(HOLD, 0, 0), OP(SLICE, 2, 30),
+                             OP(SLICE, 3, 70)};
+    const stream_op read[] = {OP(READ, 2, 1), OP(READ, 3, 1)};
+    assert_true(moody_kernel.audit(&run, ops, COUNT(ops), 1));
+    moody_buffer *buffer = atomic_load(&run.slots[0]);
+    buffer->memory[30] = 0x55; /* the first byte of the second view */
+    assert_true(moody_kernel.audit(&run, &read[0], 1, 1));
+    assert_false(moody_kernel.audit(&run, &read[1], 1, 1));
+    assert_int_equal(atomic_load(&run.failure), SUBJECT_CONTENTS_LOST);
+    const stream_op drop[] = {OP(DROP, 2, 1), OP(DROP, 3, 1), OP(RELEASE, 0, 0)};
+    assert_true(moody_kernel.play(&run, drop, COUNT(drop), 1));
+    assert_int_equal(atomic_load(&moody.releases), 3);
+    subject_run_fini(&run);
+}
+
+static void an_append_keeps_what_was_there(void **state) {
+    (void)state;
+    moody_state moody = {.fail_at = 0};
+    subject_run run;
+    start(&run, &moody, 1);
+    const stream_op ops[] = {OP(ALLOCATE, 5, 1), OP(WRITE, 5, STREAM_WRITE_ALL), OP(APPEND, 5, 1), OP(APPEND, 5, 300),
+                             OP(READ, 5, 0)};
+    assert_true(moody_kernel.audit(&run, ops, COUNT(ops), 1));
+    const moody_buffer *buffer = atomic_load(&run.slots[5]);
+    assert_int_equal(buffer->size, 302);
+    for (uint32_t i = 0; i < 301; i++) {
+        assert_int_equal(buffer->memory[i], 5);
+    }
+    assert_int_equal(buffer->memory[301], (uint8_t)~5u);
+    assert_int_equal(moody_kernel.held(&run).bytes, 302);
+    assert_int_equal(atomic_load(&run.live_bytes), 302);
+    moody_kernel.discard(&run);
+    subject_run_fini(&run);
+}
+
+static void a_message_takes_its_parts_over(void **state) {
+    (void)state;
+    for (int fails = 0; fails < 2; fails++) {
+        moody_state moody = {.fail_at = fails ? 4 : 0};
+        subject_run run;
+        start(&run, &moody, 1);
+        const stream_op ops[] = {OP(ALLOCATE, 2, 10), OP(ALLOCATE, 3, 20), OP(ALLOCATE, 4, 30), OP(ASSEMBLE, 2, 3)};
+        assert_int_equal(moody_kernel.audit(&run, ops, COUNT(ops), 1), !fails);
+        assert_int_equal(atomic_load(&run.failure), fails ? SUBJECT_NO_MEMORY : SUBJECT_FINE);
+        assert_int_equal(atomic_load(&moody.releases), fails ? 3 : 4);
+        assert_int_equal(moody_kernel.held(&run).buffers, 0);
+        assert_int_equal(atomic_load(&run.live_bytes), 0);
+        subject_run_fini(&run);
+    }
+}
+
+static void no_memory_for_a_view_ends_the_play(void **state) {
+    (void)state;
+    moody_state moody = {.fail_at = 2};
+    subject_run run;
+    start(&run, &moody, 1);
+    const stream_op ops[] = {OP(ALLOCATE, 0, 100), OP(WRITE, 0, STREAM_WRITE_ALL), OP(HOLD, 0, 0), OP(SLICE, 1, 30)};
+    assert_false(moody_kernel.play(&run, ops, COUNT(ops), 1));
+    assert_int_equal(atomic_load(&run.failure), SUBJECT_NO_MEMORY);
+    moody_kernel.discard(&run);
+    assert_int_equal(atomic_load(&moody.releases), 1);
+    subject_run_fini(&run);
+}
+
 typedef struct player {
     subject_run *run;
     const stream_op *ops;
@@ -369,6 +470,11 @@ int main(void) {
         cmocka_unit_test(each_touch_is_a_read),
         cmocka_unit_test(a_moved_buffer_is_found_where_it_went),
         cmocka_unit_test(a_move_that_fails_leaves_its_buffer_in_a_slot),
+        cmocka_unit_test(the_last_reference_releases_the_buffer),
+        cmocka_unit_test(a_view_shows_the_bytes_it_was_cut_from),
+        cmocka_unit_test(an_append_keeps_what_was_there),
+        cmocka_unit_test(a_message_takes_its_parts_over),
+        cmocka_unit_test(no_memory_for_a_view_ends_the_play),
         cmocka_unit_test(a_buffer_filled_here_is_emptied_there),
         cmocka_unit_test(a_failure_here_ends_the_wait_there),
     };

@@ -71,13 +71,16 @@ static const refusal refusals[] = {
     {HEAD "phases: churn\n", 4, "\"phases\" is a text or number; it must be a list, such as [..., ...]"},
     {HEAD "phases:\n  - kind: chrun\n", 5,
      "unknown kind \"chrun\"; did you mean churn? legal values: "
-     "pingpong, churn, burst, bulk, handoff, pipeline, relay, fragment, thrash, scratch"},
+     "pingpong, churn, burst, bulk, handoff, pipeline, relay, fragment, thrash, scratch, fanout, frames, append, "
+     "ship, assemble, pages"},
     {HEAD "phases:\n  - kind: video\n", 5,
      "unknown kind \"video\"; legal values: "
-     "pingpong, churn, burst, bulk, handoff, pipeline, relay, fragment, thrash, scratch"},
+     "pingpong, churn, burst, bulk, handoff, pipeline, relay, fragment, thrash, scratch, fanout, frames, append, "
+     "ship, assemble, pages"},
     {HEAD "phases:\n  - kind: 1\n", 5,
      "unknown kind \"1\"; legal values: "
-     "pingpong, churn, burst, bulk, handoff, pipeline, relay, fragment, thrash, scratch"},
+     "pingpong, churn, burst, bulk, handoff, pipeline, relay, fragment, thrash, scratch, fanout, frames, append, "
+     "ship, assemble, pages"},
     {HEAD "phases:\n  - name: a\n", 5, "a phase has neither; exactly one is right: \"kind\" or \"trace\""},
     {HEAD "phases:\n  - kind: churn\n    trace: x\n", 5,
      "a phase has both; exactly one is right: \"kind\" or \"trace\""},
@@ -133,6 +136,17 @@ static const refusal refusals[] = {
      "\"burst\" is 3, which does not divide \"live\", 8; legal: a divisor of \"live\""},
     {HEAD "threads: 3\nphases:\n  - kind: handoff\n    operations: 10\n    live: 8\n" SIZES, 4,
      "\"threads\" is 3, but handoff works in pairs; legal: an even number"},
+    {HEAD "threads: 3\nphases:\n  - kind: ship\n    operations: 10\n    live: 8\n    buffer: 64\n" SIZES, 4,
+     "\"threads\" is 3, but ship works in pairs; legal: an even number"},
+    {HEAD "threads: 1\nphases:\n  - kind: fanout\n    operations: 10\n    live: 8\n" SIZES, 4,
+     "\"threads\" is 1, but fanout needs a subscriber; legal: 2 or more"},
+    {HEAD "phases:\n  - kind: frames\n    operations: 10\n    live: 8\n    header: 1\n    buffer: 64\n" SIZES, 9,
+     "\"buffer\" is 64, but \"sizes\" and \"header\" make up to 65; legal: as much, or more"},
+    {HEAD "phases:\n  - kind: assemble\n    operations: 10\n    burst: 65\n" SIZES, 7,
+     "\"burst\" is 65, but a message has at most 64 parts; legal: 1 to 64"},
+    {HEAD "phases:\n  - kind: pages\n    operations: 10\n    live: 8\n" SIZES, 5,
+     "the key \"miss\" is missing; pages needs it"},
+    {HEAD PHASE SIZES "    share: view\n", 8, "\"share\" means nothing to pingpong; remove it"},
     {HEAD PHASE "    sizes: {fixed: -64}\n", 7, "\"fixed\" is negative: \"-64\"; legal: 1 to 268435455"},
     {HEAD PHASE "    sizes: {fixed: 0}\n", 7, "\"fixed\" is out of range: \"0\"; legal: 1 to 268435455"},
     {HEAD PHASE "    sizes: {fixed: 268435456}\n", 7,
@@ -166,7 +180,8 @@ static const refusal refusals[] = {
      6, "an earlier phase has the name \"a\"; names of phases differ"},
     {HEAD "phases: &cycle [*cycle]\n", 4,
      "\"phases\" is a list; it must be a mapping with the keys: kind, trace, name, operations, live, burst, "
-     "producers, consumers, order, retain, writes, touch, succession, idle_ms, sizes, sizes_retained, sizes_after"},
+     "producers, consumers, order, retain, writes, touch, succession, idle_ms, "
+     "buffer, header, miss, share, sizes, sizes_retained, sizes_after"},
     {HEAD "phases:\n  - trace: /nowhere/at-all.pbtrace\n", 5,
      "/nowhere/at-all.pbtrace: cannot open the trace: No such file or directory; give the path of a .pbtrace file"},
 };

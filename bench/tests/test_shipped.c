@@ -43,7 +43,7 @@ static void every_scenario_loads_and_its_stream_is_sound(void **state) {
         if (!stream_generate(from, 1, true, &made, error, sizeof error) || !stream_audit(made, error, sizeof error)) {
             fail_msg("%s: %s", names[i], error);
         }
-        assert_true(made->allocation_count >= 20);
+        assert_true(made->allocation_count > 10);
         stream_destroy(made);
         scenario_destroy(from);
     }

@@ -557,6 +557,175 @@ static void the_audit_finds_broken_streams(void **state) {
     audit_refuses(made, "no such slot");
 }
 
+/* A stream of one phase whose threads have these operations; nothing of it is allocated. */
+typedef struct loose_stream {
+    stream stream;
+    stream_phase phase;
+    stream_thread threads[2];
+} loose_stream;
+
+static stream *loose(loose_stream *self, const stream_op *first, size_t first_count, const stream_op *second,
+                     size_t second_count) {
+    memset(self, 0, sizeof *self);
+    self->threads[0] = (stream_thread){.ops = first, .op_count = first_count};
+    self->threads[1] = (stream_thread){.ops = second, .op_count = second_count};
+    self->phase = (stream_phase){.name = "p", .threads = self->threads, .repeat = 1};
+    self->stream = (stream){.thread_count = 2, .phase_count = 1, .slot_count = 4, .max_size = 4096};
+    self->stream.phases = &self->phase;
+    for (int t = 0; t < 2; t++) {
+        for (size_t i = 0; i < self->threads[t].op_count; i++) {
+            self->stream.operation_count += stream_op_operations(self->threads[t].ops[i]);
+            self->stream.allocation_count += stream_op_allocations(self->threads[t].ops[i]);
+        }
+    }
+    return &self->stream;
+}
+
+#define OP(kind, slot, size) stream_op_make(STREAM_##kind, slot, size)
+#define MADE                 OP(ALLOCATE, 0, 100), OP(WRITE, 0, STREAM_WRITE_ALL), OP(HOLD, 0, 0)
+
+static void shared_buffers_are_only_read_and_dropped(void **state) {
+    (void)state;
+    const struct {
+        stream_op ops[8];
+        const char *why; /* NULL: it is sound */
+    } rows[] = {
+        {{MADE, OP(RETAIN, 1, 0), OP(RELEASE, 0, 0), OP(READ, 1, 0), OP(DROP, 1, 0)}, NULL},
+        {{MADE, OP(SLICE, 1, 60), OP(SLICE, 2, 40), OP(RELEASE, 0, 0), OP(DROP, 1, 1), OP(DROP, 2, 1)}, NULL},
+        {{MADE, OP(SLICE, 1, 60), OP(SLICE, 2, 41)}, "past the end of the held buffer"},
+        {{OP(RETAIN, 1, 0)}, "holds no buffer (S5)"},
+        {{MADE, OP(RELEASE, 0, 0), OP(RETAIN, 1, 0)}, "holds no buffer (S5)"},
+        {{MADE, OP(RESIZE, 0, 50), OP(RETAIN, 1, 0)}, "holds no buffer (S5)"},
+        {{OP(ALLOCATE, 0, 100), OP(HOLD, 0, 0), OP(SLICE, 1, 1)}, "nobody wrote (S6)"},
+        {{OP(ALLOCATE, 0, 100), OP(READ, 0, 0)}, "nobody wrote (S6)"},
+        {{MADE, OP(RETAIN, 1, 0), OP(WRITE, 0, 1)}, "writes to a shared buffer (S5)"},
+        {{MADE, OP(RETAIN, 1, 0), OP(DROP, 1, 0), OP(TOUCH, 0, 0)}, "writes to a shared buffer (S5)"},
+        {{MADE, OP(RETAIN, 1, 0), OP(APPEND, 0, 1)}, "writes to a shared buffer (S5)"},
+        {{MADE, OP(RETAIN, 1, 0), OP(ASSEMBLE, 0, 1)}, "assembles what is shared (S5)"},
+        {{MADE, OP(RETAIN, 1, 0), OP(RELEASE, 1, 0)}, "more than to read and drop"},
+        {{MADE, OP(SLICE, 1, 1), OP(HOLD, 1, 0)}, "more than to read and drop"},
+        {{MADE, OP(SLICE, 1, 1), OP(DROP, 1, 0)}, "a view for a buffer"},
+        {{MADE, OP(RETAIN, 1, 0), OP(READ, 1, 1)}, "a view for a buffer"},
+        {{MADE, OP(DROP, 0, 0)}, "RELEASE does that"},
+        {{MADE, OP(RETAIN, 1, 0), OP(RELEASE, 0, 0)}, "shared references in its slots (S5)"},
+        {{MADE, OP(APPEND, 0, 9), OP(RESIZE, 0, 9)}, "appended to (S6)"},
+        {{MADE, OP(APPEND, 0, 9), OP(WRITE, 0, 0)}, "appended to (S6)"},
+        {{MADE, OP(APPEND, 0, 4000)}, "more than the stream's largest size"},
+        {{MADE, OP(APPEND, 0, 3996), OP(READ, 0, 0), OP(RELEASE, 0, 0)}, NULL},
+        {{OP(ALLOCATE, 0, 9), OP(ALLOCATE, 1, 9), OP(ASSEMBLE, 0, 2)}, NULL},
+        {{OP(ALLOCATE, 0, 9), OP(ASSEMBLE, 0, 2)}, "waits for another (S2)"},
+        {{OP(ASSEMBLE, 0, 5)}, "no such slot"},
+        {{OP(ASSEMBLE, 0, 0)}, "no parts"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        loose_stream self;
+        size_t count = 0;
+        while (count < 8 && (rows[i].ops[count].word != 0 || rows[i].ops[count].slot != 0)) {
+            count++;
+        }
+        const bool sound = stream_audit(loose(&self, rows[i].ops, count, NULL, 0), error, sizeof error);
+        if (sound != (rows[i].why == NULL) || (!sound && strstr(error, rows[i].why) == NULL)) {
+            fail_msg("row %zu: %s", i, sound ? "it was found to be sound" : error);
+        }
+    }
+}
+
+static void only_a_slots_own_thread_holds_its_buffer(void **state) {
+    (void)state;
+    const stream_op first[] = {MADE, OP(RELEASE, 0, 0)};
+    const stream_op second[] = {OP(HOLD, 0, 0), OP(RETAIN, 1, 0), OP(DROP, 1, 0)};
+    loose_stream self;
+    assert_false(stream_audit(loose(&self, first, 4, second, 3), error, sizeof error));
+    assert_non_null(strstr(error, "(S1)"));
+    assert_false(stream_audit(loose(&self, first, 3, second, 3), error, sizeof error));
+    assert_non_null(strstr(error, "(S1)"));
+}
+
+static uint64_t count_of(const stream_thread *thread, stream_kind kind) {
+    uint64_t count = 0;
+    for (size_t i = 0; i < thread->op_count; i++) {
+        count += stream_op_kind(thread->ops[i]) == kind;
+    }
+    return count;
+}
+
+static void each_subscriber_reads_each_message(void **state) {
+    (void)state;
+    static const char *const shares[] = {"reference", "view"};
+    for (int i = 0; i < 2; i++) {
+        char text[512];
+        (void)snprintf(text, sizeof text,
+                       HEAD "threads: 4\nphases:\n"
+                            "  - {kind: fanout, live: 8, operations: 100, share: %s, sizes: {fixed: 100}}\n",
+                       shares[i]);
+        stream *made = stream_of(text, 1, false);
+        const stream_thread *threads = made->phases[0].threads;
+        assert_int_equal(made->allocation_count, 100);
+        assert_int_equal(count_of(&threads[0], i == 0 ? STREAM_RETAIN : STREAM_SLICE), 300);
+        for (int t = 1; t < 4; t++) {
+            assert_int_equal(count_of(&threads[t], STREAM_READ), 100);
+            assert_int_equal(count_of(&threads[t], STREAM_DROP), 100);
+        }
+        assert_int_equal(made->peak_live_bytes, 900); /* those that wait, and the one that is published */
+        stream_destroy(made);
+    }
+}
+
+static void frames_fill_their_buffer_and_keep_it_alive(void **state) {
+    (void)state;
+    stream *made = stream_of(HEAD "phases:\n  - {kind: frames, live: 4, buffer: 1000, header: 10, operations: 40,\n"
+                                  "     sizes: {fixed: 240}}\n",
+                             1, false);
+    assert_int_equal(made->allocation_count, 10); /* four frames of 250 each */
+    assert_int_equal(count_of(&made->phases[0].threads[0], STREAM_SLICE), 80);
+    assert_int_equal(made->peak_live_bytes, 2000); /* the frames of the buffer before, and this one */
+    stream_destroy(made);
+}
+
+static void appended_buffers_stay_below_their_most(void **state) {
+    (void)state;
+    stream *made =
+        stream_of(HEAD "phases: [{kind: append, buffer: 1000, operations: 100, sizes: {fixed: 300}}]\n", 1, false);
+    assert_int_equal(made->allocation_count, 34); /* three pieces each; the last has one */
+    assert_int_equal(made->peak_live_bytes, 900);
+    assert_int_equal(made->max_size, 900);
+    stream_destroy(made);
+    made = stream_of(HEAD "phases: [{kind: ship, live: 2, buffer: 1000, operations: 90, sizes: {fixed: 300}}]\n", 1,
+                     false);
+    assert_int_equal(made->allocation_count, 30);
+    assert_int_equal(count_of(&made->phases[0].threads[1], STREAM_DROP), 30);
+    assert_int_equal(made->peak_live_bytes, 2700); /* two wait, and one is written */
+    stream_destroy(made);
+}
+
+static void a_message_counts_its_parts(void **state) {
+    (void)state;
+    stream *made =
+        stream_of(HEAD "phases: [{kind: assemble, burst: 5, operations: 50, sizes: {fixed: 30}}]\n", 1, false);
+    assert_int_equal(made->allocation_count, 50);
+    assert_int_equal(made->operation_count, 100);
+    assert_int_equal(made->peak_live_bytes, 150);
+    stream_destroy(made);
+}
+
+static void a_missed_page_takes_the_oldest_ones_place(void **state) {
+    (void)state;
+    stream *made = stream_of(
+        HEAD "phases: [{kind: pages, live: 10, miss: 100, operations: 25, sizes: {fixed: 8192}}]\n", 1, false);
+    const stream_thread *steady = &made->phases[1].threads[0];
+    uint32_t expected = GENERATE_SLOT_ALIGN;
+    for (size_t i = 0; i < steady->op_count; i++) {
+        if (stream_op_kind(steady->ops[i]) == STREAM_REPLACE) {
+            assert_int_equal(steady->ops[i].slot, expected);
+            expected = expected + 1 == GENERATE_SLOT_ALIGN + 10 ? GENERATE_SLOT_ALIGN : expected + 1;
+        }
+    }
+    assert_int_equal(count_of(steady, STREAM_REPLACE), 25);
+    assert_int_equal(count_of(steady, STREAM_RETAIN), 0);
+    assert_int_equal(made->phases[1].end_live_bytes, 81920);
+    stream_destroy(made);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_seed_decides_the_whole_stream),
@@ -585,6 +754,13 @@ int main(void) {
         cmocka_unit_test(sizes_follow_their_distribution),
         cmocka_unit_test(too_many_operations_are_refused_in_one_line),
         cmocka_unit_test(the_audit_finds_broken_streams),
+        cmocka_unit_test(shared_buffers_are_only_read_and_dropped),
+        cmocka_unit_test(only_a_slots_own_thread_holds_its_buffer),
+        cmocka_unit_test(each_subscriber_reads_each_message),
+        cmocka_unit_test(frames_fill_their_buffer_and_keep_it_alive),
+        cmocka_unit_test(appended_buffers_stay_below_their_most),
+        cmocka_unit_test(a_message_counts_its_parts),
+        cmocka_unit_test(a_missed_page_takes_the_oldest_ones_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

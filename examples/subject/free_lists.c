@@ -67,6 +67,7 @@ static inline void pool_put(pool *into, block *returned) {
 #define KERNEL_STATE         pool /* what prepare() puts into run->state */
 #define KERNEL_SHARES_MEMORY 0    /* each buffer has memory of its own */
 #define KERNEL_TELLS_ROOM         /* buffer_room() is there: the result then says what rounding up wastes */
+#define KERNEL_COUNT(buffer) (&((block *)(buffer))->references) /* so that scenarios can share buffers */
 
 static inline void *buffer_allocate(pool *state, uint32_t size) {
     const uint32_t list = list_of(size);
