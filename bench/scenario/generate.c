@@ -1,5 +1,5 @@
-/* From a scenario to a stream: pingpong, churn, burst, bulk and handoff, and the dispatch over phases. Kinds that use whole
- * contents are in generate_frames.c, replays in replay.c.
+/* From a scenario to a stream: pingpong, churn, burst, bulk and handoff, and the dispatch over phases. Kinds that use
+ * whole contents are in generate_frames.c, replays in replay.c.
  *
  * Every phase and thread has a random sequence of its own: changing one phase leaves the others as they were. */
 #include "scenario/generate.h"
@@ -70,9 +70,9 @@ static void generate_bulk(const generate_plan *self) {
     builder_close(self->into, repeat);
 }
 
-/* First in, first out, as packets and requests of one turn of an event loop are done with. To a last-in, first-out cache
- * it is the harder order: what it gives next is the buffer that was touched longest ago of those it holds. With one size
- * a pass is one burst, since the next one would be the same operations again. */
+/* First in, first out, as packets and requests of one turn of an event loop are done with. To a last-in, first-out
+ * cache it is the harder order: what it gives next is the buffer that was touched longest ago of those it holds. With
+ * one size a pass is one burst, since the next one would be the same operations again. */
 static void generate_burst(const generate_plan *self) {
     uint32_t live = self->phase->live;
     uint32_t stride = generate_aligned(live);

@@ -16,9 +16,10 @@
  *       operations: 1000000           # steps of each thread
  *       live: 1024                    # churn: a thread's live set; burst: buffers allocated before they are released;
  *                                     # handoff: buffers in flight between two threads
- *       burst: 64                     # bulk: buffers a call; handoff: buffers handed over at once
- *                                     # fanout: messages that wait for a subscriber; frames: frames that are kept; ship:
- *                                     # batches that wait; pages: pages in the cache. assemble: `burst` parts a message
+ *       burst: 64                     # bulk: buffers a call; handoff: buffers handed over at once; assemble:
+ *                                     # parts of a message
+ *                                     # fanout: messages that wait for a subscriber; frames: frames that are kept;
+ *                                     # ship: batches that wait; pages: pages in the cache
  *       buffer: 65536                 # frames: bytes of a read buffer; append, ship: the most bytes of a buffer
  *       header: 9                     # frames: bytes in front of each frame, sliced off and read apart
  *       share: view                   # fanout: what a subscriber gets; without it, a reference
