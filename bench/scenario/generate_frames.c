@@ -1,5 +1,5 @@
-/* Phases that use a buffer's whole contents: fanout, frames, append, ship, assemble and pages. What they have in common is
- * that bytes are written once and read once, as a server does, and that references are worth more than copies. */
+/* Phases that use a buffer's whole contents: fanout, frames, append, ship, assemble and pages. What they have in common
+ * is that bytes are written once and read once, as a server does, and that references are worth more than copies. */
 #include "scenario/generate.h"
 
 #include <assert.h>
@@ -54,8 +54,8 @@ static void receive(const generate_plan *self, uint64_t message) {
     }
 }
 
-/* Thread 0 publishes; all others are subscribers, who get each message. The publisher keeps no reference, so the slowest
- * subscriber releases the message, whoever that is. */
+/* Thread 0 publishes; all others are subscribers, who get each message. The publisher keeps no reference, so the
+ * slowest subscriber releases the message, whoever that is. */
 void generate_fanout(const generate_plan *self) {
     uint32_t live = self->phase->live;
     assert(live > 0);
@@ -96,8 +96,8 @@ static void add_frame(const generate_plan *self, uint32_t thread, uint32_t base,
     add(self, thread, STREAM_SLICE, slot, size);
 }
 
-/* A connection's read buffer is filled, cut into frames without a copy until the next one would not fit, and released; its
- * memory goes back when the last of its frames has been read. */
+/* A connection's read buffer is filled, cut into frames without a copy until the next one would not fit, and released;
+ * its memory goes back when the last of its frames has been read. */
 static void cut_frames(const generate_plan *self, uint32_t thread, uint32_t pass) {
     assert(self->phase->live > 0);
     const uint32_t base = thread * stride_of(self->phase->live);
@@ -242,7 +242,8 @@ void generate_assemble(const generate_plan *self) {
 
 /* ---- pages ---- */
 
-/* A page that is there is pinned, read and unpinned; one that is not takes the place of the one that came longest ago. */
+/* A page that is there is pinned, read and unpinned; one that is not takes the place of the one that came longest ago.
+ * */
 static void visit_page(const generate_plan *self, uint32_t thread, uint32_t base, uint32_t *oldest,
                        random_state *random) {
     const uint32_t live = self->phase->live;

@@ -1,6 +1,6 @@
-/* A model of the slots and the buffers in them: plays one operation at a time and says whether the stream's rules allow it.
- * The builder plays each operation as a generator appends it, the audit plays a finished stream; so both mean the same by
- * the invariants of stream.h. */
+/* A model of the slots and the buffers in them: plays one operation at a time and says whether the stream's rules allow
+ * it. The builder plays each operation as a generator appends it, the audit plays a finished stream; so both mean the
+ * same by the invariants of stream.h. */
 #ifndef POOLBUF_BENCH_MODEL_H
 #define POOLBUF_BENCH_MODEL_H
 

@@ -16,8 +16,10 @@
  *       name: steady                  # optional
  *       operations: 1000000           # steps of each thread
  *       live: 1024                    # churn: a thread's live set; burst, relay: buffers allocated before they are
- *                                     # released; handoff, pipeline: buffers in flight between two threads
- *       burst: 64                     # bulk: buffers a call; handoff: buffers handed over at once
+ *                                     # released; handoff, pipeline: buffers in flight between two threads; fanout:
+ *                                     # messages that wait for a subscriber; frames: frames that are kept; ship:
+ *                                     # batches that wait; pages: pages in the cache
+ *       burst: 64                     # bulk: buffers a call; handoff: buffers handed over at once; assemble: parts
  *       producers: 3                  # handoff: so many threads allocate,
  *       consumers: 1                  # and so many others release; without both: pairs of one and one
  *       order: lifo                   # burst: in which order it is released; without it: fifo
@@ -28,8 +30,6 @@
  *       idle_ms: 50                   # all threads sleep after it, which is no part of its time
  *       sizes_retained: {fixed: 64}   # fragment: sizes of the buffers that stay
  *       sizes_after: {fixed: 9000}    # fragment: sizes of those that come into the place of those that went
- *                                     # fanout: messages that wait for a subscriber; frames: frames that are kept; ship:
- *                                     # batches that wait; pages: pages in the cache. assemble: `burst` parts a message
  *       buffer: 65536                 # frames: bytes of a read buffer; append, ship: the most bytes of a buffer
  *       header: 9                     # frames: bytes in front of each frame, sliced off and read apart
  *       share: view                   # fanout: what a subscriber gets; without it, a reference

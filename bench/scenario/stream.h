@@ -25,10 +25,10 @@
  *                                      memory that grows as the subject lets it grow
  *   HOLD       slot             -      spin until the slot is full; remember its buffer for the next two kinds
  *   RETAIN     slot             -      spin until the slot is empty; fill it with one more reference to the held buffer
- *   SLICE      slot             bytes  spin until the slot is empty; fill it with a view of the held buffer's next bytes,
- *                                      which has a reference to it; HOLD begins at the first byte
- *   DROP       slot             form   spin until the slot is full; take, read the first byte, drop what RETAIN (form 0) or
- *                                      SLICE (form 1) has put there; the last reference to a buffer releases it
+ *   SLICE      slot             bytes  spin until the slot is empty; fill it with a view of the held buffer's next
+ *                                      bytes, which has a reference to it; HOLD begins at the first byte
+ *   DROP       slot             form   spin until the slot is full; take, read the first byte, drop what RETAIN (form
+ *                                      0) or SLICE (form 1) has put there; the last reference to a buffer releases it
  *   ASSEMBLE   the first slot   slots  spin until each of so many slots is full; take all, make one message of their
  *                                      buffers without a copy, list its pieces as writev() wants them, release it
  *
@@ -41,12 +41,12 @@
  *   S3  a phase starts when all threads have ended the one before: what a phase leaves in its slots, the next finds.
  *   S4  the whole stream ends with every slot empty, so that it can be played again; a repeated phase ends with the
  *       same slots full as it began with.
- *   S5  a buffer that was retained or sliced is written to by nobody, in any order of threads; nor are its bytes moved.
- *       What RETAIN and SLICE have put into a slot is read and dropped there, by the slot's emptying thread, in the same
- *       phase. A thread holds the buffer of a slot that it empties itself, and only as long as it has not emptied it.
- *   S6  READ and SLICE find bytes that WRITE (extent 1) has written, so nobody reads what nobody wrote.
- *       APPEND keeps that; a buffer that was appended to is not resized.
- *       A buffer that was shared or appended to is not moved.
+ *   S5  a buffer that was retained or sliced is written to by nobody, in any order of threads; nor are its bytes
+ *       moved. What RETAIN and SLICE have put into a slot is read and dropped there, by the slot's emptying thread, in
+ *       the same phase. A thread holds the buffer of a slot that it empties itself, and only as long as it has not
+ *       emptied it.
+ *   S6  READ and SLICE find bytes that WRITE (extent 1) has written, so nobody reads what nobody wrote. APPEND keeps
+ *       that; a buffer that was appended to is not resized. A buffer that was shared or appended to is not moved.
  * In S1 and S2 nothing changes by sharing: threads wait for slots, never for a count of references.
  * A phase of fresh threads changes none of them: the thread that is started plays in the place of the one that starts
  * it and waits for its end. Here, "thread" is the place.

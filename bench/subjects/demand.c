@@ -104,8 +104,8 @@ static void resize(walk *self, slot_fact *slot, unsigned class) {
     }
 }
 
-/* A reference may be its buffer's last, wherever the others have gone: each is counted as a whole buffer. So is that of a
- * view, which takes a small buffer besides. */
+/* A reference may be its buffer's last, wherever the others have gone: each is counted as a whole buffer. So is that of
+ * a view, which takes a small buffer besides. */
 static void share(walk *self, stream_op op) {
     slot_fact *slot = &self->slots[op.slot];
     const bool is_view = stream_op_kind(op) == STREAM_SLICE;

@@ -15,14 +15,14 @@
  *       void buffer_release_many(KERNEL_STATE *, KERNEL_BUFFER **, size_t)
  *                                                         left out: loops over the calls for one
  *     KERNEL_BUFFER                                       what those lists point to; left out: void
- *     KERNEL_COUNT(buffer)                                the address of a buffer's count of references, an atomic of 32
- *                                                         bits that buffer_release() counts down; retain and views are then
- *                                                         made here (kernel_shared.h), from that and from small buffers
+ *     KERNEL_COUNT(buffer)                                the address of a buffer's count of references, an atomic of
+ *                                                         32 bits that buffer_release() counts down; retain and views are
+ *                                                         then made here (kernel_shared.h), from that and small buffers
  *     KERNEL_HAS_VIEWS                                    in its place: defined if the subject has its own, as
  *       void buffer_retain(KERNEL_STATE *, void *buffer)
- *       bool buffer_release_last(KERNEL_STATE *, void *buffer)       as buffer_release(); whether it was the last reference
+ *       bool buffer_release_last(KERNEL_STATE *, void *buffer)  as buffer_release(); whether it was the last reference
  *       bool buffer_is_sole(const void *buffer)                      whether there is one reference alone
- *       void *buffer_slice(KERNEL_STATE *, void *buffer, uint32_t offset, uint32_t size)  a view with a reference, or NULL
+ *       void *buffer_slice(KERNEL_STATE *, void *buffer, uint32_t offset, uint32_t size)  with a reference, or NULL
  *       uint8_t *view_memory(KERNEL_STATE *, void *view)
  *       uint32_t view_size(KERNEL_STATE *, void *view)
  *       void *view_parent(KERNEL_STATE *, void *view)                what it has the reference to

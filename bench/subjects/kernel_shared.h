@@ -1,12 +1,13 @@
 /* The part of the kernel that plays on whole contents, on shared buffers and on messages of several buffers: READ to
- * ASSEMBLE in stream.h, and a WRITE of every byte. Part of kernel.h, which includes it and says what a subject defines for it.
+ * ASSEMBLE in stream.h, and a WRITE of every byte. Part of kernel.h, which includes it and says what a subject defines
+ * for it.
  *
- * The default view is what a C program does that has counted buffers and no slices: a small counted buffer that names the
- * bytes it shows and has a reference to the buffer that they are in. The default message is a list of its parts, each a
- * reference and an iovec, in a buffer of its own. A subject that can do better brings its own.
+ * The default view is what a C program does that has counted buffers and no slices: a small counted buffer that names
+ * the bytes it shows and has a reference to the buffer that they are in. The default message is a list of its parts,
+ * each a reference and an iovec, in a buffer of its own. A subject that can do better brings its own.
  *
- * WRITE puts the slot's number everywhere but to the last byte, which kernel_mark() has written; so a view has one value
- * everywhere but perhaps at its end, and the auditing form needs not know what it is a view of. */
+ * WRITE puts the slot's number everywhere but to the last byte, which kernel_mark() has written; so a view has one
+ * value everywhere but perhaps at its end, and the auditing form needs not know what it is a view of. */
 #ifndef POOLBUF_BENCH_KERNEL_SHARED_H
 #define POOLBUF_BENCH_KERNEL_SHARED_H
 
@@ -263,8 +264,8 @@ KERNEL_INLINE bool kernel_slice(kernel_thread *self, stream_op op) {
     return true;
 }
 
-/* Auditing: drops a reference, and counts the buffer as dead if it was the last. Where nobody else can have one, it is dead
- * before it is released: its memory may serve somebody else at once. */
+/* Auditing: drops a reference, and counts the buffer as dead if it was the last. Where nobody else can have one, it is
+ * dead before it is released: its memory may serve somebody else at once. */
 static inline void kernel_drop_counted(kernel_thread *self, void *buffer) {
     const kernel_entry entry = kernel_entry_of(buffer);
     if (buffer_is_sole(buffer)) {
@@ -355,8 +356,8 @@ static __attribute__((noinline)) bool kernel_assemble(kernel_thread *self, strea
     return good;
 }
 
-/* The kinds that are here. One call for all of them: inline, they would take registers from the others, and a jump more is
- * little beside what each of these does. */
+/* The kinds that are here. One call for all of them: inline, they would take registers from the others, and a jump more
+ * is little beside what each of these does. */
 static __attribute__((noinline)) bool kernel_share(kernel_thread *self, stream_op op, bool audit) {
     switch (stream_op_kind(op)) {
     case STREAM_READ:
