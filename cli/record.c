@@ -82,8 +82,8 @@ static bool write_spool(const record_spool *spool, output *out, const char *path
                                   .clamped_sizes = spool->header->clamped_sizes,
                                   .dropped_events = spool->header->end != SPOOL_COMPLETE};
     memcpy(program, spool->header->program, TRACE_NAME_MAX);
-    if (!trace_write_raw(out->stream, program, spool->events, spool->size, &counts, &summary, &statistics, error,
-                         sizeof error)) {
+    if (!trace_write_raw(out->stream, program, TRACE_OF_MALLOC, spool->events, spool->size, &counts, &summary,
+                         &statistics, error, sizeof error)) {
         fprintf(stderr, "poolbuf record: %s\n", error);
         output_discard(out);
         return false;

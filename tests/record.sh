@@ -88,11 +88,26 @@ expect_equal "status after SIGINT was passed on" 1 "$ended"
 expect_equal "how it ended" 1 "$(grep -c 'signal 2 (INT)' stopped.err)"
 expect_file stopped.pbtrace
 
-# The traces that are shipped replay, and are as small as was promised.
-for trace in "$POOLBUF_SOURCE"/scenarios/traces/*.pbtrace; do
+# The traces that are shipped are as small as was promised, and every subject holds at each of their checkpoints what the
+# recorder counted: poolbuf run compares each phase's live buffers and bytes with the stream's, whose phases end at the
+# checkpoints, and a result that differs there is not "ok". test_shipped compares the stream with the recorder's counts.
+shopt -s nullglob
+traces=("$POOLBUF_SOURCE"/scenarios/traces/*.pbtrace)
+[ "${#traces[@]}" -ge 2 ] || fail "there are ${#traces[@]} traces"
+for trace in "${traces[@]}"; do
     bytes=$(stat -c %s "$trace")
     [ "$bytes" -lt $((2 * 1024 * 1024)) ] || fail "$trace has $bytes bytes; the limit is 2 MiB"
-    run poolbuf run "$trace" --quick --rounds 1 --subject pooled,malloc,fixed -o shipped.json
+    run poolbuf run "$trace" --quick --rounds 1 -o shipped.json
     expect_status 0
+    results=$(json shipped.json 'scenarios.0.results.#')
+    [ "$results" -ge 4 ] || fail "$trace was played by $results subjects"
+    phases=$(json shipped.json 'scenarios.0.results.0.samples.0.phases.#')
+    [ "$phases" -gt 10 ] || fail "$trace was compared at $phases points"
+    for ((i = 0; i < results; i++)); do
+        at=scenarios.0.results.$i
+        expect_equal "status of $(json shipped.json $at.subject) with $trace" ok "$(json shipped.json $at.status)"
+        expect_equal "live curve of $(json shipped.json $at.subject) with $trace" \
+            "$(json shipped.json scenarios.0.results.0.samples.0.phases)" "$(json shipped.json $at.samples.0.phases)"
+    done
 done
 finish

@@ -133,10 +133,10 @@ EXPORTED void *realloc(void *memory, size_t size) {
     if (!ready()) {
         return NULL;
     }
-    uint32_t slot = recorder_resizing(memory);
+    const recorder_held held = recorder_resizing(memory);
     uintptr_t before = (uintptr_t)memory; /* the pointer itself is dead after the call */
     void *after = next.realloc(memory, size);
-    recorder_resized(slot, before, after, size);
+    recorder_resized(held, before, after, size);
     return after;
 }
 

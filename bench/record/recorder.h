@@ -19,6 +19,12 @@
 
 #define RECORDER_UNKNOWN UINT32_MAX
 
+/* What the table has of an address. */
+typedef struct recorder_held {
+    uint32_t slot; /* or RECORDER_UNKNOWN */
+    uint32_t size; /* as recorded */
+} recorder_held;
+
 /* recorder_allocated() records that the program got memory; NULL is ignored. */
 void recorder_allocated(const void *memory, size_t size);
 
@@ -26,8 +32,8 @@ void recorder_allocated(const void *memory, size_t size);
 void recorder_releasing(const void *memory);
 
 /* recorder_resizing() takes an address out of the table before a real realloc, which may give it to another thread.
- *   returns  its slot, or RECORDER_UNKNOWN; hand it to recorder_resized() afterwards. */
-uint32_t recorder_resizing(const void *memory);
-void recorder_resized(uint32_t slot, uintptr_t before, const void *after, size_t size);
+ *   returns  what it was; hand it to recorder_resized() afterwards. */
+recorder_held recorder_resizing(const void *memory);
+void recorder_resized(recorder_held held, uintptr_t before, const void *after, size_t size);
 
 #endif
