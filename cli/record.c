@@ -12,6 +12,7 @@
 #include "output.h"
 #include "record/child.h"
 #include "record/run.h"
+#include "record/shape.h"
 #include "record/trace.h"
 
 /* TEMPLATE with each %p replaced by the process's id; a later image of the same process gets ".1", ".2" behind it.
@@ -73,6 +74,9 @@ static void describe(const record_spool *spool, const trace_summary *summary, co
     }
 }
 
+/* Writes what a process left into an open output, as a trace or as a shape, and tells about it. */
+typedef bool writer(const record_spool *spool, output *out, const char *path);
+
 static bool write_spool(const record_spool *spool, output *out, const char *path) {
     char error[512];
     char program[TRACE_NAME_MAX + 1] = {0};
@@ -95,7 +99,36 @@ static bool write_spool(const record_spool *spool, output *out, const char *path
     return true;
 }
 
-static bool write_each(const record_result *result, const char *template) {
+static bool write_shape(const record_spool *spool, output *out, const char *path) {
+    char error[512];
+    char program[TRACE_NAME_MAX + 1] = {0};
+    trace *recorded = NULL;
+    shape found;
+    memcpy(program, spool->header->program, TRACE_NAME_MAX);
+    bool fine = trace_parse_raw(spool->events, spool->size, program, &recorded, error, sizeof error);
+    if (fine) {
+        fine = shape_measure(recorded, &found, error, sizeof error) &&
+               shape_write(out->stream, &found, error, sizeof error);
+        trace_destroy(recorded);
+    }
+    if (!fine) {
+        fprintf(stderr, "poolbuf record: %s\n", error);
+        output_discard(out);
+        return false;
+    }
+    if (!output_commit(out)) {
+        return false;
+    }
+    fprintf(stderr,
+            "poolbuf record: %s: %s: the shape of %" PRIu64 " buffers in %" PRIu32 " threads; at most %" PRIu64
+            " buffers and ",
+            path, program, found.buffer_count, found.threads, found.peak_live_buffers);
+    print_bytes(found.peak_live_bytes);
+    fprintf(stderr, " live\n");
+    return true;
+}
+
+static bool write_each(const record_result *result, const char *template, writer *write) {
     for (size_t i = 0; i < result->spool_count; i++) {
         char path[PATH_MAX];
         output out;
@@ -103,7 +136,7 @@ static bool write_each(const record_result *result, const char *template) {
             fprintf(stderr, "poolbuf record: %.60s...: the path is too long; give a shorter one\n", template);
             return false;
         }
-        if (!output_open(&out, path) || !write_spool(&result->spools[i], &out, path)) {
+        if (!output_open(&out, path) || !write(&result->spools[i], &out, path)) {
             return false;
         }
     }
@@ -136,7 +169,7 @@ static void folder_of(const char *path, bool is_regular, char folder[PATH_MAX]) 
 }
 
 /* Runs the program and writes what it left; `out` is open, unless each process gets a file of its own. */
-static int record(char *const *command, const char *path, output *out, uint64_t max_events) {
+static int record(char *const *command, const char *path, output *out, writer *write, uint64_t max_events) {
     char reason[512];
     char folder[PATH_MAX];
     record_result result;
@@ -160,7 +193,7 @@ static int record(char *const *command, const char *path, output *out, uint64_t 
         if (out != NULL) {
             output_discard(out);
         }
-    } else if (out != NULL ? write_spool(&result.spools[0], out, path) : write_each(&result, path)) {
+    } else if (out != NULL ? write(&result.spools[0], out, path) : write_each(&result, path, write)) {
         if (out != NULL && result.spool_count > 1) {
             fprintf(stderr,
                     "poolbuf record: %zu more processes were recorded and dropped; -o 'NAME-%%p.pbtrace' keeps each\n",
@@ -173,7 +206,8 @@ static int record(char *const *command, const char *path, output *out, uint64_t 
 }
 
 int cli_record(int argc, char **argv) {
-    const char *path = "trace.pbtrace";
+    const char *path = NULL;
+    bool is_shape = false;
     uint64_t max_events = 10000000;
     char **command = NULL;
     size_t command_count = 0;
@@ -183,7 +217,13 @@ int cli_record(int argc, char **argv) {
          .kind = ARGUMENT_TEXT,
          .value = &path,
          .meaning = "FILE",
-         .help = "the trace to write (trace.pbtrace); with %p in it, one for each process, %p being its id"},
+         .help =
+             "what to write (trace.pbtrace, or shape.pbshape); with %p in it, one for each process, %p being its id"},
+        {.name = "shape",
+         .kind = ARGUMENT_FLAG,
+         .value = &is_shape,
+         .help =
+             "write how many buffers there are of each size, lifetime and thread hop, and no more: a few KiB of text"},
         {.name = "max-events",
          .kind = ARGUMENT_COUNT,
          .value = &max_events,
@@ -194,7 +234,7 @@ int cli_record(int argc, char **argv) {
     };
     const command_line line = {
         .name = argv[0],
-        .synopsis = "[-o FILE] [--max-events N] [--] PROGRAM [ARGUMENT...]",
+        .synopsis = "[-o FILE] [--shape] [--max-events N] [--] PROGRAM [ARGUMENT...]",
         .examples = "  poolbuf record -o redis.pbtrace -- redis-server --save ''   record, then stop it with Ctrl-C\n"
                     "  poolbuf record -o 'make-%p.pbtrace' -- make -j2             each process on its own\n"
                     "  poolbuf run redis.pbtrace                                   play it on every allocator\n",
@@ -216,18 +256,22 @@ int cli_record(int argc, char **argv) {
     if (parsed != ARGUMENTS_PROCEED) {
         return parsed;
     }
+    writer *const write = is_shape ? write_shape : write_spool;
     char reason[512];
     bool missing = false;
+    if (path == NULL) {
+        path = is_shape ? "shape.pbshape" : "trace.pbtrace";
+    }
     if (!record_check(command[0], &missing, reason, sizeof reason)) {
         fprintf(stderr, "poolbuf record: %s\n", reason);
         return missing ? EXIT_USAGE : EXIT_UNCHECKED;
     }
     if (strstr(path, "%p") != NULL) {
-        return record(command, path, NULL, max_events);
+        return record(command, path, NULL, write, max_events);
     }
     output out;
     if (!output_open(&out, path)) {
         return EXIT_USAGE;
     }
-    return record(command, path, &out, max_events);
+    return record(command, path, &out, write, max_events);
 }

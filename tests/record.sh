@@ -66,6 +66,27 @@ for ((i = 0; i < results; i++)); do
         "$(json replay.json $at.samples.1.phases)"
 done
 
+# Its shape: a text of a few KiB without a name of anything, which plays.
+run poolbuf record --shape -o worker.pbshape -- ./worker
+expect_status 0
+expect_stderr_has "the shape of"
+expect_equal "first line of the shape" "poolbuf-shape 1" "$(head -n 1 worker.pbshape)"
+[ "$(stat -c %s worker.pbshape)" -lt 8192 ] || fail "the shape has $(stat -c %s worker.pbshape) bytes"
+expect_equal "words of the shape that are none of its own" "" "$(sed '/^#/d' worker.pbshape | grep -oE '[a-z./-]+' |
+    grep -vxE 'poolbuf-shape|threads|resizes|peak|buffers|bytes|kept|same|other' || true)"
+buffers=$(awk '$1 == "buffers" { n += $5 } END { print n }' worker.pbshape)
+if [ "$buffers" -lt 1000 ] || [ "$buffers" -gt 1200 ]; then
+    fail "the shape has $buffers buffers, not 1000 and a few"
+fi
+run poolbuf run worker.pbshape --quick --rounds 1 --subject pooled,malloc -o shape.json
+expect_status 0
+expect_equal "buffers that are played" "$buffers" "$(json shape.json scenarios.0.allocations)"
+expect_equal "status of a shape" ok "$(json shape.json scenarios.0.results.0.status)"
+sed 's/^threads.*/threads none/' worker.pbshape >bad.pbshape
+run poolbuf run bad.pbshape --quick
+expect_status 2
+expect_stderr_has 'bad.pbshape:3: "none" is not a whole number from 1 to '
+
 # A program that fails, that allocates nothing, or that a recorder cannot see.
 run poolbuf record -o failed.pbtrace -- sh -c 'exit 4'
 expect_status 1

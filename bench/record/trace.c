@@ -340,7 +340,8 @@ static bool read_header(decoder *self, trace *read) {
     return true;
 }
 
-static bool read_events(decoder *self, trace *read) {
+/* Events up to the end; raw ones end where their bytes do. */
+static bool read_events(decoder *self, bool is_raw, trace *read) {
     uint64_t room = 0;
     bool marked = false;
     for (;;) {
@@ -350,7 +351,9 @@ static bool read_events(decoder *self, trace *read) {
             return false;
         }
         if (outcome_of == OUTCOME_END) {
-            return marked || fail(self->report, "its end is missing; record it again");
+            return marked != is_raw ||
+                   fail(self->report, is_raw ? "the recording holds an end before its end; record it again"
+                                             : "its end is missing; record it again");
         }
         if (read->event_count == room) {
             room = room == 0 ? 1024 : room * 2;
@@ -398,6 +401,23 @@ static bool read_end(decoder *self, trace *read) {
     return true;
 }
 
+/* Ends the reading: hands the trace out, or drops it. */
+static void give(decoder *self, bool fine, trace *read, trace **out) {
+    if (fine) {
+        read->thread_count = self->seen.thread_count;
+        read->slot_count = self->seen.slot_count;
+        read->peak_live_bytes = self->peak_live_bytes;
+        read->reference_count = self->reference_count;
+        read->checkpoints = self->checkpoints;
+        read->checkpoint_count = self->checkpoint_count;
+        self->checkpoints = NULL;
+        *out = read;
+    } else {
+        trace_destroy(read);
+    }
+    decoder_fini(self);
+}
+
 bool trace_parse(const void *bytes, size_t size, const char *name, trace **out, char *error, size_t error_size) {
     report to = {.name = name, .error_size = error_size};
     to.error = error;
@@ -411,20 +431,25 @@ bool trace_parse(const void *bytes, size_t size, const char *name, trace **out, 
         return fail(&to, "not enough memory to read it");
     }
     bool fine = open_zstd(&self.source, (const uint8_t *)bytes + TRACE_MAGIC_SIZE, size - TRACE_MAGIC_SIZE) &&
-                read_header(&self, read) && read_events(&self, read) && read_end(&self, read);
+                read_header(&self, read) && read_events(&self, false, read) && read_end(&self, read);
+    give(&self, fine, read, out);
+    return fine;
+}
+
+bool trace_parse_raw(const uint8_t *events, size_t size, const char *name, trace **out, char *error,
+                     size_t error_size) {
+    report to = {.name = name, .error_size = error_size};
+    to.error = error;
+    decoder self;
+    decoder_init(&self, &to);
+    self.source.next = events;
+    self.source.end = events + size;
+    trace *read = calloc(1, sizeof *read);
+    const bool fine = read != NULL ? read_events(&self, true, read) : fail(&to, "not enough memory to read it");
     if (fine) {
-        read->thread_count = self.seen.thread_count;
-        read->slot_count = self.seen.slot_count;
-        read->peak_live_bytes = self.peak_live_bytes;
-        read->reference_count = self.reference_count;
-        read->checkpoints = self.checkpoints;
-        read->checkpoint_count = self.checkpoint_count;
-        self.checkpoints = NULL;
-        *out = read;
-    } else {
-        trace_destroy(read);
+        read->summary = self.seen;
     }
-    decoder_fini(&self);
+    give(&self, fine, read, out);
     return fine;
 }
 

@@ -122,6 +122,10 @@ bool trace_read(const char *path, trace **out, char *error, size_t error_size);
 bool trace_parse(const void *bytes, size_t size, const char *name, trace **out, char *error, size_t error_size);
 void trace_destroy(trace *read);
 
+/* trace_parse_raw() does the same with events as the recorder leaves them, see trace_write_raw(). The trace has no program
+ * and no counts of what could not be recorded. */
+bool trace_parse_raw(const uint8_t *events, size_t size, const char *name, trace **out, char *error, size_t error_size);
+
 /* trace_varint() writes a number and returns how many bytes it took; there must be room for TRACE_VARINT_MAX. It calls
  * nothing, so that the recorder can use it inside malloc. */
 static inline size_t trace_varint(uint8_t *to, uint64_t number) {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "record/shape.h"
 #include "record/trace.h"
 #include "scenario/document.h"
 #include "scenario/stream.h"
@@ -96,6 +97,7 @@ static const kind_rule kind_rules[] = {
     [SCENARIO_BULK] = {"bulk", FORBIDDEN, NEEDED, FORBIDDEN},
     [SCENARIO_HANDOFF] = {"handoff", NEEDED, ALLOWED, FORBIDDEN},
     [SCENARIO_REPLAY] = {"trace", FORBIDDEN, FORBIDDEN, FORBIDDEN},
+    [SCENARIO_SHAPE] = {"shape", FORBIDDEN, FORBIDDEN, FORBIDDEN},
 };
 
 static bool forbid(document *file, const yaml_node_t *node, const char *key, const char *kind) {
@@ -138,17 +140,34 @@ static bool check_handoff(document *file, const yaml_node_t *node, scenario_phas
 }
 
 /* A trace's path is taken from the scenario's own folder, so that a scenario and its trace travel together. */
-static bool resolve_trace(document *file, const yaml_node_t *node, scenario_phase *phase) {
+static bool resolve_path(document *file, const yaml_node_t *node, char **path) {
     const char *slash = strrchr(file->path, '/');
-    char error[512];
-    trace *recorded = NULL;
-    if (phase->trace[0] != '/' && slash != NULL) {
+    if ((*path)[0] != '/' && slash != NULL) {
         char *joined = NULL;
-        if (asprintf(&joined, "%.*s/%s", (int)(slash - file->path), file->path, phase->trace) < 0) {
+        if (asprintf(&joined, "%.*s/%s", (int)(slash - file->path), file->path, *path) < 0) {
             return document_fail(file, node, "not enough memory; try again");
         }
-        free(phase->trace);
-        phase->trace = joined;
+        free(*path);
+        *path = joined;
+    }
+    return true;
+}
+
+static bool resolve_shape(document *file, const yaml_node_t *node, scenario_phase *phase) {
+    char error[512];
+    shape recorded;
+    if (!resolve_path(file, node, &phase->shape)) {
+        return false;
+    }
+    return shape_read(phase->shape, &recorded, error, sizeof error) ||
+           document_fail(file, document_value(file, node, "shape"), "%s", error);
+}
+
+static bool resolve_trace(document *file, const yaml_node_t *node, scenario_phase *phase) {
+    char error[512];
+    trace *recorded = NULL;
+    if (!resolve_path(file, node, &phase->trace)) {
+        return false;
     }
     if (!trace_read(phase->trace, &recorded, error, sizeof error)) {
         return document_fail(file, document_value(file, node, "trace"), "%s", error);
@@ -158,20 +177,22 @@ static bool resolve_trace(document *file, const yaml_node_t *node, scenario_phas
 }
 
 static bool check_phase(document *file, const yaml_node_t *node, scenario_phase *phase, const scenario *from) {
-    if ((phase->kind != 0) == (phase->trace != NULL)) {
-        return document_fail(
-            file, node,
-            "a phase has %s; exactly one is right: \"kind\" (pingpong, churn, burst, bulk, handoff) or "
-            "\"trace\"",
-            phase->trace != NULL ? "both \"kind\" and \"trace\"" : "neither \"kind\" nor \"trace\"");
+    if ((phase->kind != 0) + (phase->trace != NULL) + (phase->shape != NULL) != 1) {
+        return document_fail(file, node,
+                             "a phase has %s; exactly one is right: \"kind\" (pingpong, churn, burst, bulk, handoff), "
+                             "\"trace\" or \"shape\"",
+                             phase->trace != NULL || phase->shape != NULL
+                                 ? "more than one of \"kind\", \"trace\" and \"shape\""
+                                 : "neither \"kind\" nor \"trace\" nor \"shape\"");
     }
     const kind_rule *rule = &kind_rules[phase->kind];
-    if (phase->trace != NULL) {
-        phase->kind = SCENARIO_REPLAY;
-        rule = &kind_rules[SCENARIO_REPLAY];
+    if (phase->trace != NULL || phase->shape != NULL) {
+        phase->kind = phase->trace != NULL ? SCENARIO_REPLAY : SCENARIO_SHAPE;
+        rule = &kind_rules[phase->kind];
         return forbid(file, node, "sizes", rule->name) && forbid(file, node, "operations", rule->name) &&
                forbid(file, node, "live", rule->name) && forbid(file, node, "burst", rule->name) &&
-               forbid(file, node, "touch", rule->name) && resolve_trace(file, node, phase);
+               forbid(file, node, "touch", rule->name) &&
+               (phase->trace != NULL ? resolve_trace(file, node, phase) : resolve_shape(file, node, phase));
     }
     return demand(file, node, "sizes", rule->name) && demand(file, node, "operations", rule->name) &&
            check_key(file, node, "live", rule->live, rule->name) &&
@@ -225,7 +246,7 @@ static bool check_scenario(document *file, scenario *from) {
         if (!check_phase(file, node, &from->phases[i], from) || !name_phase(file, node, from, i)) {
             return false;
         }
-        replays = replays || from->phases[i].kind == SCENARIO_REPLAY;
+        replays = replays || from->phases[i].kind == SCENARIO_REPLAY || from->phases[i].kind == SCENARIO_SHAPE;
         hands = hands || from->phases[i].kind == SCENARIO_HANDOFF;
     }
     if (from->threads == 0 && !replays) {
@@ -298,9 +319,47 @@ static bool load_trace(const char *path, scenario **out, char *error, size_t err
     return true;
 }
 
+/* So is a shape. */
+static bool load_shape(const char *path, scenario **out, char *error, size_t error_size) {
+    shape recorded;
+    if (!shape_read(path, &recorded, error, error_size)) {
+        return false;
+    }
+    const char *slash = strrchr(path, '/');
+    const char *base = slash != NULL ? slash + 1 : path;
+    const int length = (int)(strlen(base) - strlen(".pbshape"));
+    scenario *from = calloc(1, sizeof *from);
+    bool fine = from != NULL;
+    if (fine) {
+        from->phases = calloc(1, sizeof *from->phases);
+        from->phases_count = from->phases != NULL;
+        from->file = strdup(path);
+        fine = from->phases != NULL && from->file != NULL && asprintf(&from->name, "%.*s", length, base) > 0 &&
+               asprintf(&from->asks, "What do allocations of the shape %s cost?", from->name) > 0 &&
+               asprintf(&from->source, "a recorded shape: %" PRIu64 " buffers, %" PRIu32 " threads",
+                        recorded.buffer_count, recorded.threads) > 0;
+    }
+    if (fine) {
+        from->phases[0].kind = SCENARIO_SHAPE;
+        from->phases[0].name = strdup(kind_rules[SCENARIO_SHAPE].name);
+        from->phases[0].shape = strdup(path);
+        fine = from->phases[0].name != NULL && from->phases[0].shape != NULL;
+    }
+    if (!fine) {
+        (void)snprintf(error, error_size, "%s: not enough memory; try again", path);
+        scenario_destroy(from);
+        return false;
+    }
+    *out = from;
+    return true;
+}
+
 bool scenario_load(const char *path, scenario **out, char *error, size_t error_size) {
     if (has_suffix(path, ".pbtrace")) {
         return load_trace(path, out, error, error_size);
+    }
+    if (has_suffix(path, ".pbshape")) {
+        return load_shape(path, out, error, error_size);
     }
     return load_yaml(path, out, error, error_size);
 }

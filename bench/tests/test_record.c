@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "record/shape.h"
 #include "record/trace.h"
 #include "scenario/stream.h"
 
@@ -380,6 +381,47 @@ static void a_limit_of_events_ends_the_recording_and_not_the_program(void **stat
     trace_destroy(read);
 }
 
+static void record_shape(const char *mode, shape *out) {
+    char arguments[PATH_MAX];
+    char path[PATH_MAX];
+    (void)snprintf(arguments, sizeof arguments, "--shape -o s.pbshape -- %s %s", RECORD_TARGET, mode);
+    if (record(arguments) != 0) {
+        fail_msg("%s: %s", mode, messages);
+    }
+    (void)snprintf(path, sizeof path, "%s/s.pbshape", folder);
+    if (!shape_read(path, out, error, sizeof error)) {
+        fail_msg("%s", error);
+    }
+    (void)unlink(path);
+}
+
+static uint64_t count_lives(const shape *of, uint32_t size, bool hops) {
+    uint64_t count = 0;
+    for (unsigned life = 0; life < SHAPE_LIVES; life++) {
+        count += of->counts[shape_size_class(size)][life][hops];
+    }
+    return count;
+}
+
+/* Programs whose buffers are known: of these sizes nobody else allocates any. */
+static void a_shape_counts_what_the_program_did(void **state) {
+    (void)state;
+    shape found;
+    record_shape("many", &found); /* allocated and freed at once */
+    assert_int_equal(found.counts[shape_size_class(7007)][0][0], 300000);
+    assert_int_equal(count_lives(&found, 7007, false), 300000);
+    assert_int_equal(found.threads, 1);
+    record_shape("neighbours", &found); /* 4 x 1000 handed over, of which every third grows */
+    assert_int_equal(count_lives(&found, 2000, true), 4 * 666);
+    assert_int_equal(count_lives(&found, 2100, true), 4 * 334);
+    assert_int_equal(count_lives(&found, 2100, false), 0);
+    assert_int_equal(found.threads, 5);
+    assert_int_equal(found.resizes, 4 * 334);
+    record_shape("hoard", &found); /* never freed */
+    assert_in_range(found.counts[shape_size_class(24)][SHAPE_KEPT][0], 200000, 200100);
+    assert_in_range(found.peak_live_buffers, 200000, 200100);
+}
+
 static void what_cannot_be_recorded_is_refused_in_one_line(void **state) {
     (void)state;
     static const struct {
@@ -430,6 +472,7 @@ int main(void) {
         cmocka_unit_test(a_signal_handler_that_allocates_is_recorded),
         cmocka_unit_test(the_tables_grow_with_the_live_set),
         cmocka_unit_test(a_limit_of_events_ends_the_recording_and_not_the_program),
+        cmocka_unit_test(a_shape_counts_what_the_program_did),
         cmocka_unit_test(what_cannot_be_recorded_is_refused_in_one_line),
         cmocka_unit_test(an_interrupt_reaches_the_program_and_the_trace_is_written),
     };

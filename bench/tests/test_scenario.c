@@ -75,12 +75,15 @@ static const refusal refusals[] = {
      "unknown kind \"video\"; legal values: pingpong, churn, burst, bulk, handoff"},
     {HEAD "phases:\n  - kind: 1\n", 5, "unknown kind \"1\"; legal values: pingpong, churn, burst, bulk, handoff"},
     {HEAD "phases:\n  - name: a\n", 5,
-     "a phase has neither \"kind\" nor \"trace\"; exactly one is right: \"kind\" (pingpong, churn, burst, bulk, "
-     "handoff) or \"trace\""},
+     "a phase has neither \"kind\" nor \"trace\" nor \"shape\"; exactly one is right: \"kind\" (pingpong, churn, "
+     "burst, bulk, "
+     "handoff), \"trace\" or \"shape\""},
+    {HEAD "phases:\n  - trace: x\n    shape: x\n", 5,
+     "a phase has more than one of \"kind\", \"trace\" and \"shape\"; exactly one is right: \"kind\" (pingpong, churn, "
+     "burst, bulk, handoff), \"trace\" or \"shape\""},
     {HEAD "phases:\n  - kind: churn\n    trace: x\n", 5,
-     "a phase has both \"kind\" and \"trace\"; exactly one is right: \"kind\" (pingpong, churn, burst, bulk, handoff) "
-     "or "
-     "\"trace\""},
+     "a phase has more than one of \"kind\", \"trace\" and \"shape\"; exactly one is right: \"kind\" (pingpong, churn, "
+     "burst, bulk, handoff), \"trace\" or \"shape\""},
     {HEAD PHASE, 5, "the key \"sizes\" is missing; pingpong needs it"},
     {HEAD "phases:\n  - kind: churn\n" SIZES, 5, "the key \"operations\" is missing; churn needs it"},
     {HEAD "phases:\n  - kind: churn\n    operations: 10\n" SIZES, 5, "the key \"live\" is missing; churn needs it"},
@@ -136,7 +139,8 @@ static const refusal refusals[] = {
           "operations: 1, sizes: {fixed: 1}}\n",
      6, "an earlier phase has the name \"a\"; names of phases differ"},
     {HEAD "phases: &cycle [*cycle]\n", 4,
-     "\"phases\" is a list; it must be a mapping with the keys: kind, trace, name, operations, live, burst, touch, "
+     "\"phases\" is a list; it must be a mapping with the keys: kind, trace, shape, name, operations, live, burst, "
+     "touch, "
      "sizes"},
     {HEAD "phases:\n  - trace: /nowhere/at-all.pbtrace\n", 5,
      "/nowhere/at-all.pbtrace: cannot open the trace: No such file or directory; give the path of a .pbtrace file"},
