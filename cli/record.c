@@ -67,6 +67,12 @@ static void describe(const record_spool *spool, const trace_summary *summary, co
         }
     }
     fprintf(stderr, "\n");
+    if (spool->header->source == TRACE_OF_BUFFERS) {
+        fprintf(stderr,
+                "  poolbuf's buffers: %" PRIu64 " retains, %" PRIu64 " releases that were not the last, %" PRIu64
+                " slices, which are kept in the trace and not played\n",
+                statistics->retains, statistics->drops, statistics->slices);
+    }
     if (summary->dropped_events != 0) {
         fprintf(stderr, "poolbuf record: %s: the recording ends before the program did: %s\n", path,
                 spool->header->end == SPOOL_LIMIT ? "the limit of events was reached; see --max-events"
@@ -86,8 +92,8 @@ static bool write_spool(const record_spool *spool, output *out, const char *path
                                   .clamped_sizes = spool->header->clamped_sizes,
                                   .dropped_events = spool->header->end != SPOOL_COMPLETE};
     memcpy(program, spool->header->program, TRACE_NAME_MAX);
-    if (!trace_write_raw(out->stream, program, TRACE_OF_MALLOC, spool->events, spool->size, &counts, &summary,
-                         &statistics, error, sizeof error)) {
+    if (!trace_write_raw(out->stream, program, (trace_source)spool->header->source, spool->events, spool->size, &counts,
+                         &summary, &statistics, error, sizeof error)) {
         fprintf(stderr, "poolbuf record: %s\n", error);
         output_discard(out);
         return false;
@@ -169,12 +175,13 @@ static void folder_of(const char *path, bool is_regular, char folder[PATH_MAX]) 
 }
 
 /* Runs the program and writes what it left; `out` is open, unless each process gets a file of its own. */
-static int record(char *const *command, const char *path, output *out, writer *write, uint64_t max_events) {
+static int record(char *const *command, const char *path, output *out, const char *events, writer *write,
+                  uint64_t max_events) {
     char reason[512];
     char folder[PATH_MAX];
     record_result result;
     folder_of(path, out == NULL || out->is_regular, folder);
-    const record_plan plan = {.command = command, .folder = folder, .max_events = max_events};
+    const record_plan plan = {.command = command, .folder = folder, .max_events = max_events, .events = events};
     if (!record_run(&plan, &result, reason, sizeof reason)) {
         fprintf(stderr, "poolbuf record: %s\n", reason);
         record_result_fini(&result);
@@ -186,7 +193,8 @@ static int record(char *const *command, const char *path, output *out, writer *w
     int status = EXIT_RUN_FAILED;
     if (result.spool_count == 0) {
         fprintf(stderr,
-                "poolbuf record: %s recorded nothing: it ran without the preloaded recorder, or never allocated; "
+                "poolbuf record: %s recorded nothing: it ran without the preloaded recorder, or never allocated, or "
+                "has no buffers; "
                 "record the dynamically linked program itself\n",
                 command[0]);
         status = EXIT_UNCHECKED;
@@ -205,8 +213,11 @@ static int record(char *const *command, const char *path, output *out, writer *w
     return status;
 }
 
+static const char *const EVENTS[] = {"auto", "malloc", "buffers", NULL};
+
 int cli_record(int argc, char **argv) {
     const char *path = NULL;
+    const char *events = EVENTS[0];
     bool is_shape = false;
     uint64_t max_events = 10000000;
     char **command = NULL;
@@ -224,6 +235,11 @@ int cli_record(int argc, char **argv) {
          .value = &is_shape,
          .help =
              "write how many buffers there are of each size, lifetime and thread hop, and no more: a few KiB of text"},
+        {.name = "events",
+         .kind = ARGUMENT_CHOICE,
+         .value = &events,
+         .choices = EVENTS,
+         .help = "whose: auto takes poolbuf's buffers in a process that has libpoolbuf.so, and malloc's in any other"},
         {.name = "max-events",
          .kind = ARGUMENT_COUNT,
          .value = &max_events,
@@ -234,13 +250,16 @@ int cli_record(int argc, char **argv) {
     };
     const command_line line = {
         .name = argv[0],
-        .synopsis = "[-o FILE] [--shape] [--max-events N] [--] PROGRAM [ARGUMENT...]",
+        .synopsis = "[-o FILE] [--shape] [--events WHOSE] [--max-events N] [--] PROGRAM [ARGUMENT...]",
         .examples = "  poolbuf record -o redis.pbtrace -- redis-server --save ''   record, then stop it with Ctrl-C\n"
                     "  poolbuf record -o 'make-%p.pbtrace' -- make -j2             each process on its own\n"
                     "  poolbuf run redis.pbtrace                                   play it on every allocator\n",
         .about =
             "Runs a program with a recorder of malloc, calloc, realloc, free and the aligned variants in front of its\n"
-            "allocator, and writes a trace: threads, sizes and order; no addresses, no contents, no symbols. Without\n"
+            "allocator, and writes a trace: threads, sizes and order; no addresses, no contents, no symbols. Of a "
+            "program\n"
+            "that is linked to libpoolbuf.so it records buffers instead: allocate, retain, release, slice, grow. "
+            "Without\n"
             "%p, the process with the most events is kept. However the program ends, what it did until then is kept.\n"
             "Exit status: 0 recorded; 1 the program failed, or the trace could not be written; 2 usage, or the "
             "program\n"
@@ -267,11 +286,11 @@ int cli_record(int argc, char **argv) {
         return missing ? EXIT_USAGE : EXIT_UNCHECKED;
     }
     if (strstr(path, "%p") != NULL) {
-        return record(command, path, NULL, write, max_events);
+        return record(command, path, NULL, events, write, max_events);
     }
     output out;
     if (!output_open(&out, path)) {
         return EXIT_USAGE;
     }
-    return record(command, path, &out, write, max_events);
+    return record(command, path, &out, events, write, max_events);
 }

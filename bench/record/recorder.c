@@ -168,6 +168,7 @@ static bool open_spool(state *self) {
     memcpy(self->spool->magic, SPOOL_MAGIC, sizeof self->spool->magic);
     name_program(self->spool->program);
     self->spool->pid = (int32_t)getpid();
+    self->spool->source = recorder_source();
     return true;
 }
 
@@ -497,6 +498,34 @@ void recorder_resized(recorder_held held, uintptr_t before, const void *after, s
         emit_release(self, held);
     } else {
         map_insert(self, before, held); /* it failed: the old memory stays */
+    }
+    leave(self);
+}
+
+void recorder_changed(const void *memory, size_t size) {
+    state *self = enter();
+    if (self == NULL) {
+        return;
+    }
+    map_entry *entry = &self->map[find_entry(self, (uintptr_t)memory)];
+    if (entry->address != 0) {
+        const uint32_t before = entry->size;
+        entry->size = sayable(self, size);
+        self->live_bytes += entry->size;
+        self->live_bytes -= before;
+        emit(self, TRACE_RESIZE, entry->slot, entry->size);
+    }
+    leave(self);
+}
+
+void recorder_referenced(const void *memory, trace_kind kind, uint32_t references) {
+    state *self = enter();
+    if (self == NULL) {
+        return;
+    }
+    const map_entry *entry = &self->map[find_entry(self, (uintptr_t)memory)];
+    if (entry->address != 0) {
+        emit(self, kind, entry->slot, references);
     }
     leave(self);
 }

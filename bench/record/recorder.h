@@ -1,4 +1,5 @@
-/* The recorder's inside: addresses to slots, events to the spool. preload.c puts it behind malloc and its family.
+/* The recorder's inside: addresses to slots, events to the spool. preload.c puts it behind malloc and its family, and
+ * buffers.c behind poolbuf's buffers, whose handles are then the addresses.
  *
  * Rules that follow from where this runs:
  *   R1  It never calls malloc. Tables and the spool are mappings. Memory bound: 16 bytes for every 0.7 live
@@ -17,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "record/trace.h"
+
 #define RECORDER_UNKNOWN UINT32_MAX
 
 /* What the table has of an address. */
@@ -24,6 +27,10 @@ typedef struct recorder_held {
     uint32_t slot; /* or RECORDER_UNKNOWN */
     uint32_t size; /* as recorded */
 } recorder_held;
+
+/* recorder_source() is what this process records, a trace_source; negative while that is not known and where it is nothing.
+ * buffers.c has it, which also feeds the recorder where it is TRACE_OF_BUFFERS; preload.c does where it is TRACE_OF_MALLOC. */
+int recorder_source(void);
 
 /* recorder_allocated() records that the program got memory; NULL is ignored. */
 void recorder_allocated(const void *memory, size_t size);
@@ -35,5 +42,11 @@ void recorder_releasing(const void *memory);
  *   returns  what it was; hand it to recorder_resized() afterwards. */
 recorder_held recorder_resizing(const void *memory);
 void recorder_resized(recorder_held held, uintptr_t before, const void *after, size_t size);
+
+/* recorder_changed() records that something changed its size where it is; recorder_referenced() that its references did.
+ *   kind        TRACE_RETAIN, TRACE_DROP or TRACE_SLICE.
+ *   references  how many. Unknown addresses are passed over: they were there before the recorder. */
+void recorder_changed(const void *memory, size_t size);
+void recorder_referenced(const void *memory, trace_kind kind, uint32_t references);
 
 #endif

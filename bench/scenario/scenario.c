@@ -283,6 +283,18 @@ static bool load_yaml(const char *path, scenario **out, char *error, size_t erro
     return true;
 }
 
+/* References are in the trace, and not in a stream: that is said. */
+static bool tell_source(scenario *from, const trace *recorded) {
+    const char *what = recorded->source == TRACE_OF_BUFFERS ? "poolbuf's buffers" : "malloc";
+    char left[96] = "";
+    if (recorded->reference_count > 0) {
+        (void)snprintf(left, sizeof left, "; %" PRIu64 " retains, slices and releases between are not played",
+                       recorded->reference_count);
+    }
+    return asprintf(&from->source, "recorded from %s of %s: %" PRIu64 " events, %" PRIu32 " threads%s", what,
+                    recorded->program, recorded->event_count, recorded->thread_count, left) > 0;
+}
+
 /* A trace alone is a scenario of one phase, named after its file, with what the trace knows about itself. */
 static bool load_trace(const char *path, scenario **out, char *error, size_t error_size) {
     trace *recorded = NULL;
@@ -300,8 +312,7 @@ static bool load_trace(const char *path, scenario **out, char *error, size_t err
         from->file = strdup(path);
         fine = from->phases != NULL && from->file != NULL && asprintf(&from->name, "%.*s", length, base) > 0 &&
                asprintf(&from->asks, "What do the allocations of %s cost?", recorded->program) > 0 &&
-               asprintf(&from->source, "recorded from %s: %" PRIu64 " events, %" PRIu32 " threads", recorded->program,
-                        recorded->event_count, recorded->thread_count) > 0;
+               tell_source(from, recorded);
     }
     if (fine) {
         from->phases[0].kind = SCENARIO_REPLAY;

@@ -422,6 +422,88 @@ static void a_shape_counts_what_the_program_did(void **state) {
     assert_in_range(found.peak_live_buffers, 200000, 200100);
 }
 
+static uint64_t count_kind(const trace *read, trace_kind kind) {
+    uint64_t found = 0;
+    for (uint64_t i = 0; i < read->event_count; i++) {
+        found += read->events[i].kind == (uint32_t)kind;
+    }
+    return found;
+}
+
+static void record_buffers(const char *arguments) {
+    if (record(arguments) != 0) {
+        fail_msg("%s: %s", arguments, messages);
+    }
+}
+
+/* What record_buffers.c does, to the event: nothing of what malloc was asked beneath. */
+static void a_program_with_buffers_has_its_buffers_recorded(void **state) {
+    (void)state;
+    record_buffers("-o t.pbtrace -- " RECORD_BUFFERS);
+    trace *read = read_trace("t.pbtrace");
+    uint64_t sized = 0;
+    uint64_t handed = 0;
+    assert_int_equal(read->source, TRACE_OF_BUFFERS);
+    assert_int_equal(count_kind(read, TRACE_ALLOCATE), 1001);
+    assert_int_equal(count_kind(read, TRACE_RELEASE), 1001);
+    assert_int_equal(count_kind(read, TRACE_RETAIN), 1000);
+    assert_int_equal(count_kind(read, TRACE_SLICE), 250);
+    assert_int_equal(count_kind(read, TRACE_DROP), 1250);
+    assert_int_equal(count_kind(read, TRACE_RESIZE), 334);
+    assert_int_equal(count(read, TRACE_RESIZE, 5000), 334);
+    assert_int_equal(count(read, TRACE_SLICE, 1), 250); /* each with a reference of its own */
+    assert_int_equal(read->reference_count, 2500);
+    assert_int_equal(read->thread_count, 2);
+    assert_int_equal(read->summary.skipped_releases, 0);
+    assert_int_equal(read->summary.live_buffers, 0);
+    for (uint64_t i = 0; i < read->event_count; i++) {
+        const trace_event *event = &read->events[i];
+        sized += event->kind == TRACE_ALLOCATE && event->size >= 1000 && event->size < 1007;
+        handed += event->kind == TRACE_RELEASE && event->thread == 1;
+    }
+    assert_int_equal(sized, 1000);
+    assert_int_equal(handed, 1000);
+    assert_non_null(strstr(messages, "1000 retains, 1250 releases that were not the last, 250 slices"));
+    trace_destroy(read);
+}
+
+static void buffers_replay_with_their_growth_and_without_their_references(void **state) {
+    (void)state;
+    char path[PATH_MAX];
+    scenario *from = NULL;
+    stream *made = NULL;
+    record_buffers("-o t.pbtrace -- " RECORD_BUFFERS " leak");
+    (void)snprintf(path, sizeof path, "%s/t.pbtrace", folder);
+    if (!scenario_load(path, &from, error, sizeof error) ||
+        !stream_generate(from, 1, false, &made, error, sizeof error) || !stream_audit(made, error, sizeof error)) {
+        fail_msg("%s", error);
+        return;
+    }
+    assert_non_null(strstr(from->source, "recorded from poolbuf's buffers of record_buffers: 4835 events, 2 threads; "
+                                         "2500 retains, slices and releases between are not played"));
+    assert_int_equal(made->allocation_count, 1001);
+    assert_int_equal(made->operation_count, 1001 + 334 + 1001);
+    assert_string_equal(made->phases[made->phase_count - 1].name, "trace.drain");
+    stream_destroy(made);
+    scenario_destroy(from);
+}
+
+static void what_is_recorded_can_be_chosen(void **state) {
+    (void)state;
+    record_buffers("--events malloc -o t.pbtrace -- " RECORD_BUFFERS);
+    trace *read = read_trace("t.pbtrace");
+    assert_int_equal(read->source, TRACE_OF_MALLOC);
+    assert_int_equal(count(read, TRACE_ALLOCATE, 7007), 1);
+    assert_int_equal(read->reference_count, 0);
+    trace_destroy(read);
+    record_buffers("--events buffers -o t.pbtrace -- " RECORD_BUFFERS);
+    read = read_trace("t.pbtrace");
+    assert_int_equal(read->source, TRACE_OF_BUFFERS);
+    trace_destroy(read);
+    assert_int_equal(record("--events buffers -o t.pbtrace -- " RECORD_TARGET " basic"), 6);
+    assert_non_null(strstr(messages, "or has no buffers"));
+}
+
 static void what_cannot_be_recorded_is_refused_in_one_line(void **state) {
     (void)state;
     static const struct {
@@ -473,6 +555,9 @@ int main(void) {
         cmocka_unit_test(the_tables_grow_with_the_live_set),
         cmocka_unit_test(a_limit_of_events_ends_the_recording_and_not_the_program),
         cmocka_unit_test(a_shape_counts_what_the_program_did),
+        cmocka_unit_test(a_program_with_buffers_has_its_buffers_recorded),
+        cmocka_unit_test(buffers_replay_with_their_growth_and_without_their_references),
+        cmocka_unit_test(what_is_recorded_can_be_chosen),
         cmocka_unit_test(what_cannot_be_recorded_is_refused_in_one_line),
         cmocka_unit_test(an_interrupt_reaches_the_program_and_the_trace_is_written),
     };
