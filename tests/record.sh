@@ -114,7 +114,7 @@ expect_file stopped.pbtrace
 # checkpoints, and a result that differs there is not "ok". test_shipped compares the stream with the recorder's counts.
 shopt -s nullglob
 traces=("$POOLBUF_SOURCE"/scenarios/traces/*.pbtrace)
-[ "${#traces[@]}" -ge 2 ] || fail "there are ${#traces[@]} traces"
+[ "${#traces[@]}" -ge 7 ] || fail "there are ${#traces[@]} traces"
 for trace in "${traces[@]}"; do
     bytes=$(stat -c %s "$trace")
     [ "$bytes" -lt $((2 * 1024 * 1024)) ] || fail "$trace has $bytes bytes; the limit is 2 MiB"
