@@ -75,7 +75,6 @@ static pthread_mutex_t first_lock = PTHREAD_MUTEX_INITIALIZER;
 typedef struct thread_state {
     uint32_t epoch, number;
     volatile bool busy; /* this thread is inside the recorder (R4); a signal handler of this thread may read it */
-    int saved_errno;    /* R5 */
 } thread_state;
 
 static __thread thread_state thread_self __attribute__((tls_model("initial-exec")));
@@ -189,14 +188,17 @@ static bool open_tables(state *self) {
  * folder from: such early calls go unrecorded, and what they allocated counts as unknown when it is released. */
 static void open_recording(state *self) {
     if (environ != NULL) {
+        const int kept = errno;
         self->epoch = (uint32_t)getpid();
         bool fine = open_spool(self) && open_tables(self);
         atomic_store_explicit(&self->open, fine ? STATE_OPEN : STATE_REFUSED, memory_order_release);
+        errno = kept;
     }
 }
 
 /* The page itself, made once a program image; children inherit it, wiped. */
 static state *make_state(void) {
+    const int kept = errno;
     (void)pthread_mutex_lock(&first_lock);
     state *self = atomic_load_explicit(&the_state, memory_order_relaxed);
     if (self == NULL) {
@@ -208,6 +210,7 @@ static state *make_state(void) {
         atomic_store_explicit(&the_state, self, memory_order_release);
     }
     (void)pthread_mutex_unlock(&first_lock);
+    errno = kept;
     return self;
 }
 
@@ -220,7 +223,6 @@ static state *enter(void) {
         return NULL;
     }
     thread_self.busy = true;
-    thread_self.saved_errno = errno;
     self = self != NULL ? self : make_state();
     if (self != NULL) {
         (void)pthread_mutex_lock(&self->lock);
@@ -232,14 +234,12 @@ static state *enter(void) {
         }
         (void)pthread_mutex_unlock(&self->lock);
     }
-    errno = thread_self.saved_errno;
     thread_self.busy = false;
     return NULL;
 }
 
 static void leave(state *self) {
     (void)pthread_mutex_unlock(&self->lock);
-    errno = thread_self.saved_errno;
     thread_self.busy = false;
 }
 
@@ -276,9 +276,11 @@ static recorder_held map_remove(state *self, uintptr_t address) {
 }
 
 static bool map_grow(state *self) {
+    const int kept = errno;
     size_t old_size = self->map_size;
     map_entry *old = self->map;
     map_entry *map = map_pages(2 * old_size * sizeof *map);
+    errno = kept;
     if (map == NULL) {
         return false;
     }
@@ -290,16 +292,24 @@ static bool map_grow(state *self) {
         }
     }
     keep(INHERITED_MAP, map, self->map_size * sizeof *map);
+    errno = kept;
+    return true;
+}
+
+/* The table is at most half full: a look-up then meets one entry and a half, and a removal moves few. */
+static bool make_room(state *self) {
+    if (self->map_count * 2 >= self->map_size && !map_grow(self)) {
+        stop(self, SPOOL_NO_SPACE);
+        return false;
+    }
     return true;
 }
 
 static void map_insert(state *self, uintptr_t address, recorder_held held) {
-    if (self->map_count * 10 >= self->map_size * 7 && !map_grow(self)) {
-        stop(self, SPOOL_NO_SPACE);
-        return;
+    if (make_room(self)) {
+        self->map[find_entry(self, address)] = (map_entry){address, held.slot, held.size};
+        self->map_count++;
     }
-    self->map[find_entry(self, address)] = (map_entry){address, held.slot, held.size};
-    self->map_count++;
 }
 
 static uint32_t slot_take(state *self) {
@@ -308,8 +318,10 @@ static uint32_t slot_take(state *self) {
 
 static void slot_give(state *self, uint32_t slot) {
     if (self->free_count == self->free_room) {
+        const int kept = errno;
         uint32_t *grown = map_pages(2 * self->free_room * sizeof *grown);
         if (grown == NULL) {
+            errno = kept;
             stop(self, SPOOL_NO_SPACE);
             return;
         }
@@ -317,6 +329,7 @@ static void slot_give(state *self, uint32_t slot) {
         self->free_slots = grown;
         self->free_room *= 2;
         keep(INHERITED_SLOTS, grown, self->free_room * sizeof *grown);
+        errno = kept;
     }
     self->free_slots[self->free_count++] = slot;
 }
@@ -355,11 +368,16 @@ static void commit(state *self, uint8_t *to) {
 }
 
 static bool has_room(state *self) {
-    if (self->next + SPOOL_EVENT_SIZE > self->window_end && !next_window(self)) {
-        stop(self, SPOOL_NO_SPACE);
-        return false;
+    bool fine = true;
+    if (self->next + SPOOL_EVENT_SIZE > self->window_end) {
+        const int kept = errno;
+        fine = next_window(self);
+        errno = kept;
+        if (!fine) {
+            stop(self, SPOOL_NO_SPACE);
+        }
     }
-    return true;
+    return fine;
 }
 
 /* Gives the calling thread its number, once a process. */
@@ -414,14 +432,6 @@ static void emit(state *self, trace_kind kind, uint32_t slot, uint32_t number) {
     emit_checkpoint(self);
 }
 
-static void emit_allocate(state *self, const void *memory, size_t size) {
-    const recorder_held held = {slot_take(self), sayable(self, size)};
-    map_insert(self, (uintptr_t)memory, held);
-    self->live_buffers++;
-    self->live_bytes += held.size;
-    emit(self, TRACE_ALLOCATE, held.slot, held.size);
-}
-
 static void emit_release(state *self, recorder_held held) {
     self->live_buffers--;
     self->live_bytes -= held.size;
@@ -437,9 +447,21 @@ static void forget_stale(state *self, const void *memory) {
     }
 }
 
+/* One look-up for both questions: is it there already, and where does it go? */
 static void allocated_locked(state *self, const void *memory, size_t size) {
-    forget_stale(self, memory);
-    emit_allocate(self, memory, size);
+    if (!make_room(self)) {
+        return;
+    }
+    map_entry *entry = &self->map[find_entry(self, (uintptr_t)memory)];
+    if (entry->address != 0) { /* as in forget_stale(), but that its place is taken at once */
+        emit_release(self, (recorder_held){entry->slot, entry->size});
+    } else {
+        self->map_count++;
+    }
+    *entry = (map_entry){(uintptr_t)memory, slot_take(self), sayable(self, size)};
+    self->live_buffers++;
+    self->live_bytes += entry->size;
+    emit(self, TRACE_ALLOCATE, entry->slot, entry->size);
 }
 
 void recorder_allocated(const void *memory, size_t size) {

@@ -2,8 +2,8 @@
  * buffers.c behind poolbuf's buffers, whose handles are then the addresses.
  *
  * Rules that follow from where this runs:
- *   R1  It never calls malloc. Tables and the spool are mappings. Memory bound: 16 bytes for every 0.7 live
- *       allocations, rounded up to a power of two, and 4 bytes a slot; while a table grows, half as much again. The
+ *   R1  It never calls malloc. Tables and the spool are mappings. Memory bound: 32 bytes for each live allocation,
+ *       rounded up to a power of two, and 4 bytes a slot; while a table grows, half as much again. The
  *       spool is page cache, and its finished windows leave the process's resident set.
  *   R2  One lock makes one total order. A release is recorded before the real free and an allocation after the real
  *       malloc, so an address that comes back at once in another thread is recorded in the right order.
@@ -11,7 +11,7 @@
  *       itself unopened, with the lock free, and opens a spool of its own at its first event. A vfork child shares
  *       its parent's memory, and rightly its spool.
  *   R4  An interrupted recorder (a signal handler that calls malloc) passes the call by instead of waiting for itself.
- *   R5  errno is the caller's. */
+ *   R5  errno is the caller's: whoever here calls the system puts it back. */
 #ifndef POOLBUF_BENCH_RECORDER_H
 #define POOLBUF_BENCH_RECORDER_H
 

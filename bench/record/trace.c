@@ -445,10 +445,11 @@ bool trace_parse_raw(const uint8_t *events, size_t size, const char *name, trace
     self.source.next = events;
     self.source.end = events + size;
     trace *read = calloc(1, sizeof *read);
-    const bool fine = read != NULL ? read_events(&self, true, read) : fail(&to, "not enough memory to read it");
-    if (fine) {
-        read->summary = self.seen;
+    if (read == NULL) {
+        return fail(&to, "not enough memory to read it");
     }
+    const bool fine = read_events(&self, true, read);
+    read->summary = self.seen;
     give(&self, fine, read, out);
     return fine;
 }
