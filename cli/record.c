@@ -12,6 +12,7 @@
 #include "output.h"
 #include "record/child.h"
 #include "record/run.h"
+#include "record/shape.h"
 #include "record/trace.h"
 
 /* TEMPLATE with each %p replaced by the process's id; a later image of the same process gets ".1", ".2" behind it.
@@ -66,12 +67,21 @@ static void describe(const record_spool *spool, const trace_summary *summary, co
         }
     }
     fprintf(stderr, "\n");
+    if (spool->header->source == TRACE_OF_BUFFERS) {
+        fprintf(stderr,
+                "  poolbuf's buffers: %" PRIu64 " retains, %" PRIu64 " releases that were not the last, %" PRIu64
+                " slices, which are kept in the trace and not played\n",
+                statistics->retains, statistics->drops, statistics->slices);
+    }
     if (summary->dropped_events != 0) {
         fprintf(stderr, "poolbuf record: %s: the recording ends before the program did: %s\n", path,
                 spool->header->end == SPOOL_LIMIT ? "the limit of events was reached; see --max-events"
                                                   : "there was no more memory or disk space");
     }
 }
+
+/* Writes what a process left into an open output, as a trace or as a shape, and tells about it. */
+typedef bool writer(const record_spool *spool, output *out, const char *path);
 
 static bool write_spool(const record_spool *spool, output *out, const char *path) {
     char error[512];
@@ -82,8 +92,8 @@ static bool write_spool(const record_spool *spool, output *out, const char *path
                                   .clamped_sizes = spool->header->clamped_sizes,
                                   .dropped_events = spool->header->end != SPOOL_COMPLETE};
     memcpy(program, spool->header->program, TRACE_NAME_MAX);
-    if (!trace_write_raw(out->stream, program, spool->events, spool->size, &counts, &summary, &statistics, error,
-                         sizeof error)) {
+    if (!trace_write_raw(out->stream, program, (trace_source)spool->header->source, spool->events, spool->size, &counts,
+                         &summary, &statistics, error, sizeof error)) {
         fprintf(stderr, "poolbuf record: %s\n", error);
         output_discard(out);
         return false;
@@ -95,7 +105,36 @@ static bool write_spool(const record_spool *spool, output *out, const char *path
     return true;
 }
 
-static bool write_each(const record_result *result, const char *template) {
+static bool write_shape(const record_spool *spool, output *out, const char *path) {
+    char error[512];
+    char program[TRACE_NAME_MAX + 1] = {0};
+    trace *recorded = NULL;
+    shape found;
+    memcpy(program, spool->header->program, TRACE_NAME_MAX);
+    bool fine = trace_parse_raw(spool->events, spool->size, program, &recorded, error, sizeof error);
+    if (fine) {
+        fine = shape_measure(recorded, &found, error, sizeof error) &&
+               shape_write(out->stream, &found, error, sizeof error);
+        trace_destroy(recorded);
+    }
+    if (!fine) {
+        fprintf(stderr, "poolbuf record: %s\n", error);
+        output_discard(out);
+        return false;
+    }
+    if (!output_commit(out)) {
+        return false;
+    }
+    fprintf(stderr,
+            "poolbuf record: %s: %s: the shape of %" PRIu64 " buffers in %" PRIu32 " threads; at most %" PRIu64
+            " buffers and ",
+            path, program, found.buffer_count, found.threads, found.peak_live_buffers);
+    print_bytes(found.peak_live_bytes);
+    fprintf(stderr, " live\n");
+    return true;
+}
+
+static bool write_each(const record_result *result, const char *template, writer *write) {
     for (size_t i = 0; i < result->spool_count; i++) {
         char path[PATH_MAX];
         output out;
@@ -103,7 +142,7 @@ static bool write_each(const record_result *result, const char *template) {
             fprintf(stderr, "poolbuf record: %.60s...: the path is too long; give a shorter one\n", template);
             return false;
         }
-        if (!output_open(&out, path) || !write_spool(&result->spools[i], &out, path)) {
+        if (!output_open(&out, path) || !write(&result->spools[i], &out, path)) {
             return false;
         }
     }
@@ -136,12 +175,13 @@ static void folder_of(const char *path, bool is_regular, char folder[PATH_MAX]) 
 }
 
 /* Runs the program and writes what it left; `out` is open, unless each process gets a file of its own. */
-static int record(char *const *command, const char *path, output *out, uint64_t max_events) {
+static int record(char *const *command, const char *path, output *out, const char *events, writer *write,
+                  uint64_t max_events) {
     char reason[512];
     char folder[PATH_MAX];
     record_result result;
     folder_of(path, out == NULL || out->is_regular, folder);
-    const record_plan plan = {.command = command, .folder = folder, .max_events = max_events};
+    const record_plan plan = {.command = command, .folder = folder, .max_events = max_events, .events = events};
     if (!record_run(&plan, &result, reason, sizeof reason)) {
         fprintf(stderr, "poolbuf record: %s\n", reason);
         record_result_fini(&result);
@@ -153,14 +193,15 @@ static int record(char *const *command, const char *path, output *out, uint64_t 
     int status = EXIT_RUN_FAILED;
     if (result.spool_count == 0) {
         fprintf(stderr,
-                "poolbuf record: %s recorded nothing: it ran without the preloaded recorder, or never allocated; "
+                "poolbuf record: %s recorded nothing: it ran without the preloaded recorder, or never allocated, or "
+                "has no buffers; "
                 "record the dynamically linked program itself\n",
                 command[0]);
         status = EXIT_UNCHECKED;
         if (out != NULL) {
             output_discard(out);
         }
-    } else if (out != NULL ? write_spool(&result.spools[0], out, path) : write_each(&result, path)) {
+    } else if (out != NULL ? write(&result.spools[0], out, path) : write_each(&result, path, write)) {
         if (out != NULL && result.spool_count > 1) {
             fprintf(stderr,
                     "poolbuf record: %zu more processes were recorded and dropped; -o 'NAME-%%p.pbtrace' keeps each\n",
@@ -172,8 +213,12 @@ static int record(char *const *command, const char *path, output *out, uint64_t 
     return status;
 }
 
+static const char *const EVENTS[] = {"auto", "malloc", "buffers", NULL};
+
 int cli_record(int argc, char **argv) {
-    const char *path = "trace.pbtrace";
+    const char *path = NULL;
+    const char *events = EVENTS[0];
+    bool is_shape = false;
     uint64_t max_events = 10000000;
     char **command = NULL;
     size_t command_count = 0;
@@ -183,7 +228,18 @@ int cli_record(int argc, char **argv) {
          .kind = ARGUMENT_TEXT,
          .value = &path,
          .meaning = "FILE",
-         .help = "the trace to write (trace.pbtrace); with %p in it, one for each process, %p being its id"},
+         .help =
+             "what to write (trace.pbtrace, or shape.pbshape); with %p in it, one for each process, %p being its id"},
+        {.name = "shape",
+         .kind = ARGUMENT_FLAG,
+         .value = &is_shape,
+         .help =
+             "write how many buffers there are of each size, lifetime and thread hop, and no more: a few KiB of text"},
+        {.name = "events",
+         .kind = ARGUMENT_CHOICE,
+         .value = &events,
+         .choices = EVENTS,
+         .help = "whose: auto takes poolbuf's buffers in a process that has libpoolbuf.so, and malloc's in any other"},
         {.name = "max-events",
          .kind = ARGUMENT_COUNT,
          .value = &max_events,
@@ -194,13 +250,16 @@ int cli_record(int argc, char **argv) {
     };
     const command_line line = {
         .name = argv[0],
-        .synopsis = "[-o FILE] [--max-events N] [--] PROGRAM [ARGUMENT...]",
+        .synopsis = "[-o FILE] [--shape] [--events WHOSE] [--max-events N] [--] PROGRAM [ARGUMENT...]",
         .examples = "  poolbuf record -o redis.pbtrace -- redis-server --save ''   record, then stop it with Ctrl-C\n"
                     "  poolbuf record -o 'make-%p.pbtrace' -- make -j2             each process on its own\n"
                     "  poolbuf run redis.pbtrace                                   play it on every allocator\n",
         .about =
             "Runs a program with a recorder of malloc, calloc, realloc, free and the aligned variants in front of its\n"
-            "allocator, and writes a trace: threads, sizes and order; no addresses, no contents, no symbols. Without\n"
+            "allocator, and writes a trace: threads, sizes and order; no addresses, no contents, no symbols. Of a "
+            "program\n"
+            "that is linked to libpoolbuf.so it records buffers instead: allocate, retain, release, slice, grow. "
+            "Without\n"
             "%p, the process with the most events is kept. However the program ends, what it did until then is kept.\n"
             "Exit status: 0 recorded; 1 the program failed, or the trace could not be written; 2 usage, or the "
             "program\n"
@@ -216,18 +275,22 @@ int cli_record(int argc, char **argv) {
     if (parsed != ARGUMENTS_PROCEED) {
         return parsed;
     }
+    writer *const write = is_shape ? write_shape : write_spool;
     char reason[512];
     bool missing = false;
+    if (path == NULL) {
+        path = is_shape ? "shape.pbshape" : "trace.pbtrace";
+    }
     if (!record_check(command[0], &missing, reason, sizeof reason)) {
         fprintf(stderr, "poolbuf record: %s\n", reason);
         return missing ? EXIT_USAGE : EXIT_UNCHECKED;
     }
     if (strstr(path, "%p") != NULL) {
-        return record(command, path, NULL, max_events);
+        return record(command, path, NULL, events, write, max_events);
     }
     output out;
     if (!output_open(&out, path)) {
         return EXIT_USAGE;
     }
-    return record(command, path, &out, max_events);
+    return record(command, path, &out, events, write, max_events);
 }

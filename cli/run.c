@@ -385,7 +385,7 @@ int cli_run(int argc, char **argv) {
     };
     const command_line line = {
         .name = "run",
-        .synopsis = "[SCENARIO|SUITE|FILE.yaml|FILE.pbtrace]... [OPTIONS]",
+        .synopsis = "[SCENARIO|SUITE|FILE.yaml|FILE.pbtrace|FILE.pbshape]... [OPTIONS]",
         .examples =
             "  poolbuf run                                    the default suite on every subject, in 3 minutes\n"
             "  poolbuf run --quick churn -s pooled,malloc     one question, a first impression\n"

@@ -66,6 +66,27 @@ for ((i = 0; i < results; i++)); do
         "$(json replay.json $at.samples.1.phases)"
 done
 
+# Its shape: a text of a few KiB without a name of anything, which plays.
+run poolbuf record --shape -o worker.pbshape -- ./worker
+expect_status 0
+expect_stderr_has "the shape of"
+expect_equal "first line of the shape" "poolbuf-shape 1" "$(head -n 1 worker.pbshape)"
+[ "$(stat -c %s worker.pbshape)" -lt 8192 ] || fail "the shape has $(stat -c %s worker.pbshape) bytes"
+expect_equal "words of the shape that are none of its own" "" "$(sed '/^#/d' worker.pbshape | grep -oE '[a-z./-]+' |
+    grep -vxE 'poolbuf-shape|threads|resizes|peak|buffers|bytes|kept|same|other' || true)"
+buffers=$(awk '$1 == "buffers" { n += $5 } END { print n }' worker.pbshape)
+if [ "$buffers" -lt 1000 ] || [ "$buffers" -gt 1200 ]; then
+    fail "the shape has $buffers buffers, not 1000 and a few"
+fi
+run poolbuf run worker.pbshape --quick --rounds 1 --subject pooled,malloc -o shape.json
+expect_status 0
+expect_equal "buffers that are played" "$buffers" "$(json shape.json scenarios.0.allocations)"
+expect_equal "status of a shape" ok "$(json shape.json scenarios.0.results.0.status)"
+sed 's/^threads.*/threads none/' worker.pbshape >bad.pbshape
+run poolbuf run bad.pbshape --quick
+expect_status 2
+expect_stderr_has 'bad.pbshape:3: "none" is not a whole number from 1 to '
+
 # A program that fails, that allocates nothing, or that a recorder cannot see.
 run poolbuf record -o failed.pbtrace -- sh -c 'exit 4'
 expect_status 1
@@ -88,11 +109,26 @@ expect_equal "status after SIGINT was passed on" 1 "$ended"
 expect_equal "how it ended" 1 "$(grep -c 'signal 2 (INT)' stopped.err)"
 expect_file stopped.pbtrace
 
-# The traces that are shipped replay, and are as small as was promised.
-for trace in "$POOLBUF_SOURCE"/scenarios/traces/*.pbtrace; do
+# The traces that are shipped are as small as was promised, and every subject holds at each of their checkpoints what the
+# recorder counted: poolbuf run compares each phase's live buffers and bytes with the stream's, whose phases end at the
+# checkpoints, and a result that differs there is not "ok". test_shipped compares the stream with the recorder's counts.
+shopt -s nullglob
+traces=("$POOLBUF_SOURCE"/scenarios/traces/*.pbtrace)
+[ "${#traces[@]}" -ge 7 ] || fail "there are ${#traces[@]} traces"
+for trace in "${traces[@]}"; do
     bytes=$(stat -c %s "$trace")
     [ "$bytes" -lt $((2 * 1024 * 1024)) ] || fail "$trace has $bytes bytes; the limit is 2 MiB"
-    run poolbuf run "$trace" --quick --rounds 1 --subject pooled,malloc,fixed -o shipped.json
+    run poolbuf run "$trace" --quick --rounds 1 -o shipped.json
     expect_status 0
+    results=$(json shipped.json 'scenarios.0.results.#')
+    [ "$results" -ge 4 ] || fail "$trace was played by $results subjects"
+    phases=$(json shipped.json 'scenarios.0.results.0.samples.0.phases.#')
+    [ "$phases" -gt 10 ] || fail "$trace was compared at $phases points"
+    for ((i = 0; i < results; i++)); do
+        at=scenarios.0.results.$i
+        expect_equal "status of $(json shipped.json $at.subject) with $trace" ok "$(json shipped.json $at.status)"
+        expect_equal "live curve of $(json shipped.json $at.subject) with $trace" \
+            "$(json shipped.json scenarios.0.results.0.samples.0.phases)" "$(json shipped.json $at.samples.0.phases)"
+    done
 done
 finish

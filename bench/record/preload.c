@@ -19,6 +19,17 @@
 
 #define EXPORTED __attribute__((visibility("default")))
 
+/* Whether the calls here are what is recorded, and not buffers that lie above them. */
+static bool is_source(void) {
+    return recorder_source() == TRACE_OF_MALLOC;
+}
+
+static void allocated(const void *memory, size_t size) {
+    if (is_source()) {
+        recorder_allocated(memory, size);
+    }
+}
+
 #define POOL_SIZE  ((size_t)64 << 10)
 #define POOL_ALIGN ((size_t)16)
 
@@ -92,7 +103,7 @@ EXPORTED void *malloc(size_t size) {
         return pool_allocate(size);
     }
     void *memory = next.malloc(size);
-    recorder_allocated(memory, size);
+    allocated(memory, size);
     return memory;
 }
 
@@ -101,7 +112,7 @@ EXPORTED void *calloc(size_t count, size_t size) {
         return size == 0 || count <= POOL_SIZE / size ? pool_allocate(count * size) : NULL;
     }
     void *memory = next.calloc(count, size);
-    recorder_allocated(memory, count * size); /* it did not overflow where there is memory */
+    allocated(memory, count * size); /* it did not overflow where there is memory */
     return memory;
 }
 
@@ -109,7 +120,9 @@ EXPORTED void free(void *memory) {
     if (memory == NULL || in_pool(memory) || !ready()) {
         return;
     }
-    recorder_releasing(memory);
+    if (is_source()) {
+        recorder_releasing(memory);
+    }
     next.free(memory);
 }
 
@@ -133,10 +146,13 @@ EXPORTED void *realloc(void *memory, size_t size) {
     if (!ready()) {
         return NULL;
     }
-    uint32_t slot = recorder_resizing(memory);
+    if (!is_source()) {
+        return next.realloc(memory, size);
+    }
+    const recorder_held held = recorder_resizing(memory);
     uintptr_t before = (uintptr_t)memory; /* the pointer itself is dead after the call */
     void *after = next.realloc(memory, size);
-    recorder_resized(slot, before, after, size);
+    recorder_resized(held, before, after, size);
     return after;
 }
 
@@ -155,26 +171,26 @@ EXPORTED int posix_memalign(void **out, size_t alignment, size_t size) {
     }
     int result = next.posix_memalign(out, alignment, size);
     if (result == 0) {
-        recorder_allocated(*out, size);
+        allocated(*out, size);
     }
     return result;
 }
 
 EXPORTED void *aligned_alloc(size_t alignment, size_t size) {
     void *memory = ready() ? next.aligned_alloc(alignment, size) : NULL;
-    recorder_allocated(memory, size);
+    allocated(memory, size);
     return memory;
 }
 
 EXPORTED void *memalign(size_t alignment, size_t size) {
     void *memory = ready() ? next.memalign(alignment, size) : NULL;
-    recorder_allocated(memory, size);
+    allocated(memory, size);
     return memory;
 }
 
 EXPORTED void *valloc(size_t size) {
     void *memory = ready() ? next.valloc(size) : NULL;
-    recorder_allocated(memory, size);
+    allocated(memory, size);
     return memory;
 }
 // NOLINTEND(readability-inconsistent-declaration-parameter-name)

@@ -19,15 +19,22 @@
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14; older kernels answer EINVAL */
 #endif
 
-#define MAP_START     1024u
-#define WINDOW_SIZE   ((size_t)1 << 20) /* the spool is populated, and leaves the resident set, piece by piece */
-#define ATTEMPTS_MAX  1000
+#define MAP_START    1024u
+#define WINDOW_SIZE  ((size_t)1 << 20) /* the spool is populated, and leaves the resident set, piece by piece */
+#define ATTEMPTS_MAX 1000
+
+/* Checkpoints lie at least CHECKPOINT_FIRST events apart, and an eighth of the events so far: TRACE_EVENTS_MAX of them
+ * have fewer than 90. */
+#define CHECKPOINT_FIRST 1024u
+#define CHECKPOINT_SHARE 8u
+
 #define STATE_OPEN    UINT32_C(0x70627265)
 #define STATE_REFUSED UINT32_C(0x6f666621)
 
 typedef struct map_entry {
     uintptr_t address; /* 0: free; linear probing, deletion moves entries back, so no tombstones */
     uint32_t slot;
+    uint32_t size; /* as recorded */
 } map_entry;
 
 /* All of it under the lock, but for `open`, which is read before the lock to pass by quickly. Zero is a valid start:
@@ -45,6 +52,7 @@ typedef struct state {
     size_t free_count, free_room;
     uint32_t slot_next, thread_next, thread_last;
     uint64_t max_events;
+    uint64_t live_buffers, live_bytes, next_checkpoint; /* what the events add up to, for checkpoints; an event count */
 } state;
 
 /* A forked child finds the page zeroed, but not these: they tell it what it has inherited and can unmap. */
@@ -67,7 +75,6 @@ static pthread_mutex_t first_lock = PTHREAD_MUTEX_INITIALIZER;
 typedef struct thread_state {
     uint32_t epoch, number;
     volatile bool busy; /* this thread is inside the recorder (R4); a signal handler of this thread may read it */
-    int saved_errno;    /* R5 */
 } thread_state;
 
 static __thread thread_state thread_self __attribute__((tls_model("initial-exec")));
@@ -139,6 +146,7 @@ static bool open_spool(state *self) {
         return false;
     }
     self->max_events = read_limit();
+    self->next_checkpoint = CHECKPOINT_FIRST;
     size_t size = SPOOL_HEADER_SIZE + (size_t)(self->max_events * SPOOL_EVENT_SIZE);
     void *at = MAP_FAILED;
     if (ftruncate(file, (off_t)size) == 0) {
@@ -159,6 +167,7 @@ static bool open_spool(state *self) {
     memcpy(self->spool->magic, SPOOL_MAGIC, sizeof self->spool->magic);
     name_program(self->spool->program);
     self->spool->pid = (int32_t)getpid();
+    self->spool->source = recorder_source();
     return true;
 }
 
@@ -179,14 +188,17 @@ static bool open_tables(state *self) {
  * folder from: such early calls go unrecorded, and what they allocated counts as unknown when it is released. */
 static void open_recording(state *self) {
     if (environ != NULL) {
+        const int kept = errno;
         self->epoch = (uint32_t)getpid();
         bool fine = open_spool(self) && open_tables(self);
         atomic_store_explicit(&self->open, fine ? STATE_OPEN : STATE_REFUSED, memory_order_release);
+        errno = kept;
     }
 }
 
 /* The page itself, made once a program image; children inherit it, wiped. */
 static state *make_state(void) {
+    const int kept = errno;
     (void)pthread_mutex_lock(&first_lock);
     state *self = atomic_load_explicit(&the_state, memory_order_relaxed);
     if (self == NULL) {
@@ -198,6 +210,7 @@ static state *make_state(void) {
         atomic_store_explicit(&the_state, self, memory_order_release);
     }
     (void)pthread_mutex_unlock(&first_lock);
+    errno = kept;
     return self;
 }
 
@@ -210,7 +223,6 @@ static state *enter(void) {
         return NULL;
     }
     thread_self.busy = true;
-    thread_self.saved_errno = errno;
     self = self != NULL ? self : make_state();
     if (self != NULL) {
         (void)pthread_mutex_lock(&self->lock);
@@ -222,14 +234,12 @@ static state *enter(void) {
         }
         (void)pthread_mutex_unlock(&self->lock);
     }
-    errno = thread_self.saved_errno;
     thread_self.busy = false;
     return NULL;
 }
 
 static void leave(state *self) {
     (void)pthread_mutex_unlock(&self->lock);
-    errno = thread_self.saved_errno;
     thread_self.busy = false;
 }
 
@@ -246,12 +256,12 @@ static size_t find_entry(const state *self, uintptr_t address) {
 }
 
 /* Takes an address out; entries behind it that probed past it move up. */
-static uint32_t map_remove(state *self, uintptr_t address) {
+static recorder_held map_remove(state *self, uintptr_t address) {
     size_t hole = find_entry(self, address);
     if (self->map[hole].address == 0) {
-        return RECORDER_UNKNOWN;
+        return (recorder_held){RECORDER_UNKNOWN, 0};
     }
-    uint32_t slot = self->map[hole].slot;
+    const recorder_held held = {self->map[hole].slot, self->map[hole].size};
     size_t mask = self->map_size - 1;
     for (size_t at = (hole + 1) & mask; self->map[at].address != 0; at = (at + 1) & mask) {
         size_t home = home_of(self, self->map[at].address);
@@ -262,13 +272,15 @@ static uint32_t map_remove(state *self, uintptr_t address) {
     }
     self->map[hole].address = 0;
     self->map_count--;
-    return slot;
+    return held;
 }
 
 static bool map_grow(state *self) {
+    const int kept = errno;
     size_t old_size = self->map_size;
     map_entry *old = self->map;
     map_entry *map = map_pages(2 * old_size * sizeof *map);
+    errno = kept;
     if (map == NULL) {
         return false;
     }
@@ -280,16 +292,24 @@ static bool map_grow(state *self) {
         }
     }
     keep(INHERITED_MAP, map, self->map_size * sizeof *map);
+    errno = kept;
     return true;
 }
 
-static void map_insert(state *self, uintptr_t address, uint32_t slot) {
-    if (self->map_count * 10 >= self->map_size * 7 && !map_grow(self)) {
+/* The table is at most half full: a look-up then meets one entry and a half, and a removal moves few. */
+static bool make_room(state *self) {
+    if (self->map_count * 2 >= self->map_size && !map_grow(self)) {
         stop(self, SPOOL_NO_SPACE);
-        return;
+        return false;
     }
-    self->map[find_entry(self, address)] = (map_entry){address, slot};
-    self->map_count++;
+    return true;
+}
+
+static void map_insert(state *self, uintptr_t address, recorder_held held) {
+    if (make_room(self)) {
+        self->map[find_entry(self, address)] = (map_entry){address, held.slot, held.size};
+        self->map_count++;
+    }
 }
 
 static uint32_t slot_take(state *self) {
@@ -298,8 +318,10 @@ static uint32_t slot_take(state *self) {
 
 static void slot_give(state *self, uint32_t slot) {
     if (self->free_count == self->free_room) {
+        const int kept = errno;
         uint32_t *grown = map_pages(2 * self->free_room * sizeof *grown);
         if (grown == NULL) {
+            errno = kept;
             stop(self, SPOOL_NO_SPACE);
             return;
         }
@@ -307,6 +329,7 @@ static void slot_give(state *self, uint32_t slot) {
         self->free_slots = grown;
         self->free_room *= 2;
         keep(INHERITED_SLOTS, grown, self->free_room * sizeof *grown);
+        errno = kept;
     }
     self->free_slots[self->free_count++] = slot;
 }
@@ -329,7 +352,62 @@ static bool next_window(state *self) {
     return true;
 }
 
-static void emit(state *self, trace_kind kind, uint32_t slot, size_t size) {
+/* What the format can say of a size. */
+static uint32_t sayable(state *self, size_t size) {
+    if (size > TRACE_SIZE_MAX) {
+        self->spool->clamped_sizes++;
+        return TRACE_SIZE_MAX;
+    }
+    return size == 0 ? 1 : (uint32_t)size;
+}
+
+static void commit(state *self, uint8_t *to) {
+    self->next = to;
+    const uint64_t bytes = (uint64_t)(to - (uint8_t *)self->spool) - SPOOL_HEADER_SIZE;
+    atomic_store_explicit(&self->spool->committed, bytes, memory_order_release);
+}
+
+static bool has_room(state *self) {
+    bool fine = true;
+    if (self->next + SPOOL_EVENT_SIZE > self->window_end) {
+        const int kept = errno;
+        fine = next_window(self);
+        errno = kept;
+        if (!fine) {
+            stop(self, SPOOL_NO_SPACE);
+        }
+    }
+    return fine;
+}
+
+/* Gives the calling thread its number, once a process. */
+static bool number_thread(state *self) {
+    if (thread_self.epoch != self->epoch) {
+        if (self->thread_next == TRACE_THREADS_MAX) {
+            stop(self, SPOOL_LIMIT);
+            return false;
+        }
+        thread_self.epoch = self->epoch;
+        thread_self.number = self->thread_next++;
+    }
+    return true;
+}
+
+/* The counts are kept here and not summed up from the events later: a reader holds one against the other. */
+static void emit_checkpoint(state *self) {
+    const uint64_t count = self->spool->event_count;
+    if (count >= self->next_checkpoint && has_room(self)) {
+        uint8_t *to = self->next;
+        to += trace_varint(to, self->live_buffers << 4 | TRACE_CHECKPOINT);
+        to += trace_varint(to, self->live_bytes);
+        commit(self, to);
+        const uint64_t share = count / CHECKPOINT_SHARE;
+        self->next_checkpoint = count + (share > CHECKPOINT_FIRST ? share : CHECKPOINT_FIRST);
+    }
+}
+
+/* number: what follows the slot, in all kinds but RELEASE. The live counts are already those after the event. */
+static void emit(state *self, trace_kind kind, uint32_t slot, uint32_t number) {
     if (atomic_load_explicit(&self->open, memory_order_relaxed) != STATE_OPEN) {
         return; /* stopped a moment ago, inside this very call: nothing may follow what was cut off */
     }
@@ -337,17 +415,8 @@ static void emit(state *self, trace_kind kind, uint32_t slot, size_t size) {
         stop(self, SPOOL_LIMIT);
         return;
     }
-    if (self->next + SPOOL_EVENT_SIZE > self->window_end && !next_window(self)) {
-        stop(self, SPOOL_NO_SPACE);
+    if (!has_room(self) || !number_thread(self)) {
         return;
-    }
-    if (thread_self.epoch != self->epoch) {
-        if (self->thread_next == TRACE_THREADS_MAX) {
-            stop(self, SPOOL_LIMIT);
-            return;
-        }
-        thread_self.epoch = self->epoch;
-        thread_self.number = self->thread_next++;
     }
     uint8_t *to = self->next;
     if (thread_self.number != self->thread_last) {
@@ -356,28 +425,43 @@ static void emit(state *self, trace_kind kind, uint32_t slot, size_t size) {
     }
     to += trace_varint(to, (uint64_t)slot << 4 | (uint64_t)kind);
     if (kind != TRACE_RELEASE) {
-        if (size > TRACE_SIZE_MAX) {
-            size = TRACE_SIZE_MAX;
-            self->spool->clamped_sizes++;
-        }
-        to += trace_varint(to, size == 0 ? 1 : size);
+        to += trace_varint(to, number);
     }
-    self->next = to;
     self->spool->event_count++;
-    uint64_t bytes = (uint64_t)(to - (uint8_t *)self->spool) - SPOOL_HEADER_SIZE;
-    atomic_store_explicit(&self->spool->committed, bytes, memory_order_release);
+    commit(self, to);
+    emit_checkpoint(self);
 }
 
-static void allocated_locked(state *self, const void *memory, size_t size) {
-    /* Still in the table: its release went past the recorder, from inside libc or from a signal handler. */
-    uint32_t stale = map_remove(self, (uintptr_t)memory);
-    if (stale != RECORDER_UNKNOWN) {
-        emit(self, TRACE_RELEASE, stale, 0);
-        slot_give(self, stale);
+static void emit_release(state *self, recorder_held held) {
+    self->live_buffers--;
+    self->live_bytes -= held.size;
+    emit(self, TRACE_RELEASE, held.slot, 0);
+    slot_give(self, held.slot);
+}
+
+/* Still in the table: its release went past the recorder, from inside libc or from a signal handler. */
+static void forget_stale(state *self, const void *memory) {
+    const recorder_held stale = map_remove(self, (uintptr_t)memory);
+    if (stale.slot != RECORDER_UNKNOWN) {
+        emit_release(self, stale);
     }
-    uint32_t slot = slot_take(self);
-    map_insert(self, (uintptr_t)memory, slot);
-    emit(self, TRACE_ALLOCATE, slot, size);
+}
+
+/* One look-up for both questions: is it there already, and where does it go? */
+static void allocated_locked(state *self, const void *memory, size_t size) {
+    if (!make_room(self)) {
+        return;
+    }
+    map_entry *entry = &self->map[find_entry(self, (uintptr_t)memory)];
+    if (entry->address != 0) { /* as in forget_stale(), but that its place is taken at once */
+        emit_release(self, (recorder_held){entry->slot, entry->size});
+    } else {
+        self->map_count++;
+    }
+    *entry = (map_entry){(uintptr_t)memory, slot_take(self), sayable(self, size)};
+    self->live_buffers++;
+    self->live_bytes += entry->size;
+    emit(self, TRACE_ALLOCATE, entry->slot, entry->size);
 }
 
 void recorder_allocated(const void *memory, size_t size) {
@@ -391,50 +475,79 @@ void recorder_allocated(const void *memory, size_t size) {
 void recorder_releasing(const void *memory) {
     state *self = memory != NULL ? enter() : NULL;
     if (self != NULL) {
-        uint32_t slot = map_remove(self, (uintptr_t)memory);
-        if (slot == RECORDER_UNKNOWN) {
+        const recorder_held held = map_remove(self, (uintptr_t)memory);
+        if (held.slot == RECORDER_UNKNOWN) {
             self->spool->skipped_releases++;
         } else {
-            emit(self, TRACE_RELEASE, slot, 0);
-            slot_give(self, slot);
+            emit_release(self, held);
         }
         leave(self);
     }
 }
 
-uint32_t recorder_resizing(const void *memory) {
+recorder_held recorder_resizing(const void *memory) {
     state *self = enter();
     if (self == NULL) {
-        return RECORDER_UNKNOWN;
+        return (recorder_held){RECORDER_UNKNOWN, 0};
     }
-    uint32_t slot = map_remove(self, (uintptr_t)memory);
+    const recorder_held held = map_remove(self, (uintptr_t)memory);
     leave(self);
-    return slot;
+    return held;
 }
 
-void recorder_resized(uint32_t slot, uintptr_t before, const void *after, size_t size) {
+static void resized_locked(state *self, recorder_held held, const void *after, size_t size) {
+    const recorder_held now = {held.slot, sayable(self, size)};
+    forget_stale(self, after);
+    map_insert(self, (uintptr_t)after, now);
+    self->live_bytes += now.size;
+    self->live_bytes -= held.size;
+    emit(self, TRACE_RESIZE, now.slot, now.size);
+}
+
+void recorder_resized(recorder_held held, uintptr_t before, const void *after, size_t size) {
     state *self = enter();
     if (self == NULL) {
         return;
     }
-    if (slot == RECORDER_UNKNOWN) {
+    if (held.slot == RECORDER_UNKNOWN) {
         if (after != NULL) {
             self->spool->skipped_releases++;
             allocated_locked(self, after, size);
         }
     } else if (after != NULL) {
-        uint32_t stale = map_remove(self, (uintptr_t)after);
-        if (stale != RECORDER_UNKNOWN) {
-            emit(self, TRACE_RELEASE, stale, 0);
-            slot_give(self, stale);
-        }
-        map_insert(self, (uintptr_t)after, slot);
-        emit(self, TRACE_RESIZE, slot, size);
+        resized_locked(self, held, after, size);
     } else if (size == 0) {
-        emit(self, TRACE_RELEASE, slot, 0);
-        slot_give(self, slot);
+        emit_release(self, held);
     } else {
-        map_insert(self, before, slot); /* it failed: the old memory stays */
+        map_insert(self, before, held); /* it failed: the old memory stays */
+    }
+    leave(self);
+}
+
+void recorder_changed(const void *memory, size_t size) {
+    state *self = enter();
+    if (self == NULL) {
+        return;
+    }
+    map_entry *entry = &self->map[find_entry(self, (uintptr_t)memory)];
+    if (entry->address != 0) {
+        const uint32_t before = entry->size;
+        entry->size = sayable(self, size);
+        self->live_bytes += entry->size;
+        self->live_bytes -= before;
+        emit(self, TRACE_RESIZE, entry->slot, entry->size);
+    }
+    leave(self);
+}
+
+void recorder_referenced(const void *memory, trace_kind kind, uint32_t references) {
+    state *self = enter();
+    if (self == NULL) {
+        return;
+    }
+    const map_entry *entry = &self->map[find_entry(self, (uintptr_t)memory)];
+    if (entry->address != 0) {
+        emit(self, kind, entry->slot, references);
     }
     leave(self);
 }

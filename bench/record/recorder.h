@@ -1,8 +1,9 @@
-/* The recorder's inside: addresses to slots, events to the spool. preload.c puts it behind malloc and its family.
+/* The recorder's inside: addresses to slots, events to the spool. preload.c puts it behind malloc and its family, and
+ * buffers.c behind poolbuf's buffers, whose handles are then the addresses.
  *
  * Rules that follow from where this runs:
- *   R1  It never calls malloc. Tables and the spool are mappings. Memory bound: 16 bytes for every 0.7 live
- *       allocations, rounded up to a power of two, and 4 bytes a slot; while a table grows, half as much again. The
+ *   R1  It never calls malloc. Tables and the spool are mappings. Memory bound: 32 bytes for each live allocation,
+ *       rounded up to a power of two, and 4 bytes a slot; while a table grows, half as much again. The
  *       spool is page cache, and its finished windows leave the process's resident set.
  *   R2  One lock makes one total order. A release is recorded before the real free and an allocation after the real
  *       malloc, so an address that comes back at once in another thread is recorded in the right order.
@@ -10,14 +11,26 @@
  *       itself unopened, with the lock free, and opens a spool of its own at its first event. A vfork child shares
  *       its parent's memory, and rightly its spool.
  *   R4  An interrupted recorder (a signal handler that calls malloc) passes the call by instead of waiting for itself.
- *   R5  errno is the caller's. */
+ *   R5  errno is the caller's: whoever here calls the system puts it back. */
 #ifndef POOLBUF_BENCH_RECORDER_H
 #define POOLBUF_BENCH_RECORDER_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "record/trace.h"
+
 #define RECORDER_UNKNOWN UINT32_MAX
+
+/* What the table has of an address. */
+typedef struct recorder_held {
+    uint32_t slot; /* or RECORDER_UNKNOWN */
+    uint32_t size; /* as recorded */
+} recorder_held;
+
+/* recorder_source() is what this process records, a trace_source; negative while that is not known and where it is nothing.
+ * buffers.c has it, which also feeds the recorder where it is TRACE_OF_BUFFERS; preload.c does where it is TRACE_OF_MALLOC. */
+int recorder_source(void);
 
 /* recorder_allocated() records that the program got memory; NULL is ignored. */
 void recorder_allocated(const void *memory, size_t size);
@@ -26,8 +39,14 @@ void recorder_allocated(const void *memory, size_t size);
 void recorder_releasing(const void *memory);
 
 /* recorder_resizing() takes an address out of the table before a real realloc, which may give it to another thread.
- *   returns  its slot, or RECORDER_UNKNOWN; hand it to recorder_resized() afterwards. */
-uint32_t recorder_resizing(const void *memory);
-void recorder_resized(uint32_t slot, uintptr_t before, const void *after, size_t size);
+ *   returns  what it was; hand it to recorder_resized() afterwards. */
+recorder_held recorder_resizing(const void *memory);
+void recorder_resized(recorder_held held, uintptr_t before, const void *after, size_t size);
+
+/* recorder_changed() records that something changed its size where it is; recorder_referenced() that its references did.
+ *   kind        TRACE_RETAIN, TRACE_DROP or TRACE_SLICE.
+ *   references  how many. Unknown addresses are passed over: they were there before the recorder. */
+void recorder_changed(const void *memory, size_t size);
+void recorder_referenced(const void *memory, trace_kind kind, uint32_t references);
 
 #endif

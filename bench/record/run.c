@@ -129,8 +129,10 @@ static bool run_program(const record_plan *plan, const char *recorder, const cha
         return fail(reason, reason_size, "LD_PRELOAD is too long already; record without it");
     }
     (void)snprintf(number, sizeof number, "%llu", (unsigned long long)plan->max_events);
-    const child_variable variables[] = {
-        {"LD_PRELOAD", list}, {SPOOL_ENV_FOLDER, folder}, {SPOOL_ENV_MAX_EVENTS, number}};
+    const child_variable variables[] = {{"LD_PRELOAD", list},
+                                        {SPOOL_ENV_FOLDER, folder},
+                                        {SPOOL_ENV_MAX_EVENTS, number},
+                                        {SPOOL_ENV_EVENTS, plan->events}};
     child_run(plan->command, variables, sizeof variables / sizeof variables[0], end);
     if (end->start_error != 0) {
         return fail(reason, reason_size, "cannot run %s: %s; give a program that can be run", plan->command[0],

@@ -13,6 +13,7 @@ typedef struct record_plan {
     char *const *command; /* the program and its arguments; ends with NULL */
     const char *folder;   /* where the spools may lie while the program runs: a folder is made in it, and removed */
     uint64_t max_events;  /* of each process; at most TRACE_EVENTS_MAX */
+    const char *events;   /* malloc, buffers, or auto: buffers in a process that has libpoolbuf.so, else malloc */
 } record_plan;
 
 /* One process image's recording, mapped for reading. */

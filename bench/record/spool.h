@@ -17,10 +17,11 @@
 #define SPOOL_HEADER_SIZE 4096u
 #define SPOOL_EVENT_SIZE  ((size_t)18) /* the most bytes one event takes, with a thread switch before it */
 
-/* The environment that carries the folder and the limit. These names are a private matter between `poolbuf record` and
+/* The environment that carries the folder, the limit and what is recorded. These names are a private matter between `poolbuf record` and
  * the recorder, and do not start with POOLBUF_, so that the library's own option parser does not stumble over them. */
 #define SPOOL_ENV_FOLDER     "LIBPOOLBUF_RECORD_FOLDER"
 #define SPOOL_ENV_MAX_EVENTS "LIBPOOLBUF_RECORD_MAX_EVENTS"
+#define SPOOL_ENV_EVENTS     "LIBPOOLBUF_RECORD_EVENTS" /* malloc or buffers; anything else: buffers where there are any */
 
 typedef enum spool_end {
     SPOOL_COMPLETE, /* nothing was cut off */
@@ -33,6 +34,7 @@ typedef struct spool_header {
     char program[TRACE_NAME_MAX]; /* base name; ends with a zero byte unless it is full */
     int32_t pid;
     int32_t end;                /* spool_end; written once */
+    int32_t source;             /* trace_source */
     _Atomic uint64_t committed; /* bytes of events; release, after the bytes */
     uint64_t event_count;
     uint64_t skipped_releases;

@@ -94,6 +94,9 @@ typedef struct decoder {
     uint32_t *slot_size; /* 0: empty */
     uint32_t slot_room;
     uint64_t peak_live_bytes;
+    uint64_t reference_count;
+    trace_checkpoint *checkpoints;
+    uint32_t checkpoint_count, checkpoint_room;
     trace_summary seen; /* counted from the events */
 } decoder;
 
@@ -159,6 +162,47 @@ static outcome decode_size(decoder *self, uint32_t *size) {
     return outcome_of;
 }
 
+static outcome decode_references(decoder *self, uint32_t *references) {
+    uint64_t number = 0;
+    outcome outcome_of = decode_rest(self, TRACE_REFERENCES_MAX, &number);
+    *references = (uint32_t)number;
+    return outcome_of;
+}
+
+/* T5: what the recorder counted is what its events say. */
+static outcome decode_checkpoint(decoder *self, uint64_t buffers) {
+    const trace_summary *seen = &self->seen;
+    uint64_t bytes = 0;
+    if (decode_rest(self, UINT64_MAX, &bytes) != OUTCOME_EVENT) {
+        return OUTCOME_BROKEN;
+    }
+    if (buffers != seen->live_buffers || bytes != seen->live_bytes) {
+        (void)fail(self->report,
+                   "its checkpoint at event %" PRIu64 " counts %" PRIu64 " live buffers of %" PRIu64
+                   " bytes where the events leave %" PRIu64 " of %" PRIu64 "; record it again",
+                   seen->event_count, buffers, bytes, seen->live_buffers, seen->live_bytes);
+        return OUTCOME_BROKEN;
+    }
+    const uint32_t count = self->checkpoint_count;
+    if (count == TRACE_CHECKPOINTS_MAX) {
+        return broken(self, "a trace has more checkpoints than", TRACE_CHECKPOINTS_MAX);
+    }
+    if (seen->event_count == (count > 0 ? self->checkpoints[count - 1].event_count : 0)) {
+        return broken(self, "no event stands before checkpoint", count);
+    }
+    if (count == self->checkpoint_room) {
+        const uint32_t room = count == 0 ? 16 : count * 2;
+        trace_checkpoint *checkpoints = realloc(self->checkpoints, room * sizeof *checkpoints);
+        if (checkpoints == NULL) {
+            return broken(self, "not enough memory for checkpoint", count);
+        }
+        self->checkpoints = checkpoints;
+        self->checkpoint_room = room;
+    }
+    self->checkpoints[self->checkpoint_count++] = (trace_checkpoint){seen->event_count, buffers, bytes};
+    return OUTCOME_EVENT;
+}
+
 /* Applies an event to the model of slots, with T1 and T2. */
 static outcome decode_slot(decoder *self, trace_kind kind, uint64_t slot, trace_event *event) {
     uint32_t size = 0;
@@ -169,8 +213,9 @@ static outcome decode_slot(decoder *self, trace_kind kind, uint64_t slot, trace_
     if (!room_for_slot(self, (uint32_t)slot)) {
         return OUTCOME_BROKEN;
     }
+    const bool is_reference = kind == TRACE_RETAIN || kind == TRACE_DROP || kind == TRACE_SLICE;
     if (kind != TRACE_RELEASE) {
-        outcome outcome_of = decode_size(self, &size);
+        outcome outcome_of = is_reference ? decode_references(self, &size) : decode_size(self, &size);
         if (outcome_of != OUTCOME_EVENT) {
             return outcome_of;
         }
@@ -180,7 +225,7 @@ static outcome decode_slot(decoder *self, trace_kind kind, uint64_t slot, trace_
         return broken(self, "it allocates in a full slot:", slot);
     }
     if (kind != TRACE_ALLOCATE && *held == 0) {
-        return broken(self, "it releases or resizes an empty slot:", slot);
+        return broken(self, "it uses or releases an empty slot:", slot);
     }
     if (seen->event_count == TRACE_EVENTS_MAX) {
         return broken(self, "a trace is longer than", TRACE_EVENTS_MAX);
@@ -188,9 +233,13 @@ static outcome decode_slot(decoder *self, trace_kind kind, uint64_t slot, trace_
     seen->slot_count += slot == seen->slot_count;
     seen->live_buffers += (uint64_t)(kind == TRACE_ALLOCATE);
     seen->live_buffers -= (uint64_t)(kind == TRACE_RELEASE);
-    seen->live_bytes = seen->live_bytes - *held + size;
     seen->event_count++;
-    *held = size;
+    if (is_reference) {
+        self->reference_count++;
+    } else {
+        seen->live_bytes = seen->live_bytes - *held + size;
+        *held = size;
+    }
     if (seen->live_bytes > self->peak_live_bytes) {
         self->peak_live_bytes = seen->live_bytes;
     }
@@ -214,6 +263,9 @@ static outcome decode_event(decoder *self, trace_event *event, bool *marked) {
         case TRACE_ALLOCATE:
         case TRACE_RELEASE:
         case TRACE_RESIZE:
+        case TRACE_RETAIN:
+        case TRACE_DROP:
+        case TRACE_SLICE:
             return decode_slot(self, (trace_kind)(word & 15), value, event);
         case TRACE_THREAD:
             if (value > self->seen.thread_count || value >= TRACE_THREADS_MAX) {
@@ -221,6 +273,11 @@ static outcome decode_event(decoder *self, trace_event *event, bool *marked) {
             }
             self->seen.thread_count += value == self->seen.thread_count;
             self->thread = (uint32_t)value;
+            break;
+        case TRACE_CHECKPOINT:
+            if (decode_checkpoint(self, value) != OUTCOME_EVENT) {
+                return OUTCOME_BROKEN;
+            }
             break;
         case TRACE_END:
             *marked = true;
@@ -237,6 +294,7 @@ static void decoder_init(decoder *self, const report *to) {
 
 static void decoder_fini(decoder *self) {
     free(self->slot_size);
+    free(self->checkpoints);
     free(self->source.buffer);
     (void)ZSTD_freeDCtx(self->source.zstd);
 }
@@ -260,9 +318,9 @@ static bool read_header(decoder *self, trace *read) {
     if (decode_rest(self, UINT64_MAX, &version) != OUTCOME_EVENT) {
         return false;
     }
-    if (version != TRACE_VERSION) {
-        return fail(self->report, "it has version %" PRIu64 " of the format; this program reads version %u", version,
-                    TRACE_VERSION);
+    if (version != TRACE_VERSION && version != TRACE_VERSION_OLD) {
+        return fail(self->report, "it has version %" PRIu64 " of the format; this program reads versions %u and %u",
+                    version, TRACE_VERSION_OLD, TRACE_VERSION);
     }
     if (decode_rest(self, TRACE_NAME_MAX, &length) != OUTCOME_EVENT) {
         return false;
@@ -274,10 +332,16 @@ static bool read_header(decoder *self, trace *read) {
         }
         read->program[i] = byte < 0x20 || byte >= 0x7f ? '?' : (char)byte;
     }
+    uint64_t of = TRACE_OF_MALLOC;
+    if (version != TRACE_VERSION_OLD && decode_rest(self, TRACE_SOURCE_COUNT - 1, &of) != OUTCOME_EVENT) {
+        return false;
+    }
+    read->source = (trace_source)of;
     return true;
 }
 
-static bool read_events(decoder *self, trace *read) {
+/* Events up to the end; raw ones end where their bytes do. */
+static bool read_events(decoder *self, bool is_raw, trace *read) {
     uint64_t room = 0;
     bool marked = false;
     for (;;) {
@@ -287,7 +351,9 @@ static bool read_events(decoder *self, trace *read) {
             return false;
         }
         if (outcome_of == OUTCOME_END) {
-            return marked || fail(self->report, "its end is missing; record it again");
+            return marked != is_raw ||
+                   fail(self->report, is_raw ? "the recording holds an end before its end; record it again"
+                                             : "its end is missing; record it again");
         }
         if (read->event_count == room) {
             room = room == 0 ? 1024 : room * 2;
@@ -335,6 +401,23 @@ static bool read_end(decoder *self, trace *read) {
     return true;
 }
 
+/* Ends the reading: hands the trace out, or drops it. */
+static void give(decoder *self, bool fine, trace *read, trace **out) {
+    if (fine) {
+        read->thread_count = self->seen.thread_count;
+        read->slot_count = self->seen.slot_count;
+        read->peak_live_bytes = self->peak_live_bytes;
+        read->reference_count = self->reference_count;
+        read->checkpoints = self->checkpoints;
+        read->checkpoint_count = self->checkpoint_count;
+        self->checkpoints = NULL;
+        *out = read;
+    } else {
+        trace_destroy(read);
+    }
+    decoder_fini(self);
+}
+
 bool trace_parse(const void *bytes, size_t size, const char *name, trace **out, char *error, size_t error_size) {
     report to = {.name = name, .error_size = error_size};
     to.error = error;
@@ -348,16 +431,26 @@ bool trace_parse(const void *bytes, size_t size, const char *name, trace **out, 
         return fail(&to, "not enough memory to read it");
     }
     bool fine = open_zstd(&self.source, (const uint8_t *)bytes + TRACE_MAGIC_SIZE, size - TRACE_MAGIC_SIZE) &&
-                read_header(&self, read) && read_events(&self, read) && read_end(&self, read);
-    if (fine) {
-        read->thread_count = self.seen.thread_count;
-        read->slot_count = self.seen.slot_count;
-        read->peak_live_bytes = self.peak_live_bytes;
-        *out = read;
-    } else {
-        trace_destroy(read);
+                read_header(&self, read) && read_events(&self, false, read) && read_end(&self, read);
+    give(&self, fine, read, out);
+    return fine;
+}
+
+bool trace_parse_raw(const uint8_t *events, size_t size, const char *name, trace **out, char *error,
+                     size_t error_size) {
+    report to = {.name = name, .error_size = error_size};
+    to.error = error;
+    decoder self;
+    decoder_init(&self, &to);
+    self.source.next = events;
+    self.source.end = events + size;
+    trace *read = calloc(1, sizeof *read);
+    if (read == NULL) {
+        return fail(&to, "not enough memory to read it");
     }
-    decoder_fini(&self);
+    const bool fine = read_events(&self, true, read);
+    read->summary = self.seen;
+    give(&self, fine, read, out);
     return fine;
 }
 
@@ -391,6 +484,7 @@ bool trace_read(const char *path, trace **out, char *error, size_t error_size) {
 void trace_destroy(trace *read) {
     if (read != NULL) {
         free(read->events);
+        free(read->checkpoints);
         free(read);
     }
 }
@@ -440,13 +534,13 @@ static bool sink_open(sink *self, size_t size) {
 
 /* What stands before the events and behind them. */
 typedef struct frame {
-    uint8_t header[2 * TRACE_VARINT_MAX + TRACE_NAME_MAX];
+    uint8_t header[3 * TRACE_VARINT_MAX + TRACE_NAME_MAX];
     size_t header_size;
     uint8_t end[END_NUMBERS * TRACE_VARINT_MAX];
     size_t end_size;
 } frame;
 
-static void encode_frame(frame *self, const char *program, const trace_summary *summary) {
+static void encode_frame(frame *self, const char *program, trace_source of, const trace_summary *summary) {
     const uint64_t numbers[END_NUMBERS] = {TRACE_END,
                                            summary->event_count,
                                            summary->thread_count,
@@ -461,6 +555,7 @@ static void encode_frame(frame *self, const char *program, const trace_summary *
     self->header_size += trace_varint(self->header + self->header_size, length);
     memcpy(self->header + self->header_size, program, length);
     self->header_size += length;
+    self->header_size += trace_varint(self->header + self->header_size, (uint64_t)of);
     self->end_size = 0;
     for (size_t i = 0; i < END_NUMBERS; i++) {
         self->end_size += trace_varint(self->end + self->end_size, numbers[i]);
@@ -471,7 +566,10 @@ static void count_event(trace_statistics *statistics, const trace_event *event) 
     statistics->allocations += event->kind == TRACE_ALLOCATE;
     statistics->resizes += event->kind == TRACE_RESIZE;
     statistics->releases += event->kind == TRACE_RELEASE;
-    if (event->kind != TRACE_RELEASE) {
+    statistics->retains += event->kind == TRACE_RETAIN;
+    statistics->drops += event->kind == TRACE_DROP;
+    statistics->slices += event->kind == TRACE_SLICE;
+    if (event->kind == TRACE_ALLOCATE || event->kind == TRACE_RESIZE) {
         unsigned doubling = 0;
         while (doubling + 1 < TRACE_DOUBLINGS && (UINT32_C(1) << doubling) < event->size) {
             doubling++;
@@ -504,8 +602,9 @@ static bool count_events(const uint8_t *events, size_t size, const report *to, t
     return fine;
 }
 
-bool trace_write_raw(FILE *file, const char *program, const uint8_t *events, size_t size, const trace_summary *counts,
-                     trace_summary *summary, trace_statistics *statistics, char *error, size_t error_size) {
+bool trace_write_raw(FILE *file, const char *program, trace_source of, const uint8_t *events, size_t size,
+                     const trace_summary *counts, trace_summary *summary, trace_statistics *statistics, char *error,
+                     size_t error_size) {
     report to = {.name = program, .error_size = error_size};
     sink self = {.file = file, .report = &to};
     trace_summary seen = {0};
@@ -517,7 +616,7 @@ bool trace_write_raw(FILE *file, const char *program, const uint8_t *events, siz
         seen.skipped_releases = counts->skipped_releases;
         seen.clamped_sizes = counts->clamped_sizes;
         seen.dropped_events = counts->dropped_events;
-        encode_frame(&frame_of, program, &seen);
+        encode_frame(&frame_of, program, of, &seen);
         fine = sink_open(&self, frame_of.header_size + size + frame_of.end_size) &&
                sink_put(&self, frame_of.header, frame_of.header_size, ZSTD_e_continue) &&
                sink_put(&self, events, size, ZSTD_e_continue) &&

@@ -16,7 +16,7 @@ typedef struct place {
     const char *suffix;
 } place;
 
-static const place scenario_places[] = {{"", ".yaml"}, {"", ".yml"}, {"traces/", ".pbtrace"}};
+static const place scenario_places[] = {{"", ".yaml"}, {"", ".yml"}, {"traces/", ".pbtrace"}, {"traces/", ".pbshape"}};
 static const place suite_places[] = {{"suites/", ".yaml"}, {"suites/", ".yml"}};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -1,5 +1,6 @@
 /* From a scenario to a stream: the dispatch over phases, what all generators share, and pingpong, bulk, burst and
- * churn. The others are in generate_*.c, replays in replay.c.
+ * churn. The others are in generate_*.c, replays in replay.c,
+ * shapes in imitate.c.
  *
  * Every phase and thread has a random sequence of its own: changing one phase leaves the others as they were. */
 #include "scenario/generate.h"
@@ -243,6 +244,9 @@ static bool read_traces(const scenario *from, trace **traces, uint32_t *threads,
         if (scenario_phase_threads(phase) > most) {
             most = scenario_phase_threads(phase);
         }
+        if (phase->kind == SCENARIO_SHAPE && !generate_shape_threads(phase->shape, &most, error, error_size)) {
+            return false;
+        }
         if (phase->kind != SCENARIO_REPLAY) {
             continue;
         }
@@ -266,7 +270,9 @@ static void build(builder *into, const scenario *from, trace **traces, uint64_t 
         random_state random;
         random_init(&random, seed, p);
         self.seed = random_next(&random);
-        if (traces[p] == NULL) {
+        if (self.phase->kind == SCENARIO_SHAPE) {
+            generate_shape(into, self.phase->name, self.phase->shape, self.threads, self.seed);
+        } else if (traces[p] == NULL) {
             generate_phase(&self, quick);
         } else if (!generate_replay(into, self.phase->name, traces[p], self.threads)) {
             into->failure = "not enough memory for its trace";

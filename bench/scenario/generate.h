@@ -64,4 +64,12 @@ void generate_pages(const generate_plan *self);
  *   returns  false without memory; other failures are in into->failure. */
 bool generate_replay(builder *into, const char *name, const trace *from, uint32_t thread_count);
 
+/* generate_shape() plays a trace that is made to have the shape in a file; see record/shape.h. It is made for thread_count
+ * threads, so that what hops in the shape hops in the stream where there are two. Failures are in into->failure. */
+void generate_shape(builder *into, const char *name, const char *path, uint32_t thread_count, uint64_t seed);
+
+/* generate_shape_threads() raises *most to the threads of a shape.
+ *   returns  false, with a line in error, when the shape cannot be read. */
+bool generate_shape_threads(const char *path, uint32_t *most, char *error, size_t error_size);
+
 #endif

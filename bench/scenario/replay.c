@@ -17,16 +17,24 @@
  *     threads may drift apart by LAG hand-overs, as they could when they were recorded; without it, they would go in
  *     lockstep through one slot. A thread's own slots are reused last in, first out, as the trace did.
  *
- * The trace is cut into CHECKPOINTS phases, so that the live bytes of subjects can be compared on the way; what it
- * leaves live is released in a last phase, in the order of slots, each buffer by its closer. */
+ * So hand-overs stay as they were: what one recorded thread allocated and another released, one thread of the stream
+ * allocates and another releases. Where a scenario has fewer threads than the trace, recorded thread t is played by t
+ * modulo their number, and a hand-over between two that fall on one thread is none.
+ *
+ * The trace is cut into phases at its checkpoints, where all threads meet. So what is live there is what the recorder
+ * counted, which is looked at here, and what every subject must hold when it comes there. A trace without checkpoints is
+ * cut into PIECES. What it leaves live is released in a last phase, in the order of slots, each buffer by its closer.
+ *
+ * RETAIN, DROP and SLICE are not played; trace.reference_count says how many there are. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "scenario/generate.h"
 
-#define CHECKPOINTS 8u
-#define LAG         64u
-#define NOBODY      UINT32_MAX
+#define PIECES 8u
+#define LAG    64u
+#define NOBODY UINT32_MAX
 
 /* The slots of one pair. Empty ones are a ring (two threads) or a stack (one). */
 typedef struct slot_pool {
@@ -120,30 +128,54 @@ static bool add_event(replay *self, uint64_t index) {
     case TRACE_RESIZE:
         builder_add(self->into, self->closer[s], STREAM_RESIZE, self->slot[s], event->size);
         return true;
-    default: {
+    case TRACE_RELEASE: {
         uint32_t slot = self->slot[s];
         builder_add(self->into, self->closer[s], STREAM_RELEASE, slot, 0);
         self->slot[s] = NOBODY;
         return pool_give(self, self->opener[s], self->closer[s], slot);
     }
+    default:
+        return true;
+    }
+}
+
+/* The count of events at which a piece ends; the last one ends with the trace. */
+static uint64_t end_of_piece(const trace *from, uint32_t piece) {
+    if (from->checkpoint_count == 0) {
+        return from->event_count * (piece + 1) / PIECES;
+    }
+    return piece < from->checkpoint_count ? from->checkpoints[piece].event_count : from->event_count;
+}
+
+/* What the recorder counted as live when it was there is what the stream has in its slots. */
+static void check_piece(replay *self, uint32_t piece) {
+    if (piece < self->from->checkpoint_count && self->into->failure == NULL) {
+        const trace_checkpoint *recorded = &self->from->checkpoints[piece];
+        if (self->into->slots.live_buffers != recorded->live_buffers ||
+            self->into->slots.live_bytes != recorded->live_bytes) {
+            self->into->failure = "its replay holds other buffers at a checkpoint than were recorded";
+        }
     }
 }
 
 static bool add_phases(replay *self, const char *name) {
-    uint64_t count = self->from->event_count;
+    const trace *from = self->from;
+    const uint32_t pieces = from->checkpoint_count != 0 ? from->checkpoint_count + 1 : PIECES;
+    uint64_t next = 0;
     for (uint32_t s = 0; s < self->from->slot_count; s++) {
         self->slot[s] = NOBODY;
     }
-    builder_expect(self->into, count);
-    for (unsigned c = 0; c < CHECKPOINTS; c++) {
-        char ending[24];
-        (void)snprintf(ending, sizeof ending, ".%uof%u", c + 1, CHECKPOINTS);
+    builder_expect(self->into, from->event_count);
+    for (uint32_t piece = 0; piece < pieces; piece++) {
+        char ending[32];
+        (void)snprintf(ending, sizeof ending, ".%" PRIu32 "of%" PRIu32, piece + 1, pieces);
         builder_open(self->into, name, ending);
-        for (uint64_t i = count * c / CHECKPOINTS; i < count * (c + 1) / CHECKPOINTS; i++) {
-            if (!add_event(self, i)) {
+        for (; next < end_of_piece(from, piece); next++) {
+            if (!add_event(self, next)) {
                 return false;
             }
         }
+        check_piece(self, piece);
         builder_close(self->into, 1);
     }
     builder_open(self->into, name, ".drain");

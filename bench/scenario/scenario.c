@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "record/shape.h"
 #include "record/trace.h"
 #include "scenario/document.h"
 #include "scenario/stream.h"
@@ -145,6 +146,7 @@ static const kind_rule kind_rules[] = {
                           {STEPS_OF_SIZES, [KEY_LIVE] = NEEDED, [KEY_BURST] = ALLOWED, [KEY_PRODUCERS] = ALLOWED,
                            [KEY_CONSUMERS] = ALLOWED}},
     [SCENARIO_REPLAY] = {"trace", {FORBIDDEN}},
+    [SCENARIO_SHAPE] = {"shape", {FORBIDDEN}},
     [SCENARIO_PIPELINE] = {"pipeline", {STEPS_OF_SIZES, [KEY_LIVE] = NEEDED}},
     [SCENARIO_RELAY] = {"relay",
                         {[KEY_SIZES] = NEEDED,
@@ -286,17 +288,34 @@ static bool check_other_sizes(document *file, const yaml_node_t *node, const cha
 }
 
 /* A trace's path is taken from the scenario's own folder, so that a scenario and its trace travel together. */
-static bool resolve_trace(document *file, const yaml_node_t *node, scenario_phase *phase) {
+static bool resolve_path(document *file, const yaml_node_t *node, char **path) {
     const char *slash = strrchr(file->path, '/');
-    char error[512];
-    trace *recorded = NULL;
-    if (phase->trace[0] != '/' && slash != NULL) {
+    if ((*path)[0] != '/' && slash != NULL) {
         char *joined = NULL;
-        if (asprintf(&joined, "%.*s/%s", (int)(slash - file->path), file->path, phase->trace) < 0) {
+        if (asprintf(&joined, "%.*s/%s", (int)(slash - file->path), file->path, *path) < 0) {
             return document_fail(file, node, "not enough memory; try again");
         }
-        free(phase->trace);
-        phase->trace = joined;
+        free(*path);
+        *path = joined;
+    }
+    return true;
+}
+
+static bool resolve_shape(document *file, const yaml_node_t *node, scenario_phase *phase) {
+    char error[512];
+    shape recorded;
+    if (!resolve_path(file, node, &phase->shape)) {
+        return false;
+    }
+    return shape_read(phase->shape, &recorded, error, sizeof error) ||
+           document_fail(file, document_value(file, node, "shape"), "%s", error);
+}
+
+static bool resolve_trace(document *file, const yaml_node_t *node, scenario_phase *phase) {
+    char error[512];
+    trace *recorded = NULL;
+    if (!resolve_path(file, node, &phase->trace)) {
+        return false;
     }
     if (!trace_read(phase->trace, &recorded, error, sizeof error)) {
         return document_fail(file, document_value(file, node, "trace"), "%s", error);
@@ -306,13 +325,17 @@ static bool resolve_trace(document *file, const yaml_node_t *node, scenario_phas
 }
 
 static bool check_phase(document *file, const yaml_node_t *node, scenario_phase *phase, const scenario *from) {
-    if ((phase->kind != 0) == (phase->trace != NULL)) {
-        return document_fail(file, node, "a phase has %s; exactly one is right: \"kind\" or \"trace\"",
-                             phase->trace != NULL ? "both" : "neither");
+    if ((phase->kind != 0) + (phase->trace != NULL) + (phase->shape != NULL) != 1) {
+        return document_fail(file, node, "a phase has %s; exactly one is right: \"kind\", \"trace\" or \"shape\"",
+                             phase->trace != NULL || phase->shape != NULL ? "several" : "none");
     }
     if (phase->trace != NULL) {
         phase->kind = SCENARIO_REPLAY;
         return check_keys(file, node, &kind_rules[SCENARIO_REPLAY]) && resolve_trace(file, node, phase);
+    }
+    if (phase->shape != NULL) {
+        phase->kind = SCENARIO_SHAPE;
+        return check_keys(file, node, &kind_rules[SCENARIO_SHAPE]) && resolve_shape(file, node, phase);
     }
     return check_keys(file, node, &kind_rules[phase->kind]) &&
            check_sizes(file, document_value(file, node, "sizes"), phase->sizes) &&
@@ -366,7 +389,7 @@ static bool check_scenario(document *file, scenario *from) {
         if (!check_phase(file, node, &from->phases[i], from) || !name_phase(file, node, from, i)) {
             return false;
         }
-        replays = replays || from->phases[i].kind == SCENARIO_REPLAY;
+        replays = replays || from->phases[i].kind == SCENARIO_REPLAY || from->phases[i].kind == SCENARIO_SHAPE;
         needed = scenario_phase_threads(&from->phases[i]) > needed ? scenario_phase_threads(&from->phases[i]) : needed;
     }
     if (from->threads == 0 && !replays) {
@@ -403,6 +426,18 @@ static bool load_yaml(const char *path, scenario **out, char *error, size_t erro
     return true;
 }
 
+/* References are in the trace, and not in a stream: that is said. */
+static bool tell_source(scenario *from, const trace *recorded) {
+    const char *what = recorded->source == TRACE_OF_BUFFERS ? "poolbuf's buffers" : "malloc";
+    char left[96] = "";
+    if (recorded->reference_count > 0) {
+        (void)snprintf(left, sizeof left, "; %" PRIu64 " retains, slices and releases between are not played",
+                       recorded->reference_count);
+    }
+    return asprintf(&from->source, "recorded from %s of %s: %" PRIu64 " events, %" PRIu32 " threads%s", what,
+                    recorded->program, recorded->event_count, recorded->thread_count, left) > 0;
+}
+
 /* A trace alone is a scenario of one phase, named after its file, with what the trace knows about itself. */
 static bool load_trace(const char *path, scenario **out, char *error, size_t error_size) {
     trace *recorded = NULL;
@@ -420,8 +455,7 @@ static bool load_trace(const char *path, scenario **out, char *error, size_t err
         from->file = strdup(path);
         fine = from->phases != NULL && from->file != NULL && asprintf(&from->name, "%.*s", length, base) > 0 &&
                asprintf(&from->asks, "What do the allocations of %s cost?", recorded->program) > 0 &&
-               asprintf(&from->source, "recorded from %s: %" PRIu64 " events, %" PRIu32 " threads", recorded->program,
-                        recorded->event_count, recorded->thread_count) > 0;
+               tell_source(from, recorded);
     }
     if (fine) {
         from->phases[0].kind = SCENARIO_REPLAY;
@@ -439,9 +473,47 @@ static bool load_trace(const char *path, scenario **out, char *error, size_t err
     return true;
 }
 
+/* So is a shape. */
+static bool load_shape(const char *path, scenario **out, char *error, size_t error_size) {
+    shape recorded;
+    if (!shape_read(path, &recorded, error, error_size)) {
+        return false;
+    }
+    const char *slash = strrchr(path, '/');
+    const char *base = slash != NULL ? slash + 1 : path;
+    const int length = (int)(strlen(base) - strlen(".pbshape"));
+    scenario *from = calloc(1, sizeof *from);
+    bool fine = from != NULL;
+    if (fine) {
+        from->phases = calloc(1, sizeof *from->phases);
+        from->phases_count = from->phases != NULL;
+        from->file = strdup(path);
+        fine = from->phases != NULL && from->file != NULL && asprintf(&from->name, "%.*s", length, base) > 0 &&
+               asprintf(&from->asks, "What do allocations of the shape %s cost?", from->name) > 0 &&
+               asprintf(&from->source, "a recorded shape: %" PRIu64 " buffers, %" PRIu32 " threads",
+                        recorded.buffer_count, recorded.threads) > 0;
+    }
+    if (fine) {
+        from->phases[0].kind = SCENARIO_SHAPE;
+        from->phases[0].name = strdup(kind_rules[SCENARIO_SHAPE].name);
+        from->phases[0].shape = strdup(path);
+        fine = from->phases[0].name != NULL && from->phases[0].shape != NULL;
+    }
+    if (!fine) {
+        (void)snprintf(error, error_size, "%s: not enough memory; try again", path);
+        scenario_destroy(from);
+        return false;
+    }
+    *out = from;
+    return true;
+}
+
 bool scenario_load(const char *path, scenario **out, char *error, size_t error_size) {
     if (has_suffix(path, ".pbtrace")) {
         return load_trace(path, out, error, error_size);
+    }
+    if (has_suffix(path, ".pbshape")) {
+        return load_shape(path, out, error, error_size);
     }
     return load_yaml(path, out, error, error_size);
 }

@@ -1,7 +1,7 @@
 /* Scenarios and suites as data: loading, checking and finding them.
  *
  * A scenario is one workload that asks one question. It is a YAML file (scenarios/schema.json describes it to editors)
- * or a recorded trace, which is a scenario of one phase. This module reads and checks; stream.h turns the result into
+ * or a recorded trace or shape, which is a scenario of one phase. This module reads and checks; stream.h turns the result into
  * operations. Every error is one line, "FILE:LINE: what is wrong; what would be right", ready for the user; a problem
  * with a whole file has no line.
  *
@@ -12,7 +12,7 @@
  *   phases:
  *     - kind: pingpong|churn|burst|bulk|handoff|pipeline|relay|fragment|thrash|scratch|fanout|frames|append|ship|
  *             assemble|pages
- *                                     # or, in its place,  trace: FILE
+ *                                     # or, in its place,  trace: FILE  or  shape: FILE
  *       name: steady                  # optional
  *       operations: 1000000           # steps of each thread
  *       live: 1024                    # churn: a thread's live set; burst, relay: buffers allocated before they are
@@ -80,7 +80,8 @@ typedef enum scenario_kind {
     SCENARIO_APPEND,   /* grow a buffer by appending pieces, read it, release it */
     SCENARIO_SHIP,     /* threads in pairs: one appends pieces to batches, the other reads and releases them */
     SCENARIO_ASSEMBLE, /* allocate `burst` buffers, make one message of them, list its pieces, release it */
-    SCENARIO_PAGES     /* a cache of filled pages: pin and read one, or replace the oldest; then drain */
+    SCENARIO_PAGES,    /* a cache of filled pages: pin and read one, or replace the oldest; then drain */
+    SCENARIO_SHAPE     /* play a trace that is made to have a recorded shape */
 } scenario_kind;
 
 typedef enum scenario_touch {
@@ -144,6 +145,7 @@ typedef struct scenario_phase {
     uint32_t header; /* bytes */
     uint32_t miss;   /* percent */
     char *trace;     /* a replay's file, resolved against the scenario's folder; else NULL */
+    char *shape;     /* a shape's file, the same */
 } scenario_phase;
 
 typedef struct scenario {
@@ -151,7 +153,7 @@ typedef struct scenario {
     char *asks;
     char *source;
     char *file;       /* the path that it was loaded from */
-    uint32_t threads; /* 0: as many as the traces have */
+    uint32_t threads; /* 0: as many as the traces and shapes have */
     scenario_phase *phases;
     uint32_t phases_count;
 } scenario;
@@ -166,7 +168,7 @@ typedef struct scenario_suite {
 } scenario_suite;
 
 /* scenario_load() reads and checks a scenario.
- *   path     a .yaml or .yml file, or a .pbtrace file, which is checked as a whole.
+ *   path     a .yaml or .yml file, or a .pbtrace or .pbshape file, which is checked as a whole.
  *   out      set on success; release it with scenario_destroy().
  *   error    on failure gets one line.
  *   threads  any; nothing is shared. */

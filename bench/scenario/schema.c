@@ -70,6 +70,7 @@ static const cyaml_schema_field_t sizes_fields[] = {
 static const cyaml_schema_field_t phase_fields[] = {
     CYAML_FIELD_ENUM("kind", OPTIONAL | CYAML_FLAG_STRICT, scenario_phase, kind, kinds, CYAML_ARRAY_LEN(kinds)),
     CYAML_FIELD_STRING_PTR("trace", OPTIONAL | CYAML_FLAG_POINTER, scenario_phase, trace, 1, TEXT_MAX),
+    CYAML_FIELD_STRING_PTR("shape", OPTIONAL | CYAML_FLAG_POINTER, scenario_phase, shape, 1, TEXT_MAX),
     CYAML_FIELD_STRING_PTR("name", OPTIONAL | CYAML_FLAG_POINTER, scenario_phase, name, 1, TEXT_MAX),
     CYAML_FIELD_UINT("operations", OPTIONAL, scenario_phase, operations),
     CYAML_FIELD_UINT("live", OPTIONAL, scenario_phase, live),

@@ -40,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     trace_summary summary;
     FILE *file = open_memstream(&text, &length);
     require(file != NULL);
-    bool sound = trace_write_raw(file, "fuzz", bytes, size, &counts, &summary, NULL, error, sizeof error);
+    bool sound =
+        trace_write_raw(file, "fuzz", TRACE_OF_BUFFERS, bytes, size, &counts, &summary, NULL, error, sizeof error);
     require(fclose(file) == 0);
     if (sound) {
         require(trace_parse(text, length, "fuzz", &read, error, sizeof error));

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "record/shape.h"
 #include "record/trace.h"
 #include "scenario/stream.h"
 
@@ -190,6 +191,106 @@ static void what_was_recorded_replays(void **state) {
     scenario_destroy(from);
 }
 
+enum {
+    MATRIX = 8 /* threads */
+};
+
+/* Buffers by the thread that allocated them and the one that released them; what nobody released counts for neither. */
+static void count_recorded(const trace *read, uint64_t matrix[MATRIX][MATRIX]) {
+    uint32_t *openers = calloc(read->slot_count, sizeof *openers);
+    assert_non_null(openers);
+    for (uint64_t i = 0; i < read->event_count; i++) {
+        const trace_event *event = &read->events[i];
+        assert_true(event->thread < MATRIX);
+        if (event->kind == TRACE_ALLOCATE) {
+            openers[event->slot] = event->thread;
+        } else if (event->kind == TRACE_RELEASE) {
+            matrix[openers[event->slot]][event->thread]++;
+        }
+    }
+    free(openers);
+}
+
+/* The same of a stream, without its last phase, whose releases nobody recorded. */
+static void count_played(const stream *made, uint64_t matrix[MATRIX][MATRIX]) {
+    uint32_t *openers = calloc(made->slot_count, sizeof *openers);
+    assert_non_null(openers);
+    for (uint32_t p = 0; p + 1 < made->phase_count; p++) {
+        for (int pass = 0; pass < 2; pass++) { /* inside a phase a slot has one opener (S1) */
+            for (uint32_t t = 0; t < made->thread_count; t++) {
+                const stream_thread *thread = &made->phases[p].threads[t];
+                for (size_t i = 0; i < thread->op_count; i++) {
+                    const stream_op op = thread->ops[i];
+                    if (pass == 0 && stream_op_kind(op) == STREAM_ALLOCATE) {
+                        openers[op.slot] = t;
+                    } else if (pass == 1 && stream_op_kind(op) == STREAM_RELEASE) {
+                        matrix[openers[op.slot]][t]++;
+                    }
+                }
+            }
+        }
+    }
+    free(openers);
+}
+
+static void every_hand_over_is_replayed_between_the_threads_that_made_it(void **state) {
+    (void)state;
+    static const char *const modes[] = {"neighbours", "storm"};
+    for (size_t m = 0; m < 2; m++) {
+        uint64_t recorded[MATRIX][MATRIX] = {{0}};
+        uint64_t played[MATRIX][MATRIX] = {{0}};
+        char path[PATH_MAX];
+        scenario *from = NULL;
+        stream *made = NULL;
+        trace *read = record_mode(modes[m], 0);
+        (void)snprintf(path, sizeof path, "%s/t.pbtrace", folder);
+        if (!scenario_load(path, &from, error, sizeof error) ||
+            !stream_generate(from, 1, false, &made, error, sizeof error)) {
+            fail_msg("%s", error);
+            return;
+        }
+        count_recorded(read, recorded);
+        count_played(made, played);
+        assert_memory_equal(recorded, played, sizeof played);
+        uint64_t handed = 0;
+        for (uint32_t t = 0; t < MATRIX; t++) {
+            for (uint32_t u = 0; u < MATRIX; u++) {
+                handed += t != u ? played[t][u] : 0;
+            }
+        }
+        assert_true(m != 0 || handed >= 4000); /* in a storm it is up to the scheduler */
+        stream_destroy(made);
+        scenario_destroy(from);
+        trace_destroy(read);
+    }
+}
+
+/* The recorder's own counts are in the trace, which is read only where they are those of the events (T5); and a replay's
+ * phases end there. */
+static void a_recording_has_checkpoints_and_its_replay_ends_phases_at_them(void **state) {
+    (void)state;
+    char path[PATH_MAX];
+    scenario *from = NULL;
+    stream *made = NULL;
+    trace *read = record_mode("storm", 0);
+    (void)snprintf(path, sizeof path, "%s/t.pbtrace", folder);
+    if (!scenario_load(path, &from, error, sizeof error) ||
+        !stream_generate(from, 1, false, &made, error, sizeof error)) {
+        fail_msg("%s", error);
+        return;
+    }
+    assert_in_range(read->checkpoint_count, 25, TRACE_CHECKPOINTS_MAX / 2);
+    assert_in_range(made->phase_count, read->checkpoint_count + 1, read->checkpoint_count + 2);
+    for (uint32_t c = 0; c < read->checkpoint_count; c++) {
+        assert_true(c > 0 || read->checkpoints[c].event_count == 1024);
+        assert_int_equal(made->phases[c].end_live_buffers, read->checkpoints[c].live_buffers);
+        assert_int_equal(made->phases[c].end_live_bytes, read->checkpoints[c].live_bytes);
+    }
+    stream_destroy(made);
+    scenario_destroy(from);
+    trace_destroy(read);
+}
+
 /* The writer refuses unsound events, so that there is a trace says that the order was right all the time. */
 static void racing_threads_and_forks_leave_a_sound_trace(void **state) {
     (void)state;
@@ -280,6 +381,129 @@ static void a_limit_of_events_ends_the_recording_and_not_the_program(void **stat
     trace_destroy(read);
 }
 
+static void record_shape(const char *mode, shape *out) {
+    char arguments[PATH_MAX];
+    char path[PATH_MAX];
+    (void)snprintf(arguments, sizeof arguments, "--shape -o s.pbshape -- %s %s", RECORD_TARGET, mode);
+    if (record(arguments) != 0) {
+        fail_msg("%s: %s", mode, messages);
+    }
+    (void)snprintf(path, sizeof path, "%s/s.pbshape", folder);
+    if (!shape_read(path, out, error, sizeof error)) {
+        fail_msg("%s", error);
+    }
+    (void)unlink(path);
+}
+
+static uint64_t count_lives(const shape *of, uint32_t size, bool hops) {
+    uint64_t count = 0;
+    for (unsigned life = 0; life < SHAPE_LIVES; life++) {
+        count += of->counts[shape_size_class(size)][life][hops];
+    }
+    return count;
+}
+
+/* Programs whose buffers are known: of these sizes nobody else allocates any. */
+static void a_shape_counts_what_the_program_did(void **state) {
+    (void)state;
+    shape found;
+    record_shape("many", &found); /* allocated and freed at once */
+    assert_int_equal(found.counts[shape_size_class(7007)][0][0], 300000);
+    assert_int_equal(count_lives(&found, 7007, false), 300000);
+    assert_int_equal(found.threads, 1);
+    record_shape("neighbours", &found); /* 4 x 1000 handed over, of which every third grows */
+    assert_int_equal(count_lives(&found, 2000, true), 4 * 666);
+    assert_int_equal(count_lives(&found, 2100, true), 4 * 334);
+    assert_int_equal(count_lives(&found, 2100, false), 0);
+    assert_int_equal(found.threads, 5);
+    assert_int_equal(found.resizes, 4 * 334);
+    record_shape("hoard", &found); /* never freed */
+    assert_in_range(found.counts[shape_size_class(24)][SHAPE_KEPT][0], 200000, 200100);
+    assert_in_range(found.peak_live_buffers, 200000, 200100);
+}
+
+static uint64_t count_kind(const trace *read, trace_kind kind) {
+    uint64_t found = 0;
+    for (uint64_t i = 0; i < read->event_count; i++) {
+        found += read->events[i].kind == (uint32_t)kind;
+    }
+    return found;
+}
+
+static void record_buffers(const char *arguments) {
+    if (record(arguments) != 0) {
+        fail_msg("%s: %s", arguments, messages);
+    }
+}
+
+/* What record_buffers.c does, to the event: nothing of what malloc was asked beneath. */
+static void a_program_with_buffers_has_its_buffers_recorded(void **state) {
+    (void)state;
+    record_buffers("-o t.pbtrace -- " RECORD_BUFFERS);
+    trace *read = read_trace("t.pbtrace");
+    uint64_t sized = 0;
+    uint64_t handed = 0;
+    assert_int_equal(read->source, TRACE_OF_BUFFERS);
+    assert_int_equal(count_kind(read, TRACE_ALLOCATE), 1001);
+    assert_int_equal(count_kind(read, TRACE_RELEASE), 1001);
+    assert_int_equal(count_kind(read, TRACE_RETAIN), 1000);
+    assert_int_equal(count_kind(read, TRACE_SLICE), 250);
+    assert_int_equal(count_kind(read, TRACE_DROP), 1250);
+    assert_int_equal(count_kind(read, TRACE_RESIZE), 334);
+    assert_int_equal(count(read, TRACE_RESIZE, 5000), 334);
+    assert_int_equal(count(read, TRACE_SLICE, 1), 250); /* each with a reference of its own */
+    assert_int_equal(read->reference_count, 2500);
+    assert_int_equal(read->thread_count, 2);
+    assert_int_equal(read->summary.skipped_releases, 0);
+    assert_int_equal(read->summary.live_buffers, 0);
+    for (uint64_t i = 0; i < read->event_count; i++) {
+        const trace_event *event = &read->events[i];
+        sized += event->kind == TRACE_ALLOCATE && event->size >= 1000 && event->size < 1007;
+        handed += event->kind == TRACE_RELEASE && event->thread == 1;
+    }
+    assert_int_equal(sized, 1000);
+    assert_int_equal(handed, 1000);
+    assert_non_null(strstr(messages, "1000 retains, 1250 releases that were not the last, 250 slices"));
+    trace_destroy(read);
+}
+
+static void buffers_replay_with_their_growth_and_without_their_references(void **state) {
+    (void)state;
+    char path[PATH_MAX];
+    scenario *from = NULL;
+    stream *made = NULL;
+    record_buffers("-o t.pbtrace -- " RECORD_BUFFERS " leak");
+    (void)snprintf(path, sizeof path, "%s/t.pbtrace", folder);
+    if (!scenario_load(path, &from, error, sizeof error) ||
+        !stream_generate(from, 1, false, &made, error, sizeof error) || !stream_audit(made, error, sizeof error)) {
+        fail_msg("%s", error);
+        return;
+    }
+    assert_non_null(strstr(from->source, "recorded from poolbuf's buffers of record_buffers: 4835 events, 2 threads; "
+                                         "2500 retains, slices and releases between are not played"));
+    assert_int_equal(made->allocation_count, 1001);
+    assert_int_equal(made->operation_count, 1001 + 334 + 1001);
+    assert_string_equal(made->phases[made->phase_count - 1].name, "trace.drain");
+    stream_destroy(made);
+    scenario_destroy(from);
+}
+
+static void what_is_recorded_can_be_chosen(void **state) {
+    (void)state;
+    record_buffers("--events malloc -o t.pbtrace -- " RECORD_BUFFERS);
+    trace *read = read_trace("t.pbtrace");
+    assert_int_equal(read->source, TRACE_OF_MALLOC);
+    assert_int_equal(count(read, TRACE_ALLOCATE, 7007), 1);
+    assert_int_equal(read->reference_count, 0);
+    trace_destroy(read);
+    record_buffers("--events buffers -o t.pbtrace -- " RECORD_BUFFERS);
+    read = read_trace("t.pbtrace");
+    assert_int_equal(read->source, TRACE_OF_BUFFERS);
+    trace_destroy(read);
+    assert_int_equal(record("--events buffers -o t.pbtrace -- " RECORD_TARGET " basic"), 6);
+    assert_non_null(strstr(messages, "or has no buffers"));
+}
+
 static void what_cannot_be_recorded_is_refused_in_one_line(void **state) {
     (void)state;
     static const struct {
@@ -322,12 +546,18 @@ int main(void) {
         cmocka_unit_test(every_function_of_the_family_is_recorded),
         cmocka_unit_test(threads_and_their_hand_overs_are_recorded),
         cmocka_unit_test(what_was_recorded_replays),
+        cmocka_unit_test(every_hand_over_is_replayed_between_the_threads_that_made_it),
+        cmocka_unit_test(a_recording_has_checkpoints_and_its_replay_ends_phases_at_them),
         cmocka_unit_test(racing_threads_and_forks_leave_a_sound_trace),
         cmocka_unit_test(each_process_has_a_trace_of_its_own),
         cmocka_unit_test(however_a_program_ends_its_events_are_there),
         cmocka_unit_test(a_signal_handler_that_allocates_is_recorded),
         cmocka_unit_test(the_tables_grow_with_the_live_set),
         cmocka_unit_test(a_limit_of_events_ends_the_recording_and_not_the_program),
+        cmocka_unit_test(a_shape_counts_what_the_program_did),
+        cmocka_unit_test(a_program_with_buffers_has_its_buffers_recorded),
+        cmocka_unit_test(buffers_replay_with_their_growth_and_without_their_references),
+        cmocka_unit_test(what_is_recorded_can_be_chosen),
         cmocka_unit_test(what_cannot_be_recorded_is_refused_in_one_line),
         cmocka_unit_test(an_interrupt_reaches_the_program_and_the_trace_is_written),
     };

@@ -81,9 +81,11 @@ static const refusal refusals[] = {
      "unknown kind \"1\"; legal values: "
      "pingpong, churn, burst, bulk, handoff, pipeline, relay, fragment, thrash, scratch, fanout, frames, append, "
      "ship, assemble, pages"},
-    {HEAD "phases:\n  - name: a\n", 5, "a phase has neither; exactly one is right: \"kind\" or \"trace\""},
+    {HEAD "phases:\n  - name: a\n", 5, "a phase has none; exactly one is right: \"kind\", \"trace\" or \"shape\""},
     {HEAD "phases:\n  - kind: churn\n    trace: x\n", 5,
-     "a phase has both; exactly one is right: \"kind\" or \"trace\""},
+     "a phase has several; exactly one is right: \"kind\", \"trace\" or \"shape\""},
+    {HEAD "phases:\n  - trace: x\n    shape: x\n", 5,
+     "a phase has several; exactly one is right: \"kind\", \"trace\" or \"shape\""},
     {HEAD PHASE, 5, "the key \"sizes\" is missing; pingpong needs it"},
     {HEAD "phases:\n  - kind: churn\n" SIZES, 5, "the key \"operations\" is missing; churn needs it"},
     {HEAD "phases:\n  - kind: churn\n    operations: 10\n" SIZES, 5, "the key \"live\" is missing; churn needs it"},
@@ -179,7 +181,7 @@ static const refusal refusals[] = {
           "operations: 1, sizes: {fixed: 1}}\n",
      6, "an earlier phase has the name \"a\"; names of phases differ"},
     {HEAD "phases: &cycle [*cycle]\n", 4,
-     "\"phases\" is a list; it must be a mapping with the keys: kind, trace, name, operations, live, burst, "
+     "\"phases\" is a list; it must be a mapping with the keys: kind, trace, shape, name, operations, live, burst, "
      "producers, consumers, order, retain, writes, touch, succession, idle_ms, "
      "buffer, header, miss, share, sizes, sizes_retained, sizes_after"},
     {HEAD "phases:\n  - trace: /nowhere/at-all.pbtrace\n", 5,

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <zstd.h>
+
 #include "record/trace.h"
 #include "scenario/generate.h"
 #include "scenario/random.h"
@@ -42,7 +44,8 @@ static bool write_raw(const raw *from, bytes *to, trace_summary *summary) {
     const trace_summary counts = {.skipped_releases = 5, .clamped_sizes = 6, .dropped_events = 1};
     FILE *file = open_memstream(&to->at, &to->size);
     assert_non_null(file);
-    bool fine = trace_write_raw(file, "program", from->bytes, from->size, &counts, summary, NULL, error, sizeof error);
+    bool fine = trace_write_raw(file, "program", TRACE_OF_BUFFERS, from->bytes, from->size, &counts, summary, NULL,
+                                error, sizeof error);
     assert_int_equal(fclose(file), 0);
     return fine;
 }
@@ -89,14 +92,30 @@ static void what_is_written_is_read_back(void **state) {
     put_sized(&from, TRACE_ALLOCATE, 1, TRACE_SIZE_MAX);
     put(&from, TRACE_THREAD, 1);
     put_sized(&from, TRACE_RESIZE, 0, 50);
+    put_sized(&from, TRACE_CHECKPOINT, 2, 50ull + TRACE_SIZE_MAX);
     put(&from, TRACE_RELEASE, 1);
     put_sized(&from, TRACE_ALLOCATE, 1, 7);
+    put_sized(&from, TRACE_RETAIN, 1, 3);
+    put_sized(&from, TRACE_SLICE, 1, 0);
+    put_sized(&from, TRACE_DROP, 1, 2);
+    put_sized(&from, TRACE_CHECKPOINT, 2, 57);
     assert_true(write_raw(&from, &file, &summary));
     if (!trace_parse(file.at, file.size, "file", &read, error, sizeof error)) {
         fail_msg("%s", error);
     }
     assert_string_equal(read->program, "program");
-    assert_int_equal(read->event_count, 5);
+    assert_int_equal(read->source, TRACE_OF_BUFFERS);
+    assert_int_equal(read->event_count, 8);
+    assert_int_equal(read->reference_count, 3);
+    assert_int_equal(read->events[5].kind, TRACE_RETAIN);
+    assert_int_equal(read->events[5].size, 3);
+    assert_int_equal(read->events[6].kind, TRACE_SLICE);
+    assert_int_equal(read->events[7].kind, TRACE_DROP);
+    assert_int_equal(read->checkpoint_count, 2);
+    assert_int_equal(read->checkpoints[0].event_count, 3);
+    assert_int_equal(read->checkpoints[0].live_buffers, 2);
+    assert_int_equal(read->checkpoints[1].event_count, 8);
+    assert_int_equal(read->checkpoints[1].live_bytes, 57);
     assert_int_equal(read->thread_count, 2);
     assert_int_equal(read->slot_count, 2);
     assert_int_equal(read->peak_live_bytes, TRACE_SIZE_MAX + 100ull);
@@ -192,7 +211,7 @@ static void unsound_events_are_refused(void **state) {
         uint64_t slot, size; /* size UINT64_MAX: none */
         const char *why;
     } bad[] = {
-        {TRACE_RELEASE, 1, UINT64_MAX, "it releases or resizes an empty slot: 1"},
+        {TRACE_RELEASE, 1, UINT64_MAX, "it uses or releases an empty slot: 1"},
         {TRACE_RELEASE, 2, UINT64_MAX, "it names a slot that is not in use yet: 2"},
         {TRACE_RESIZE, 2, 5, "it names a slot that is not in use yet: 2"},
         {TRACE_ALLOCATE, 3, 5, "it names a slot that is not in use yet: 3"},
@@ -203,7 +222,16 @@ static void unsound_events_are_refused(void **state) {
         {TRACE_ALLOCATE, 1, UINT64_MAX, "its number is missing"},
         {TRACE_THREAD, 2, UINT64_MAX, "it names a thread that is not there yet: 2"},
         {TRACE_RELEASE, UINT64_MAX >> 4, UINT64_MAX, "a number is out of range"},
-        {(trace_kind)7, 0, UINT64_MAX, "this version does not know the kind 7"},
+        {(trace_kind)9, 0, UINT64_MAX, "this version does not know the kind 9"},
+        {TRACE_RETAIN, 1, 1, "it uses or releases an empty slot: 1"},
+        {TRACE_RETAIN, 0, TRACE_REFERENCES_MAX + 1ull, "a number is out of range: 1073741825"},
+        {TRACE_DROP, 0, UINT64_MAX, "its number is missing"},
+        {TRACE_SLICE, 2, 1, "it names a slot that is not in use yet: 2"},
+        {TRACE_CHECKPOINT, 1, UINT64_MAX, "its number is missing"},
+        {TRACE_CHECKPOINT, 2, 10,
+         "event 3 counts 2 live buffers of 10 bytes where the events leave 1 of 10; record it"},
+        {TRACE_CHECKPOINT, 1, 11,
+         "event 3 counts 1 live buffers of 11 bytes where the events leave 1 of 10; record it"},
         {TRACE_END, 0, UINT64_MAX, "the recording holds an end before its end"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -226,6 +254,63 @@ static void unsound_events_are_refused(void **state) {
     assert_false(write_raw(&from, &file, &summary));
     assert_non_null(strstr(error, "a number is longer than 64"));
     free(file.at);
+}
+
+static void a_checkpoint_follows_an_event(void **state) {
+    (void)state;
+    static raw from;
+    trace_summary summary;
+    bytes file;
+    from.size = 0;
+    put_sized(&from, TRACE_CHECKPOINT, 0, 0);
+    assert_false(write_raw(&from, &file, &summary));
+    assert_non_null(strstr(error, "no event stands before checkpoint 0"));
+    free(file.at);
+    from.size = 0;
+    put_sized(&from, TRACE_ALLOCATE, 0, 10);
+    put_sized(&from, TRACE_CHECKPOINT, 1, 10);
+    put_sized(&from, TRACE_CHECKPOINT, 1, 10);
+    assert_false(write_raw(&from, &file, &summary));
+    assert_non_null(strstr(error, "no event stands before checkpoint 1"));
+    free(file.at);
+}
+
+/* A file as the format's first version had it, made by hand but for zstd's part: nothing in the tree writes one. */
+static void a_trace_of_the_first_version_is_still_read(void **state) {
+    (void)state;
+    static const uint8_t inside[] = {
+        1,
+        3,
+        'o',
+        'l',
+        'd', /* version and name; the events follow at once */
+        0 << 4 | TRACE_ALLOCATE,
+        100, /* slot 0 */
+        0 << 4 | TRACE_RESIZE,
+        50, /* */
+        TRACE_END,
+        2,
+        1,
+        1,
+        1,
+        50,
+        0,
+        0,
+        0, /* events, threads, slots, live buffers and bytes; nothing was missed */
+    };
+    uint8_t file[256] = TRACE_MAGIC;
+    trace *read = NULL;
+    const size_t packed =
+        ZSTD_compress(file + TRACE_MAGIC_SIZE, sizeof file - TRACE_MAGIC_SIZE, inside, sizeof inside, 1);
+    assert_false(ZSTD_isError(packed));
+    if (!trace_parse(file, TRACE_MAGIC_SIZE + packed, "file", &read, error, sizeof error)) {
+        fail_msg("%s", error);
+    }
+    assert_string_equal(read->program, "old");
+    assert_int_equal(read->source, TRACE_OF_MALLOC);
+    assert_int_equal(read->event_count, 2);
+    assert_int_equal(read->checkpoint_count, 0);
+    trace_destroy(read);
 }
 
 static void random_bytes_are_never_a_trace(void **state) {
@@ -321,6 +406,40 @@ static void a_buffer_is_resized_by_the_thread_that_releases_it(void **state) {
     stream_destroy(made);
 }
 
+/* Checkpoints are where the phases end, on any number of threads; references are kept in the trace and left out. */
+static void a_replay_holds_at_each_checkpoint_what_was_recorded(void **state) {
+    (void)state;
+    static raw from;
+    for (uint32_t threads = 0; threads < 4; threads++) {
+        trace_summary summary;
+        from.size = 0;
+        for (uint64_t i = 0; i < 100; i++) { /* each buffer grows, and goes to another thread */
+            put(&from, TRACE_THREAD, i % 3 == 0 ? 0 : (i - 1) % 3);
+            put_sized(&from, TRACE_ALLOCATE, i, 10);
+            put_sized(&from, TRACE_RETAIN, i, 1);
+            put_sized(&from, TRACE_RESIZE, i, 30);
+            put_sized(&from, TRACE_CHECKPOINT, i + 1, (i + 1) * 30);
+            put(&from, TRACE_THREAD, i == 0 ? 1 : i == 1 ? 2 : i % 3);
+        }
+        for (uint64_t i = 0; i < 100; i++) {
+            put(&from, TRACE_THREAD, (i + 1) % 3);
+            put(&from, TRACE_RELEASE, i);
+            if (i < 99) {
+                put_sized(&from, TRACE_CHECKPOINT, 99 - i, (99 - i) * 30);
+            }
+        }
+        stream *made = replay_of(&from, &summary, threads);
+        assert_int_equal(made->phase_count, 200); /* the last one ends with the trace; nothing is left to drain */
+        for (uint32_t p = 0; p < 200; p++) {
+            const uint64_t live = p < 100 ? p + 1 : 199 - p;
+            assert_int_equal(made->phases[p].end_live_buffers, live);
+            assert_int_equal(made->phases[p].end_live_bytes, live * 30);
+        }
+        assert_int_equal(made->operation_count, 300);
+        stream_destroy(made);
+    }
+}
+
 static void a_pair_of_threads_may_drift_apart(void **state) {
     (void)state;
     static raw from;
@@ -364,9 +483,12 @@ int main(void) {
         cmocka_unit_test(bytes_behind_the_end_are_refused),
         cmocka_unit_test(a_damaged_file_is_refused_and_nothing_else_happens),
         cmocka_unit_test(unsound_events_are_refused),
+        cmocka_unit_test(a_checkpoint_follows_an_event),
+        cmocka_unit_test(a_trace_of_the_first_version_is_still_read),
         cmocka_unit_test(random_bytes_are_never_a_trace),
         cmocka_unit_test(every_trace_replays_without_deadlock_on_any_number_of_threads),
         cmocka_unit_test(a_buffer_is_resized_by_the_thread_that_releases_it),
+        cmocka_unit_test(a_replay_holds_at_each_checkpoint_what_was_recorded),
         cmocka_unit_test(a_pair_of_threads_may_drift_apart),
         cmocka_unit_test(a_truncated_trace_in_a_scenario_is_an_error_of_its_line),
     };
