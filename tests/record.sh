@@ -61,6 +61,10 @@ expect_equal "allocations that are replayed" "$allocations" "$(json replay.json 
 results=$(json replay.json 'scenarios.0.results.#')
 for ((i = 0; i < results; i++)); do
     at=scenarios.0.results.$i
+    if [ "$(json replay.json $at.subject)" = malloc-threaded ]; then # it is for one thread, and this has three
+        expect_equal "status of malloc-threaded" unsupported "$(json replay.json $at.status)"
+        continue
+    fi
     expect_equal "status of $at" ok "$(json replay.json $at.status)"
     expect_equal "live bytes of $at at the end" "$(json replay.json scenarios.0.results.0.samples.0.phases)" \
         "$(json replay.json $at.samples.1.phases)"
@@ -124,8 +128,13 @@ for trace in "${traces[@]}"; do
     [ "$results" -ge 4 ] || fail "$trace was played by $results subjects"
     phases=$(json shipped.json 'scenarios.0.results.0.samples.0.phases.#')
     [ "$phases" -gt 10 ] || fail "$trace was compared at $phases points"
+    threads=$(json shipped.json scenarios.0.threads)
     for ((i = 0; i < results; i++)); do
         at=scenarios.0.results.$i
+        if [ "$threads" -gt 1 ] && [ "$(json shipped.json $at.subject)" = malloc-threaded ]; then
+            expect_equal "status of malloc-threaded with $trace" unsupported "$(json shipped.json $at.status)"
+            continue
+        fi
         expect_equal "status of $(json shipped.json $at.subject) with $trace" ok "$(json shipped.json $at.status)"
         expect_equal "live curve of $(json shipped.json $at.subject) with $trace" \
             "$(json shipped.json scenarios.0.results.0.samples.0.phases)" "$(json shipped.json $at.samples.0.phases)"

@@ -7,7 +7,8 @@
 
 #include "subjects/subject.h"
 
-/* fresh_play() plays one thread's part of a phase: for each repeat it starts a thread, lets it play, and waits for its end.
+/* fresh_play() plays one thread's part of a phase: for each repeat it starts a thread, lets it play, and waits for its
+ * end.
  *   play     plays the operations once; a failure of the subject is in run->failure, and ends the repeats.
  *   returns  false once run->failure is set, to SUBJECT_NO_THREAD where the system starts no thread.
  *   threads  as play() may be; the caller sleeps while the other one plays.

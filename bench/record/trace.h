@@ -88,7 +88,7 @@ typedef struct trace_checkpoint {
     uint64_t live_bytes;
 } trace_checkpoint;
 
-#define TRACE_DOUBLINGS 30u
+#define TRACE_DOUBLINGS 29u
 
 /* What a trace is like, for people. */
 typedef struct trace_statistics {

@@ -271,7 +271,8 @@ static model_outcome assemble(model *self, uint32_t thread, stream_op op) {
     return MODEL_DONE;
 }
 
-/* Both ends must be ready, so that a thread that waits holds nothing in its hand. What is moved is marked anew at its ends. */
+/* Both ends must be ready, so that a thread that waits holds nothing in its hand. What is moved is marked anew at its
+ * ends. */
 static model_outcome move(model *self, uint32_t thread, stream_op op) {
     model_slot *from = &self->slots[op.slot];
     model_slot *to = &self->slots[stream_op_target(op)];

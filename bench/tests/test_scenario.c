@@ -141,7 +141,7 @@ static const refusal refusals[] = {
     {HEAD "threads: 3\nphases:\n  - kind: ship\n    operations: 10\n    live: 8\n    buffer: 64\n" SIZES, 4,
      "\"threads\" is 3, but ship works in pairs; legal: an even number"},
     {HEAD "threads: 1\nphases:\n  - kind: fanout\n    operations: 10\n    live: 8\n" SIZES, 4,
-     "\"threads\" is 1, but fanout needs a subscriber; legal: 2 or more"},
+     "\"threads\" is 1, but a fanout here needs 2; legal: as many, or more"},
     {HEAD "phases:\n  - kind: frames\n    operations: 10\n    live: 8\n    header: 1\n    buffer: 64\n" SIZES, 9,
      "\"buffer\" is 64, but \"sizes\" and \"header\" make up to 65; legal: as much, or more"},
     {HEAD "phases:\n  - kind: assemble\n    operations: 10\n    burst: 65\n" SIZES, 7,
