@@ -516,7 +516,8 @@ KERNEL_INLINE bool kernel_run(subject_run *run, const stream_op *ops, size_t op_
     for (; repeat != 0 && good; repeat--) {
         for (size_t i = 0; i < op_count && good; i++) {
             const stream_op op = ops[i];
-            if (timer != NULL) {
+            const bool is_timed = timer != NULL && stream_op_kind(op) != STREAM_HOLD; /* it does nothing to a buffer */
+            if (is_timed) {
                 kernel_begin(&self, op, timer);
             }
             switch (stream_op_kind(op)) {
@@ -558,7 +559,7 @@ KERNEL_INLINE bool kernel_run(subject_run *run, const stream_op *ops, size_t op_
                 good = kernel_share(&self, op, audit);
                 break;
             }
-            if (timer != NULL) {
+            if (is_timed) {
                 subject_timer_stop(timer);
             }
         }

@@ -276,6 +276,28 @@ static void threads_that_hand_over_are_timed_each_on_its_own(void **state) {
     stream_destroy(source);
 }
 
+static void fresh_threads_are_timed_by_the_timer_of_their_place(void **state) {
+    (void)state;
+    static const char text[] = SCENARIO_HEAD "threads: 2\nphases:\n  - {kind: churn, live: 5, operations: 200, "
+                                             "succession: 4, sizes: {fixed: 64}}\n";
+    stream *source = stream_from_text(text);
+    time_stream(text, &subject_kernel_malloc, source->operation_count);
+    stream_destroy(source);
+}
+
+/* Finding the buffer to share is no operation; a message is one, of however many parts. */
+static void shared_buffers_are_timed_but_for_what_does_nothing_to_them(void **state) {
+    (void)state;
+    static const char frames[] = SCENARIO_HEAD "phases:\n  - {kind: frames, live: 8, buffer: 640, header: 9, "
+                                               "operations: 100, sizes: {fixed: 99}}\n";
+    stream *source = stream_from_text(frames);
+    time_stream(frames, &subject_kernel_pooled, source->operation_count);
+    time_stream(frames, &subject_kernel_malloc, source->operation_count);
+    stream_destroy(source);
+    time_stream(SCENARIO_HEAD "phases:\n  - {kind: assemble, burst: 4, operations: 20, sizes: {fixed: 99}}\n",
+                &subject_kernel_pooled, 5 * (4 + 1));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buckets_follow_each_other_and_are_narrow),
@@ -290,6 +312,8 @@ int main(void) {
         cmocka_unit_test(the_clock_says_which_it_is_and_what_it_costs),
         cmocka_unit_test(each_operation_is_timed_once),
         cmocka_unit_test(threads_that_hand_over_are_timed_each_on_its_own),
+        cmocka_unit_test(fresh_threads_are_timed_by_the_timer_of_their_place),
+        cmocka_unit_test(shared_buffers_are_timed_but_for_what_does_nothing_to_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
