@@ -601,9 +601,9 @@ static void a_scope_that_another_thread_closed_counts_nothing_more(void **state)
 }
 
 static atomic_bool stop;
+static atomic_bool has_begun; /* the thread below has been round once: a busy machine may let it wait for long */
 
 static void *open_and_close(void *argument) {
-    uint64_t rounds = 0;
     bool good = true;
     while (!atomic_load(&stop) && good) {
         leakscope scope;
@@ -612,9 +612,9 @@ static void *open_and_close(void *argument) {
         leakscope_result result = {.struct_size = sizeof result};
         good = good && left != NULL && leakscope_close(scope, &result) == POOLBUF_ERROR_LIVE_BUFFERS &&
                result.left == 1 && poolbuf_release(left);
-        rounds++;
+        atomic_store(&has_begun, true);
     }
-    return good && rounds > 0 ? argument : NULL;
+    return good ? argument : NULL;
 }
 
 static _Atomic uint64_t published; /* the id of a scope that may have been closed already */
@@ -704,12 +704,16 @@ static void a_forked_child_counts_its_own(void **state) {
     pthread_t thread;
     void *good = NULL;
     atomic_store(&stop, false);
+    atomic_store(&has_begun, false);
     leakscope scope = open_scope("forking");
     poolbuf *buffer = take(100);
     /* Memcheck looks for what a child has lost, and finds what the thread that it has not got was holding. */
     bool beside = !RUNNING_ON_VALGRIND;
     if (beside) {
         assert_int_equal(pthread_create(&thread, NULL, open_and_close, &stop), 0);
+        while (!atomic_load(&has_begun)) {
+            sched_yield();
+        }
     }
     int failed = 0; /* looked at when no thread is left that a failure's jump would leave running */
     for (int i = 0; i < 5 && failed == 0; i++) {
