@@ -31,11 +31,16 @@ static scenario *load(const char *name) {
     return from;
 }
 
+/* Many buffers; or few, with which much is done, as with frames that are cut from one; or few that are large. */
+static bool is_enough_to_measure(const stream *made) {
+    return made->allocation_count > 10000 || made->operation_count > 100000 || made->peak_live_bytes >= 8u << 20;
+}
+
 static void every_scenario_loads_and_its_stream_is_sound(void **state) {
     (void)state;
     char **names = NULL;
     size_t count = scenario_list(&names);
-    assert_true(count >= 31);
+    assert_true(count >= 46);
     for (size_t i = 0; i < count; i++) {
         scenario *from = load(names[i]);
         assert_string_equal(from->name, names[i]);
@@ -44,7 +49,9 @@ static void every_scenario_loads_and_its_stream_is_sound(void **state) {
         if (!stream_generate(from, 1, true, &made, error, sizeof error) || !stream_audit(made, error, sizeof error)) {
             fail_msg("%s: %s", names[i], error);
         }
-        assert_true(made->allocation_count > 10);
+        if (!is_enough_to_measure(made)) {
+            fail_msg("%s has too little to do when it is quick", names[i]);
+        }
         stream_destroy(made);
         scenario_destroy(from);
     }
