@@ -12,8 +12,9 @@
  *
  * Exit codes: 0 fine; 1 something failed, which a line says; aborts where a part makes no progress in STUCK_SECONDS, after
  * stacks by gdb or eu-stack where there is one. From JUDGED_SECONDS on, growth is judged: after a warm-up of a tenth of the
- * run, the line fitted through resident memory, and through the detector's own, must rise by no more than GROWTH_KIB and a
- * GROWTH_PART-th of its mean over the rest of the run, however long that is. */
+ * run, the line fitted through the detector's own memory, and that through the least of resident memory in each sixtieth of
+ * the run, must rise by no more than GROWTH_KIB and a GROWTH_PART-th of its mean over the rest of the run, however
+ * long that is. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
@@ -394,8 +395,8 @@ static double fit_rise(size_t offset, double *mean) {
                              (samples[sample_count - 1].seconds - samples[first].seconds);
 }
 
-/* A report that is being written takes some 16 MiB and gives them back. So each sixtieth of the run counts by its least, or the
- * line would lean to where reports happened to be met. */
+/* A report that is being written takes some 16 MiB and gives them back. So of resident memory each sixtieth of the run
+ * counts by its least, or the line would lean to where reports happened to be met. */
 static void keep_least(void) {
     size_t length = sample_count / WINDOWS;
     if (length < 2) {
@@ -406,8 +407,6 @@ static void keep_least(void) {
         for (size_t i = w * length; i < (w + 1) * length; i++) {
             least.resident_kib =
                 samples[i].resident_kib < least.resident_kib ? samples[i].resident_kib : least.resident_kib;
-            least.detector_kib =
-                samples[i].detector_kib < least.detector_kib ? samples[i].detector_kib : least.detector_kib;
         }
         samples[w] = least;
     }
@@ -485,8 +484,8 @@ int main(int count, char **arguments) {
     }
     watch(seconds);
     stop();
+    judge_growth("detector", offsetof(sample, detector_kib));
     keep_least();
     judge_growth("resident", offsetof(sample, resident_kib));
-    judge_growth("detector", offsetof(sample, detector_kib));
     return atomic_load(&failed) ? 1 : 0;
 }
