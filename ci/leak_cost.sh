@@ -3,7 +3,7 @@
 # targets stand in bench/leak_cost/rows.c; docs/leak-detection.md has the table as it was measured.
 #
 #   ci/leak_cost.sh [--rounds N] [--build DIR] [--output DIR]
-#     --rounds N     rounds of each comparison; more make intervals narrower; default 25, about three minutes
+#     --rounds N     rounds of each comparison; more make intervals narrower; default 25, about a minute on an idle machine
 #     --build DIR    use the programs of this build folder as they are; default: build/release, brought up to date
 #     --output DIR   where the series and the table are left; default out/leak-cost
 #
