@@ -25,6 +25,7 @@ enum {
     CLOSE_WEIGHT = 8 /* with fewer than one in so many tracked, no closing stacks: hardly any would ever be asked for */
 };
 
+static gap_table gaps; /* for both; no thread has a sample yet when it is built */
 sampler detector_buffers = {.interval = SAMPLER_INTERVAL_DEFAULT};
 sampler detector_resources = {.interval = SAMPLER_INTERVAL_DEFAULT};
 
@@ -93,9 +94,13 @@ void detector_start(const detector_settings *settings_to_use) {
         both[i]->interval = settings.interval < 1 ? 1 : settings.interval;
         both[i]->dense_start = settings.dense_start;
         both[i]->bytes = settings.sampling_bytes;
+        both[i]->table = sampler_wants_table(both[i]) ? &gaps : NULL;
         atomic_store_explicit(&both[i]->seen, 0, memory_order_relaxed);
         atomic_store_explicit(&both[i]->largest, 0, memory_order_relaxed);
         atomic_store_explicit(&both[i]->inverse, 0, memory_order_relaxed);
+    }
+    if (detector_buffers.table != NULL) {
+        gap_table_build(&gaps, detector_buffers.interval);
     }
     unwind_configure(settings.unwinder, settings.stacks, settings.frames);
     start_ns = clock_ns(CLOCK_MONOTONIC_COARSE);

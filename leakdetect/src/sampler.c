@@ -1,6 +1,8 @@
 /* Geometric gaps with a probability that decays to 1 in interval; the why is in sampler.h. */
 #include "sampler.h"
 
+#include <stddef.h>
+
 #include "arithmetic.h"
 
 /* What the dense start alone asks for: 1, then ever less. */
@@ -24,7 +26,8 @@ static uint32_t gap_of(double logarithm, double inverse) {
     return failures < UINT32_MAX - 2 ? (uint32_t)failures + 1 : UINT32_MAX - 1;
 }
 
-/* 1 / ln(1 - p) at the plain rate. Whoever comes first computes it, and so may others, who get the same. */
+/* 1 / ln(1 - p) at the plain rate, where there is no table. Whoever comes first computes it, and so may others, who get
+ * the same. */
 static double plain_inverse(sampler *self) {
     double inverse = atomic_load_explicit(&self->inverse, memory_order_relaxed);
     if (__builtin_expect(inverse == 0, 0)) {
@@ -32,6 +35,13 @@ static double plain_inverse(sampler *self) {
         atomic_store_explicit(&self->inverse, inverse, memory_order_relaxed);
     }
     return inverse;
+}
+
+static inline uint32_t plain_gap(sampler *self, uint64_t *random) {
+    if (__builtin_expect(self->table != NULL, 1)) {
+        return gap_table_draw(self->table, random);
+    }
+    return plain_interval(self) == 1 ? 1 : gap_of(log_of_draw(random_unit(random)), plain_inverse(self));
 }
 
 /* 1 - e^-x for x >= 0. Below 1e-5 the difference would lose digits, and two terms of its series are good to 1e-10. */
@@ -47,7 +57,7 @@ uint32_t sampler_next_gap(sampler *self, uint64_t *random, float *weight) {
     uint32_t gap = 1;
     *weight = 1;
     if (is_plain(self, seen)) {
-        gap = plain_interval(self) == 1 ? 1 : gap_of(log_of_draw(random_unit(random)), plain_inverse(self));
+        gap = plain_gap(self, random);
         *weight = (float)plain_interval(self);
         if (self->bytes == 0 && seen > (uint64_t)self->dense_start * plain_interval(self)) {
             return gap; /* what follows changes p no more, so nobody has to count it */

@@ -44,6 +44,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "gap_table.h"
+
 enum {
     SAMPLER_INTERVAL_DEFAULT = 128,
     SAMPLER_DENSE_START_DEFAULT = 4096,
@@ -52,14 +54,21 @@ enum {
 
 /* One population: all threads that allocate the same kind of thing. */
 typedef struct sampler {
-    uint32_t interval;    /* at least 1; fixed before use */
-    uint32_t dense_start; /* 0: plain 1 in interval from the first allocation */
-    uint64_t bytes;       /* 0: by count; else by bytes, one sample in so many */
+    uint32_t interval;      /* at least 1; fixed before use */
+    uint32_t dense_start;   /* 0: plain 1 in interval from the first allocation */
+    uint64_t bytes;         /* 0: by count; else by bytes, one sample in so many */
+    const gap_table *table; /* by count, of the plain rate; NULL: gaps are computed; fixed before use */
     _Atomic uint64_t
         seen; /* allocations that all gaps drawn so far cover, as long as p may change; relaxed, it only steers p */
     _Atomic double inverse; /* of ln(1 - 1/interval), or of the rate of looks; 0: not computed yet; relaxed */
     _Atomic float largest;  /* by bytes: the largest weight that a candidate would have had; relaxed, only rises */
 } sampler;
+
+/* sampler_wants_table() says whether a gap_table of the sampler's interval is any use to it. With it, another sample of
+ * the same distribution is drawn than without, so whether it is there is to be decided before the first gap. */
+static inline bool sampler_wants_table(const sampler *self) {
+    return self->bytes == 0 && self->interval > 1 && self->interval <= GAP_TABLE_INTERVAL_MAX;
+}
 
 /* sampler_next_gap() draws how many allocations from now the next sampled one is: 1 means the very next.
  *   random   the calling thread's stream.

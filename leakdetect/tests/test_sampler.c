@@ -3,10 +3,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "arithmetic.h"
+#include "gap_table.h"
 #include "sampler.h"
 
 enum {
@@ -51,9 +53,7 @@ static void an_interval_of_one_samples_everything(void **state) {
     assert_true(weight == 1);
 }
 
-static void gaps_are_geometric_with_the_mean_asked_for(void **state) {
-    (void)state;
-    sampler self = {.interval = 128};
+static void check_mean_and_deviation(sampler *self) {
     uint64_t random = 4;
     float weight;
     double sum = 0;
@@ -61,7 +61,7 @@ static void gaps_are_geometric_with_the_mean_asked_for(void **state) {
     int ones = 0;
     const int draws = 200000;
     for (int i = 0; i < draws; i++) {
-        double gap = sampler_next_gap(&self, &random, &weight);
+        double gap = sampler_next_gap(self, &random, &weight);
         sum += gap;
         squares += gap * gap;
         ones += gap == 1;
@@ -71,6 +71,124 @@ static void gaps_are_geometric_with_the_mean_asked_for(void **state) {
     assert_true(mean > 126.5 && mean < 129.5);
     assert_true(deviation > 125.5 && deviation < 129.5); /* sqrt(1 - p) / p = 127.5 */
     assert_true(ones > draws / 142 && ones < draws / 116);
+    assert_true(weight == 128);
+}
+
+static void gaps_are_geometric_with_the_mean_asked_for(void **state) {
+    (void)state;
+    gap_table table;
+    gap_table_build(&table, 128);
+    check_mean_and_deviation(&(sampler){.interval = 128});
+    check_mean_and_deviation(&(sampler){.interval = 128, .table = &table});
+}
+
+static void a_table_is_wanted_where_the_rate_is_constant_and_gaps_are_short(void **state) {
+    (void)state;
+    assert_true(sampler_wants_table(&(sampler){.interval = 2}));
+    assert_true(sampler_wants_table(&(sampler){.interval = 128, .dense_start = 4096}));
+    assert_true(sampler_wants_table(&(sampler){.interval = GAP_TABLE_INTERVAL_MAX}));
+    assert_false(sampler_wants_table(&(sampler){.interval = 1}));
+    assert_false(sampler_wants_table(&(sampler){.interval = GAP_TABLE_INTERVAL_MAX + 1}));
+    assert_false(sampler_wants_table(&(sampler){.interval = 128, .bytes = 1}));
+}
+
+/* What the columns say, added up: the probability of each outcome, to the last digit that a threshold has. */
+static void the_columns_add_up_to_the_geometric_distribution(void **state) {
+    (void)state;
+    static const uint32_t INTERVALS[] = {2, 3, 10, 128, GAP_TABLE_INTERVAL_MAX};
+    for (size_t n = 0; n < sizeof INTERVALS / sizeof *INTERVALS; n++) {
+        gap_table table;
+        double sums[GAP_TABLE_COLUMNS] = {0};
+        double longer = 1;
+        gap_table_build(&table, INTERVALS[n]);
+        for (uint32_t i = 0; i < GAP_TABLE_COLUMNS; i++) {
+            const double own = table.columns[i].threshold / 4294967296.0;
+            assert_true(table.columns[i].other < GAP_TABLE_COLUMNS);
+            sums[i] += own / GAP_TABLE_COLUMNS;
+            sums[table.columns[i].other] += (1 - own) / GAP_TABLE_COLUMNS;
+        }
+        for (uint32_t i = 0; i < GAP_TABLE_COLUMNS; i++) {
+            const double expected = i == GAP_TABLE_LAST ? longer : longer / INTERVALS[n];
+            const double off = sums[i] - expected;
+            assert_true(off < 1.2e-10 && off > -1.2e-10); /* 2^-41 a column, of GAP_TABLE_COLUMNS at most */
+            longer -= longer / INTERVALS[n];
+        }
+    }
+}
+
+/* Chi-square over the single gaps up to FIT_LAST, which goes beyond what the table has, and all that are longer.
+ * With so many degrees of freedom it is nearly normal; five of its deviations are one failure in three million seeds. */
+static double chi_square_of(uint32_t interval, uint64_t seed) {
+    enum {
+        FIT_DRAWS = 1000000,
+        FIT_LAST = 2 * GAP_TABLE_COLUMNS
+    };
+    static uint32_t counts[FIT_LAST + 2];
+    gap_table table;
+    sampler self = {.interval = interval, .table = &table};
+    uint64_t random = seed;
+    float weight;
+    double longer = FIT_DRAWS;
+    double sum = 0;
+    double cells = 0;
+    memset(counts, 0, sizeof counts);
+    gap_table_build(&table, interval);
+    for (int i = 0; i < FIT_DRAWS; i++) {
+        const uint32_t gap = sampler_next_gap(&self, &random, &weight);
+        assert_true(gap >= 1);
+        counts[gap <= FIT_LAST ? gap : FIT_LAST + 1]++;
+    }
+    double rest = 0; /* cells that are too thin for chi-square are one */
+    double rest_expected = 0;
+    for (uint32_t gap = 1; gap <= FIT_LAST + 1; gap++) {
+        const double expected = gap <= FIT_LAST ? longer / interval : longer;
+        longer -= expected;
+        if (expected >= 20) {
+            sum += (counts[gap] - expected) * (counts[gap] - expected) / expected;
+            cells++;
+        } else {
+            rest += counts[gap];
+            rest_expected += expected;
+        }
+    }
+    sum += rest_expected >= 1 ? (rest - rest_expected) * (rest - rest_expected) / rest_expected : 0;
+    cells += rest_expected >= 1;
+    return (sum - (cells - 1)) / root_square(2 * (cells - 1));
+}
+
+static void the_tables_gaps_fit_the_geometric_distribution(void **state) {
+    (void)state;
+    static const uint32_t INTERVALS[] = {2, 32, 128, GAP_TABLE_INTERVAL_MAX};
+    for (size_t n = 0; n < sizeof INTERVALS / sizeof *INTERVALS; n++) {
+        const double deviations = chi_square_of(INTERVALS[n], 1000 + n);
+        print_message("1 in %u: chi-square is %.2f deviations off its mean\n", INTERVALS[n], deviations);
+        assert_true(deviations < 5 && deviations > -5);
+    }
+}
+
+/* A gap beyond the table is begun anew: so many are longer than once, and twice, the longest that it has. */
+static void gaps_longer_than_the_table_are_as_many_as_they_should_be(void **state) {
+    (void)state;
+    enum {
+        LONG_DRAWS = 1000000
+    };
+    gap_table table;
+    sampler self = {.interval = GAP_TABLE_INTERVAL_MAX, .table = &table};
+    uint64_t random = 9;
+    float weight;
+    double longer[3] = {0};
+    double expected = LONG_DRAWS;
+    gap_table_build(&table, self.interval);
+    for (int i = 0; i < LONG_DRAWS; i++) {
+        const uint32_t gap = sampler_next_gap(&self, &random, &weight);
+        for (uint32_t k = 0; k < 3; k++) {
+            longer[k] += gap > (k + 1) * GAP_TABLE_LAST;
+        }
+    }
+    for (uint32_t k = 0; k < 3; k++) {
+        expected *= exp_natural(GAP_TABLE_LAST * log_natural(1 - 1.0 / self.interval));
+        assert_true((longer[k] - expected) * (longer[k] - expected) < 16 * expected);
+    }
 }
 
 static void the_largest_interval_never_overflows_a_gap(void **state) {
@@ -86,8 +204,13 @@ static void the_largest_interval_never_overflows_a_gap(void **state) {
 
 static void the_same_seed_gives_the_same_sample(void **state) {
     (void)state;
-    sampler a = {.interval = 128, .dense_start = 64};
-    sampler b = a;
+    gap_table table_a;
+    gap_table table_b;
+    gap_table_build(&table_a, 128);
+    memset(&table_b, 0xff, sizeof table_b);
+    gap_table_build(&table_b, 128);
+    sampler a = {.interval = 128, .dense_start = 64, .table = &table_a};
+    sampler b = {.interval = 128, .dense_start = 64, .table = &table_b};
     uint64_t random_a = 77;
     uint64_t random_b = 77;
     float weight;
@@ -286,6 +409,10 @@ int main(void) {
         cmocka_unit_test(weights_rise_to_the_interval_and_stay),
         cmocka_unit_test(an_interval_of_one_samples_everything),
         cmocka_unit_test(gaps_are_geometric_with_the_mean_asked_for),
+        cmocka_unit_test(a_table_is_wanted_where_the_rate_is_constant_and_gaps_are_short),
+        cmocka_unit_test(the_columns_add_up_to_the_geometric_distribution),
+        cmocka_unit_test(the_tables_gaps_fit_the_geometric_distribution),
+        cmocka_unit_test(gaps_longer_than_the_table_are_as_many_as_they_should_be),
         cmocka_unit_test(the_largest_interval_never_overflows_a_gap),
         cmocka_unit_test(the_same_seed_gives_the_same_sample),
         cmocka_unit_test(the_dense_start_finds_a_site_that_plain_sampling_misses),
