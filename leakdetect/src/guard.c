@@ -1,16 +1,20 @@
 /* Patterns and the queue of guard.h. */
 #include "guard.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #include "memory.h"
+#include "shard_lock.h"
 
 #define FETCH_AHEAD UINT64_C(4) /* entries: a step of the queue takes longer than one of these is on its way */
 
 enum {
     CACHE_LINE = 64,
-    FETCH_BYTES_MAX = 1024
+    FETCH_BYTES_MAX = 1024,
+    DEPARTURE_LOOK_NS = 20000 /* how often whoever waits for others' departures looks again: seldom does anybody */
 };
 
 typedef struct entry {
@@ -28,8 +32,8 @@ typedef struct departure {
     pthread_t thread;
 } departure;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t departed = PTHREAD_COND_INITIALIZER;
+/* Not a mutex: each buffer takes this lock twice, and gives it back by a store. */
+static shard_lock lock;
 static departure *departures;  /* guarded by lock */
 static quarantine_doors doors; /* fixed at start-up, as is the next */
 static uint64_t limit;
@@ -51,15 +55,15 @@ size_t guard_find_change(const uint8_t *bytes, size_t size, uint8_t pattern) {
 }
 
 void quarantine_lock(void) {
-    (void)pthread_mutex_lock(&lock);
+    shard_lock_take(&lock);
 }
 
 void quarantine_unlock(void) {
-    (void)pthread_mutex_unlock(&lock);
+    shard_lock_give(&lock);
 }
 
-/* The threads that were giving something back are not here: what they held is lost to this child, and nobody waits for it. Whoever waited
- * for them is not here either, so the condition begins anew. */
+/* The threads that were giving something back are not here: what they held is lost to this child, and nobody waits for
+ * it. */
 void quarantine_after_fork(void) {
     departure **link = &departures;
     while (*link != NULL) {
@@ -69,7 +73,6 @@ void quarantine_after_fork(void) {
             *link = (*link)->next;
         }
     }
-    departed = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
 }
 
 void quarantine_start(const quarantine_doors *doors_to_use, uint64_t limit_to_use) {
@@ -122,15 +125,14 @@ static void check_and_give_back(const entry *left) {
 static void depart_locked(const entry *left) {
     departure self = {.next = departures, .owner = left->owner, .thread = pthread_self()};
     departures = &self;
-    (void)pthread_mutex_unlock(&lock);
+    shard_lock_give(&lock);
     check_and_give_back(left);
-    (void)pthread_mutex_lock(&lock);
+    shard_lock_take(&lock);
     departure **link = &departures;
     while (*link != &self) {
         link = &(*link)->next;
     }
     *link = self.next;
-    (void)pthread_cond_broadcast(&departed);
 }
 
 /* Not for this thread's own: a callback that is told of a change may end an allocator. */
@@ -150,12 +152,12 @@ bool quarantine_take(void *resource, const void *owner, uint8_t *memory, size_t 
         memset(memory, GUARD_POISON_BYTE, size);
     }
     entry left;
-    (void)pthread_mutex_lock(&lock);
+    shard_lock_take(&lock);
     if (entries == NULL) {
         entries = memory_map(QUARANTINE_ENTRIES * sizeof *entries);
     }
     if (entries == NULL) {
-        (void)pthread_mutex_unlock(&lock);
+        shard_lock_give(&lock);
         return false;
     }
     for (skip_gone_locked(); held + cost_of(size) > limit || next - first == QUARANTINE_ENTRIES; skip_gone_locked()) {
@@ -170,14 +172,14 @@ bool quarantine_take(void *resource, const void *owner, uint8_t *memory, size_t 
     fresh->size = size;
     fresh->closed = *closed;
     held += cost_of(size);
-    (void)pthread_mutex_unlock(&lock);
+    shard_lock_give(&lock);
     return true;
 }
 
 bool quarantine_find(const void *resource, tracker_closed *closed) {
     const uintptr_t wanted = ~(uintptr_t)resource;
     bool found = false;
-    (void)pthread_mutex_lock(&lock);
+    shard_lock_take(&lock);
     for (uint64_t number = next; number > first && !found; number--) {
         const entry *slot = &entries[(number - 1) % QUARANTINE_ENTRIES];
         found = slot->resource == wanted;
@@ -185,12 +187,12 @@ bool quarantine_find(const void *resource, tracker_closed *closed) {
             *closed = slot->closed;
         }
     }
-    (void)pthread_mutex_unlock(&lock);
+    shard_lock_give(&lock);
     return found;
 }
 
 void quarantine_surrender(const void *owner) {
-    (void)pthread_mutex_lock(&lock);
+    shard_lock_take(&lock);
     uint64_t end = next; /* what comes in meanwhile is not asked for */
     for (uint64_t number = first; number < end; number++) {
         number = number < first ? first : number; /* others have left meanwhile */
@@ -202,7 +204,11 @@ void quarantine_surrender(const void *owner) {
         }
     }
     while (owner != NULL && is_departing_locked(owner)) {
-        (void)pthread_cond_wait(&departed, &lock);
+        shard_lock_give(&lock);
+        const int saved_errno = errno;
+        (void)nanosleep(&(struct timespec){.tv_nsec = DEPARTURE_LOOK_NS}, NULL);
+        errno = saved_errno;
+        shard_lock_take(&lock);
     }
-    (void)pthread_mutex_unlock(&lock);
+    shard_lock_give(&lock);
 }
