@@ -4,7 +4,7 @@
  *     poolbuf run --quick pingpong --subject malloc,pooled --subject mine=./free_lists.so
  *
  * INCLUDES is bench/ of the source tree, or include/poolbuf-bench/ of an installation. To measure yours, keep the frame
- * and replace what is between the two marks. C++17 does as well as C11. */
+ * and replace what is between the two marks. */
 #include "subjects/plugin.h"
 
 #include <pthread.h>
