@@ -1,7 +1,7 @@
 /* The metrics of `poolbuf compare` but for time: a row each that has a threshold.
  *
- * Where both sides have two numbers or more, of rounds or of processes, their ratio has an interval, and a regression is
- * beyond the threshold with an interval that does not reach back to "no change", as with time. Where one side has a
+ * Where both sides have two numbers or more, of rounds or of processes, their ratio has an interval, and a regression
+ * is beyond the threshold with an interval that does not reach back to "no change", as with time. Where one side has a
  * single number there is nothing to judge noise by: the threshold alone decides, and the row says so. */
 #ifndef CLI_COMPARE_AMOUNTS_H
 #define CLI_COMPARE_AMOUNTS_H

@@ -119,10 +119,18 @@ bool metric_samples(metric which, const results_result *result, double **out, si
 }
 
 double metric_alone(metric which, const results_result *result) {
-    const results_latency *latency = latency_of(which, result);
-    return latency != NULL                  ? double_at(latency, METRICS[which].in_pass)
-           : which == METRIC_MEMORY_DRAINED ? known(result->memory.drained_resident_bytes)
-           : which == METRIC_MEMORY_IDLE    ? known(result->memory.idle_resident_bytes)
-           : which == METRIC_INSTRUCTIONS   ? result->instructions.per_op
-                                            : nan("");
+    switch (METRICS[which].from) {
+    case OF_LATENCY:
+        return double_at(&result->latency, METRICS[which].in_pass);
+    case OF_LATENCY_AT_RATE:
+        return double_at(&result->latency_at_rate, METRICS[which].in_pass);
+    case OF_MEMORY:
+        return known(which == METRIC_MEMORY_DRAINED ? result->memory.drained_resident_bytes
+                                                    : result->memory.idle_resident_bytes);
+    case OF_INSTRUCTIONS:
+        return result->instructions.per_op;
+    case OF_ROUNDS:
+        break;
+    }
+    return nan("");
 }

@@ -1,5 +1,5 @@
-/* What `poolbuf compare` can judge beside the time of an operation: what each metric is called, which measurement has it,
- * and its numbers in a result.
+/* What `poolbuf compare` can judge beside the time of an operation: what each metric is called, which measurement has
+ * it, and its numbers in a result.
  *
  *   of rounds    a number a round: memory, growth, faults
  *   of passes    latency: a number a process of the pass, and one of all together; memory-drained, memory-idle and

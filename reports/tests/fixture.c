@@ -283,6 +283,28 @@ static void add_latency(results_model *model, results_latency *latency, double s
     }
 }
 
+/* Six processes, each a little slower than the one before; the figures of all together lie between them. */
+static void add_processes(results_model *model, results_latency *latency) {
+    enum {
+        PROCESSES = 6
+    };
+    const double lows[] = {latency->mean_ns,  latency->p50_ns,    latency->p90_ns, latency->p99_ns,
+                           latency->p99_9_ns, latency->p99_99_ns, latency->max_ns};
+    model_estimate *spreads[] = {&latency->spread.mean_ns, &latency->spread.p50_ns,   &latency->spread.p90_ns,
+                                 &latency->spread.p99_ns,  &latency->spread.p99_9_ns, &latency->spread.p99_99_ns,
+                                 &latency->spread.max_ns};
+    for (int i = 0; i < PROCESSES; i++) {
+        const double factor = 0.95 + 0.02 * i;
+        results_latency_process *process = model_allocate(model->arena, sizeof *process);
+        *process = (results_latency_process){lows[0] * factor, lows[1] * factor, lows[2] * factor, lows[3] * factor,
+                                             lows[4] * factor, lows[5] * factor, lows[6] * factor};
+        model_append(model->arena, &latency->processes, &latency->process_count, process);
+    }
+    for (size_t i = 0; i < sizeof lows / sizeof lows[0]; i++) {
+        *spreads[i] = (model_estimate){lows[i], lows[i] * 0.95, lows[i] * 1.05};
+    }
+}
+
 /* Memory that climbs, and of which a part stays. */
 static void add_memory(results_model *model, results_memory *memory, uint64_t step) {
     enum {
@@ -316,6 +338,7 @@ static void add_passes(results_model *model) {
         add_latency(model, &result->latency_at_rate, 2 * (double)(i + 1));
         result->latency_at_rate.rate_per_second = 500000;
         result->latency_at_rate.reached_per_second = i == 0 ? 500000 : 431098.974;
+        add_processes(model, &result->latency);
         add_memory(model, &result->memory, 65536 * (i + 1));
         for (size_t j = 0; j < result->sample_count; j++) {
             result->samples[j]->switches_voluntary = 12 * i;
