@@ -8,6 +8,7 @@
 
 #include "arguments.h"
 #include "commands.h"
+#include "compare_amounts.h"
 #include "confirm.h"
 #include "exit_codes.h"
 #include "formats.h"
@@ -58,24 +59,6 @@ static void differ_count(comparison *all, const char *what, uint64_t base, uint6
     }
 }
 
-static const results_scenario *find_scenario(const results_model *model, const char *name) {
-    for (size_t i = 0; i < model->scenario_count; i++) {
-        if (same_text(model->scenarios[i]->name, name)) {
-            return model->scenarios[i];
-        }
-    }
-    return NULL;
-}
-
-static const results_result *find_result(const results_scenario *scenario, const char *subject) {
-    for (size_t i = 0; scenario != NULL && i < scenario->result_count; i++) {
-        if (same_text(scenario->results[i]->subject, subject)) {
-            return scenario->results[i];
-        }
-    }
-    return NULL;
-}
-
 /* Every difference that could make a slowdown look like a regression becomes a remark. */
 static void list_differences(comparison *all) {
     const results_model *base = all->base;
@@ -90,7 +73,7 @@ static void list_differences(comparison *all) {
     differ(all, "lengths of run", base->run.quick ? "quick" : "full", new->run.quick ? "quick" : "full");
     for (size_t i = 0; i < base->scenario_count; i++) {
         const results_scenario *a = base->scenarios[i];
-        const results_scenario *b = find_scenario(new, a->name);
+        const results_scenario *b = results_find_scenario(new, a->name);
         if (b != NULL &&
             (a->threads != b->threads || a->operations != b->operations || a->allocations != b->allocations)) {
             compare_model_add_remark(all->model,
@@ -119,19 +102,10 @@ static double *collect(const results_scenario *scenario, const results_result *r
     for (size_t i = 0; times != NULL && i < result->sample_count; i++) {
         times[i] = result->samples[i]->time_ns_per_op;
         if (relative_to != NULL) {
-            times[i] /= time_of(find_result(scenario, relative_to), result->samples[i]->round);
+            times[i] /= time_of(results_find_result(scenario, relative_to), result->samples[i]->round);
         }
     }
     return times;
-}
-
-static model_verdict verdict_of(const stats_ratio *ratio) {
-    if (isnan(ratio->low)) {
-        return VERDICT_UNKNOWN;
-    }
-    return ratio->verdict == STATS_FASTER   ? VERDICT_FASTER
-           : ratio->verdict == STATS_SLOWER ? VERDICT_SLOWER
-                                            : VERDICT_NOT_SEPARATED;
 }
 
 static bool compare_samples(comparison *all, const results_scenario *base_scenario, const results_result *base,
@@ -141,7 +115,7 @@ static bool compare_samples(comparison *all, const results_scenario *base_scenar
     const bool fine = old_times != NULL && new_times != NULL;
     if (fine) {
         const stats_ratio ratio = stats_unpaired_ratio(new_times, new->sample_count, old_times, base->sample_count);
-        row->ratio = (results_ratio){ratio.estimate, ratio.low, ratio.high, verdict_of(&ratio)};
+        row->ratio = (results_ratio){ratio.estimate, ratio.low, ratio.high, amounts_verdict(&ratio)};
         /* The null subject is the harness itself: that it became slower is worth a row, but no regression. */
         row->regression = row->ratio.verdict == VERDICT_SLOWER && strcmp(new->subject, MODEL_NULL_SUBJECT) != 0 &&
                           ratio.estimate > 1 + all->wanted->limits.percent[METRIC_TIME] / 100;
@@ -156,55 +130,10 @@ static bool compare_samples(comparison *all, const results_scenario *base_scenar
     return fine;
 }
 
-/* The other metrics that have a threshold: a row each, of two results that are fine. */
-static bool compare_amounts(comparison *all, const char *scenario, const results_result *base,
-                            const results_result *new) {
-    const results_result *const sides[] = {base, new};
-    for (int which = METRIC_TIME + 1; which < METRIC_COUNT; which++) {
-        const double limit = all->wanted->limits.percent[which];
-        if (!isfinite(limit)) {
-            continue;
-        }
-        compare_row *row = compare_model_add_row(all->model, scenario, base->subject);
-        model_estimate *const amounts[] = {&row->base_amount, &row->new_amount};
-        double *samples[2];
-        size_t counts[2] = {0, 0};
-        for (int side = 0; side < 2; side++) {
-            samples[side] = calloc(sides[side]->sample_count + 1, sizeof *samples[side]);
-            for (size_t i = 0; samples[side] != NULL && i < sides[side]->sample_count; i++) {
-                const double value = metric_of((metric)which, sides[side]->samples[i]);
-                if (isfinite(value)) {
-                    samples[side][counts[side]++] = value;
-                }
-            }
-        }
-        const bool fine = samples[0] != NULL && samples[1] != NULL;
-        if (fine) {
-            const stats_ratio ratio = stats_unpaired_ratio(samples[1], counts[1], samples[0], counts[0]);
-            row->metric = metric_name((metric)which);
-            row->limit_percent = limit;
-            row->ratio = (results_ratio){ratio.estimate, ratio.low, ratio.high, verdict_of(&ratio)};
-            row->regression = row->ratio.verdict == VERDICT_SLOWER && ratio.estimate > 1 + limit / 100 &&
-                              strcmp(new->subject, MODEL_NULL_SUBJECT) != 0;
-            for (int side = 0; side < 2; side++) {
-                stats_sort(samples[side], counts[side]);
-                amounts[side]->median = stats_quantile(samples[side], counts[side], 0.5);
-                stats_median_interval(samples[side], counts[side], &amounts[side]->low, &amounts[side]->high);
-            }
-        }
-        free(samples[0]);
-        free(samples[1]);
-        if (!fine) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool add_row(comparison *all, const results_scenario *base_scenario, const results_scenario *new_scenario,
                     const char *subject) {
-    const results_result *base = find_result(base_scenario, subject);
-    const results_result *new = find_result(new_scenario, subject);
+    const results_result *base = results_find_result(base_scenario, subject);
+    const results_result *new = results_find_result(new_scenario, subject);
     compare_row *row =
         compare_model_add_row(all->model, base_scenario != NULL ? base_scenario->name : new_scenario->name, subject);
     if (base != NULL) {
@@ -218,8 +147,9 @@ static bool add_row(comparison *all, const results_scenario *base_scenario, cons
         return true;
     }
     if (base->status == RESULT_OK && new->status == RESULT_OK) {
+        const amounts_pair pair = {{base_scenario, new_scenario}, {base, new}, all->wanted->relative_to};
         return compare_samples(all, base_scenario, base, new_scenario, new, row) &&
-               compare_amounts(all, row->scenario, base, new);
+               amounts_compare(all->model, &all->wanted->limits, &pair, &all->broken);
     }
     row->note = model_text_format(all->model->arena, "%s in BASE, %s in NEW", result_status_name(base->status),
                                   result_status_name(new->status));
@@ -231,19 +161,19 @@ static bool add_rows(comparison *all) {
     bool fine = true;
     for (size_t i = 0; i < all->base->scenario_count; i++) {
         const results_scenario *base = all->base->scenarios[i];
-        const results_scenario *new = find_scenario(all->new, base->name);
+        const results_scenario *new = results_find_scenario(all->new, base->name);
         for (size_t j = 0; j < base->result_count && fine; j++) {
             fine = add_row(all, base, new, base->results[j]->subject);
         }
         for (size_t j = 0; new != NULL &&j < new->result_count &&fine; j++) {
-            if (find_result(base, new->results[j]->subject) == NULL) {
+            if (results_find_result(base, new->results[j]->subject) == NULL) {
                 fine = add_row(all, base, new, new->results[j]->subject);
             }
         }
     }
     for (size_t i = 0; i < all->new->scenario_count &&fine; i++) {
         const results_scenario *new = all->new->scenarios[i];
-        for (size_t j = 0; find_scenario(all->base, new->name) == NULL && j < new->result_count &&fine; j++) {
+        for (size_t j = 0; results_find_scenario(all->base, new->name) == NULL && j < new->result_count &&fine; j++) {
             fine = add_row(all, NULL, new, new->results[j]->subject);
         }
     }
@@ -336,6 +266,11 @@ static int compare_models(comparison *all) {
                            all->model->remark_count > 1 ? ", and more differences" : "");
     }
     const results_model *const sides[] = {all->base, all->new};
+    const char *const paths[] = {wanted->base_path, wanted->new_path};
+    const char *missing = amounts_missing(all->model->arena, &wanted->limits, sides, paths, wanted->force);
+    if (missing != NULL) {
+        return input_error("--threshold %s", missing);
+    }
     for (int i = 0; i < 2; i++) {
         if (sides[i]->run.partial) {
             compare_model_add_remark(all->model, i == 0 ? "BASE is partial: its run was ended before its time"
@@ -360,7 +295,7 @@ static int compare_models(comparison *all) {
 
 static bool has_subject(const results_model *model, const char *name) {
     for (size_t i = 0; i < model->scenario_count; i++) {
-        const results_result *result = find_result(model->scenarios[i], name);
+        const results_result *result = results_find_result(model->scenarios[i], name);
         if (result != NULL && result->status == RESULT_OK) {
             return true;
         }
@@ -391,14 +326,17 @@ static int compare_files(const request *wanted) {
 }
 
 int cli_compare(int argc, char **argv) {
-    request wanted = {.limits = {{DEFAULT_THRESHOLD, MODEL_NAN, MODEL_NAN, MODEL_NAN}}};
+    request wanted = {.path = NULL};
+    thresholds_init(&wanted.limits, DEFAULT_THRESHOLD);
     const argument arguments[] = {
         {.name = "threshold",
          .kind = ARGUMENT_TEXT,
          .value = &wanted.threshold_word,
          .meaning = "PERCENT",
          .help =
-             "a slowdown up to this is no regression; default 5; or by metric: time=5,memory=10,growth=20,faults=50"},
+             "a slowdown up to this is no regression; default 5; or by metric: time=5,memory=10,growth=20,faults=50; "
+             "and what passes measured: latency-p50 to latency-p99.99, latency-at-rate-p50 to latency-at-rate-p99.99, "
+             "memory-drained, memory-idle, instructions=0.5"},
         {.name = "confirm",
          .kind = ARGUMENT_FLAG,
          .value = &wanted.confirm,
@@ -440,17 +378,22 @@ int cli_compare(int argc, char **argv) {
     const command_line line = {
         .name = "compare",
         .synopsis = "BASE.json NEW.json [OPTIONS]",
-        .examples = "  poolbuf compare base.json new.json                       exit 3 on a regression beyond 5 %\n"
-                    "  poolbuf compare base.json new.json --threshold 10        be less strict\n"
-                    "  poolbuf compare base.json new.json --relative-to malloc  for hosts that wander\n"
-                    "  poolbuf compare base.json new.json --confirm --base-binary ../main/poolbuf\n"
-                    "                                                           for CI: be sure before going red\n",
+        .examples =
+            "  poolbuf compare base.json new.json                       exit 3 on a regression beyond 5 %\n"
+            "  poolbuf compare base.json new.json --threshold 10        be less strict\n"
+            "  poolbuf compare base.json new.json --relative-to malloc  for hosts that wander\n"
+            "  poolbuf compare base.json new.json --threshold time=5,latency-p99=20,instructions=0.5\n"
+            "                                                           gate what -m latency,instructions found\n"
+            "  poolbuf compare base.json new.json --confirm --base-binary ../main/poolbuf\n"
+            "                                                           for CI: be sure before going red\n",
         .about =
             "Compares two results of `poolbuf run`, scenario by scenario and subject by subject. A regression is a\n"
             "slowdown beyond the threshold whose 95 % interval does not reach back to \"no change\".\n"
             "--confirm plays it again first: both builds in turn with --base-binary, otherwise this build alone, "
             "relative\n"
             "to --relative-to or the baseline. What cannot be played again stays a regression.\n"
+            "What was measured once a run, as instructions, has no interval: its threshold alone decides, and the row\n"
+            "says so. Latency has one where both files have it from two processes or more.\n"
             "\n"
             "Exit status: 0 no regression; 3 a regression; 1 a subject that worked in BASE failed in NEW; 2 usage,\n"
             "bad input, or files that are not alike; 6 nothing could be compared.\n",

@@ -20,7 +20,13 @@ static void write_row(const results_result *result, results_pass pass, size_t co
     html_print(to, result->subject);
     fputs("</th>", to);
     for (size_t i = 0; i < count; i++) {
-        html_number_cell(to, "", cells[i].exact, cells[i].shown);
+        if (cells[i].interval.text[0] == '\0') {
+            html_number_cell(to, "", cells[i].exact, cells[i].shown);
+        } else {
+            /* In the cell and not in a row of its own, so that rows can be sorted. */
+            fprintf(to, "<td class=\"number\"><data value=\"%.12g\">%s</data><br><small>%s</small></td>",
+                    cells[i].exact, cells[i].shown.text, cells[i].interval.text);
+        }
     }
     fputs("</tr>\n", to);
 }

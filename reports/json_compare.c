@@ -10,6 +10,9 @@ static const json_field SIDE_FIELDS[] = {
 };
 static const json_shape SIDE = JSON_SHAPE(compare_side, SIDE_FIELDS);
 
+static const char *const UNITS[] = {NULL, "bytes", "count", "ns"};
+_Static_assert(sizeof UNITS / sizeof UNITS[0] == COMPARE_UNIT_COUNT, "every unit has a word");
+
 static const json_field ROW_FIELDS[] = {
     JSON_TEXT(compare_row, scenario, JSON_REQUIRED),
     JSON_TEXT(compare_row, subject, JSON_REQUIRED),
@@ -21,6 +24,8 @@ static const json_field ROW_FIELDS[] = {
     JSON_TEXT(compare_row, metric, JSON_OPTIONAL),
     JSON_INNER(compare_row, base_amount, JSON_OPTIONAL, &json_estimate),
     JSON_INNER(compare_row, new_amount, JSON_OPTIONAL, &json_estimate),
+    JSON_CHOICE(compare_row, unit, JSON_OPTIONAL, UNITS),
+    JSON_FLAG_NAMED(compare_row, "by_threshold_alone", is_by_threshold, JSON_OPTIONAL),
     JSON_NUMBER(compare_row, limit_percent, JSON_OPTIONAL),
     JSON_FLAG(compare_row, suspected, JSON_OPTIONAL),
     JSON_INNER(compare_row, confirmed, JSON_OPTIONAL, &json_ratio),

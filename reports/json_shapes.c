@@ -36,6 +36,28 @@ static const json_field BUCKET_FIELDS[] = {
 };
 static const json_shape BUCKET = JSON_SHAPE(results_bucket, BUCKET_FIELDS);
 
+static const json_field LATENCY_PROCESS_FIELDS[] = {
+    JSON_NUMBER(results_latency_process, mean_ns, JSON_OPTIONAL),
+    JSON_NUMBER(results_latency_process, p50_ns, JSON_OPTIONAL),
+    JSON_NUMBER(results_latency_process, p90_ns, JSON_OPTIONAL),
+    JSON_NUMBER(results_latency_process, p99_ns, JSON_OPTIONAL),
+    JSON_NUMBER(results_latency_process, p99_9_ns, JSON_OPTIONAL),
+    JSON_NUMBER(results_latency_process, p99_99_ns, JSON_OPTIONAL),
+    JSON_NUMBER(results_latency_process, max_ns, JSON_OPTIONAL),
+};
+static const json_shape LATENCY_PROCESS = JSON_SHAPE(results_latency_process, LATENCY_PROCESS_FIELDS);
+
+static const json_field LATENCY_SPREAD_FIELDS[] = {
+    JSON_INNER(results_latency_spread, mean_ns, JSON_OPTIONAL, &json_estimate),
+    JSON_INNER(results_latency_spread, p50_ns, JSON_OPTIONAL, &json_estimate),
+    JSON_INNER(results_latency_spread, p90_ns, JSON_OPTIONAL, &json_estimate),
+    JSON_INNER(results_latency_spread, p99_ns, JSON_OPTIONAL, &json_estimate),
+    JSON_INNER(results_latency_spread, p99_9_ns, JSON_OPTIONAL, &json_estimate),
+    JSON_INNER(results_latency_spread, p99_99_ns, JSON_OPTIONAL, &json_estimate),
+    JSON_INNER(results_latency_spread, max_ns, JSON_OPTIONAL, &json_estimate),
+};
+static const json_shape LATENCY_SPREAD = JSON_SHAPE(results_latency_spread, LATENCY_SPREAD_FIELDS);
+
 static const json_field LATENCY_FIELDS[] = {
     JSON_TEXT(results_latency, message, JSON_OPTIONAL),
     JSON_TEXT(results_latency, clock, JSON_OPTIONAL),
@@ -52,6 +74,8 @@ static const json_field LATENCY_FIELDS[] = {
     JSON_NUMBER(results_latency, p99_99_ns, JSON_OPTIONAL),
     JSON_NUMBER(results_latency, max_ns, JSON_OPTIONAL),
     JSON_NODES(results_latency, buckets, bucket_count, JSON_OPTIONAL, &BUCKET),
+    JSON_NODES(results_latency, processes, process_count, JSON_OPTIONAL, &LATENCY_PROCESS),
+    JSON_INNER(results_latency, spread, JSON_OPTIONAL, &LATENCY_SPREAD),
 };
 const json_shape json_latency = JSON_SHAPE(results_latency, LATENCY_FIELDS);
 

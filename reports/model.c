@@ -158,7 +158,13 @@ void results_scenario_add_phase(results_model *model, results_scenario *scenario
     model_append(model->arena, &scenario->phases, &scenario->phase_count, model_text(model->arena, name));
 }
 
-static const results_latency UNKNOWN_LATENCY = {.clock_cost_ns = MODEL_NAN,
+#define UNKNOWN_BOUNDS                                                                                                 \
+    { MODEL_NAN, MODEL_NAN, MODEL_NAN }
+
+static const results_latency UNKNOWN_LATENCY = {.spread = {UNKNOWN_BOUNDS, UNKNOWN_BOUNDS, UNKNOWN_BOUNDS,
+                                                           UNKNOWN_BOUNDS, UNKNOWN_BOUNDS, UNKNOWN_BOUNDS,
+                                                           UNKNOWN_BOUNDS},
+                                                .clock_cost_ns = MODEL_NAN,
                                                 .relative_error = MODEL_NAN,
                                                 .operations = MODEL_UNKNOWN,
                                                 .rate_per_second = MODEL_NAN,

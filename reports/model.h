@@ -127,7 +127,18 @@ typedef struct results_bucket {
     uint64_t count;
 } results_bucket;
 
-/* Single operations. Without a rate it is a closed loop: each begins when the one before has ended. At a rate they are
+/* What one of a latency pass's processes found alone. */
+typedef struct results_latency_process {
+    double mean_ns, p50_ns, p90_ns, p99_ns, p99_9_ns, p99_99_ns, max_ns;
+} results_latency_process;
+
+/* The processes' figures, as the median of each and the interval of it that assumes no distribution. Below 6 processes
+ * it is their range, which holds the median less often than 95 % (stats/stats.h). */
+typedef struct results_latency_spread {
+    model_estimate mean_ns, p50_ns, p90_ns, p99_ns, p99_9_ns, p99_99_ns, max_ns;
+} results_latency_spread;
+
+/* Single operations of all processes together. Without a rate it is a closed loop: each begins when the one before has ended. At a rate they are
  * timed from when they were meant to begin. */
 typedef struct results_latency {
     const char *message;
@@ -139,6 +150,9 @@ typedef struct results_latency {
     double mean_ns, p50_ns, p90_ns, p99_ns, p99_9_ns, p99_99_ns, max_ns;
     results_bucket **buckets; /* those that are not empty, ascending */
     size_t bucket_count;
+    results_latency_process **processes; /* in the order of their rounds; none when there was one process alone */
+    size_t process_count;
+    results_latency_spread spread; /* unknown then */
 } results_latency;
 
 typedef struct results_memory_point {
@@ -462,18 +476,29 @@ typedef struct compare_side {
     uint64_t rounds;
 } compare_side;
 
+/* What an amount counts. */
+typedef enum compare_unit {
+    COMPARE_UNKNOWN_UNIT,
+    COMPARE_BYTES,
+    COMPARE_COUNT,
+    COMPARE_NS,
+    COMPARE_UNIT_COUNT
+} compare_unit;
+
 typedef struct compare_row {
     const char *scenario, *subject;
     model_estimate base_ns_per_op, new_ns_per_op;
     results_ratio ratio; /* new over base: below 1 is faster */
     bool regression;     /* slower, and by more than the threshold: what the exit code answers for */
-    const char *metric;  /* NULL is time; "memory", "growth" or "faults": then the amounts below are known */
-    model_estimate base_amount, new_amount; /* bytes, or faults */
-    double limit_percent;                   /* of another metric than time */
-    bool suspected;                         /* a regression before it was played again */
-    results_ratio confirmed;                /* what playing it again gave */
-    const char *confirmation;               /* the same in words, or why it could not be */
-    const char *note;                       /* why there is no verdict, such as "only in BASE" */
+    const char *metric;  /* NULL is time; else a word of --threshold, such as "memory": the amounts below are known */
+    model_estimate base_amount, new_amount;
+    compare_unit unit;        /* of the amounts */
+    bool is_by_threshold;     /* one number a side, or an exact one: no interval, the threshold alone decides */
+    double limit_percent;     /* of another metric than time */
+    bool suspected;           /* a regression before it was played again */
+    results_ratio confirmed;  /* what playing it again gave */
+    const char *confirmation; /* the same in words, or why it could not be */
+    const char *note;         /* why there is no verdict, such as "only in BASE" */
 } compare_row;
 
 typedef struct compare_model {

@@ -2,6 +2,7 @@
 #include "reports/results_passes.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "reports/results_table.h"
@@ -23,11 +24,22 @@ static const char *message_of(const results_result *result, results_pass pass) {
 }
 
 static results_pass_cell time_cell(double ns) {
-    return (results_pass_cell){ns, unit_time_ns(ns)};
+    return (results_pass_cell){.exact = ns, .shown = unit_time_ns(ns)};
+}
+
+/* "[170, 195] ns": both ends in the unit of the lower one. */
+static unit_text time_interval(const model_estimate *from) {
+    unit_text out = {""};
+    if (isfinite(from->low) && isfinite(from->high)) {
+        const unit_scale scale = unit_scale_for(from->low);
+        snprintf(out.text, sizeof out.text, "%.50s %.8s", unit_scaled_interval(scale, from->low, from->high).text,
+                 scale.name);
+    }
+    return out;
 }
 
 static results_pass_cell number_cell(double number) {
-    return (results_pass_cell){number, unit_number(number)};
+    return (results_pass_cell){.exact = number, .shown = unit_number(number)};
 }
 
 static double count_or_nan(uint64_t count) {
@@ -38,15 +50,19 @@ static double count_or_nan(uint64_t count) {
 static results_pass_cell growth_cell(uint64_t bytes, uint64_t start) {
     const double known = count_or_nan(bytes) - count_or_nan(start);
     const double growth = known < 0 ? 0 : known;
-    return (results_pass_cell){growth, unit_bytes(growth)};
+    return (results_pass_cell){.exact = growth, .shown = unit_bytes(growth)};
 }
 
 static bool latency_cells(const results_latency *from, bool has_rate, results_pass_cell *cells) {
     const double values[] = {from->p50_ns,    from->p90_ns, from->p99_ns, from->p99_9_ns,
                              from->p99_99_ns, from->max_ns, from->mean_ns};
+    const model_estimate *spread[] = {&from->spread.p50_ns,   &from->spread.p90_ns,    &from->spread.p99_ns,
+                                      &from->spread.p99_9_ns, &from->spread.p99_99_ns, &from->spread.max_ns,
+                                      &from->spread.mean_ns};
     size_t count = 0;
     for (; count < sizeof values / sizeof values[0]; count++) {
         cells[count] = time_cell(values[count]);
+        cells[count].interval = time_interval(spread[count]);
     }
     cells[count] = number_cell(has_rate ? from->reached_per_second : count_or_nan(from->operations));
     return isfinite(from->p50_ns);
@@ -55,8 +71,8 @@ static bool latency_cells(const results_latency *from, bool has_rate, results_pa
 static bool memory_cells(const results_memory *from, results_pass_cell *cells) {
     const double live = count_or_nan(from->peak_live_bytes);
     const double start = count_or_nan(from->start_resident_bytes);
-    cells[0] = (results_pass_cell){live, unit_bytes(live)};
-    cells[1] = (results_pass_cell){start, unit_bytes(start)};
+    cells[0] = (results_pass_cell){.exact = live, .shown = unit_bytes(live)};
+    cells[1] = (results_pass_cell){.exact = start, .shown = unit_bytes(start)};
     cells[2] = growth_cell(from->peak_resident_bytes, from->start_resident_bytes);
     cells[3] = growth_cell(from->drained_resident_bytes, from->start_resident_bytes);
     cells[4] = growth_cell(from->idle_resident_bytes, from->start_resident_bytes);
@@ -95,7 +111,22 @@ const char *results_pass_failure(const results_model *model, const results_resul
 
 /* ---- captions ---- */
 
+/* What stands below the figures. */
+static const char *processes_caption(const results_model *model, const results_latency *from) {
+    enum {
+        BOUNDING = 6 /* from so many on, the interval holds the median in 95 % (bench/stats/stats.h) */
+    };
+    if (from->process_count < 2) {
+        return "";
+    }
+    return model_text_format(model->arena, " All operations of %zu processes together; below each figure %s.",
+                             from->process_count,
+                             from->process_count < BOUNDING ? "the range of the processes' own"
+                                                            : "the 95 % interval of the median of the processes' own");
+}
+
 static const char *latency_caption(const results_model *model, const results_latency *from, bool has_rate) {
+    const char *processes = processes_caption(model, from);
     const char *clock =
         from->clock == NULL
             ? ""
@@ -106,13 +137,13 @@ static const char *latency_caption(const results_model *model, const results_lat
     if (!has_rate) {
         return model_text_format(model->arena,
                                  "Single operations in a closed loop: each begins when the one before has ended, so a "
-                                 "stall counts once.%s",
-                                 clock);
+                                 "stall counts once.%s%s",
+                                 processes, clock);
     }
     return model_text_format(model->arena,
                              "Single operations at %s a second, each timed from when it was meant to begin: what a "
-                             "stall makes wait counts too. Where fewer were reached, the queue grew to the end.%s",
-                             unit_number(from->rate_per_second).text, clock);
+                             "stall makes wait counts too. Where fewer were reached, the queue grew to the end.%s%s",
+                             unit_number(from->rate_per_second).text, processes, clock);
 }
 
 static const char *memory_caption(const results_model *model, const results_memory *from) {
@@ -183,6 +214,21 @@ bool results_pass_head_of(const results_model *model, const results_scenario *sc
     return example != NULL;
 }
 
+/* A second row below a subject's: between which bounds its figures lie. */
+static void add_intervals(text_table *table, const results_pass_cell *cells, size_t count) {
+    bool has_one = false;
+    for (size_t i = 0; i < count; i++) {
+        has_one = has_one || cells[i].interval.text[0] != '\0';
+    }
+    if (has_one) {
+        table_add(table, TONE_FAINT, "%s", "");
+        for (size_t i = 0; i < count; i++) {
+            table_add(table, TONE_FAINT, "%s", cells[i].interval.text);
+        }
+        table_end_row(table);
+    }
+}
+
 void results_pass_table_init(text_table *table, const results_model *model, const results_scenario *scenario,
                              results_pass pass, const results_pass_head *head) {
     table_column *columns = model_allocate(model->arena, (head->count + 1) * sizeof *columns);
@@ -204,5 +250,6 @@ void results_pass_table_init(text_table *table, const results_model *model, cons
             table_add(table, tone, "%s", cells[j].shown.text);
         }
         table_end_row(table);
+        add_intervals(table, cells, head->count);
     }
 }

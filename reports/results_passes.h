@@ -29,6 +29,7 @@ typedef struct results_pass_head {
 typedef struct results_pass_cell {
     double exact; /* NaN: not known */
     unit_text shown;
+    unit_text interval; /* of it over several processes, such as "[170, 195] ns"; empty without one */
 } results_pass_cell;
 
 /* results_pass_head_of() describes a pass of a scenario.

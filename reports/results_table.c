@@ -159,29 +159,42 @@ void results_overview_init(text_table *table, const results_model *model) {
     }
 }
 
-/* A row about bytes or faults: "more" and "less" instead of "slower" and "faster". */
+static unit_text amount_text(compare_unit unit, double amount) {
+    return unit == COMPARE_NS ? unit_time_ns(amount) : unit == COMPARE_COUNT ? unit_number(amount) : unit_bytes(amount);
+}
+
+static const char *amount_outcome(const compare_row *row) {
+    if (row->note != NULL) {
+        return row->note;
+    }
+    if (row->is_by_threshold) {
+        return row->regression ? "more, by the threshold alone" : "within the threshold, which alone decides";
+    }
+    const bool is_time = row->unit == COMPARE_NS;
+    return row->ratio.verdict == VERDICT_FASTER          ? (is_time ? "faster" : "less")
+           : row->ratio.verdict == VERDICT_SLOWER        ? (is_time ? "slower" : "more")
+           : row->ratio.verdict == VERDICT_NOT_SEPARATED ? "not separated"
+                                                         : "no verdict";
+}
+
+/* A row about another metric than time. Of two numbers there is a ratio, but no interval. */
 static void add_amounts(text_table *table, const compare_row *row) {
-    const bool is_count = strcmp(row->metric, "faults") == 0;
     const model_estimate *sides[] = {&row->base_amount, &row->new_amount};
     const table_tone tone = row->regression ? TONE_BAD : verdict_tone(row->ratio.verdict);
     table_add(table, TONE_PLAIN, "%s", row->scenario);
     table_add(table, TONE_PLAIN, "%s %s", row->subject, row->metric);
     for (int i = 0; i < 2; i++) {
-        table_add(table, TONE_PLAIN, "%s", (is_count ? unit_number : unit_bytes)(sides[i]->median).text);
+        table_add(table, TONE_PLAIN, "%s", amount_text(row->unit, sides[i]->median).text);
     }
-    const bool decided = row->ratio.verdict != VERDICT_UNKNOWN;
+    const bool decided = row->is_by_threshold || row->ratio.verdict != VERDICT_UNKNOWN;
     table_add(table, TONE_PLAIN, "%s", decided ? unit_ratio(row->ratio.estimate).text : "-");
     table_add(table, TONE_FAINT, "%s", decided ? unit_ratio_interval(row->ratio.low, row->ratio.high).text : "");
-    if (decided) {
+    if (decided && isfinite(row->ratio.estimate)) {
         table_add(table, tone, "%+.1f %%", (row->ratio.estimate - 1) * 100);
     } else {
         table_add(table, TONE_FAINT, "-");
     }
-    table_add(table, tone, "%s%s", row->regression ? "REGRESSION: " : "",
-              row->ratio.verdict == VERDICT_FASTER          ? "less"
-              : row->ratio.verdict == VERDICT_SLOWER        ? "more"
-              : row->ratio.verdict == VERDICT_NOT_SEPARATED ? "not separated"
-                                                            : "no verdict");
+    table_add(table, tone, "%s%s", row->regression ? "REGRESSION: " : "", amount_outcome(row));
     table_end_row(table);
 }
 

@@ -88,6 +88,93 @@ expect_status 0
 run poolbuf compare new.json more.json --threshold time=1000,memory=10
 expect_status 3
 expect_stdout_has "REGRESSION: more"
+# What passes found is compared by interval where both files have it of several processes.
+with() { # FROM PASS VALUE TO: pooled has this pass's numbers
+    "$POOLBUF_JSON_TOOL" set "$1" "scenarios.0.results.0.$2" "$3" >"$4"
+}
+processes() { # NUMBER...: the quantiles of a process each
+    printf '{"p99_ns": %s.0, "processes": [' "$1"
+    printf '{"p99_ns": %s.0}\n' "$@" | paste -sd,
+    printf ']}'
+}
+with new.json latency "$(processes 100 101 102 103 104 105)" steady.json
+with new.json latency "$(processes 150 151 152 153 154 155)" risen.json
+with new.json latency "$(processes 150 20 300 40 600 80)" noisy.json
+with new.json latency '{"p99_ns": 150.0}' single.json
+run poolbuf compare steady.json risen.json
+expect_status 0
+run poolbuf compare steady.json risen.json --threshold time=5,latency-p99=20%
+expect_status 3
+expect_stdout_has "pooled latency-p99"
+expect_stdout_has "REGRESSION: slower"
+run poolbuf compare steady.json risen.json --threshold latency-p99=60
+expect_status 0
+run poolbuf compare risen.json steady.json --threshold latency-p99=5
+expect_status 0
+expect_stdout_has "faster"
+run poolbuf compare steady.json noisy.json --threshold latency-p99=5 --format json
+expect_status 0
+cp .stdout comparison.json
+expect_equal "no interval above 1" "not separated" "$(json comparison.json rows.metric=latency-p99.ratio.verdict)"
+expect_equal "unit" ns "$(json comparison.json rows.metric=latency-p99.unit)"
+
+# One number on a side is judged by the threshold alone, and so is what is counted once a run.
+run poolbuf compare steady.json single.json --threshold latency-p99=20
+expect_status 3
+expect_stdout_has "REGRESSION: more, by the threshold alone"
+run poolbuf compare steady.json single.json --threshold latency-p99=60
+expect_status 0
+expect_stdout_has "within the threshold, which alone decides"
+with new.json instructions '{"per_op": 40.0}' counted.json
+with new.json instructions '{"per_op": 40.1}' near.json
+with new.json instructions '{"per_op": 40.3}' far.json
+run poolbuf compare counted.json near.json --threshold instructions=0.5
+expect_status 0
+expect_stdout_has "pooled instructions"
+run poolbuf compare counted.json far.json --threshold instructions=0.5 --format json
+expect_status 3
+cp .stdout comparison.json
+expect_equal "alone" true "$(json comparison.json rows.metric=instructions.by_threshold_alone)"
+expect_equal "regression" true "$(json comparison.json rows.metric=instructions.regression)"
+with new.json memory '{"drained_resident_bytes": 8000000, "idle_resident_bytes": 7000000}' kept.json
+with new.json memory '{"drained_resident_bytes": 8100000, "idle_resident_bytes": 7900000}' stuck.json
+run poolbuf compare kept.json stuck.json --threshold memory-drained=5,memory-idle=20
+expect_status 0
+run poolbuf compare kept.json stuck.json --threshold memory-drained=5,memory-idle=5
+expect_status 3
+expect_stdout_has "pooled memory-idle"
+
+# Relative to another subject's, in the same process: what slowed both drops out.
+with_fixed() { # FROM VALUE TO
+    "$POOLBUF_JSON_TOOL" set "$1" scenarios.0.results.1.latency "$2" >"$3"
+}
+with_fixed steady.json "$(processes 50 51 52 53 54 55)" steady-both.json
+with_fixed risen.json "$(processes 75 76 77 78 79 80)" risen-both.json
+run poolbuf compare steady-both.json risen-both.json --threshold time=1000,latency-p99=20 --relative-to fixed
+expect_status 0
+expect_stdout_has "pooled latency-p99"
+
+# A threshold that has nothing to judge must not look like one that is kept.
+run poolbuf compare steady.json new.json --threshold latency-p99=20
+expect_one_line_refusal "latency-p99: new.json has none of it; \`poolbuf run --measure latency\` measures it"
+run poolbuf compare new.json new.json --threshold memory-idle=5
+expect_one_line_refusal "--measure memory"
+with_fixed single.json '{"p99_ns": 50.0}' base-two.json
+with_fixed new.json '{"p99_ns": 50.0}' new-one.json
+run poolbuf compare base-two.json new-one.json --threshold latency-p99=20
+expect_status 1
+expect_stdout_has "not measured in NEW"
+with new.json latency_at_rate '{"p99_ns": 50.0, "rate_per_second": 1000.0}' slow-rate.json
+with new.json latency_at_rate '{"p99_ns": 50.0, "rate_per_second": 2000.0}' fast-rate.json
+run poolbuf compare slow-rate.json fast-rate.json --threshold latency-at-rate-p99=20
+expect_one_line_refusal "1000 operations a second in slow-rate.json and 2000 in fast-rate.json"
+run poolbuf compare slow-rate.json fast-rate.json --threshold latency-at-rate-p99=20 --force
+expect_status 0
+for bad in latency=5 latency-p98=5 latency-p99.=5 instructions=x latency-p99=20%%; do
+    run poolbuf compare new.json new.json --threshold "$bad"
+    expect_one_line_refusal "--threshold"
+done
+
 for bad in time= memory "5," time=5,speed=2 =5 "5,,6" time=-1 1e3; do
     run poolbuf compare new.json new.json --threshold "$bad"
     expect_one_line_refusal "--threshold"

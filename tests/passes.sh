@@ -70,6 +70,29 @@ expect_stdout_has "p99.99"
 run "$POOLBUF_JSON_TOOL" check latency.json
 expect_status 0
 
+# Several rounds give latency several processes, whose figures bound those of all together; two such files are compared
+# by interval. One round gives one process, and a threshold that decides alone.
+run poolbuf run tiny.yaml --quick -n 3 --all-rounds -s malloc -m latency -o thrice.json
+expect_status 0
+expect_stdout_has "3 processes together; below each figure the range"
+at=scenarios.0.results.0.latency
+expect_equal "processes" 3 "$(json thrice.json "$at.processes.#")"
+for figure in p50_ns p99_ns max_ns; do
+    expect_above "$figure above the least" "$(json thrice.json $at.$figure)" \
+        "$(json thrice.json $at.spread.$figure.low | awk '{ print $1 * 0.99 }')"
+    expect_above "$figure below the most" "$(json thrice.json $at.spread.$figure.high | awk '{ print $1 * 1.01 }')" \
+        "$(json thrice.json $at.$figure)"
+done
+run poolbuf compare thrice.json thrice.json --threshold latency-p50=5
+expect_status 0
+expect_stdout_has "malloc latency-p50"
+expect_stdout_has "not separated"
+run "$POOLBUF_JSON_TOOL" get latency.json scenarios.0.results.0.latency.processes
+expect_status 1
+run poolbuf compare latency.json latency.json --threshold latency-p99.99=5,latency-at-rate-p99=5
+expect_status 6
+expect_stdout_has "within the threshold, which alone decides"
+
 # Two threads are timed one by one, and the line's round trip stands beside each sample.
 run poolbuf run pair.yaml --quick -n 1 -s malloc -m latency -o pair.json
 expect_status 0

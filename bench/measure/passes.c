@@ -2,37 +2,49 @@
 #include "measure/passes.h"
 
 #include <jansson.h>
+#include <math.h>
 
+#include "measure/latency_merge.h"
+#include "measure/run.h"
 #include "reports/json_shapes.h"
 
 #define LATENCY_LONGER 10
 
-size_t passes_count(unsigned passes) {
-    return (size_t)__builtin_popcount(passes);
+static bool is_latency(worker_pass pass) {
+    return pass == WORKER_LATENCY || pass == WORKER_LATENCY_AT_RATE;
 }
 
-double passes_seconds(worker_pass pass, double timed_seconds) {
-    return pass == WORKER_LATENCY || pass == WORKER_LATENCY_AT_RATE ? timed_seconds * LATENCY_LONGER : timed_seconds;
+uint32_t passes_processes(worker_pass pass, uint32_t rounds, double play_seconds) {
+    uint32_t count = is_latency(pass) ? PASSES_LATENCY_PROCESSES : 1;
+    if (pass == WORKER_LATENCY_AT_RATE && count * play_seconds > MEASURE_RATE_SECONDS_MAX) {
+        count = (uint32_t)fmax(floor(MEASURE_RATE_SECONDS_MAX / play_seconds), 1);
+    }
+    return count < rounds ? count : rounds;
 }
 
-static void set_message(results_result *result, worker_pass pass, const char *message) {
+double passes_seconds(worker_pass pass, double timed_seconds, uint32_t processes) {
+    return is_latency(pass) ? timed_seconds * LATENCY_LONGER / processes : timed_seconds;
+}
+
+static results_latency *latency_of(results_result *result, worker_pass pass) {
+    return pass == WORKER_LATENCY_AT_RATE ? &result->latency_at_rate : &result->latency;
+}
+
+/* Where a pass says why it has no numbers. */
+static const char **message_of(results_result *result, worker_pass pass) {
     switch (pass) {
     case WORKER_INSTRUCTIONS:
-        result->instructions.message = message;
-        break;
+        return &result->instructions.message;
     case WORKER_LATENCY:
-        result->latency.message = message;
-        break;
     case WORKER_LATENCY_AT_RATE:
-        result->latency_at_rate.message = message;
-        break;
+        return &latency_of(result, pass)->message;
     case WORKER_MEMORY:
-        result->memory.message = message;
-        break;
+        return &result->memory.message;
     case WORKER_TIME:
     case WORKER_PASS_COUNT:
         break;
     }
+    return &result->message;
 }
 
 static void copy_pass(results_result *result, worker_pass pass, const results_result *from) {
@@ -55,6 +67,16 @@ static void copy_pass(results_result *result, worker_pass pass, const results_re
     }
 }
 
+/* Figures of some of its processes would stand for a subject that cannot be measured. */
+static void forget(results_model *model, results_result *result, worker_pass pass, const char *problem) {
+    const size_t before = is_latency(pass) ? latency_of(result, pass)->process_count : 0;
+    results_result *unknown =
+        results_scenario_add_result(model, results_model_add_scenario_apart(model), result->subject);
+    copy_pass(result, pass, unknown);
+    *message_of(result, pass) = before > 0 ? model_text_format(model->arena, "process %zu: %s", before + 1, problem)
+                                           : model_text(model->arena, problem);
+}
+
 bool passes_keep(results_model *model, results_result *result, worker_pass pass, const worker_report *report,
                  const char *problem) {
     json_reader reader = {.arena = model->arena};
@@ -72,9 +94,24 @@ bool passes_keep(results_model *model, results_result *result, worker_pass pass,
         }
     }
     if (problem != NULL) {
-        set_message(result, pass, model_text(model->arena, problem));
+        forget(model, result, pass, problem);
         return false;
     }
-    copy_pass(result, pass, &read);
+    if (is_latency(pass)) {
+        latency_merge_add(model->arena, latency_of(result, pass), latency_of(&read, pass));
+    } else {
+        copy_pass(result, pass, &read);
+    }
     return true;
+}
+
+bool passes_has_failed(const results_result *result, worker_pass pass) {
+    results_result copy = *result;
+    return *message_of(&copy, pass) != NULL;
+}
+
+void passes_end(results_result *result, worker_pass pass) {
+    if (is_latency(pass)) {
+        latency_merge_end(latency_of(result, pass));
+    }
 }

@@ -199,7 +199,7 @@ static void describe_run(run *self) {
         add_contender(self, &self->contenders[i], plan->subjects[i]);
         usable += is_usable(&self->contenders[i]);
     }
-    self->total = usable * (plan->rounds + passes_count(plan->passes)) * plan->scenario_count;
+    self->total = usable * plan->rounds * plan->scenario_count;
 }
 
 /* ---- One worker's answer ---- */
@@ -270,6 +270,7 @@ typedef struct scenario_run {
     const scenario *scenario;
     stream *source;
     int image;
+    double play_seconds;      /* of a play at the plan's rate; 0 without one */
     results_scenario *record; /* its results are in the order of the contenders */
     double *line_ns;          /* round trips that workers measured, at most one a worker */
     size_t line_count;
@@ -424,7 +425,8 @@ static measure_outcome measure_rounds(scenario_run *scenarios) {
 
 /* One subject in one pass. What goes wrong is said where its numbers would be, and fails the run: they were asked
  * for. */
-static void measure_pass(scenario_run *self, contender *now, results_result *result, worker_pass pass) {
+static void measure_pass(scenario_run *self, contender *now, results_result *result, worker_pass pass,
+                         uint32_t processes) {
     run *whole = self->whole;
     worker_job job = job_of(self, now);
     worker_report report = {.status = WORKER_FAILED};
@@ -432,7 +434,7 @@ static void measure_pass(scenario_run *self, contender *now, results_result *res
     job.pass = pass;
     job.rate = whole->plan->rate;
     job.idle_seconds = whole->plan->idle_seconds;
-    job.seconds = passes_seconds(pass, whole->plan->seconds);
+    job.seconds = passes_seconds(pass, whole->plan->seconds, processes);
     announce(self, now, whole->plan->rounds - 1);
     whole->done++;
     const bool has_report = whole->plan->launch(whole->plan, &job, &report, message, sizeof message);
@@ -461,7 +463,7 @@ static void count_null(scenario_run *self) {
         results_scenario *aside = results_model_add_scenario_apart(whole->model);
         results_result *result = results_scenario_add_result(whole->model, aside, MODEL_NULL_SUBJECT);
         whole->total++;
-        measure_pass(self, &null, result, WORKER_INSTRUCTIONS);
+        measure_pass(self, &null, result, WORKER_INSTRUCTIONS, 1);
         known = result;
     }
     for (size_t i = 0; i < self->record->result_count; i++) {
@@ -471,17 +473,35 @@ static void count_null(scenario_run *self) {
     }
 }
 
+/* Several processes of a pass take turns with those of other subjects, as rounds do. */
+static void measure_one_pass(scenario_run *self, worker_pass pass) {
+    run *whole = self->whole;
+    const uint32_t subjects = (uint32_t)whole->plan->subject_count;
+    const uint32_t processes = passes_processes(pass, whole->plan->rounds, self->play_seconds);
+    for (uint32_t process = 0; process < processes; process++) {
+        uint32_t order[MEASURE_SUBJECTS_MAX];
+        schedule_order(subjects, process, order);
+        for (uint32_t place = 0; place < subjects && !is_stopped(whole); place++) {
+            results_result *result = self->record->results[order[place]];
+            if (result->status != RESULT_OK || passes_has_failed(result, pass)) {
+                continue;
+            }
+            measure_pass(self, &whole->contenders[order[place]], result, pass, processes);
+            whole->total -= passes_has_failed(result, pass) ? processes - 1 - process : 0;
+        }
+    }
+    for (uint32_t i = 0; i < subjects; i++) {
+        passes_end(self->record->results[i], pass);
+    }
+}
+
 static void measure_passes(scenario_run *self) {
     run *whole = self->whole;
     for (unsigned pass = WORKER_TIME + 1; pass < WORKER_PASS_COUNT; pass++) {
         if ((whole->plan->passes & MEASURE_PASS(pass)) == 0) {
             continue;
         }
-        for (size_t i = 0; i < whole->plan->subject_count && !is_stopped(whole); i++) {
-            if (self->record->results[i]->status == RESULT_OK) {
-                measure_pass(self, &whole->contenders[i], self->record->results[i], (worker_pass)pass);
-            }
-        }
+        measure_one_pass(self, (worker_pass)pass);
         if (pass == WORKER_INSTRUCTIONS && !is_stopped(whole)) {
             count_null(self);
         }
@@ -518,7 +538,8 @@ static measure_outcome scenario_run_init(scenario_run *self) {
     if (!stream_generate(self->scenario, plan->seed, plan->quick, &self->source, whole->message, whole->message_size)) {
         return MEASURE_BAD_INPUT;
     }
-    const double play_seconds = plan->rate > 0 ? (double)self->source->operation_count / plan->rate : 0;
+    self->play_seconds = plan->rate > 0 ? (double)self->source->operation_count / plan->rate : 0;
+    const double play_seconds = self->play_seconds;
     if (play_seconds > MEASURE_RATE_SECONDS_MAX) {
         (void)snprintf(whole->message, whole->message_size,
                        "%s: %" PRIu64 " operations take %.0f seconds at %.0f a second; at most %.0f are waited for, so "
@@ -536,6 +557,13 @@ static measure_outcome scenario_run_init(scenario_run *self) {
         return MEASURE_NO_MEMORY;
     }
     describe_scenario(self);
+    for (unsigned pass = WORKER_TIME + 1; pass < WORKER_PASS_COUNT; pass++) {
+        const bool is_wanted = (plan->passes & MEASURE_PASS(pass)) != 0;
+        for (size_t i = 0; i < plan->subject_count && is_wanted; i++) {
+            const bool is_played = is_usable(&whole->contenders[i]);
+            whole->total += is_played ? passes_processes((worker_pass)pass, plan->rounds, play_seconds) : 0;
+        }
+    }
     return MEASURE_OK;
 }
 

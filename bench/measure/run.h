@@ -4,7 +4,8 @@
  *   for each round          all scenarios
  *     for each scenario     all subjects, in the order of a balanced design (schedule.h)
  *       for each subject    a worker process (worker.h), whose live counts are held against the stream's
- *   for each pass asked for all scenarios on all subjects once more, each in a process of its own (worker_pass.h)
+ *   for each pass asked for all scenarios on all subjects once more, each in a process of its own (worker_pass.h), or
+ *                           in several that take turns (passes.h)
  *   then                    medians, and the ratio to the baseline, paired by round (stats.h)
  *
  * A subject that fails in one round is not started again in that scenario: its result is failed, with the reason, and the
@@ -73,14 +74,14 @@ typedef struct measure_plan {
     uint32_t rounds; /* 1 to MEASURE_ROUNDS_MAX */
     bool early_end;  /* end a scenario before its rounds are over when its answers are clear (stats/design.h) */
     uint64_t seed;
-    bool quick;                /* shorter streams */
-    double seconds;            /* of a timed part; above 0 */
-    unsigned passes;           /* MEASURE_PASS() of each that is to be played after the rounds, once a subject */
-    double rate;               /* operations a second, of all threads together, for WORKER_LATENCY_AT_RATE */
-    double idle_seconds;       /* for WORKER_MEMORY: after all was released */
-    unsigned timeout_ms;       /* of a worker */
-    const char *program;       /* that has the worker in it, and beside it those that subjects name; NULL: this one */
-    const measure_part *parts; /* one a subject; NULL: each as itself */
+    bool quick;          /* shorter streams */
+    double seconds;      /* of a timed part; above 0 */
+    unsigned passes;     /* MEASURE_PASS() of each that is to be played after the rounds, as often as passes.h says */
+    double rate;         /* operations a second, of all threads together, for WORKER_LATENCY_AT_RATE */
+    double idle_seconds; /* for WORKER_MEMORY: after all was released */
+    unsigned timeout_ms; /* of a worker */
+    const char *program; /* that has the worker in it, and beside it those that subjects name; NULL: this one */
+    const measure_part *parts;                              /* one a subject; NULL: each as itself */
     void (*progress)(const measure_step *step, void *user); /* NULL for silence */
     void *progress_user;
     /* Set by a signal handler: the run ends soon, its worker is killed, and the model is marked partial. May be NULL. */

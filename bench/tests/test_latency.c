@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "measure/latency.h"
+#include "measure/latency_merge.h"
 #include "measure/player.h"
 #include "measure/stream_image.h"
 #include "stream_text.h"
@@ -298,6 +299,94 @@ static void shared_buffers_are_timed_but_for_what_does_nothing_to_them(void **st
                 &subject_kernel_pooled, 25); /* five messages of four parts */
 }
 
+/* ---- Several processes ---- */
+
+/* One process with operations of two lengths; its clock is off by a share. */
+static void add_process(results_model *model, results_latency *into, double fast, uint64_t fast_count, double slow,
+                        uint64_t slow_count, double off) {
+    results_result *empty = results_scenario_add_result(model, results_model_add_scenario(model, "x"), "x");
+    results_latency *one = &empty->latency;
+    const double edges[] = {fast * (1 + off), slow * (1 + off)};
+    const uint64_t counts[] = {fast_count, slow_count};
+    for (size_t i = 0; i < 2; i++) {
+        results_bucket *bucket = model_allocate(model->arena, sizeof *bucket);
+        *bucket = (results_bucket){edges[i], counts[i]};
+        model_append(model->arena, &one->buckets, &one->bucket_count, bucket);
+    }
+    one->clock = "fake";
+    one->relative_error = 0.0078125;
+    one->operations = fast_count + slow_count;
+    one->mean_ns = (fast * (double)fast_count + slow * (double)slow_count) / (double)one->operations;
+    one->p50_ns = edges[0];
+    one->p99_ns = slow_count * 100 >= one->operations ? edges[1] : edges[0];
+    one->max_ns = edges[1];
+    latency_merge_add(model->arena, into, one);
+}
+
+static results_latency *unknown_latency(results_model *model) {
+    return &results_scenario_add_result(model, results_model_add_scenario(model, "y"), "y")->latency;
+}
+
+static void quantiles_of_processes_are_those_of_all_their_operations(void **state) {
+    (void)state;
+    results_model *model = results_model_create();
+    results_latency *all = unknown_latency(model);
+    /* One process of six is slow in 6 % of its operations: 1 % of all, which is p99, and not p50. */
+    add_process(model, all, 100, 9400, 5000, 600, 0);
+    for (int i = 1; i < 6; i++) {
+        add_process(model, all, 100, 10000, 5000 + 1000.0 * i, 0, 0);
+    }
+    latency_merge_end(all);
+    assert_int_equal(all->operations, 60000);
+    assert_int_equal(all->process_count, 6);
+    assert_near(all->p50_ns, 100);
+    assert_near(all->p99_ns, 5000);
+    assert_near(all->mean_ns, (100.0 * 59400 + 5000.0 * 600) / 60000);
+    assert_near(all->max_ns, 10000);
+    assert_near(all->spread.p99_ns.median, 100);
+    assert_near(all->spread.p99_ns.low, 100);
+    assert_near(all->spread.p99_ns.high, 5000);
+    assert_near(all->spread.max_ns.median, 7500);
+    assert_true(isnan(all->spread.p90_ns.median));
+    results_model_destroy(model);
+}
+
+static void clocks_that_differ_a_little_do_not_split_buckets(void **state) {
+    (void)state;
+    results_model *model = results_model_create();
+    results_latency *all = unknown_latency(model);
+    add_process(model, all, 100, 10, 500, 1, 0);
+    add_process(model, all, 100, 20, 500, 2, 0.001);
+    add_process(model, all, 100, 30, 500, 3, -0.001);
+    add_process(model, all, 100.4, 40, 400, 4, 0); /* the next bucket, and one between */
+    latency_merge_end(all);
+    const results_bucket wanted[] = {{100, 60}, {100.4, 40}, {400, 4}, {500, 6}};
+    assert_int_equal(all->bucket_count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_near(all->buckets[i]->up_to_ns, wanted[i].up_to_ns);
+        assert_int_equal(all->buckets[i]->count, wanted[i].count);
+    }
+    assert_true(all->relative_error > 0.0078125);
+    results_model_destroy(model);
+}
+
+static void one_process_alone_has_no_spread(void **state) {
+    (void)state;
+    results_model *model = results_model_create();
+    results_latency *one = unknown_latency(model);
+    results_latency *none = unknown_latency(model);
+    add_process(model, one, 100, 10, 500, 1, 0);
+    latency_merge_end(one);
+    latency_merge_end(none);
+    assert_int_equal(one->process_count, 0);
+    assert_true(isnan(one->spread.p50_ns.median));
+    assert_near(one->p50_ns, 100);
+    assert_near(one->relative_error, 0.0078125);
+    assert_true(isnan(none->p50_ns));
+    assert_true(isnan(none->relative_error));
+    results_model_destroy(model);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buckets_follow_each_other_and_are_narrow),
@@ -314,6 +403,9 @@ int main(void) {
         cmocka_unit_test(threads_that_hand_over_are_timed_each_on_its_own),
         cmocka_unit_test(fresh_threads_are_timed_by_the_timer_of_their_place),
         cmocka_unit_test(shared_buffers_are_timed_but_for_what_does_nothing_to_them),
+        cmocka_unit_test(quantiles_of_processes_are_those_of_all_their_operations),
+        cmocka_unit_test(clocks_that_differ_a_little_do_not_split_buckets),
+        cmocka_unit_test(one_process_alone_has_no_spread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

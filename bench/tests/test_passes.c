@@ -16,6 +16,7 @@
 
 #include "measure/callgrind.h"
 #include "measure/memory_curve.h"
+#include "measure/passes.h"
 #include "measure/run.h"
 #include "measure/stream_image.h"
 #include "measure/worker_pass.h"
@@ -29,7 +30,10 @@ static char message[4096];
 
 typedef struct script {
     worker_pass fails_in; /* WORKER_TIME: in none */
-    bool says_nothing;    /* the line has no numbers of the pass */
+    int fails_after;      /* so many good ones */
+    const char *latency_order[8];
+    int latency_count;
+    bool says_nothing; /* the line has no numbers of the pass */
     int calls[WORKER_PASS_COUNT];
     int calls_of_null;
     worker_job last[WORKER_PASS_COUNT];
@@ -38,8 +42,12 @@ typedef struct script {
 static const char *const NUMBERS[] = {
     [WORKER_TIME] = NULL,
     [WORKER_INSTRUCTIONS] = "{\"instructions\": {\"operations\": 100}}",
-    [WORKER_LATENCY] = "{\"latency\": {\"clock\": \"fake\", \"operations\": 7, \"p50_ns\": 41.5, \"max_ns\": 99}}",
-    [WORKER_LATENCY_AT_RATE] = "{\"latency_at_rate\": {\"operations\": 8, \"p50_ns\": 82, \"rate_per_second\": 5}}",
+    [WORKER_LATENCY] =
+        "{\"latency\": {\"clock\": \"fake\", \"operations\": 7, \"p50_ns\": 41.5, \"max_ns\": 99, \"buckets\": "
+        "[{\"up_to_ns\": 41.5, \"count\": 5}, {\"up_to_ns\": 100, \"count\": 2}]}}",
+    [WORKER_LATENCY_AT_RATE] =
+        "{\"latency_at_rate\": {\"operations\": 8, \"p50_ns\": 82, \"max_ns\": 82, \"rate_per_second\": 5, "
+        "\"buckets\": [{\"up_to_ns\": 82, \"count\": 8}]}}",
     [WORKER_MEMORY] = "{\"memory\": {\"peak_live_bytes\": 12, \"points\": [{\"at_ms\": 0.5, \"live_bytes\": 3}]}}",
 };
 
@@ -50,7 +58,10 @@ static bool launch(const measure_plan *plan, const worker_job *job, worker_repor
     self->calls[job->pass]++;
     self->calls_of_null += is_null;
     self->last[job->pass] = *job;
-    if (job->pass != WORKER_TIME && job->pass == self->fails_in) {
+    if (job->pass == WORKER_LATENCY && self->latency_count < 8) {
+        self->latency_order[self->latency_count++] = job->subject->name;
+    }
+    if (job->pass != WORKER_TIME && job->pass == self->fails_in && self->calls[job->pass] > self->fails_after) {
         (void)snprintf(why, why_size, "killed by signal 4 (Illegal instruction)");
         return false;
     }
@@ -108,14 +119,14 @@ enum {
                  MEASURE_PASS(WORKER_LATENCY_AT_RATE) | MEASURE_PASS(WORKER_MEMORY)
 };
 
-static void each_pass_is_played_once_a_subject_after_the_rounds(void **state) {
+static void passes_are_played_after_the_rounds_latency_in_several_processes(void **state) {
     (void)state;
     script self = {.fails_in = WORKER_TIME};
     results_model *model = NULL;
     assert_int_equal(run_script(&self, ALL_PASSES, 1e6, &model), MEASURE_OK);
     assert_int_equal(self.calls[WORKER_TIME], 4);
-    assert_int_equal(self.calls[WORKER_LATENCY], 2);
-    assert_int_equal(self.calls[WORKER_LATENCY_AT_RATE], 2);
+    assert_int_equal(self.calls[WORKER_LATENCY], 4);
+    assert_int_equal(self.calls[WORKER_LATENCY_AT_RATE], 4);
     assert_int_equal(self.calls[WORKER_MEMORY], 2);
     assert_int_equal(self.calls[WORKER_INSTRUCTIONS], 3); /* null's too, which takes no part otherwise */
     assert_int_equal(self.calls_of_null, 1);
@@ -132,7 +143,10 @@ static void each_pass_is_played_once_a_subject_after_the_rounds(void **state) {
         assert_true(result->instructions.null_per_op == 9);
         assert_int_equal(result->instructions.total, 4200);
         assert_true(result->latency.p50_ns == 41.5);
-        assert_true(isnan(result->latency.p99_ns));
+        assert_true(result->latency.p99_ns == 99);
+        assert_int_equal(result->latency.operations, 14);
+        assert_int_equal(result->latency.process_count, 2);
+        assert_true(result->latency.spread.p50_ns.median == 41.5);
         assert_true(result->latency_at_rate.p50_ns == 82);
         assert_int_equal(result->memory.peak_live_bytes, 12);
         assert_int_equal(result->memory.point_count, 1);
@@ -173,6 +187,50 @@ static void a_pass_that_fails_says_so_and_leaves_the_times_alone(void **state) {
         assert_string_equal(messages[i], "killed by signal 4 (Illegal instruction)");
         results_model_destroy(model);
     }
+}
+
+static void processes_of_latency_are_as_many_as_bound_a_median_and_fit_into_a_minute(void **state) {
+    (void)state;
+    assert_int_equal(passes_processes(WORKER_LATENCY, 16, 0), PASSES_LATENCY_PROCESSES);
+    assert_int_equal(passes_processes(WORKER_LATENCY, 3, 0), 3);
+    assert_int_equal(passes_processes(WORKER_LATENCY_AT_RATE, 16, 10), 6);
+    assert_int_equal(passes_processes(WORKER_LATENCY_AT_RATE, 16, 15), 4);
+    assert_int_equal(passes_processes(WORKER_LATENCY_AT_RATE, 16, 60), 1);
+    assert_int_equal(passes_processes(WORKER_LATENCY_AT_RATE, 2, 1), 2);
+    assert_int_equal(passes_processes(WORKER_MEMORY, 16, 0), 1);
+    assert_int_equal(passes_processes(WORKER_INSTRUCTIONS, 16, 0), 1);
+    assert_true(passes_seconds(WORKER_LATENCY, 0.1, 1) == 10 * 0.1);
+    assert_true(fabs(6 * passes_seconds(WORKER_LATENCY, 0.1, 6) - 10 * 0.1) < 1e-9);
+    assert_true(passes_seconds(WORKER_MEMORY, 0.1, 1) == 0.1);
+}
+
+/* In turns, as rounds: two subjects alternate, and the second process begins with the other one. */
+static void processes_of_a_pass_take_turns(void **state) {
+    (void)state;
+    script self = {.fails_in = WORKER_TIME};
+    results_model *model = NULL;
+    assert_int_equal(run_script(&self, MEASURE_PASS(WORKER_LATENCY), 0, &model), MEASURE_OK);
+    assert_int_equal(self.latency_count, 4);
+    for (int i = 0; i < 4; i++) {
+        assert_string_equal(self.latency_order[i], i == 0 || i == 3 ? "malloc" : "pooled");
+    }
+    results_model_destroy(model);
+}
+
+/* Half of a subject's processes would stand for one that cannot be measured. */
+static void a_process_that_fails_takes_the_others_figures_with_it(void **state) {
+    (void)state;
+    script self = {.fails_in = WORKER_LATENCY, .fails_after = 2};
+    results_model *model = NULL;
+    assert_int_equal(run_script(&self, MEASURE_PASS(WORKER_LATENCY), 0, &model), MEASURE_FAILED);
+    for (size_t i = 0; i < 2; i++) {
+        const results_latency *latency = &model->scenarios[0]->results[i]->latency;
+        assert_string_equal(latency->message, "process 2: killed by signal 4 (Illegal instruction)");
+        assert_true(isnan(latency->p50_ns));
+        assert_int_equal(latency->process_count, 0);
+        assert_int_equal(latency->bucket_count, 0);
+    }
+    results_model_destroy(model);
 }
 
 static void a_line_without_the_numbers_is_a_failure(void **state) {
@@ -338,9 +396,12 @@ int main(int argc, char **argv) {
         return worker_main(argc - 1, argv + 1);
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_pass_is_played_once_a_subject_after_the_rounds),
+        cmocka_unit_test(passes_are_played_after_the_rounds_latency_in_several_processes),
         cmocka_unit_test(without_passes_none_is_played),
         cmocka_unit_test(a_pass_that_fails_says_so_and_leaves_the_times_alone),
+        cmocka_unit_test(processes_of_latency_are_as_many_as_bound_a_median_and_fit_into_a_minute),
+        cmocka_unit_test(processes_of_a_pass_take_turns),
+        cmocka_unit_test(a_process_that_fails_takes_the_others_figures_with_it),
         cmocka_unit_test(a_line_without_the_numbers_is_a_failure),
         cmocka_unit_test(a_rate_that_takes_too_long_is_refused_before_anything_is_measured),
         cmocka_unit_test(real_workers_measure_latency_and_memory),

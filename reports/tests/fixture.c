@@ -283,6 +283,28 @@ static void add_latency(results_model *model, results_latency *latency, double s
     }
 }
 
+/* Six processes, each a little slower than the one before; the figures of all together lie between them. */
+static void add_processes(results_model *model, results_latency *latency) {
+    enum {
+        PROCESSES = 6
+    };
+    const double lows[] = {latency->mean_ns,  latency->p50_ns,    latency->p90_ns, latency->p99_ns,
+                           latency->p99_9_ns, latency->p99_99_ns, latency->max_ns};
+    model_estimate *spreads[] = {&latency->spread.mean_ns, &latency->spread.p50_ns,   &latency->spread.p90_ns,
+                                 &latency->spread.p99_ns,  &latency->spread.p99_9_ns, &latency->spread.p99_99_ns,
+                                 &latency->spread.max_ns};
+    for (int i = 0; i < PROCESSES; i++) {
+        const double factor = 0.95 + 0.02 * i;
+        results_latency_process *process = model_allocate(model->arena, sizeof *process);
+        *process = (results_latency_process){lows[0] * factor, lows[1] * factor, lows[2] * factor, lows[3] * factor,
+                                             lows[4] * factor, lows[5] * factor, lows[6] * factor};
+        model_append(model->arena, &latency->processes, &latency->process_count, process);
+    }
+    for (size_t i = 0; i < sizeof lows / sizeof lows[0]; i++) {
+        *spreads[i] = (model_estimate){lows[i], lows[i] * 0.95, lows[i] * 1.05};
+    }
+}
+
 /* Memory that climbs, and of which a part stays. */
 static void add_memory(results_model *model, results_memory *memory, uint64_t step) {
     enum {
@@ -316,6 +338,7 @@ static void add_passes(results_model *model) {
         add_latency(model, &result->latency_at_rate, 2 * (double)(i + 1));
         result->latency_at_rate.rate_per_second = 500000;
         result->latency_at_rate.reached_per_second = i == 0 ? 500000 : 431098.974;
+        add_processes(model, &result->latency);
         add_memory(model, &result->memory, 65536 * (i + 1));
         for (size_t j = 0; j < result->sample_count; j++) {
             result->samples[j]->switches_voluntary = 12 * i;
@@ -586,6 +609,28 @@ compare_model *fixture_compare(void) {
     row->base_ns_per_op = (model_estimate){183, 177, 189};
     row->new_ns_per_op = (model_estimate){185, 176, 193};
     row->ratio = (results_ratio){1.011, 0.972, 1.052, VERDICT_NOT_SEPARATED};
+    row = compare_model_add_row(model, "handoff", "pooled");
+    row->metric = "latency-p99";
+    row->unit = COMPARE_NS;
+    row->limit_percent = 20;
+    row->base_amount = (model_estimate){1810, 1700, 1950};
+    row->new_amount = (model_estimate){2610, 2400, 2820};
+    row->ratio = (results_ratio){1.442, 1.31, 1.59, VERDICT_SLOWER};
+    row->regression = true;
+    row = compare_model_add_row(model, "handoff", "pooled");
+    row->metric = "instructions";
+    row->unit = COMPARE_COUNT;
+    row->limit_percent = 0.5;
+    row->is_by_threshold = true;
+    row->base_amount.median = 41.25;
+    row->new_amount.median = 41.31;
+    row->ratio.estimate = 1.0015;
+    row = compare_model_add_row(model, "handoff", "fixed");
+    row->metric = "memory-idle";
+    row->unit = COMPARE_BYTES;
+    row->limit_percent = 10;
+    row->base_amount.median = 7340032;
+    row->note = "not measured in NEW";
     row = compare_model_add_row(model, "churn", "pooled");
     row->new_ns_per_op = (model_estimate){12, 11.8, 12.3};
     row->note = "only in new.json";
