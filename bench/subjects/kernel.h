@@ -114,16 +114,34 @@ static inline uint32_t buffer_length(const void *buffer) {
 #endif
 
 KERNEL_SECRET_BEGIN
-/* What one thread keeps in registers while it plays. */
+/* What HOLD found. */
+typedef struct kernel_hand {
+    void *buffer;
+    uint32_t cursor; /* bytes sliced off it so far */
+} kernel_hand;
+
+/* What one thread keeps in registers while it plays. So nobody out of line may be given the address of it: such a
+ * function is called through kernel_apart(). */
 typedef struct kernel_thread {
     subject_run *run;
     KERNEL_STATE *state;
     subject_slot *slots;
-    uint32_t sum;    /* of all that was read */
-    uint32_t cursor; /* bytes sliced off `hand` so far */
-    void *hand;      /* what HOLD found */
+    kernel_hand *hand;
+    uint32_t sum; /* of all that was read */
 } kernel_thread;
 KERNEL_SECRET_END
+
+typedef bool kernel_operation(kernel_thread *self, stream_op op, bool audit);
+
+/* Calls an operation that is not inline, with a copy. Had it the thread itself, the compiler would keep that in memory
+ * for all operations, and each would wait there for the sum of the one before. */
+KERNEL_INLINE bool kernel_apart(kernel_thread *self, kernel_operation *operation, const stream_op *at,
+                                const bool audit) {
+    kernel_thread copy = *self;
+    const bool good = operation(&copy, *at, audit);
+    self->sum = copy.sum;
+    return good;
+}
 
 KERNEL_INLINE void kernel_raise(SUBJECT_ATOMIC(uint64_t) * peak, uint64_t value) {
     uint64_t highest = atomic_load_explicit(peak, memory_order_relaxed);
@@ -162,8 +180,8 @@ KERNEL_INLINE void kernel_count_dead(subject_run *run, kernel_entry entry) {
 KERNEL_INLINE void kernel_mark(kernel_thread *self, void *buffer, uint32_t slot, uint32_t size) {
     if (size != 0) {
         uint8_t *memory = buffer_memory(self->state, buffer);
+        memory[size - 1] = (uint8_t)~slot; /* first, as the only byte of a buffer is its first one */
         memory[0] = (uint8_t)slot;
-        memory[size - 1] = size == 1 ? (uint8_t)slot : (uint8_t)~slot;
         KERNEL_OBSERVE(memory);
     }
 }
@@ -391,9 +409,6 @@ KERNEL_INLINE bool kernel_pingpong(kernel_thread *self, stream_op op, const bool
 
 /* The rest of a buffer's memory; kernel_mark() has written its two ends, and those stay as they are. */
 KERNEL_INLINE bool kernel_write(kernel_thread *self, stream_op op, const bool audit) {
-    if (stream_op_size(op) == STREAM_WRITE_ALL) {
-        return kernel_write_all(self, op, audit);
-    }
     void *buffer = kernel_full(self, op.slot);
     if (KERNEL_UNLIKELY(buffer == NULL)) {
         return false;
@@ -507,62 +522,125 @@ KERNEL_INLINE void kernel_begin(kernel_thread *self, stream_op op, subject_timer
     subject_timer_start(timer);
 }
 
+/* Plays one operation. It is loaded here by its two halves: loaded as a whole, for those that are called, it would come
+ * into a register that the others must take it apart from. */
+KERNEL_INLINE bool kernel_step(kernel_thread *self, const stream_op *at, const bool audit) {
+    const stream_op op = {at->slot, at->word};
+    switch (stream_op_kind(op)) {
+    case STREAM_ALLOCATE:
+        return kernel_allocate(self, op, audit);
+    case STREAM_RELEASE:
+        return kernel_release(self, op, audit);
+    case STREAM_RESIZE:
+        return kernel_resize(self, op, audit);
+    case STREAM_TOUCH:
+        return kernel_touch(self, op, audit);
+    case STREAM_REPLACE:
+        return kernel_replace(self, op, audit);
+    case STREAM_PINGPONG:
+        return kernel_pingpong(self, op, audit);
+    case STREAM_BULK:
+        return kernel_apart(self, kernel_bulk, at, audit);
+    case STREAM_WRITE:
+        return stream_op_size(op) == STREAM_WRITE_ALL ? kernel_apart(self, kernel_write_all, at, audit)
+                                                      : kernel_write(self, op, audit);
+    case STREAM_MOVE:
+        return kernel_move(self, op, audit);
+    /* All that four bits can say is named, so that the jump needs no check of its bounds. */
+    case STREAM_READ:
+    case STREAM_APPEND:
+    case STREAM_HOLD:
+    case STREAM_RETAIN:
+    case STREAM_SLICE:
+    case STREAM_DROP:
+    case STREAM_ASSEMBLE:
+        return kernel_apart(self, kernel_share, at, audit);
+    }
+    return true;
+}
+
+/* One operation of a kind that comes in rows; `kind` is a constant. */
+KERNEL_INLINE bool kernel_row_step(kernel_thread *self, stream_op op, const stream_kind kind, const bool audit) {
+    switch (kind) {
+    case STREAM_ALLOCATE:
+        return kernel_allocate(self, op, audit);
+    case STREAM_RELEASE:
+        return kernel_release(self, op, audit);
+    default:
+        return kernel_replace(self, op, audit);
+    }
+}
+
+/* Plays operations while they are of one kind: `*at` is then the first that is not, or `end`. Generated streams have
+ * most of these kinds in rows, and inside one there is no jump by a table. The kind is taken off the word, which leaves
+ * the size, or what no size can be if it was another kind. */
+KERNEL_INLINE bool kernel_row(kernel_thread *self, const stream_op **at, const stream_op *end, const stream_kind kind,
+                              const bool audit) {
+    const stream_op *next = *at;
+    bool good = true;
+    for (; next != end; next++) {
+        const stream_op op = {next->slot, next->word - ((uint32_t)kind << STREAM_SIZE_BITS)};
+        if (op.word > STREAM_SIZE_MAX) {
+            break;
+        }
+        if (KERNEL_UNLIKELY(!kernel_row_step(self, op, kind, audit))) {
+            good = false;
+            break;
+        }
+    }
+    *at = next;
+    return good;
+}
+
+/* The operation at `*at`, and those of its kind that follow it in a row; moves `*at` past them. */
+KERNEL_INLINE bool kernel_advance(kernel_thread *self, const stream_op **at, const stream_op *end, const bool audit) {
+    switch (stream_op_kind(**at)) {
+    case STREAM_REPLACE:
+        return kernel_row(self, at, end, STREAM_REPLACE, audit);
+    case STREAM_ALLOCATE:
+        return kernel_row(self, at, end, STREAM_ALLOCATE, audit);
+    case STREAM_RELEASE:
+        return kernel_row(self, at, end, STREAM_RELEASE, audit);
+    default:
+        return kernel_step(self, (*at)++, audit);
+    }
+}
+
+/* One pass over all operations; false when one has failed. */
+KERNEL_INLINE bool kernel_pass(kernel_thread *self, const stream_op *ops, size_t op_count, const bool audit) {
+    const stream_op *const end = ops + op_count;
+    for (const stream_op *at = ops; at != end;) {
+        if (KERNEL_UNLIKELY(!kernel_advance(self, &at, end, audit))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+KERNEL_INLINE bool kernel_pass_timed(kernel_thread *self, const stream_op *ops, size_t op_count, subject_timer *timer) {
+    bool good = true;
+    for (size_t i = 0; i < op_count && good; i++) {
+        const bool is_timed = stream_op_kind(ops[i]) != STREAM_HOLD; /* it does nothing to a buffer */
+        if (is_timed) {
+            kernel_begin(self, ops[i], timer);
+        }
+        good = kernel_step(self, &ops[i], false);
+        if (is_timed) {
+            subject_timer_stop(timer);
+        }
+    }
+    return good;
+}
+
 /* `timer` is a constant NULL but in the timed form. */
 KERNEL_INLINE bool kernel_run(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat,
                               const bool audit, subject_timer *const timer) {
-    kernel_thread self = {
-        .run = run, .state = KERNEL_THREAD_STATE(run), .slots = run->slots, .sum = 0, .cursor = 0, .hand = NULL};
+    kernel_hand hand = {NULL, 0};
+    kernel_thread self = {run, KERNEL_THREAD_STATE(run), run->slots, &hand, 0};
     bool good = true;
     for (; repeat != 0 && good; repeat--) {
-        for (size_t i = 0; i < op_count && good; i++) {
-            const stream_op op = ops[i];
-            const bool is_timed = timer != NULL && stream_op_kind(op) != STREAM_HOLD; /* it does nothing to a buffer */
-            if (is_timed) {
-                kernel_begin(&self, op, timer);
-            }
-            switch (stream_op_kind(op)) {
-            case STREAM_ALLOCATE:
-                good = kernel_allocate(&self, op, audit);
-                break;
-            case STREAM_RELEASE:
-                good = kernel_release(&self, op, audit);
-                break;
-            case STREAM_RESIZE:
-                good = kernel_resize(&self, op, audit);
-                break;
-            case STREAM_TOUCH:
-                good = kernel_touch(&self, op, audit);
-                break;
-            case STREAM_REPLACE:
-                good = kernel_replace(&self, op, audit);
-                break;
-            case STREAM_PINGPONG:
-                good = kernel_pingpong(&self, op, audit);
-                break;
-            case STREAM_BULK:
-                good = kernel_bulk(&self, op, audit);
-                break;
-            case STREAM_WRITE:
-                good = kernel_write(&self, op, audit);
-                break;
-            case STREAM_MOVE:
-                good = kernel_move(&self, op, audit);
-                break;
-            /* All that four bits can say is named, so that the jump needs no check of its bounds. */
-            case STREAM_READ:
-            case STREAM_APPEND:
-            case STREAM_HOLD:
-            case STREAM_RETAIN:
-            case STREAM_SLICE:
-            case STREAM_DROP:
-            case STREAM_ASSEMBLE:
-                good = kernel_share(&self, op, audit);
-                break;
-            }
-            if (is_timed) {
-                subject_timer_stop(timer);
-            }
-        }
+        good =
+            timer != NULL ? kernel_pass_timed(&self, ops, op_count, timer) : kernel_pass(&self, ops, op_count, audit);
     }
     (void)atomic_fetch_add_explicit(&run->sink, self.sum, memory_order_relaxed);
     return good;

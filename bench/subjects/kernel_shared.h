@@ -231,9 +231,9 @@ static __attribute__((noinline)) bool kernel_append(kernel_thread *self, stream_
 /* ---- Sharing ---- */
 
 KERNEL_INLINE bool kernel_hold(kernel_thread *self, stream_op op) {
-    self->hand = kernel_full(self, op.slot);
-    self->cursor = 0;
-    return self->hand != NULL;
+    self->hand->buffer = kernel_full(self, op.slot);
+    self->hand->cursor = 0;
+    return self->hand->buffer != NULL;
 }
 
 KERNEL_INLINE bool kernel_empty(kernel_thread *self, stream_op op) {
@@ -246,8 +246,8 @@ KERNEL_INLINE bool kernel_retain(kernel_thread *self, stream_op op) {
     if (KERNEL_UNLIKELY(!kernel_empty(self, op))) {
         return false;
     }
-    buffer_retain(self->state, self->hand);
-    atomic_store_explicit(&self->slots[op.slot], self->hand, memory_order_release);
+    buffer_retain(self->state, self->hand->buffer);
+    atomic_store_explicit(&self->slots[op.slot], self->hand->buffer, memory_order_release);
     return true;
 }
 
@@ -255,11 +255,11 @@ KERNEL_INLINE bool kernel_slice(kernel_thread *self, stream_op op) {
     if (KERNEL_UNLIKELY(!kernel_empty(self, op))) {
         return false;
     }
-    void *view = buffer_slice(self->state, self->hand, self->cursor, stream_op_size(op));
+    void *view = buffer_slice(self->state, self->hand->buffer, self->hand->cursor, stream_op_size(op));
     if (KERNEL_UNLIKELY(view == NULL)) {
         return subject_fail(self->run, SUBJECT_NO_MEMORY);
     }
-    self->cursor += stream_op_size(op);
+    self->hand->cursor += stream_op_size(op);
     atomic_store_explicit(&self->slots[op.slot], view, memory_order_release);
     return true;
 }
