@@ -522,43 +522,6 @@ KERNEL_INLINE void kernel_begin(kernel_thread *self, stream_op op, subject_timer
     subject_timer_start(timer);
 }
 
-/* Plays one operation. It is loaded here by its two halves: loaded as a whole, for those that are called, it would come
- * into a register that the others must take it apart from. */
-KERNEL_INLINE bool kernel_step(kernel_thread *self, const stream_op *at, const bool audit) {
-    const stream_op op = {at->slot, at->word};
-    switch (stream_op_kind(op)) {
-    case STREAM_ALLOCATE:
-        return kernel_allocate(self, op, audit);
-    case STREAM_RELEASE:
-        return kernel_release(self, op, audit);
-    case STREAM_RESIZE:
-        return kernel_resize(self, op, audit);
-    case STREAM_TOUCH:
-        return kernel_touch(self, op, audit);
-    case STREAM_REPLACE:
-        return kernel_replace(self, op, audit);
-    case STREAM_PINGPONG:
-        return kernel_pingpong(self, op, audit);
-    case STREAM_BULK:
-        return kernel_apart(self, kernel_bulk, at, audit);
-    case STREAM_WRITE:
-        return stream_op_size(op) == STREAM_WRITE_ALL ? kernel_apart(self, kernel_write_all, at, audit)
-                                                      : kernel_write(self, op, audit);
-    case STREAM_MOVE:
-        return kernel_move(self, op, audit);
-    /* All that four bits can say is named, so that the jump needs no check of its bounds. */
-    case STREAM_READ:
-    case STREAM_APPEND:
-    case STREAM_HOLD:
-    case STREAM_RETAIN:
-    case STREAM_SLICE:
-    case STREAM_DROP:
-    case STREAM_ASSEMBLE:
-        return kernel_apart(self, kernel_share, at, audit);
-    }
-    return true;
-}
-
 /* One operation of a kind that comes in rows; `kind` is a constant. */
 KERNEL_INLINE bool kernel_row_step(kernel_thread *self, stream_op op, const stream_kind kind, const bool audit) {
     switch (kind) {
@@ -578,39 +541,67 @@ KERNEL_INLINE bool kernel_row(kernel_thread *self, const stream_op **at, const s
                               const bool audit) {
     const stream_op *next = *at;
     bool good = true;
-    for (; next != end; next++) {
-        const stream_op op = {next->slot, next->word - ((uint32_t)kind << STREAM_SIZE_BITS)};
-        if (op.word > STREAM_SIZE_MAX) {
+    stream_op op = {next->slot, next->word - ((uint32_t)kind << STREAM_SIZE_BITS)};
+    do {
+        good = kernel_row_step(self, op, kind, audit);
+        if (++next == end) {
             break;
         }
-        if (KERNEL_UNLIKELY(!kernel_row_step(self, op, kind, audit))) {
-            good = false;
-            break;
-        }
-    }
+        op.slot = next->slot;
+        op.word = next->word - ((uint32_t)kind << STREAM_SIZE_BITS);
+    } while (good && op.word <= STREAM_SIZE_MAX);
     *at = next;
     return good;
 }
 
-/* The operation at `*at`, and those of its kind that follow it in a row; moves `*at` past them. */
-KERNEL_INLINE bool kernel_advance(kernel_thread *self, const stream_op **at, const stream_op *end, const bool audit) {
-    switch (stream_op_kind(**at)) {
-    case STREAM_REPLACE:
-        return kernel_row(self, at, end, STREAM_REPLACE, audit);
+/* Plays the operation at `*at`, and of some kinds those that follow it in a row, up to `end`; moves `*at` past them. It is
+ * loaded here by its two halves: loaded as a whole, for those that are called, it would come into a register that the
+ * others must take it apart from. */
+KERNEL_INLINE bool kernel_step(kernel_thread *self, const stream_op **at, const stream_op *end, const bool audit) {
+    const stream_op *const now = *at;
+    const stream_op op = {now->slot, now->word};
+    *at = now + 1;
+    switch (stream_op_kind(op)) {
     case STREAM_ALLOCATE:
+        *at = now;
         return kernel_row(self, at, end, STREAM_ALLOCATE, audit);
     case STREAM_RELEASE:
+        *at = now;
         return kernel_row(self, at, end, STREAM_RELEASE, audit);
-    default:
-        return kernel_step(self, (*at)++, audit);
+    case STREAM_REPLACE:
+        *at = now;
+        return kernel_row(self, at, end, STREAM_REPLACE, audit);
+    case STREAM_RESIZE:
+        return kernel_resize(self, op, audit);
+    case STREAM_TOUCH:
+        return kernel_touch(self, op, audit);
+    case STREAM_PINGPONG:
+        return kernel_pingpong(self, op, audit);
+    case STREAM_BULK:
+        return kernel_apart(self, kernel_bulk, now, audit);
+    case STREAM_WRITE:
+        return stream_op_size(op) == STREAM_WRITE_ALL ? kernel_apart(self, kernel_write_all, now, audit)
+                                                      : kernel_write(self, op, audit);
+    case STREAM_MOVE:
+        return kernel_move(self, op, audit);
+    /* All that four bits can say is named, so that the jump needs no check of its bounds. */
+    case STREAM_READ:
+    case STREAM_APPEND:
+    case STREAM_HOLD:
+    case STREAM_RETAIN:
+    case STREAM_SLICE:
+    case STREAM_DROP:
+    case STREAM_ASSEMBLE:
+        return kernel_apart(self, kernel_share, now, audit);
     }
+    return true;
 }
 
 /* One pass over all operations; false when one has failed. */
 KERNEL_INLINE bool kernel_pass(kernel_thread *self, const stream_op *ops, size_t op_count, const bool audit) {
     const stream_op *const end = ops + op_count;
     for (const stream_op *at = ops; at != end;) {
-        if (KERNEL_UNLIKELY(!kernel_advance(self, &at, end, audit))) {
+        if (KERNEL_UNLIKELY(!kernel_step(self, &at, end, audit))) {
             return false;
         }
     }
@@ -624,7 +615,8 @@ KERNEL_INLINE bool kernel_pass_timed(kernel_thread *self, const stream_op *ops, 
         if (is_timed) {
             kernel_begin(self, ops[i], timer);
         }
-        good = kernel_step(self, &ops[i], false);
+        const stream_op *at = &ops[i];
+        good = kernel_step(self, &at, at + 1, false); /* no row: each has a time of its own */
         if (is_timed) {
             subject_timer_stop(timer);
         }
