@@ -7,9 +7,11 @@
 
 #include <cmocka.h>
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "scenario/random.h"
 #include "subjects/subject.h"
 
 /* A buffer in one block, whose allocator counts, and fails or corrupts on request. */
@@ -245,6 +247,63 @@ static void running_out_of_memory_ends_the_play(void **state) {
     }
 }
 
+/* A legal mixture of the kinds that come in rows, and of two that end them. Returns how many buffers it allocates. */
+static int make_mixture(random_state *random, stream_op *ops, size_t count, uint32_t *sizes) {
+    int allocations = 0;
+    uint32_t kind = 0;
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t slot = (uint32_t)random_below(random, SLOTS);
+        const uint32_t size = 1 + (uint32_t)random_below(random, 300);
+        kind = random_below(random, 3) == 0 ? (uint32_t)random_below(random, 4) : kind; /* mostly the one before */
+        if (sizes[slot] == 0) {
+            ops[i] = stream_op_make(STREAM_ALLOCATE, slot, size);
+            sizes[slot] = size;
+        } else if (kind == 0) {
+            ops[i] = stream_op_make(STREAM_RELEASE, slot, 0);
+            sizes[slot] = 0;
+        } else if (kind == 1) {
+            ops[i] = stream_op_make(STREAM_TOUCH, slot, 0);
+        } else {
+            ops[i] = stream_op_make(kind == 2 ? STREAM_REPLACE : STREAM_RESIZE, slot, size);
+            sizes[slot] = size;
+        }
+        allocations += stream_op_kind(ops[i]) == STREAM_ALLOCATE || stream_op_kind(ops[i]) == STREAM_REPLACE;
+    }
+    return allocations;
+}
+
+static void a_row_of_one_kind_is_played_once_and_ends_where_it_fails(void **state) {
+    enum {
+        LENGTH = 24
+    };
+    (void)state;
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        random_state random;
+        stream_op ops[LENGTH];
+        uint32_t sizes[SLOTS] = {0};
+        random_init(&random, seed, 0);
+        const int allocations = make_mixture(&random, ops, LENGTH, sizes);
+        for (int fail_at = 0; fail_at <= allocations; fail_at++) {
+            moody_state moody = {.fail_at = fail_at};
+            subject_run run;
+            start(&run, &moody, 1);
+            const bool good = moody_kernel.play(&run, ops, LENGTH, 1);
+            if (good != (fail_at == 0) || atomic_load(&moody.allocations) != (good ? allocations : fail_at)) {
+                fail_msg("seed %" PRIu64 ", fail at %d: %d of %d allocations", seed, fail_at,
+                         atomic_load(&moody.allocations), allocations);
+            }
+            for (uint32_t i = 0; i < SLOTS && good; i++) {
+                const void *buffer = atomic_load(&run.slots[i]);
+                assert_int_equal(buffer == NULL ? 0 : buffer_size(buffer), sizes[i]);
+            }
+            moody_kernel.discard(&run);
+            /* A replacement that fails has released what was there. */
+            assert_int_equal(atomic_load(&moody.releases), atomic_load(&moody.allocations) - (good ? 0 : 1));
+            subject_run_fini(&run);
+        }
+    }
+}
+
 #define OP(kind, slot, size) stream_op_make(STREAM_##kind, slot, size)
 
 static void the_last_reference_releases_the_buffer(void **state) {
@@ -466,6 +525,7 @@ int main(void) {
         cmocka_unit_test(the_timed_form_does_the_same_and_counts_nothing),
         cmocka_unit_test(a_lost_byte_is_found_by_the_audit),
         cmocka_unit_test(running_out_of_memory_ends_the_play),
+        cmocka_unit_test(a_row_of_one_kind_is_played_once_and_ends_where_it_fails),
         cmocka_unit_test(many_touches_leave_the_contents_as_they_were),
         cmocka_unit_test(each_touch_is_a_read),
         cmocka_unit_test(a_moved_buffer_is_found_where_it_went),
