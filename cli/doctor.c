@@ -26,12 +26,13 @@ static void list_preloads(char *text, size_t size) {
     for (size_t i = 0; (which = subject_at(i)) != NULL; i++) {
         char path[PROVENANCE_PATH_SIZE];
         if (which->preload != NULL && provenance_find_library(which->preload, path, sizeof path)) {
-            char real[PROVENANCE_PATH_SIZE * 2];
-            const char *resolved = realpath(path, NULL);
-            (void)snprintf(real, sizeof real, "%s", resolved != NULL ? resolved : path);
-            free((void *)(uintptr_t)resolved);
+            char *resolved = realpath(path, NULL);
+            const char *real = resolved != NULL ? resolved : path;
             const size_t used = strlen(text);
-            (void)snprintf(text + used, size - used, "%s%s", used == 0 ? "" : " ", real);
+            if (strlen(real) + 1 < size - used) { /* a name that does not fit is left out, not cut */
+                (void)snprintf(text + used, size - used, "%s%s", used == 0 ? "" : " ", real);
+            }
+            free(resolved);
         }
     }
 }
