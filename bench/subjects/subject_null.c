@@ -13,43 +13,49 @@ typedef struct null_state {
     unsigned generation; /* of the run that it belongs to; 0 for none */
 } null_state;
 
-#define KERNEL_STATE         uint8_t /* that memory: known without a look into null_state at each operation */
+/* That memory itself, which is known so without a look into null_state at each operation. A type of its own, for what is
+ * handed a pointer to bytes and leaves them alone would be asked to say const. */
+typedef struct null_bytes {
+    uint8_t first;
+} null_bytes;
+
+#define KERNEL_STATE         null_bytes
 #define KERNEL_SHARES_MEMORY 1
 #define KERNEL_THREAD_STATE  null_thread_state
 #define KERNEL_HAS_VIEWS
 #define KERNEL_COUNTS_NOT /* references: a buffer is gone when its first one is */
 
 /* The size and 1, which keeps an empty buffer apart from an empty slot. */
-static inline void *buffer_allocate(uint8_t *state, uint32_t size) {
+static inline void *buffer_allocate(null_bytes *state, uint32_t size) {
     (void)state;
     return (void *)((uintptr_t)size + 1);
 }
 
-static inline void buffer_release(uint8_t *state, void *handle) {
+static inline void buffer_release(null_bytes *state, void *handle) {
     (void)state;
     (void)handle;
 }
 
-static inline void *buffer_resize(uint8_t *state, void *handle, uint32_t size) {
+static inline void *buffer_resize(null_bytes *state, void *handle, uint32_t size) {
     (void)handle;
     return buffer_allocate(state, size);
 }
 
-static inline uint8_t *buffer_memory(uint8_t *state, void *handle) {
+static inline uint8_t *buffer_memory(null_bytes *state, void *handle) {
     (void)handle;
-    return state;
+    return (uint8_t *)state;
 }
 
 static inline uint32_t buffer_size(const void *handle) {
     return (uint32_t)(uintptr_t)handle - 1;
 }
 
-static inline void buffer_retain(uint8_t *state, void *handle) {
+static inline void buffer_retain(null_bytes *state, void *handle) {
     (void)state;
     (void)handle;
 }
 
-static inline bool buffer_release_last(uint8_t *state, void *handle) {
+static inline bool buffer_release_last(null_bytes *state, void *handle) {
     (void)state;
     (void)handle;
     return true;
@@ -60,27 +66,27 @@ static inline bool buffer_is_sole(const void *handle) {
     return true;
 }
 
-static inline void *buffer_slice(uint8_t *state, void *handle, uint32_t offset, uint32_t size) {
+static inline void *buffer_slice(null_bytes *state, void *handle, uint32_t offset, uint32_t size) {
     (void)handle;
     (void)offset;
     return buffer_allocate(state, size);
 }
 
-static inline uint8_t *view_memory(uint8_t *state, void *view) {
+static inline uint8_t *view_memory(null_bytes *state, void *view) {
     return buffer_memory(state, view);
 }
 
-static inline uint32_t view_size(uint8_t *state, void *view) {
+static inline uint32_t view_size(null_bytes *state, void *view) {
     (void)state;
     return buffer_size(view);
 }
 
-static inline void *view_parent(uint8_t *state, void *view) {
+static inline void *view_parent(null_bytes *state, void *view) {
     (void)state;
     return view;
 }
 
-static inline void view_release(uint8_t *state, void *view) {
+static inline void view_release(null_bytes *state, void *view) {
     (void)state;
     (void)view;
 }
@@ -115,7 +121,7 @@ static void depart(void *unused) {
 
 /* Which memory is whose, from a thread's first operation to its end. There is a place for each that can be alive; loose
  * operations of more threads than that would share the last one. */
-static uint8_t *null_thread_state(const subject_run *run) {
+static null_bytes *null_thread_state(const subject_run *run) {
     (void)run;
     if (own.generation != pool.generation) {
         size_t place = 0;
@@ -126,7 +132,7 @@ static uint8_t *null_thread_state(const subject_run *run) {
         own = (null_state){.memory = pool.memory + place * pool.stride, .generation = pool.generation};
         (void)pthread_setspecific(pool.departure, &own);
     }
-    return own.memory;
+    return (null_bytes *)own.memory;
 }
 
 #include "subjects/kernel.h"
