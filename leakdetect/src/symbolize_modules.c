@@ -7,9 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
+/* For what reads a module as it is mapped, under the loader's lock. ThreadSanitizer does not see the loader unmap one
+ * library and map another at its address: what the first one's code wrote there is no write to the second's headers. */
+#define LOADED __attribute__((no_sanitize("thread")))
+
 /* Reads the build-id from a PT_NOTE segment: notes of {name size, descriptor size, type, name, descriptor}, each part
  * padded to 4 bytes. */
-static void read_build_id(loaded_module *self, const char *notes, size_t size) {
+static LOADED void read_build_id(loaded_module *self, const char *notes, size_t size) {
     while (size >= sizeof(ElfW(Nhdr))) {
         ElfW(Nhdr) header;
         memcpy(&header, notes, sizeof header);
@@ -40,7 +44,7 @@ static void set_path(loaded_module *self, const char *name) {
     self->path[length < 0 ? 0 : length] = '\0';
 }
 
-void module_read(loaded_module *self, const struct dl_phdr_info *info) {
+LOADED void module_read(loaded_module *self, const struct dl_phdr_info *info) {
     *self = (loaded_module){.bias = info->dlpi_addr, .start = UINTPTR_MAX};
     set_path(self, info->dlpi_name);
     for (int i = 0; i < info->dlpi_phnum; i++) {
