@@ -630,7 +630,7 @@ KERNEL_INLINE bool kernel_run(subject_run *run, const stream_op *ops, size_t op_
     kernel_hand hand = {NULL, 0};
     kernel_thread self = {run, KERNEL_THREAD_STATE(run), run->slots, &hand, 0};
     bool good = true;
-    for (; repeat != 0 && good; repeat--) {
+    for (repeat = op_count == 0 ? 0 : repeat; repeat != 0 && good; repeat--) { /* of none there may be no address */
         good =
             timer != NULL ? kernel_pass_timed(&self, ops, op_count, timer) : kernel_pass(&self, ops, op_count, audit);
     }
