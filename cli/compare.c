@@ -21,7 +21,8 @@
 
 typedef struct request {
     const char *base_path, *new_path, *word, *path, *relative_to;
-    const char *threshold_word, *base_binary;
+    text_list threshold_words;
+    const char *base_binary;
     thresholds limits;
     uint64_t rounds; /* of a confirmation; 0: NEW's */
     bool force, confirm;
@@ -330,8 +331,8 @@ int cli_compare(int argc, char **argv) {
     thresholds_init(&wanted.limits, DEFAULT_THRESHOLD);
     const argument arguments[] = {
         {.name = "threshold",
-         .kind = ARGUMENT_TEXT,
-         .value = &wanted.threshold_word,
+         .kind = ARGUMENT_LIST,
+         .value = &wanted.threshold_words,
          .meaning = "PERCENT",
          .help =
              "a slowdown up to this is no regression; default 5; or by metric: time=5,memory=10,growth=20,faults=50; "
@@ -406,9 +407,10 @@ int cli_compare(int argc, char **argv) {
     char **operands = NULL;
     size_t count = 0;
     int status = arguments_parse(&line, argc, argv, &operands, &count);
-    if (status == ARGUMENTS_PROCEED && wanted.threshold_word != NULL) {
-        status = thresholds_parse(&line, wanted.threshold_word, &wanted.limits);
+    if (status == ARGUMENTS_PROCEED) {
+        status = thresholds_parse(&line, &wanted.threshold_words, &wanted.limits);
     }
+    text_list_fini(&wanted.threshold_words);
     if (status == ARGUMENTS_PROCEED && wanted.base_binary != NULL && !wanted.confirm) {
         status = usage_error(&line, "--base-binary is for --confirm");
     }

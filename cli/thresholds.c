@@ -32,22 +32,25 @@ static bool read_percent(const char *text, size_t length, double *out) {
     return *end == '\0' && *out <= PERCENT_MOST;
 }
 
-int thresholds_parse(const command_line *line, const char *text, thresholds *out) {
-    do {
-        const size_t length = strcspn(text, ",");
-        const char *equals = memchr(text, '=', length);
-        const char *number = equals == NULL ? text : equals + 1;
-        const size_t digits = length - (size_t)(number - text);
-        const metric which = equals == NULL ? METRIC_TIME : metric_find(text, (size_t)(equals - text));
-        if (which == METRIC_COUNT) {
-            return usage_error(line, "--threshold: no metric \"%.*s\"; it must be one of %s", (int)(equals - text),
-                               text, metric_names());
-        }
-        if (!read_percent(number, digits, &out->percent[which])) {
-            return usage_error(line, "--threshold: \"%.*s\" is not a number from 0 to %d", (int)digits, number,
-                               PERCENT_MOST);
-        }
-        text += length;
-    } while (*text++ == ',');
+static int parse_word(const command_line *line, const char *word, thresholds *out) {
+    const char *equals = strchr(word, '=');
+    const char *number = equals == NULL ? word : equals + 1;
+    const size_t length = strlen(word) - strlen(number);
+    const metric which = equals == NULL ? METRIC_TIME : metric_find(word, length - 1);
+    if (which == METRIC_COUNT) {
+        return usage_error(line, "--threshold: no metric \"%.*s\"; it must be one of %s", (int)length - 1, word,
+                           metric_names());
+    }
+    if (!read_percent(number, strlen(number), &out->percent[which])) {
+        return usage_error(line, "--threshold: \"%s\" is not a number from 0 to %d", number, PERCENT_MOST);
+    }
     return ARGUMENTS_PROCEED;
+}
+
+int thresholds_parse(const command_line *line, const text_list *words, thresholds *out) {
+    int status = ARGUMENTS_PROCEED;
+    for (size_t i = 0; i < words->count && status == ARGUMENTS_PROCEED; i++) {
+        status = parse_word(line, words->items[i], out);
+    }
+    return status;
 }

@@ -15,8 +15,9 @@ typedef struct thresholds {
 /* thresholds_init() judges time alone, by so many percent. */
 void thresholds_init(thresholds *self, double time_percent);
 
-/* thresholds_parse() reads the words of --threshold. Time keeps its default unless it is named.
+/* thresholds_parse() reads all that --threshold was given, however often. Time keeps its default unless it
+ * is named; of a metric that is named twice the last counts.
  *   returns  ARGUMENTS_PROCEED, or EXIT_USAGE after one line. */
-int thresholds_parse(const command_line *line, const char *text, thresholds *out);
+int thresholds_parse(const command_line *line, const text_list *words, thresholds *out);
 
 #endif

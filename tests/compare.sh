@@ -143,6 +143,11 @@ expect_status 0
 run poolbuf compare kept.json stuck.json --threshold memory-drained=5,memory-idle=5
 expect_status 3
 expect_stdout_has "pooled memory-idle"
+# Given twice, both count: no gate is dropped because another came after it.
+run poolbuf compare kept.json stuck.json --threshold memory-idle=5 --threshold memory-drained=5
+expect_status 3
+expect_stdout_has "pooled memory-idle"
+expect_stdout_has "pooled memory-drained"
 
 # Relative to another subject's, in the same process: what slowed both drops out.
 with_fixed() { # FROM VALUE TO
