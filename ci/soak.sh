@@ -58,8 +58,8 @@ export POOLBUF_LEAK_REPORT=$folder/soak.json POOLBUF_LEAK_NOTICE=off
 # Threads' caches of 16 MiB each take an hour to fill, which looks like a leak: after 48 minutes 391 live buffers of 1.3 MiB stood in
 # 87 MiB, of which the heap had 0.3 in use and the detector 5. Small ones are full when the warm-up ends.
 export POOLBUF_CACHE_LIMIT_BYTES=256k
-# The C library raises these by itself when large blocks are freed, as libdw does after each report: its heap then keeps what the largest
-# report of all has taken, and creeps up for hours, 6 MiB in the first.
+# The C library raises these by itself when large blocks are freed, as libdw does after each report: its heap then keeps
+# what the largest report of all has taken, and creeps up for hours, 6 MiB in the first.
 export MALLOC_MMAP_THRESHOLD_=131072 MALLOC_TRIM_THRESHOLD_=131072
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0}
 status=0
