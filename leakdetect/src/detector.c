@@ -160,7 +160,7 @@ bool detector_track(const void *resource, const void *owner, uint64_t size, uint
      * under our lock that stalls everyone and can deadlock us. The guard above leaves such nested buffers untracked. */
     tracker_record record = {.size = size,
                              .birth_ns = clock_ns(CLOCK_MONOTONIC_COARSE),
-                             .stack = unwind_capture_stack(STACK_MAX_FRAMES),
+                             .stack = unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_OPENING),
                              .type = type,
                              .thread_name = thread_name(self),
                              .thread_id = self->id,
@@ -239,7 +239,7 @@ void detector_references(const void *resource, access_kind kind, hold_kind hold,
     }
     int saved_errno = errno;
     tracker_access access = {.time_ns = clock_ns(CLOCK_MONOTONIC_COARSE),
-                             .stack = unwind_capture_stack(STACK_MAX_FRAMES),
+                             .stack = unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_USING),
                              .hint = name_put(hint),
                              .thread_name = thread_name(self),
                              .thread_id = self->id,

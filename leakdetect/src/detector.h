@@ -83,7 +83,7 @@ bool detector_remove(const void *resource, uint32_t close_stack, thread_state *s
 /* Under the thread's guard, which somebody else may have raised. Inline, as is the next: each frame of ours has to be
  * walked. */
 static inline __attribute__((always_inline)) uint32_t detector_capture_closing(bool entered) {
-    return entered && detector_keeps_closing_stacks() ? unwind_capture_stack(DETECTOR_CLOSE_FRAMES) : 0;
+    return entered && detector_keeps_closing_stacks() ? unwind_capture_stack(DETECTOR_CLOSE_FRAMES, UNWIND_CLOSING) : 0;
 }
 
 static inline bool detector_close(const void *resource, tracker_closed *closed) {
