@@ -183,26 +183,26 @@ static bool add_rows(comparison *all) {
 
 /* ---- confirmation ---- */
 
-/* Plays suspected slowdowns again. Another metric than time is not noise of the machine's, and stands as it is. */
+/* Plays suspected slowdowns again. */
 static int confirm_rows(comparison *all) {
     enum {
         ROUNDS_LEAST = 10
     };
     const request *wanted = all->wanted;
     const uint64_t played = all->new->run.rounds == MODEL_UNKNOWN ? 0 : all->new->run.rounds;
-    const confirmation again = {.base = all->base,
-                                .new = all->new,
-                                .base_binary = wanted->base_binary,
-                                .reference =
-                                    wanted->relative_to != NULL ? wanted->relative_to : all->new->run.baseline_subject,
-                                .threshold_percent = wanted->limits.percent[METRIC_TIME],
-                                .rounds = (uint32_t)(wanted->rounds != 0     ? wanted->rounds
-                                                     : played < ROUNDS_LEAST ? ROUNDS_LEAST
-                                                                             : played)};
+    confirmation again = {.base = all->base,
+                          .new = all->new,
+                          .base_binary = wanted->base_binary,
+                          .reference =
+                              wanted->relative_to != NULL ? wanted->relative_to : all->new->run.baseline_subject,
+                          .limits = &wanted->limits,
+                          .rounds = (uint32_t)(wanted->rounds != 0     ? wanted->rounds
+                                               : played < ROUNDS_LEAST ? ROUNDS_LEAST
+                                                                       : played)};
     bool is_checked = false;
     for (size_t i = 0; i < all->model->row_count; i++) {
         compare_row *row = all->model->rows[i];
-        if (!row->regression || row->metric != NULL) {
+        if (!row->regression || !confirm_is_for(row)) {
             continue;
         }
         const char *reason = is_checked ? NULL : confirm_can_start(&again, all->model->arena);
@@ -213,6 +213,7 @@ static int confirm_rows(comparison *all) {
         row->suspected = true;
         confirm_row(&again, all->model->arena, row);
     }
+    confirm_end(&again);
     return ARGUMENTS_PROCEED;
 }
 
@@ -390,9 +391,10 @@ int cli_compare(int argc, char **argv) {
         .about =
             "Compares two results of `poolbuf run`, scenario by scenario and subject by subject. A regression is a\n"
             "slowdown beyond the threshold whose 95 % interval does not reach back to \"no change\".\n"
-            "--confirm plays it again first: both builds in turn with --base-binary, otherwise this build alone, "
-            "relative\n"
-            "to --relative-to or the baseline. What cannot be played again stays a regression.\n"
+            "--confirm plays it again first: both builds in turn with --base-binary, otherwise this build alone,\n"
+            "relative to --relative-to or the baseline. Bytes, faults and instructions stand as they are, and what "
+            "cannot be\n"
+            "played again stays a regression.\n"
             "What was measured once a run, as instructions, has no interval: its threshold alone decides, and the row\n"
             "says so. Latency has one where both files have it from two processes or more.\n"
             "\n"

@@ -8,7 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "compare_amounts.h"
 #include "measure/host.h"
+#include "measure/passes.h"
 #include "measure/process.h"
 #include "measure/run.h"
 #include "scenario/scenario.h"
@@ -81,22 +83,12 @@ const char *confirm_can_start(const confirmation *self, model_arena *arena) {
 
 /* ---- playing ---- */
 
-static const results_scenario *find_scenario(const results_model *model, const char *name) {
-    for (size_t i = 0; i < model->scenario_count; i++) {
-        if (strcmp(model->scenarios[i]->name, name) == 0) {
-            return model->scenarios[i];
-        }
-    }
-    return NULL;
+static metric metric_of(const compare_row *row) {
+    return row->metric == NULL ? METRIC_TIME : metric_find(row->metric, strlen(row->metric));
 }
 
-static const results_result *find_result(const results_scenario *from, const char *name) {
-    for (size_t i = 0; from != NULL && i < from->result_count; i++) {
-        if (strcmp(from->results[i]->subject, name) == 0) {
-            return from->results[i];
-        }
-    }
-    return NULL;
+bool confirm_is_for(const compare_row *row) {
+    return metric_unit(metric_of(row)) == COMPARE_NS;
 }
 
 /* From the file that NEW names, or by name when it is not there. */
@@ -112,19 +104,31 @@ static scenario *load(const results_scenario *from, char *error, size_t error_si
     return scenario_load(path, &loaded, error, error_size) ? loaded : NULL;
 }
 
+static const char *problem_of(const results_result *result, unsigned passes) {
+    const results_latency *latency =
+        passes == MEASURE_PASS(WORKER_LATENCY_AT_RATE) ? &result->latency_at_rate : &result->latency;
+    return result->status != RESULT_OK ? result->message != NULL ? result->message : "not measured"
+           : passes != 0               ? latency->message
+                                       : NULL;
+}
+
 /* Plays two sides; NULL with a reason. */
-static results_model *play(const confirmation *self, const results_scenario *from, const subject *const *sides,
-                           const measure_part *parts, char *error, size_t error_size) {
+static results_model *play(const confirmation *self, metric which, const results_scenario *from,
+                           const subject *const *sides, const measure_part *parts, char *error, size_t error_size) {
     scenario *loaded = load(from, error, error_size);
     if (loaded == NULL) {
         return NULL;
     }
+    const unsigned passes = metric_passes(which);
+    const double rate = metric_rate(which, results_find_result(from, sides[SIDES - 1]->name));
     const measure_plan plan = {.scenarios = &loaded,
                                .scenario_count = 1,
                                .subjects = sides,
                                .subject_count = SIDES,
                                .parts = parts,
-                               .rounds = self->rounds,
+                               .rounds = passes == 0 ? self->rounds : PASSES_LATENCY_PROCESSES,
+                               .passes = passes,
+                               .rate = isfinite(rate) ? rate : 0,
                                .seed = self->new->run.seed,
                                .quick = self->new->run.quick,
                                .seconds = self->new->run.quick ? MEASURE_SECONDS_QUICK : MEASURE_SECONDS,
@@ -136,9 +140,11 @@ static results_model *play(const confirmation *self, const results_scenario *fro
         return NULL;
     }
     const results_scenario *again = model->scenarios[0];
-    const results_result *bad = again->results[0]->status == RESULT_OK ? again->results[1] : again->results[0];
-    if (outcome != MEASURE_OK || bad->status != RESULT_OK) {
-        (void)snprintf(error, error_size, "%s: %s", bad->subject, bad->message != NULL ? bad->message : "not measured");
+    const results_result *bad = again->results[problem_of(again->results[0], passes) != NULL ? 0 : 1];
+    if (problem_of(bad, passes) != NULL) {
+        (void)snprintf(error, error_size, "%s: %s", bad->subject, problem_of(bad, passes));
+    } else if (outcome != MEASURE_OK) {
+        (void)snprintf(error, error_size, "it failed");
     } else if (again->operations != from->operations || again->threads != from->threads ||
                again->allocations != from->allocations) {
         (void)snprintf(error, error_size, "the scenario's file is no longer what NEW was measured with");
@@ -149,73 +155,104 @@ static results_model *play(const confirmation *self, const results_scenario *fro
     return NULL;
 }
 
-static double time_in_round(const results_result *result, uint64_t round) {
-    for (size_t i = 0; i < result->sample_count; i++) {
-        if (result->samples[i]->round == round) {
-            return result->samples[i]->time_ns_per_op;
+/* The same, unless it was what was played last. */
+static const results_scenario *play_once(confirmation *self, metric which, const results_scenario *from,
+                                         const subject *const *sides, const measure_part *parts, char *error,
+                                         size_t error_size) {
+    confirm_replay *last = &self->last;
+    const char *name = sides[SIDES - 1]->name;
+    if (last->model == NULL || last->passes != metric_passes(which) || !same_text(last->scenario, from->name) ||
+        !same_text(last->subject, name)) {
+        confirm_end(self);
+        if (metric_passes(which) == 0) {
+            (void)fprintf(stderr, "poolbuf compare: %s on %s is suspected; playing it again, %u rounds\n", name,
+                          from->name, self->rounds);
+        } else {
+            (void)fprintf(stderr, "poolbuf compare: %s of %s on %s is suspected; playing it again, in %d processes\n",
+                          metric_name(which), name, from->name, PASSES_LATENCY_PROCESSES);
         }
+        *last = (confirm_replay){.model = play(self, which, from, sides, parts, error, error_size),
+                                 .scenario = from->name,
+                                 .subject = name,
+                                 .passes = metric_passes(which)};
     }
-    return nan("");
+    return last->model == NULL ? NULL : last->model->scenarios[0];
 }
 
-/* Times over the reference's in the same round; from malloc, NULL without memory. */
-static double *relative(const results_scenario *from, const char *name, const char *reference, size_t *count) {
-    const results_result *one = find_result(from, name);
-    const results_result *other = find_result(from, reference);
-    *count = one == NULL || other == NULL ? 0 : one->sample_count;
-    double *ratios = calloc(*count + 1, sizeof *ratios);
-    for (size_t i = 0; ratios != NULL && i < *count; i++) {
-        ratios[i] = one->samples[i]->time_ns_per_op / time_in_round(other, one->samples[i]->round);
+void confirm_end(confirmation *self) {
+    results_model_destroy(self->last.model);
+    self->last = (confirm_replay){.model = NULL};
+}
+
+/* One subject's numbers over another's of the same round or process; from malloc, NULL without memory. */
+static double *relative(metric which, const results_result *one, const results_result *other, size_t *count) {
+    double *ratios = NULL;
+    double *under = NULL;
+    size_t under_count = 0;
+    if (metric_samples(which, one, &ratios, count) && metric_samples(which, other, &under, &under_count)) {
+        for (size_t i = 0; i < *count; i++) {
+            ratios[i] = i < under_count ? ratios[i] / under[i] : nan("");
+        }
+    } else {
+        free(ratios);
+        ratios = NULL;
     }
+    free(under);
     return ratios;
 }
 
 /* ---- judging ---- */
 
-static void judge(const confirmation *self, model_arena *arena, compare_row *row, results_ratio ratio,
-                  const char *how) {
-    row->confirmed = ratio;
-    row->regression = ratio.verdict == VERDICT_SLOWER && ratio.estimate > 1 + self->threshold_percent / 100;
-    row->confirmation =
-        model_text_format(arena, "%s: %.3f [%.3f, %.3f] %s", row->regression ? "confirmed" : "not confirmed",
-                          ratio.estimate, ratio.low, ratio.high, how);
-}
-
 static void leave(model_arena *arena, compare_row *row, const char *reason) {
     row->confirmation = model_text_format(arena, "could not be played again: %s", reason);
 }
 
-static void confirm_with_base(const confirmation *self, model_arena *arena, const results_scenario *from,
+static void judge(const confirmation *self, model_arena *arena, compare_row *row, const stats_ratio *ratio,
+                  const char *how) {
+    if (isnan(ratio->low)) {
+        leave(arena, row, "too few numbers came of it to judge by");
+        return;
+    }
+    row->confirmed = (results_ratio){ratio->estimate, ratio->low, ratio->high, amounts_verdict(ratio)};
+    row->regression =
+        row->confirmed.verdict == VERDICT_SLOWER && ratio->estimate > 1 + self->limits->percent[metric_of(row)] / 100;
+    row->confirmation =
+        model_text_format(arena, "%s: %.3f [%.3f, %.3f] %s", row->regression ? "confirmed" : "not confirmed",
+                          ratio->estimate, ratio->low, ratio->high, how);
+}
+
+/* The run's own baseline is malloc, if NEW's side is that: the ratio that is wanted is taken here. Of a few processes
+ * Student's t knows more than a bootstrap does. */
+static void confirm_with_base(confirmation *self, model_arena *arena, const results_scenario *from,
                               const subject *which, compare_row *row) {
     subject base = *which;
     base.name = "BASE";
     const subject *const sides[SIDES] = {&base, which};
     const measure_part parts[SIDES] = {{.plays = which->name, .program = self->base_binary}};
-    char error[ERROR_SIZE];
-    results_model *again = play(self, from, sides, parts, error, sizeof error);
+    const metric what = metric_of(row);
+    char error[ERROR_SIZE] = "";
+    const results_scenario *again = play_once(self, what, from, sides, parts, error, sizeof error);
+    double *samples[SIDES] = {NULL, NULL};
+    size_t counts[SIDES] = {0, 0};
     if (again == NULL) {
         leave(arena, row, error);
-        return;
+    } else if (!metric_samples(what, again->results[0], &samples[0], &counts[0]) ||
+               !metric_samples(what, again->results[1], &samples[1], &counts[1])) {
+        leave(arena, row, "out of memory");
+    } else {
+        const size_t count = counts[0] < counts[1] ? counts[0] : counts[1];
+        const stats_ratio ratio =
+            what == METRIC_TIME
+                ? stats_paired_bootstrap(samples[1], samples[0], count < STATS_PAIRS_MAX ? count : STATS_PAIRS_MAX,
+                                         STATS_CONFIDENCE, self->new->run.seed)
+                : stats_paired_ratio(samples[1], samples[0], count);
+        judge(self, arena, row, &ratio, "both builds in the same rounds");
     }
-    /* The run's own baseline is malloc, if NEW's side is that: the ratio that is wanted is taken here. */
-    const results_result *old_side = again->scenarios[0]->results[0];
-    const results_result *new_side = again->scenarios[0]->results[1];
-    double times[SIDES][STATS_PAIRS_MAX];
-    size_t count = 0;
-    for (size_t i = 0; i < new_side->sample_count && count < STATS_PAIRS_MAX; i++, count++) {
-        times[0][i] = time_in_round(old_side, new_side->samples[i]->round);
-        times[1][i] = new_side->samples[i]->time_ns_per_op;
-    }
-    const stats_ratio ratio = stats_paired_bootstrap(times[1], times[0], count, STATS_CONFIDENCE, self->new->run.seed);
-    const model_verdict verdict = ratio.verdict == STATS_SLOWER   ? VERDICT_SLOWER
-                                  : ratio.verdict == STATS_FASTER ? VERDICT_FASTER
-                                                                  : VERDICT_NOT_SEPARATED;
-    judge(self, arena, row, (results_ratio){ratio.estimate, ratio.low, ratio.high, verdict},
-          "both builds in the same rounds");
-    results_model_destroy(again);
+    free(samples[0]);
+    free(samples[1]);
 }
 
-static void confirm_with_reference(const confirmation *self, model_arena *arena, const results_scenario *from,
+static void confirm_with_reference(confirmation *self, model_arena *arena, const results_scenario *from,
                                    const subject *which, compare_row *row) {
     const subject *reference = self->reference == NULL ? NULL : subject_find(self->reference);
     if (reference == NULL || reference == which) {
@@ -224,47 +261,40 @@ static void confirm_with_reference(const confirmation *self, model_arena *arena,
                                 : "it is the reference itself; only --base-binary can tell");
         return;
     }
-    const results_scenario *before = find_scenario(self->base, row->scenario);
-    const results_result *before_reference = find_result(before, reference->name);
+    const metric what = metric_of(row);
+    const results_scenario *before = results_find_scenario(self->base, row->scenario);
+    const results_result *before_reference = results_find_result(before, reference->name);
     if (before_reference == NULL || before_reference->status != RESULT_OK) {
         leave(arena, row, "BASE has no samples of the reference in this scenario");
         return;
     }
     const subject *const sides[SIDES] = {reference, which};
-    char error[ERROR_SIZE];
-    results_model *again = play(self, from, sides, NULL, error, sizeof error);
+    char error[ERROR_SIZE] = "";
+    const results_scenario *again = play_once(self, what, from, sides, NULL, error, sizeof error);
     if (again == NULL) {
         leave(arena, row, error);
         return;
     }
     size_t counts[SIDES];
-    double *fresh = relative(again->scenarios[0], row->subject, reference->name, &counts[0]);
-    double *old = relative(before, row->subject, reference->name, &counts[1]);
+    double *fresh = relative(what, again->results[1], again->results[0], &counts[0]);
+    double *old = relative(what, results_find_result(before, row->subject), before_reference, &counts[1]);
     if (fresh == NULL || old == NULL) {
         leave(arena, row, "out of memory");
     } else {
         const stats_ratio ratio = stats_unpaired_ratio(fresh, counts[0], old, counts[1]);
-        const model_verdict verdict = ratio.verdict == STATS_SLOWER   ? VERDICT_SLOWER
-                                      : ratio.verdict == STATS_FASTER ? VERDICT_FASTER
-                                                                      : VERDICT_NOT_SEPARATED;
-        judge(self, arena, row, (results_ratio){ratio.estimate, ratio.low, ratio.high, verdict},
+        judge(self, arena, row, &ratio,
               model_text_format(arena, "relative to %s, against BASE's samples", reference->name));
     }
     free(fresh);
     free(old);
-    results_model_destroy(again);
 }
 
-void confirm_row(const confirmation *self, model_arena *arena, compare_row *row) {
-    const results_scenario *from = find_scenario(self->new, row->scenario);
+void confirm_row(confirmation *self, model_arena *arena, compare_row *row) {
+    const results_scenario *from = results_find_scenario(self->new, row->scenario);
     const subject *which = subject_find(row->subject);
     if (from == NULL || which == NULL) {
         leave(arena, row, "this program has no such subject");
-        return;
-    }
-    fprintf(stderr, "poolbuf compare: %s on %s is suspected; playing it again, %u rounds\n", row->subject,
-            row->scenario, self->rounds);
-    if (self->base_binary != NULL) {
+    } else if (self->base_binary != NULL) {
         confirm_with_base(self, arena, from, which, row);
     } else {
         confirm_with_reference(self, arena, from, which, row);

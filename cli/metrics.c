@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "measure/run.h"
+
 #define AT_LATENCY(member) offsetof(results_latency_process, member), offsetof(results_latency, member)
 
 typedef enum origin {
@@ -77,6 +79,17 @@ compare_unit metric_unit(metric which) {
 
 const char *metric_option(metric which) {
     return OPTIONS[METRICS[which].from];
+}
+
+unsigned metric_passes(metric which) {
+    static const unsigned PASSES[] = {
+        [OF_ROUNDS] = 0,
+        [OF_LATENCY] = MEASURE_PASS(WORKER_LATENCY),
+        [OF_LATENCY_AT_RATE] = MEASURE_PASS(WORKER_LATENCY_AT_RATE),
+        [OF_MEMORY] = MEASURE_PASS(WORKER_MEMORY),
+        [OF_INSTRUCTIONS] = MEASURE_PASS(WORKER_INSTRUCTIONS),
+    };
+    return PASSES[METRICS[which].from];
 }
 
 static double known(uint64_t count) {

@@ -45,6 +45,9 @@ compare_unit metric_unit(metric which);
 /* "--measure latency": what makes a run measure it; NULL when every run does. */
 const char *metric_option(metric which);
 
+/* The passes of a run that measure it (measure_plan.passes); 0 when every run does. */
+unsigned metric_passes(metric which);
+
 /* A latency at a fixed rate, which is given; NaN where there is none. */
 double metric_rate(metric which, const results_result *result);
 

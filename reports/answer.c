@@ -326,8 +326,13 @@ const char *answer_compare(const compare_model *model) {
     } else {
         sentence_add(&out, "%zu regression%s", regressions, sentence_plural(regressions));
     }
-    sentence_add(&out, " beyond %.3g %%: %zu faster, %zu slower, %zu not separated", model->threshold_percent,
-                 verdicts[VERDICT_FASTER], verdicts[VERDICT_SLOWER], verdicts[VERDICT_NOT_SEPARATED]);
+    if (timed == model->row_count) {
+        sentence_add(&out, " beyond %.3g %%:", model->threshold_percent);
+    } else {
+        sentence_add(&out, " beyond the thresholds; of times"); /* each metric has one of its own */
+    }
+    sentence_add(&out, " %zu faster, %zu slower, %zu not separated", verdicts[VERDICT_FASTER], verdicts[VERDICT_SLOWER],
+                 verdicts[VERDICT_NOT_SEPARATED]);
     if (undecided != 0) {
         sentence_add(&out, ", %zu without a verdict", undecided);
     }

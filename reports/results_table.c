@@ -194,7 +194,8 @@ static void add_amounts(text_table *table, const compare_row *row) {
     } else {
         table_add(table, TONE_FAINT, "-");
     }
-    table_add(table, tone, "%s%s", row->regression ? "REGRESSION: " : "", amount_outcome(row));
+    table_add(table, tone, "%s%s%s%s", row->regression ? "REGRESSION: " : "", amount_outcome(row),
+              row->confirmation != NULL ? "; " : "", row->confirmation != NULL ? row->confirmation : "");
     table_end_row(table);
 }
 

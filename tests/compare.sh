@@ -159,6 +159,33 @@ run poolbuf compare steady-both.json risen-both.json --threshold time=1000,laten
 expect_status 0
 expect_stdout_has "pooled latency-p99"
 
+# A latency is played again as a time is, once for all rows of a subject; bytes and instructions stand as they are.
+quantiles() { # NUMBER...: p50 and p99 of a process each
+    local processes='' one
+    for one in "$@"; do
+        processes+="${processes:+, }{\"p50_ns\": $one.0, \"p99_ns\": $one.0}"
+    done
+    printf '{"p50_ns": %s.0, "p99_ns": %s.0, "processes": [%s]}' "$1" "$1" "$processes"
+}
+with new.json latency "$(quantiles 1 2 3)" swift.json
+with_fixed swift.json "$(quantiles 1000 1001 1002)" swift-both.json
+with new.json latency "$(quantiles 9000 9001 9002)" slack.json
+with_fixed slack.json "$(quantiles 1000 1001 1002)" slack-both.json
+limits=time=100000,latency-p50=1000,latency-p99=1000
+run poolbuf compare swift-both.json slack-both.json --threshold $limits
+expect_status 3
+run poolbuf compare swift-both.json slack-both.json --threshold $limits --confirm --base-binary "$POOLBUF_BIN"
+expect_status 0
+expect_stderr_has "latency-p50 of pooled on tiny is suspected; playing it again, in 6 processes"
+expect_equal "plays" 1 "$(grep -c "playing it again" .stderr)"
+expect_equal "rows" 2 "$(grep -c "not confirmed: .*both builds in the same rounds" .stdout)"
+run poolbuf compare swift-both.json slack-both.json --threshold $limits --confirm --relative-to fixed
+expect_status 3
+expect_equal "confirmed rows" 2 "$(grep -c "; confirmed: .*relative to fixed" .stdout)"
+run poolbuf compare counted.json far.json --threshold instructions=0.5 --confirm --base-binary "$POOLBUF_BIN"
+expect_status 3
+expect_stderr_empty
+
 # A threshold that has nothing to judge must not look like one that is kept.
 run poolbuf compare steady.json new.json --threshold latency-p99=20
 expect_one_line_refusal "latency-p99: new.json has none of it; \`poolbuf run --measure latency\` measures it"
