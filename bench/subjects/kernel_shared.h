@@ -144,10 +144,31 @@ KERNEL_INLINE bool buffer_assemble(KERNEL_STATE *state, KERNEL_BUFFER **buffers,
 
 /* ---- Whole contents ---- */
 
-/* Every byte once, in words; the same code for all subjects. */
+/* Two words, which every x86-64 and ARM processor of 64 bits adds at once. */
+typedef uint64_t kernel_words __attribute__((vector_size(16)));
+
+KERNEL_INLINE kernel_words kernel_words_at(const uint8_t *memory) {
+    kernel_words words;
+    memcpy(&words, memory, sizeof words);
+    return words;
+}
+
+/* Every byte once, as fast as a program does that looks for a byte or copies: a cache line at a time, in four sums that do not
+ * wait for each other. The same code for all subjects. */
 static __attribute__((noinline)) uint32_t kernel_sum(const uint8_t *memory, size_t size) {
-    uint64_t sum = 0;
+    kernel_words first = {0, 0};
+    kernel_words second = first;
+    kernel_words third = first;
+    kernel_words fourth = first;
     size_t at = 0;
+    for (; at + 4 * sizeof first <= size; at += 4 * sizeof first) {
+        first += kernel_words_at(memory + at);
+        second += kernel_words_at(memory + at + sizeof first);
+        third += kernel_words_at(memory + at + 2 * sizeof first);
+        fourth += kernel_words_at(memory + at + 3 * sizeof first);
+    }
+    first += second + third + fourth;
+    uint64_t sum = first[0] + first[1];
     for (; at + sizeof(uint64_t) <= size; at += sizeof(uint64_t)) {
         uint64_t word = 0;
         memcpy(&word, memory + at, sizeof word);
