@@ -55,9 +55,7 @@ static void what_is_loaded_is_written_down(void **state) {
     module_log_look(1);
     assert_true(module_log_count() >= 2);
     const loaded_module *self = find((uintptr_t)&find);
-    assert_non_null(self);
-    assert_non_null(strstr(self->path, "test_module_log"));
-    assert_false(self->nameless);
+    assert_true(self != NULL && strstr(self->path, "test_module_log") != NULL && !self->nameless);
 }
 
 static void without_a_new_stack_nobody_looks(void **state) {
