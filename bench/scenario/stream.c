@@ -74,7 +74,8 @@ static const char *wrong_numbers(const stream *played, stream_op op) {
     if (kind == STREAM_ASSEMBLE && (size == 0 || size > STREAM_PARTS_MAX)) {
         return "a message of no parts, or of too many";
     }
-    if (kind == STREAM_MOVE && (stream_op_target(op) >= played->slot_count || stream_op_target(op) == op.slot)) {
+    if ((kind == STREAM_MOVE || stream_op_is_give(op)) &&
+        (stream_op_target(op) >= played->slot_count || stream_op_target(op) == op.slot)) {
         return "no such slot to move to";
     }
     if (!stream_op_has_slot(op)) {
