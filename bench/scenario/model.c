@@ -39,7 +39,9 @@ void model_open(model *self) {
         self->slots[s].filler = self->slots[s].emptier = 0;
     }
     for (uint32_t i = 0; i < self->object_count; i++) {
-        self->objects[i].sharer = 0; /* all that shared it is gone, and all threads know (S3) */
+        if (self->objects[i].references <= 1) {
+            self->objects[i].sharer = 0; /* all that shared it is gone, and all threads know (S3) */
+        }
     }
 }
 

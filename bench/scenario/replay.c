@@ -63,12 +63,14 @@ typedef struct replay {
     const trace *from;
     uint32_t threads;
     replay_plan plan;
-    place *places;        /* of the buffer now in each trace slot */
-    uint32_t *hands;      /* the slot whose buffer each thread holds, or REPLAY_NOBODY */
-    slot_pool *pools;     /* [(kind * threads + filler) * threads + holder] */
-    uint32_t slot_next;   /* first slot that no pool has */
-    uint64_t made, ended; /* references that were made, and ended, so far */
-    bool is_short;        /* of memory */
+    place *places;                   /* of the buffer now in each trace slot */
+    uint32_t *hands;                 /* the slot whose buffer each thread holds, or REPLAY_NOBODY */
+    slot_pool *pools;                /* [(kind * threads + filler) * threads + holder] */
+    uint32_t slot_next[POOLS_COUNT]; /* first slot that no pool has; shared ones come behind all own ones */
+    uint64_t made, ended;            /* references that were made, and ended, so far */
+    uint32_t references_from;        /* the first shared slot; 0 where there are no references */
+    bool is_rehearsal;               /* to see how many slots there are; nothing is built */
+    bool is_short;                   /* of memory */
 } replay;
 
 static slot_pool *pool_of(const replay *self, uint32_t kind, uint32_t filler, uint32_t holder) {
@@ -87,8 +89,8 @@ static uint32_t pool_take(replay *self, uint32_t kind, uint32_t filler, uint32_t
         return slot;
     }
     if (pool->block_next == pool->block_end) {
-        pool->block_next = self->slot_next;
-        pool->block_end = self->slot_next += GENERATE_SLOT_ALIGN;
+        pool->block_next = self->slot_next[kind];
+        pool->block_end = self->slot_next[kind] += GENERATE_SLOT_ALIGN;
     }
     return pool->block_next++;
 }
@@ -113,7 +115,20 @@ static void pool_give(replay *self, uint32_t kind, uint32_t filler, uint32_t hol
     pool->empty[(pool->first + pool->count++) % pool->room] = slot;
 }
 
+static void pools_empty(replay *self, size_t pools) {
+    for (size_t i = 0; i < pools && self->pools != NULL; i++) {
+        free(self->pools[i].empty);
+        self->pools[i] = (slot_pool){.empty = NULL};
+    }
+}
+
 /* ---- Events ---- */
+
+static void add(replay *self, uint32_t thread, stream_kind kind, uint32_t slot, uint32_t size) {
+    if (!self->is_rehearsal) {
+        builder_add(self->into, thread, kind, slot, size);
+    }
+}
 
 /* A thread's slot is emptied: it holds nothing from there any more, and the pool has the slot back. */
 static void leave_slot(replay *self, uint32_t kind, uint32_t filler, uint32_t holder, uint32_t slot) {
@@ -128,21 +143,21 @@ static void give_on(replay *self, place *buffer, uint32_t next) {
     if (next != buffer->holder) {
         const uint32_t target = pool_take(self, POOLS_OWN, buffer->holder, next);
         const stream_op op = stream_give_make(buffer->slot, target);
-        builder_add(self->into, buffer->holder, STREAM_HOLD, buffer->slot, stream_op_size(op));
+        add(self, buffer->holder, STREAM_HOLD, buffer->slot, stream_op_size(op));
         leave_slot(self, POOLS_OWN, buffer->filler, buffer->holder, buffer->slot);
         *buffer = (place){.slot = target, .filler = buffer->holder, .holder = next, .is_given = true};
     }
 }
 
 static void release(replay *self, place *buffer) {
-    builder_add(self->into, buffer->holder, STREAM_RELEASE, buffer->slot,
-                buffer->is_given ? STREAM_RELEASE_GIVEN : STREAM_RELEASE_OWN);
+    add(self, buffer->holder, STREAM_RELEASE, buffer->slot,
+        buffer->is_given ? STREAM_RELEASE_GIVEN : STREAM_RELEASE_OWN);
     leave_slot(self, POOLS_OWN, buffer->filler, buffer->holder, buffer->slot);
     buffer->slot = REPLAY_NOBODY;
 }
 
 static void resize(replay *self, place *buffer, const trace_event *event, uint32_t next) {
-    builder_add(self->into, buffer->holder, STREAM_RESIZE, buffer->slot, event->size);
+    add(self, buffer->holder, STREAM_RESIZE, buffer->slot, event->size);
     if (self->hands[buffer->holder] == buffer->slot) {
         self->hands[buffer->holder] = REPLAY_NOBODY; /* the buffer may have moved */
     }
@@ -163,26 +178,28 @@ static void make_references(replay *self, place *buffer, const trace_event *even
         }
         const uint32_t held = is_own ? buffer->slot : self->plan.made[decided & ~REPLAY_HOLDS_REFERENCE].slot;
         if (self->hands[thread] != held || is_view) {
-            builder_add(self->into, thread, STREAM_HOLD, held, 0);
+            add(self, thread, STREAM_HOLD, held, 0);
             self->hands[thread] = held;
         }
         reference->slot = pool_take(self, POOLS_SHARED, thread, reference->ender);
-        builder_add(self->into, thread, is_view ? STREAM_SLICE : STREAM_RETAIN, reference->slot, is_view);
+        add(self, thread, is_view ? STREAM_SLICE : STREAM_RETAIN, reference->slot, is_view);
     }
     if (decided != REPLAY_NOBODY && is_own) {
         give_on(self, buffer, decided);
     }
 }
 
+static void drop(replay *self, const replay_reference *reference) {
+    add(self, reference->ender, STREAM_DROP, reference->slot,
+        reference->is_view ? STREAM_FORM_VIEW : STREAM_FORM_BUFFER);
+    leave_slot(self, POOLS_SHARED, reference->maker, reference->ender, reference->slot);
+}
+
 static void drop_references(replay *self, const trace_event *event) {
-    const uint32_t thread = replay_thread(event, self->threads);
     for (uint32_t n = 0; n < event->size; n++) {
         const uint32_t index = self->plan.ended[self->ended++];
         if (index != REPLAY_NOBODY) {
-            const replay_reference *reference = &self->plan.made[index];
-            builder_add(self->into, thread, STREAM_DROP, reference->slot,
-                        reference->is_view ? STREAM_FORM_VIEW : STREAM_FORM_BUFFER);
-            leave_slot(self, POOLS_SHARED, reference->maker, thread, reference->slot);
+            drop(self, &self->plan.made[index]);
         }
     }
 }
@@ -195,7 +212,7 @@ static void add_event(replay *self, uint64_t index) {
     switch ((trace_kind)event->kind) {
     case TRACE_ALLOCATE:
         *buffer = (place){.slot = pool_take(self, POOLS_OWN, thread, decided), .filler = thread, .holder = decided};
-        builder_add(self->into, thread, STREAM_ALLOCATE, buffer->slot, event->size);
+        add(self, thread, STREAM_ALLOCATE, buffer->slot, event->size);
         break;
     case TRACE_RESIZE:
         resize(self, buffer, event, decided);
@@ -223,6 +240,9 @@ static void open_piece(replay *self, const char *name, const char *ending) {
         self->hands[t] = REPLAY_NOBODY;
     }
     builder_open(self->into, name, ending);
+    if (self->into->failure == NULL) {
+        self->into->stream->phases[self->into->stream->phase_count - 1].references_from = self->references_from;
+    }
 }
 
 /* What the recorder counted as live when it was there is what the stream has in its slots. */
@@ -240,6 +260,9 @@ static void add_phases(replay *self, const char *name) {
     const trace *from = self->from;
     const uint32_t pieces = replay_piece_count(from);
     uint64_t next = 0;
+    for (uint32_t s = 0; s < from->slot_count; s++) {
+        self->places[s].slot = REPLAY_NOBODY;
+    }
     builder_expect(self->into, from->event_count - from->reference_count);
     for (uint32_t piece = 0; piece < pieces; piece++) {
         char ending[32];
@@ -252,6 +275,11 @@ static void add_phases(replay *self, const char *name) {
         builder_close(self->into, 1);
     }
     open_piece(self, name, ".drain");
+    for (uint64_t i = 0; i < self->plan.made_count; i++) {
+        if (self->plan.made[i].is_kept) {
+            drop(self, &self->plan.made[i]);
+        }
+    }
     for (uint32_t s = 0; s < from->slot_count; s++) {
         if (self->places[s].slot != REPLAY_NOBODY) {
             release(self, &self->places[s]);
@@ -260,12 +288,26 @@ static void add_phases(replay *self, const char *name) {
     builder_close(self->into, 1);
 }
 
+/* Shared slots have numbers behind all others, so that what is live is seen when a phase ends. How many the others are is
+ * known when all events have been gone through. */
+static void rehearse(replay *self, size_t pools) {
+    self->is_rehearsal = true;
+    for (uint64_t i = 0; i < self->from->event_count && !self->is_short; i++) {
+        add_event(self, i);
+    }
+    self->is_rehearsal = false;
+    self->made = self->ended = 0;
+    pools_empty(self, pools);
+    self->references_from = self->slot_next[POOLS_SHARED] = self->slot_next[POOLS_OWN];
+    self->slot_next[POOLS_OWN] = 0;
+}
+
 static bool make_room(replay *self, size_t pools) {
     self->places = malloc((self->from->slot_count + (size_t)1) * sizeof *self->places);
     self->hands = malloc(self->threads * sizeof *self->hands);
     self->pools = calloc(pools, sizeof *self->pools);
-    for (uint32_t s = 0; s < self->from->slot_count && self->places != NULL; s++) {
-        self->places[s].slot = REPLAY_NOBODY;
+    for (uint32_t t = 0; t < self->threads && self->hands != NULL; t++) {
+        self->hands[t] = REPLAY_NOBODY;
     }
     return self->places != NULL && self->hands != NULL && self->pools != NULL;
 }
@@ -275,6 +317,9 @@ void generate_replay(builder *into, const char *name, const trace *from, uint32_
     const size_t pools = (size_t)POOLS_COUNT * thread_count * thread_count;
     const char *wrong = replay_plan_make(&self.plan, from, thread_count);
     self.is_short = !make_room(&self, pools);
+    if (wrong == NULL && !self.is_short && from->reference_count > 0) {
+        rehearse(&self, pools);
+    }
     if (wrong == NULL && !self.is_short) {
         add_phases(&self, name);
     }
@@ -284,9 +329,7 @@ void generate_replay(builder *into, const char *name, const trace *from, uint32_
     if (into->failure == NULL) {
         into->failure = wrong;
     }
-    for (size_t i = 0; i < pools && self.pools != NULL; i++) {
-        free(self.pools[i].empty);
-    }
+    pools_empty(&self, pools);
     free(self.pools);
     free(self.hands);
     free(self.places);

@@ -13,7 +13,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "scenario/builder.h"
 
@@ -28,11 +27,10 @@
 /* What the passes know of the buffer in a trace's slot. */
 typedef struct buffer_state {
     uint32_t newest, oldest; /* of its references; pass 3: newest is the one that is given back first */
-    uint32_t piece;          /* in which they were made */
     uint32_t owner;          /* pass 1: who releases it. Pass 3: who has the buffer's own reference next */
     uint32_t home;           /* pass 1: who resizes it, or MANY. Pass 2: who does until is_growing is false */
     bool is_growing;
-    uint64_t left[2]; /* references left out that are still to be given back: those that cross, those of a resize */
+    uint64_t left_out; /* references that were, and are still to be given back */
 } buffer_state;
 
 #define MANY (UINT32_MAX - 1)
@@ -42,19 +40,15 @@ typedef struct planner {
     const trace *from;
     uint32_t threads;
     buffer_state *buffers; /* of the trace's slots */
-    uint32_t piece;
 } planner;
 
 uint32_t replay_piece_count(const trace *from) {
-    if (from->checkpoint_count != 0) {
-        return from->checkpoint_count + 1;
-    }
-    return from->reference_count > 0 ? 1 : PIECES;
+    return from->checkpoint_count != 0 ? from->checkpoint_count + 1 : PIECES;
 }
 
 uint64_t replay_piece_end(const trace *from, uint32_t piece) {
     if (from->checkpoint_count == 0) {
-        return from->event_count * (piece + 1) / replay_piece_count(from);
+        return from->event_count * (piece + 1) / PIECES;
     }
     return piece < from->checkpoint_count ? from->checkpoints[piece].event_count : from->event_count;
 }
@@ -122,21 +116,11 @@ static void leave_out(planner *self, uint32_t index, replay_reason why) {
     count->retains += !reference->is_view;
 }
 
-/* All that are held now. Where somebody will give them back, that is remembered. */
+/* All that are held now. */
 static void leave_out_held(planner *self, buffer_state *buffer, replay_reason why) {
     for (; buffer->oldest != REPLAY_NOBODY; take(self, buffer, buffer->oldest)) {
         leave_out(self, buffer->oldest, why);
-        if (why == REPLAY_CROSSES || why == REPLAY_RESIZED) {
-            buffer->left[why]++;
-        }
-    }
-}
-
-/* Looked at when the buffer is next met, and not at each checkpoint: there are many buffers. */
-static void enter_piece(planner *self, buffer_state *buffer) {
-    if (buffer->piece != self->piece) {
-        leave_out_held(self, buffer, REPLAY_CROSSES);
-        buffer->piece = self->piece;
+        buffer->left_out++;
     }
 }
 
@@ -147,7 +131,7 @@ static void make(planner *self, buffer_state *buffer, const trace_event *event) 
         self->plan->made[index] = (replay_reference){.maker = (uint16_t)thread, .is_view = event->kind == TRACE_SLICE};
         if (buffer->is_growing && thread != buffer->home) {
             leave_out(self, index, REPLAY_RESIZED);
-            buffer->left[REPLAY_RESIZED]++;
+            buffer->left_out++;
         } else {
             push(self, buffer, index);
         }
@@ -166,35 +150,32 @@ static uint32_t match(const planner *self, const buffer_state *buffer, uint32_t 
     return buffer->oldest;
 }
 
-static replay_reason match_left_out(buffer_state *buffer) {
-    for (int why = REPLAY_CROSSES; why <= REPLAY_RESIZED; why++) {
-        if (buffer->left[why] > 0) {
-            buffer->left[why]--;
-            return (replay_reason)why;
-        }
+/* While a buffer grows, what its home has made is not for others: one of those that were left out anyway will do, or else
+ * one more is. */
+static void spare_home(planner *self, buffer_state *buffer) {
+    const uint32_t index = buffer->oldest;
+    if (buffer->left_out == 0 && index != REPLAY_NOBODY) {
+        take(self, buffer, index);
+        leave_out(self, index, REPLAY_RESIZED);
+        buffer->left_out++;
     }
-    return REPLAY_UNBALANCED;
 }
 
 static void end_one(planner *self, buffer_state *buffer, uint32_t thread) {
-    uint32_t index = match(self, buffer, thread);
-    replay_reason why = REPLAY_REASON_COUNT;
-    if (buffer->is_growing && thread != buffer->home) { /* which must not be one that the home could play */
-        const bool has_left_out = buffer->left[REPLAY_CROSSES] + buffer->left[REPLAY_RESIZED] > 0;
-        if (!has_left_out && index != REPLAY_NOBODY) {
-            index = buffer->oldest;
-            take(self, buffer, index);
-            leave_out(self, index, REPLAY_RESIZED);
-            buffer->left[REPLAY_RESIZED]++;
-        }
-        index = REPLAY_NOBODY;
+    uint32_t index = REPLAY_NOBODY;
+    if (buffer->is_growing && thread != buffer->home) {
+        spare_home(self, buffer);
+    } else {
+        index = match(self, buffer, thread);
     }
     if (index != REPLAY_NOBODY) {
         take(self, buffer, index);
         self->plan->made[index].ender = (uint16_t)thread;
+    } else if (buffer->left_out > 0) {
+        buffer->left_out--;
+        self->plan->counts.left_out[REPLAY_RESIZED].drops++;
     } else {
-        why = match_left_out(buffer);
-        self->plan->counts.left_out[why].drops++;
+        self->plan->counts.left_out[REPLAY_UNBALANCED].drops++;
     }
     self->plan->ended[self->plan->ended_count++] = index;
 }
@@ -203,7 +184,6 @@ static void match_event(planner *self, uint64_t at) {
     const trace_event *event = &self->from->events[at];
     buffer_state *buffer = &self->buffers[event->slot];
     replay_counts *counts = &self->plan->counts;
-    enter_piece(self, buffer);
     switch ((trace_kind)event->kind) {
     case TRACE_ALLOCATE:
         buffer->home = self->plan->threads[at] & ~FLAG;
@@ -216,7 +196,7 @@ static void match_event(planner *self, uint64_t at) {
         break;
     case TRACE_RELEASE:
         leave_out_held(self, buffer, REPLAY_UNBALANCED);
-        memset(buffer->left, 0, sizeof buffer->left);
+        buffer->left_out = 0;
         break;
     case TRACE_RETAIN:
         counts->recorded.retains += event->size;
@@ -240,13 +220,21 @@ static void match_event(planner *self, uint64_t at) {
 
 static void match_all(planner *self) {
     for (uint64_t i = 0; i < self->from->event_count; i++) {
-        while (i >= replay_piece_end(self->from, self->piece)) {
-            self->piece++;
-        }
         match_event(self, i);
     }
+}
+
+/* What is held when the trace ends is what pass 3 begins with. */
+static void keep_held(planner *self) {
     for (uint32_t s = 0; s < self->from->slot_count; s++) {
-        leave_out_held(self, &self->buffers[s], REPLAY_CROSSES);
+        buffer_state *buffer = &self->buffers[s];
+        for (uint32_t index = buffer->newest; index != REPLAY_NOBODY; index = self->plan->made[index].older) {
+            replay_reference *reference = &self->plan->made[index];
+            reference->ender = reference->maker;
+            reference->is_kept = true;
+            self->plan->counts.kept++;
+        }
+        buffer->owner = REPLAY_NOBODY;
     }
 }
 
@@ -348,7 +336,7 @@ static const char *plan_references(planner *self) {
     }
     forget_buffers(self);
     match_all(self);
-    forget_buffers(self);
+    keep_held(self);
     uint64_t made = self->plan->made_count;
     uint64_t ended = self->plan->ended_count;
     for (uint64_t i = self->from->event_count; i-- > 0;) {
@@ -381,10 +369,6 @@ void replay_plan_destroy(replay_plan *plan) {
 
 /* ---- In words ---- */
 
-static uint64_t sum_of(const replay_count *count) {
-    return count->retains + count->slices + count->drops;
-}
-
 /* Appends to a text of which *length characters are there. */
 __attribute__((format(printf, 4, 5))) static void say(char *text, size_t size, int *length, const char *format, ...) {
     va_list args;
@@ -395,9 +379,27 @@ __attribute__((format(printf, 4, 5))) static void say(char *text, size_t size, i
     *length += added > 0 ? added : 0;
 }
 
+/* What is there of a count, after a word on it. */
+static void say_count(char *text, size_t size, int *length, const char *word, const replay_count *count) {
+    const struct {
+        uint64_t number;
+        const char *of;
+    } parts[] = {{count->retains, "retains"}, {count->slices, "slices"}, {count->drops, "releases"}};
+    const char *before = ": ";
+    if (count->retains + count->slices + count->drops == 0) {
+        return;
+    }
+    say(text, size, length, "; left out, %s", word);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (parts[i].number != 0) {
+            say(text, size, length, "%s%" PRIu64 " %s", before, parts[i].number, parts[i].of);
+            before = ", ";
+        }
+    }
+}
+
 int replay_plan_tell(const replay_counts *counts, char *text, size_t size) {
     static const char *const reasons[REPLAY_REASON_COUNT] = {
-        [REPLAY_CROSSES] = "held at a checkpoint",
         [REPLAY_RESIZED] = "held over a resize",
         [REPLAY_BORROWS] = "without a reference of their own",
         [REPLAY_UNBALANCED] = "without a counterpart",
@@ -414,14 +416,11 @@ int replay_plan_tell(const replay_counts *counts, char *text, size_t size) {
         " releases between",
         played.retains, counts->recorded.retains, played.slices, counts->recorded.slices, played.drops,
         counts->recorded.drops);
-    const char *before = "; left out:";
     for (int why = 0; why < REPLAY_REASON_COUNT; why++) {
-        const replay_count *left = &counts->left_out[why];
-        if (sum_of(left) > 0) {
-            say(text, size, &length, "%s %" PRIu64 "+%" PRIu64 "+%" PRIu64 " %s", before, left->retains, left->slices,
-                left->drops, reasons[why]);
-            before = ",";
-        }
+        say_count(text, size, &length, reasons[why], &counts->left_out[why]);
+    }
+    if (counts->kept != 0) {
+        say(text, size, &length, "; %" PRIu64 " more releases behind its end", counts->kept);
     }
     return length;
 }

@@ -17,7 +17,8 @@
  * the last time, and not when the next one asks.
  *
  * References that a stream cannot say are left out, taking and giving back, and counted by why; replay_reason has them.
- * A trace of none gets the plan that it always had: the buffer is its closer's from the allocation on. */
+ * Those that are held when the trace ends are given back behind it, as its buffers are released, each by who made it. In
+ * a trace of no references the buffer is its closer's from the allocation on. */
 #ifndef POOLBUF_BENCH_REPLAY_PLAN_H
 #define POOLBUF_BENCH_REPLAY_PLAN_H
 
@@ -31,7 +32,6 @@
 
 /* Why references are left out. */
 typedef enum replay_reason {
-    REPLAY_CROSSES,     /* it is held at a checkpoint, or when the trace ends; phases end without shared references */
     REPLAY_RESIZED,     /* the buffer is resized while it is held, or while another thread may hold it */
     REPLAY_BORROWS,     /* a slice without a reference of its own */
     REPLAY_UNBALANCED,  /* nobody gives it back before the buffer is released, or nobody has taken it */
@@ -46,6 +46,7 @@ typedef struct replay_count {
 typedef struct replay_counts {
     replay_count recorded;
     replay_count left_out[REPLAY_REASON_COUNT]; /* the rest is played */
+    uint64_t kept;                              /* references that are held when the trace ends, and given back then */
 } replay_counts;
 
 /* A reference that RETAIN or SLICE makes. */
@@ -54,6 +55,7 @@ typedef struct replay_reference {
     uint32_t slot;         /* the stream's, while it is played */
     uint16_t maker, ender; /* threads; a reference that is left out has the ender REPLAY_LEFT_OUT */
     bool is_view;
+    bool is_kept; /* no DROP gives it back */
 } replay_reference;
 
 #define REPLAY_LEFT_OUT UINT16_MAX
@@ -83,9 +85,8 @@ void replay_plan_destroy(replay_plan *plan);
  *   returns  what snprintf() does. */
 int replay_plan_tell(const replay_counts *counts, char *text, size_t size);
 
-/* The pieces that a trace is cut into, at its checkpoints. One without checkpoints is cut into eight, or stays whole where
- * references would be cut through. replay_piece_end() is the count of events at which one ends; the last one ends with
- * the trace. */
+/* The pieces that a trace is cut into, at its checkpoints; one without them is cut into eight. replay_piece_end() is the
+ * count of events at which one ends; the last one ends with the trace. */
 uint32_t replay_piece_count(const trace *from);
 uint64_t replay_piece_end(const trace *from, uint32_t piece);
 

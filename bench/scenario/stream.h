@@ -47,9 +47,11 @@
  *   S5  a buffer that is retained or sliced is written to by nobody, in any order of threads; nor are its bytes
  *       moved. So in the phase that shares it, it is written to only where one thread has filled and emptied all of the
  *       slots that shared it, and by that thread. What RETAIN and SLICE have put into a slot is read and dropped
- *       there, by the slot's emptying thread, in the same phase. A thread holds the buffer of a slot that it empties
- *       itself, and only as long as it has not emptied it. A buffer that was given on has another slot's number in it:
- *       it is held, read, given on again and released, and nothing else.
+ *       there, by the slot's emptying thread, in the same phase; or in a later one, from slots that a phase says have
+ *       nothing else in them when it ends, and as long as the buffer's own reference is in one of the others. So
+ *       what is live is what is in those. A thread holds the buffer of a slot that it empties itself, and only as long
+ *       as it has not emptied it. A buffer that was given on has another slot's number in it: it is held, read,
+ *       given on again and released, and nothing else.
  *   S6  READ and SLICE find bytes that WRITE (extent 1) has written, so nobody reads what nobody wrote; but a SLICE of the
  *       first byte alone finds that of ALLOCATE. APPEND keeps that; a buffer that was appended to is not resized. A
  *       buffer that was shared or appended to is not moved.
@@ -219,9 +221,11 @@ typedef struct stream_phase {
     stream_thread *threads;    /* stream.thread_count of them; a thread may have no operations */
     uint64_t end_live_buffers; /* what a model holds in the slots when the phase has ended; none is shared then */
     uint64_t end_live_bytes;   /* the sum of their requested sizes */
-    uint32_t repeat;           /* how often each thread plays its ops before the phase ends; at least 1 */
-    uint32_t idle_ms;          /* how long all threads sleep when the phase has ended; no time of any operation */
-    bool is_fresh;             /* each pass of a thread's ops is played by a thread that is started for it and joined */
+    uint32_t
+        references_from; /* when it ends, slots from here on have only what RETAIN and SLICE gave; 0: there are none */
+    uint32_t repeat;     /* how often each thread plays its ops before the phase ends; at least 1 */
+    uint32_t idle_ms;    /* how long all threads sleep when the phase has ended; no time of any operation */
+    bool is_fresh;       /* each pass of a thread's ops is played by a thread that is started for it and joined */
 } stream_phase;
 
 typedef struct stream {

@@ -657,8 +657,10 @@ static bool kernel_timed(subject_run *run, const stream_op *ops, size_t op_count
 }
 
 static subject_held kernel_held(const subject_run *run) {
+    const uint32_t from = run->references_from;
+    const uint32_t count = from != 0 && from < run->slot_count ? from : run->slot_count;
     subject_held held = {0, 0};
-    for (uint32_t i = 0; i < run->slot_count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         const void *buffer = atomic_load_explicit(&run->slots[i], memory_order_acquire);
         if (buffer != NULL) {
             held.buffers++;

@@ -355,6 +355,26 @@ static void what_is_given_on_keeps_its_count_and_its_number(void **state) {
     }
 }
 
+/* What RETAIN and SLICE have put behind the others is no buffer of its own. */
+static void references_that_stay_are_not_held_as_buffers(void **state) {
+    (void)state;
+    moody_state moody = {.fail_at = 0};
+    subject_run run;
+    start(&run, &moody, 1);
+    const stream_op ops[] = {OP(ALLOCATE, 0, 100), OP(HOLD, 0, 0), OP(RETAIN, 5, 0), OP(SLICE, 6, 1)};
+    const stream_op end[] = {OP(DROP, 5, 0), OP(DROP, 6, 1), OP(RELEASE, 0, 0)};
+    assert_true(moody_kernel.audit(&run, ops, COUNT(ops), 1));
+    assert_int_equal(moody_kernel.held(&run).buffers, 3);
+    run.references_from = 5;
+    assert_int_equal(moody_kernel.held(&run).buffers, 1);
+    assert_int_equal(moody_kernel.held(&run).bytes, 100);
+    run.references_from = SLOTS + 1; /* of a stream that names none of them */
+    assert_int_equal(moody_kernel.held(&run).buffers, 3);
+    assert_true(moody_kernel.audit(&run, end, COUNT(end), 1));
+    assert_int_equal(atomic_load(&run.live_buffers), 0);
+    subject_run_fini(&run);
+}
+
 static void a_give_that_fails_leaves_its_buffer_in_a_slot(void **state) {
     (void)state;
     moody_state moody = {.fail_at = 0};
@@ -572,6 +592,7 @@ int main(void) {
         cmocka_unit_test(a_move_that_fails_leaves_its_buffer_in_a_slot),
         cmocka_unit_test(the_last_reference_releases_the_buffer),
         cmocka_unit_test(what_is_given_on_keeps_its_count_and_its_number),
+        cmocka_unit_test(references_that_stay_are_not_held_as_buffers),
         cmocka_unit_test(a_give_that_fails_leaves_its_buffer_in_a_slot),
         cmocka_unit_test(a_view_shows_the_bytes_it_was_cut_from),
         cmocka_unit_test(an_append_keeps_what_was_there),

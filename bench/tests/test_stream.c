@@ -581,6 +581,23 @@ static stream *loose(loose_stream *self, const stream_op *first, size_t first_co
     return &self->stream;
 }
 
+/* Operations up to the first that is all zero. */
+static size_t count_ops(const stream_op *ops, size_t most) {
+    size_t count = 0;
+    while (count < most && (ops[count].word != 0 || ops[count].slot != 0)) {
+        count++;
+    }
+    return count;
+}
+
+/* why: what is wrong with it; NULL: nothing. */
+static void check_row(size_t row, const stream *made, const char *why) {
+    const bool sound = stream_audit(made, error, sizeof error);
+    if (sound != (why == NULL) || (!sound && strstr(error, why) == NULL)) {
+        fail_msg("row %zu: %s", row, sound ? "it was found to be sound" : error);
+    }
+}
+
 #define OP(kind, slot, size) stream_op_make(STREAM_##kind, slot, size)
 #define MADE                 OP(ALLOCATE, 0, 100), OP(WRITE, 0, STREAM_WRITE_ALL), OP(HOLD, 0, 0)
 
@@ -622,14 +639,7 @@ static void shared_buffers_are_only_read_and_dropped(void **state) {
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         loose_stream self;
-        size_t count = 0;
-        while (count < 8 && (rows[i].ops[count].word != 0 || rows[i].ops[count].slot != 0)) {
-            count++;
-        }
-        const bool sound = stream_audit(loose(&self, rows[i].ops, count, NULL, 0), error, sizeof error);
-        if (sound != (rows[i].why == NULL) || (!sound && strstr(error, rows[i].why) == NULL)) {
-            fail_msg("row %zu: %s", i, sound ? "it was found to be sound" : error);
-        }
+        check_row(i, loose(&self, rows[i].ops, count_ops(rows[i].ops, 8), NULL, 0), rows[i].why);
     }
 }
 
@@ -660,14 +670,7 @@ static void what_was_given_on_is_held_and_released_and_nothing_else(void **state
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         loose_stream self;
-        size_t count = 0;
-        while (count < 8 && (rows[i].ops[count].word != 0 || rows[i].ops[count].slot != 0)) {
-            count++;
-        }
-        const bool sound = stream_audit(loose(&self, rows[i].ops, count, NULL, 0), error, sizeof error);
-        if (sound != (rows[i].why == NULL) || (!sound && strstr(error, rows[i].why) == NULL)) {
-            fail_msg("row %zu: %s", i, sound ? "it was found to be sound" : error);
-        }
+        check_row(i, loose(&self, rows[i].ops, count_ops(rows[i].ops, 8), NULL, 0), rows[i].why);
     }
     assert_int_equal(stream_op_operations(give), 0);
     assert_int_equal(stream_op_target(give), 2);
@@ -694,6 +697,41 @@ static void a_buffer_that_another_thread_shared_is_written_to_in_a_later_phase(v
     made->operation_count += 2;
     if (!stream_audit(made, error, sizeof error)) {
         fail_msg("%s", error);
+    }
+}
+
+/* Over the end of a phase, where the phase says that they are, and with the buffer's own in another place. */
+static void a_shared_reference_stays_where_no_buffer_is(void **state) {
+    (void)state;
+    const struct {
+        stream_op first[6], second[4];
+        uint32_t references_from;
+        const char *why; /* NULL: it is sound */
+    } rows[] = {
+        {{MADE, OP(RETAIN, 1, 0), OP(SLICE, 2, 9)}, {OP(DROP, 1, 0), OP(DROP, 2, 1), OP(RELEASE, 0, 0)}, 1, NULL},
+        {{MADE, OP(RETAIN, 1, 0)}, {OP(RELEASE, 0, 0), OP(DROP, 1, 0)}, 1, NULL},
+        {{MADE, OP(RETAIN, 1, 0)}, {OP(DROP, 1, 0), OP(TOUCH, 0, 0), OP(RELEASE, 0, 0)}, 1, NULL},
+        {{MADE, OP(RETAIN, 1, 0)},
+         {OP(TOUCH, 0, 0), OP(DROP, 1, 0), OP(RELEASE, 0, 0)},
+         1,
+         "writes to a shared buffer"},
+        {{MADE, OP(RETAIN, 1, 0)}, {OP(DROP, 1, 0), OP(RELEASE, 0, 0)}, 2, "shared references in its slots (S5)"},
+        {{MADE, OP(RETAIN, 1, 0)}, {OP(DROP, 1, 0), OP(RELEASE, 0, 0)}, 0, "shared references in its slots (S5)"},
+        {{MADE, OP(RETAIN, 1, 0), OP(RELEASE, 0, 0)}, {OP(DROP, 1, 0)}, 1, "shared references in its slots (S5)"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        loose_stream self;
+        const size_t count = count_ops(rows[i].second, 4);
+        stream *made = loose(&self, rows[i].first, count_ops(rows[i].first, 6), NULL, 0);
+        stream_thread last[] = {{.ops = rows[i].second, .op_count = count}, {.op_count = 0}};
+        stream_phase phases[] = {self.phase, {.name = "q", .threads = last, .repeat = 1}};
+        phases[0].references_from = rows[i].references_from;
+        phases[0].end_live_buffers = 1;
+        phases[0].end_live_bytes = 100;
+        made->phases = phases;
+        made->phase_count = 2;
+        made->operation_count += count;
+        check_row(i, made, rows[i].why);
     }
 }
 
@@ -824,6 +862,7 @@ int main(void) {
         cmocka_unit_test(shared_buffers_are_only_read_and_dropped),
         cmocka_unit_test(what_was_given_on_is_held_and_released_and_nothing_else),
         cmocka_unit_test(a_buffer_that_another_thread_shared_is_written_to_in_a_later_phase),
+        cmocka_unit_test(a_shared_reference_stays_where_no_buffer_is),
         cmocka_unit_test(only_a_slots_own_thread_holds_its_buffer),
         cmocka_unit_test(each_subscriber_reads_each_message),
         cmocka_unit_test(frames_fill_their_buffer_and_keep_it_alive),
