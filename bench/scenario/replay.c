@@ -303,7 +303,7 @@ static void rehearse(replay *self, size_t pools) {
 }
 
 static bool make_room(replay *self, size_t pools) {
-    self->places = malloc((self->from->slot_count + (size_t)1) * sizeof *self->places);
+    self->places = calloc(self->from->slot_count + (size_t)1, sizeof *self->places);
     self->hands = malloc(self->threads * sizeof *self->hands);
     self->pools = calloc(pools, sizeof *self->pools);
     for (uint32_t t = 0; t < self->threads && self->hands != NULL; t++) {

@@ -25,7 +25,9 @@ static bool is_passed_on(stream_op op) {
 }
 
 /* What one slot may hold or refer to, another one may, too; says whether that is news. */
-static bool spread(const slot_fact *from, slot_fact *to, bool is_reference) {
+static bool spread(slot_fact *slots, uint32_t source, uint32_t target, bool is_reference) {
+    const slot_fact *from = &slots[source];
+    slot_fact *to = &slots[target];
     const uint32_t mask = to->mask;
     const uint32_t more = to->more;
     to->mask |= is_reference ? 0 : from->mask;
@@ -34,17 +36,19 @@ static bool spread(const slot_fact *from, slot_fact *to, bool is_reference) {
 }
 
 static bool spread_thread(const stream_thread *part, slot_fact *slots) {
-    const slot_fact *hand = NULL;
+    uint32_t hand = 0;
+    bool has_hand = false;
     bool is_new = false;
     for (size_t at = 0; at < part->op_count; at++) {
         const stream_op op = part->ops[at];
         const stream_kind kind = stream_op_kind(op);
         if (is_passed_on(op)) {
-            is_new = spread(&slots[op.slot], &slots[stream_op_target(op)], false) || is_new;
+            is_new = spread(slots, op.slot, stream_op_target(op), false) || is_new;
         } else if (kind == STREAM_HOLD) {
-            hand = &slots[op.slot];
-        } else if ((kind == STREAM_RETAIN || kind == STREAM_SLICE) && hand != NULL) {
-            is_new = spread(hand, &slots[op.slot], true) || is_new;
+            hand = op.slot;
+            has_hand = true;
+        } else if ((kind == STREAM_RETAIN || kind == STREAM_SLICE) && has_hand) {
+            is_new = spread(slots, hand, op.slot, true) || is_new;
         }
     }
     return is_new;

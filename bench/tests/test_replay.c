@@ -12,62 +12,10 @@
 #include <string.h>
 
 #include "scenario/generate.h"
-#include "scenario/random.h"
 #include "scenario/replay_plan.h"
+#include "trace_tape.h"
 
 #define COUNT(list) (sizeof(list) / sizeof(list)[0])
-
-enum {
-    EVENTS_MAX = 4096,
-    CHECKPOINTS_MAX = 64,
-    BUFFERS = 8,
-    THREADS = 5
-};
-
-/* A trace in the making, and what is live in it. */
-typedef struct tape {
-    trace trace;
-    trace_event events[EVENTS_MAX];
-    trace_checkpoint checkpoints[CHECKPOINTS_MAX];
-    uint32_t sizes[BUFFERS]; /* 0: empty */
-    uint64_t live_buffers, live_bytes;
-} tape;
-
-static tape *tape_new(void) {
-    tape *self = calloc(1, sizeof *self);
-    assert_non_null(self);
-    self->trace.events = self->events;
-    self->trace.checkpoints = self->checkpoints;
-    self->trace.source = TRACE_OF_BUFFERS;
-    self->trace.thread_count = 1;
-    return self;
-}
-
-static void put(tape *self, uint32_t thread, trace_kind kind, uint32_t slot, uint32_t size) {
-    trace *to = &self->trace;
-    assert_true(to->event_count < EVENTS_MAX && slot < BUFFERS);
-    to->events[to->event_count++] =
-        (trace_event){.slot = slot, .size = size, .kind = kind & 15u, .thread = thread & 0xfffffffu};
-    to->thread_count = thread >= to->thread_count ? thread + 1 : to->thread_count;
-    to->slot_count = slot >= to->slot_count ? slot + 1 : to->slot_count;
-    if (kind == TRACE_ALLOCATE || kind == TRACE_RESIZE || kind == TRACE_RELEASE) {
-        self->live_buffers += (uint64_t)(kind == TRACE_ALLOCATE);
-        self->live_buffers -= (uint64_t)(kind == TRACE_RELEASE);
-        self->live_bytes = self->live_bytes - self->sizes[slot] + size;
-        self->sizes[slot] = size;
-    } else {
-        to->reference_count++;
-    }
-}
-
-static void put_checkpoint(tape *self) {
-    trace *to = &self->trace;
-    if (to->event_count > (to->checkpoint_count > 0 ? to->checkpoints[to->checkpoint_count - 1].event_count : 0)) {
-        assert_true(to->checkpoint_count < CHECKPOINTS_MAX);
-        to->checkpoints[to->checkpoint_count++] =
-            (trace_checkpoint){to->event_count, self->live_buffers, self->live_bytes};
-    }
-}
 
 /* A phase ends at each checkpoint and holds what the tape did. Where all between two is left out, there is no phase, and what
  * was live at the one is live at the other. */
@@ -98,6 +46,7 @@ static stream *play(const tape *from, uint32_t threads, replay_counts *counts) {
     stream *made = builder_finish(&into);
     if (made == NULL) {
         fail_msg("%s", into.failure);
+        abort(); /* not reached */
     }
     if (!stream_audit(made, error, sizeof error)) {
         fail_msg("%s", error);
@@ -203,16 +152,16 @@ static tape *tape_of(const char *program) {
     tape *made = tape_new();
     for (const char *at = program; *at != '\0'; at += strcspn(at, " "), at += strspn(at, " ")) {
         if (*at == '|') {
-            put_checkpoint(made);
+            tape_put_checkpoint(made);
             continue;
         }
         for (size_t k = 0; k < COUNT(kinds); k++) {
             if (at[1] == kinds[k].letter) {
-                put(made, (uint32_t)(at[0] - '0'), kinds[k].kind, 0, (uint32_t)strtoul(at + 2, NULL, 10));
+                tape_put(made, (uint32_t)(at[0] - '0'), kinds[k].kind, 0, (uint32_t)strtoul(at + 2, NULL, 10));
             }
         }
     }
-    put_checkpoint(made); /* so that what lies before it is not cut */
+    tape_put_checkpoint(made); /* so that what lies before it is not cut */
     return made;
 }
 
@@ -346,48 +295,14 @@ static void what_a_stream_cannot_say_is_left_out_and_counted(void **state) {
     }
 }
 
-/* What any program may do, on more buffers and threads; where it is not `sound`, with counts that do not add up. */
-static void put_random(tape *to, uint64_t seed, bool sound) {
-    random_state random;
-    uint32_t held[BUFFERS] = {0};
-    random_init(&random, seed, 0);
-    for (unsigned i = 0; i < 2000; i++) {
-        const uint32_t thread = (uint32_t)random_below(&random, 1 + seed % THREADS);
-        const uint32_t slot = (uint32_t)random_below(&random, BUFFERS);
-        const uint32_t some = 1 + (uint32_t)random_below(&random, 3);
-        const unsigned choice = (unsigned)random_below(&random, 40);
-        if (held[slot] == 0) {
-            put(to, thread, TRACE_ALLOCATE, slot, 1 + (uint32_t)random_below(&random, 5000));
-            held[slot] = 1;
-        } else if (choice < 2) {
-            put(to, thread, TRACE_RESIZE, slot, 1 + (uint32_t)random_below(&random, 5000));
-        } else if (choice < 14) {
-            put(to, thread, TRACE_RETAIN, slot, some);
-            held[slot] += some;
-        } else if (choice < 19) {
-            put(to, thread, TRACE_SLICE, slot, some % 2);
-            held[slot] += some % 2;
-        } else if (held[slot] > some || (!sound && choice < 25)) {
-            put(to, thread, TRACE_DROP, slot, some);
-            held[slot] = held[slot] > some ? held[slot] - some : 1;
-        } else if (held[slot] == 1 || !sound) {
-            put(to, thread, TRACE_RELEASE, slot, 0);
-            held[slot] = 0;
-        }
-        if (random_below(&random, 100) == 0) {
-            put_checkpoint(to);
-        }
-    }
-}
-
 static void any_program_replays_on_any_number_of_threads(void **state) {
     (void)state;
     uint64_t played = 0;
     uint64_t gives = 0;
     for (uint64_t seed = 0; seed < 200; seed++) {
         tape *from = tape_new();
-        put_random(from, seed, seed % 4 != 0);
-        for (uint32_t threads = 1; threads <= THREADS; threads++) {
+        tape_put_random(from, seed, seed % 4 != 0);
+        for (uint32_t threads = 1; threads <= TAPE_THREADS; threads++) {
             replay_counts counts;
             stream *made = play(from, threads, &counts);
             check_counts(from, made, &counts);
