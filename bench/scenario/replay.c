@@ -7,7 +7,7 @@
  *
  *   - A slot belongs to one pair of threads, for good: one fills it, the other empties it. So inside a slot fills and
  *     takes alternate strictly, and "full" can only mean the buffer that is meant (invariant S1). A buffer's opener is
- *     the thread that allocates it; its closer is the thread that releases it, or the last that had it when nobody does.
+ *     the thread that allocates it; its closer is the thread that releases it, or else the last that had it.
  *   - Without references a buffer is in one slot, its opener's and closer's. A resize is done by the closer, at its
  *     place in the recorded order, even where the opener did it: after the allocation the opener may not look at the
  *     slot again, because the closer may already have emptied it.
@@ -26,8 +26,8 @@
  * modulo their number, and a hand-over between two that fall on one thread is none.
  *
  * The trace is cut into phases at its checkpoints, where all threads meet. So what is live there is what the recorder
- * counted, which is looked at here, and what every subject must hold when it comes there. A trace without checkpoints is
- * cut into pieces. What it leaves live is released in a last phase, in the order of slots, each buffer by its closer. */
+ * counted, which is looked at here, and what every subject must hold when it comes there. A trace without checkpoints
+ * is cut into pieces. What it leaves live is released in a last phase, each buffer by its closer. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +51,7 @@ typedef struct place {
     bool is_given;
 } place;
 
-/* Slots that a buffer's own reference is in, and those of the others: a pool of fixed size counts what each may hold. */
+/* Slots for buffers' own references, which are seen when a phase ends, and for the others, which are not. */
 enum {
     POOLS_OWN,
     POOLS_SHARED,
@@ -288,8 +288,8 @@ static void add_phases(replay *self, const char *name) {
     builder_close(self->into, 1);
 }
 
-/* Shared slots have numbers behind all others, so that what is live is seen when a phase ends. How many the others are is
- * known when all events have been gone through. */
+/* Shared slots have numbers behind all others, so that what is live is seen when a phase ends. How many the others are
+ * is known when all events have been gone through. */
 static void rehearse(replay *self, size_t pools) {
     self->is_rehearsal = true;
     for (uint64_t i = 0; i < self->from->event_count && !self->is_short; i++) {

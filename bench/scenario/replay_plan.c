@@ -21,7 +21,7 @@
 /* How many references of a buffer are looked at in search of one; the others would do as well. */
 #define REPLAY_REACH 64u
 
-/* In plan.threads, from pass 1 to pass 2: of ALLOCATE, that the buffer is resized; of RESIZE, that it is the last one. */
+/* In plan.threads, from pass 1 to pass 2: of ALLOCATE, that the buffer is resized; of RESIZE, that it is the last. */
 #define FLAG (UINT32_C(1) << 31)
 
 /* What the passes know of the buffer in a trace's slot. */
@@ -150,8 +150,8 @@ static uint32_t match(const planner *self, const buffer_state *buffer, uint32_t 
     return buffer->oldest;
 }
 
-/* While a buffer grows, what its home has made is not for others: one of those that were left out anyway will do, or else
- * one more is. */
+/* While a buffer grows, what its home has made is not for others: one of those that were left out anyway will do, or
+ * else one more is. */
 static void spare_home(planner *self, buffer_state *buffer) {
     const uint32_t index = buffer->oldest;
     if (buffer->left_out == 0 && index != REPLAY_NOBODY) {

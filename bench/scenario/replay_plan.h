@@ -8,8 +8,8 @@
  *   - the newest that the thread has made itself: take, use, give back is the usual case;
  *   - else the oldest: of those that were made to be handed out, the first is for who comes first.
  *
- * The reference that ALLOCATE gives is nobody's match: the last RELEASE ends it, whoever has dropped what before. So the
- * live curve is the same with references and without.
+ * The reference that ALLOCATE gives is nobody's match: the last RELEASE ends it, whoever has dropped what before. So
+ * the live curve is the same with references and without.
  *
  * Who makes a reference needs one of its own to make it from. That is one which it will give back itself, if there is
  * such, and it waits for nobody. Else it is the buffer's own, which goes there by a give (HOLD in stream.h), and from
@@ -17,8 +17,8 @@
  * the last time, and not when the next one asks.
  *
  * References that a stream cannot say are left out, taking and giving back, and counted by why; replay_reason has them.
- * Those that are held when the trace ends are given back behind it, as its buffers are released, each by who made it. In
- * a trace of no references the buffer is its closer's from the allocation on. */
+ * Those that are held when the trace ends are given back behind it, as its buffers are released, each by who made it.
+ * In a trace of no references the buffer is its closer's from the allocation on. */
 #ifndef POOLBUF_BENCH_REPLAY_PLAN_H
 #define POOLBUF_BENCH_REPLAY_PLAN_H
 
@@ -64,9 +64,9 @@ typedef struct replay_reference {
 #define REPLAY_HOLDS_REFERENCE (UINT32_C(1) << 31)
 
 typedef struct replay_plan {
-    /* For each event. ALLOCATE: the thread that has the buffer first, which is the one that empties its slot. RESIZE, and
-     * RETAIN and SLICE where they use the buffer's own reference: the thread that has it next, perhaps the same. RETAIN
-     * and SLICE where they use another: which one, with REPLAY_HOLDS_REFERENCE. Else REPLAY_NOBODY. */
+    /* For each event. ALLOCATE: the thread that has the buffer first, which is the one that empties its slot. RESIZE,
+     * and RETAIN and SLICE where they use the buffer's own reference: the thread that has it next, perhaps the same.
+     * RETAIN and SLICE where they use another: which one, with REPLAY_HOLDS_REFERENCE. Else REPLAY_NOBODY. */
     uint32_t *threads;
     replay_reference *made; /* one for each reference that RETAIN and SLICE make, in their order */
     uint32_t *ended;        /* one for each that DROP gives back: an index into made, or REPLAY_NOBODY */
@@ -77,7 +77,7 @@ typedef struct replay_plan {
 /* replay_plan_make() decides on a replay of a trace by so many threads, at most UINT16_MAX - 1.
  *   out      set in any case; release it with replay_plan_destroy().
  *   returns  NULL when all is well, else what is wrong, a static text: too many references, or no memory.
- *   cost     three passes over the events; each looks at REPLAY_REACH references of a buffer at most. */
+ *   cost     three passes over the events; each looks at 64 references of a buffer at most. */
 const char *replay_plan_make(replay_plan *out, const trace *from, uint32_t threads);
 void replay_plan_destroy(replay_plan *plan);
 
@@ -85,8 +85,8 @@ void replay_plan_destroy(replay_plan *plan);
  *   returns  what snprintf() does. */
 int replay_plan_tell(const replay_counts *counts, char *text, size_t size);
 
-/* The pieces that a trace is cut into, at its checkpoints; one without them is cut into eight. replay_piece_end() is the
- * count of events at which one ends; the last one ends with the trace. */
+/* The pieces that a trace is cut into, at its checkpoints; one without them is cut into eight. replay_piece_end() is
+ * the count of events at which one ends; the last one ends with the trace. */
 uint32_t replay_piece_count(const trace *from);
 uint64_t replay_piece_end(const trace *from, uint32_t piece);
 

@@ -1,5 +1,5 @@
-/* Unit tests of replay_plan.c and of what replay.c makes of a plan: which recorded references are played, by whom, and what
- * is left out and why. */
+/* Unit tests of replay_plan.c and of what replay.c makes of a plan: which recorded references are played, by whom, and
+ * what is left out and why. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,8 +17,8 @@
 
 #define COUNT(list) (sizeof(list) / sizeof(list)[0])
 
-/* A phase ends at each checkpoint and holds what the tape did. Where all between two is left out, there is no phase, and what
- * was live at the one is live at the other. */
+/* A phase ends at each checkpoint and holds what the tape did. Where all between two is left out, there is no phase, and
+ * what was live at the one is live at the other. */
 static void check_curve(const tape *from, const stream *made) {
     uint32_t p = 0;
     for (uint32_t c = 0; c < from->trace.checkpoint_count; c++) {
@@ -297,9 +297,10 @@ static void what_a_stream_cannot_say_is_left_out_and_counted(void **state) {
 
 static void any_program_replays_on_any_number_of_threads(void **state) {
     (void)state;
+    uint64_t recorded = 0;
     uint64_t played = 0;
     uint64_t gives = 0;
-    for (uint64_t seed = 0; seed < 200; seed++) {
+    for (uint64_t seed = 0; seed < 60; seed++) {
         tape *from = tape_new();
         tape_put_random(from, seed, seed % 4 != 0);
         for (uint32_t threads = 1; threads <= TAPE_THREADS; threads++) {
@@ -310,13 +311,14 @@ static void any_program_replays_on_any_number_of_threads(void **state) {
                 assert_int_equal(counts.left_out[REPLAY_UNBALANCED].drops, 0);
                 assert_int_equal(counts.left_out[REPLAY_UNBALANCED].retains, 0);
             }
+            recorded += counts.recorded.drops;
             played += count_kind(made, STREAM_DROP);
             gives += count_gives(made);
             stream_destroy(made);
         }
         free(from);
     }
-    assert_true(played > 100000); /* of 400,000 or so: what is left out must not be the rule */
+    assert_true(2 * played > recorded); /* what is left out must not be the rule */
     assert_true(gives > 10000);
 }
 
