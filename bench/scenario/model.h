@@ -32,8 +32,7 @@ typedef struct model_slot {
 typedef struct model_object {
     uint32_t size;
     uint32_t references;
-    uint16_t
-        sharer; /* the thread that filled and emptied all slots that share it, or did in this phase; MODEL_MANY; 0 */
+    uint16_t sharer; /* 0, the thread that filled and emptied all slots that shared it, or MODEL_MANY; see S5 */
     bool is_filled, is_appended;
     bool is_given; /* its contents have the number of a slot where it no longer is */
 } model_object;

@@ -52,9 +52,9 @@
  *       what is live is what is in those. A thread holds the buffer of a slot that it empties itself, and only as long
  *       as it has not emptied it. A buffer that was given on has another slot's number in it: it is held, read,
  *       given on again and released, and nothing else.
- *   S6  READ and SLICE find bytes that WRITE (extent 1) has written, so nobody reads what nobody wrote; but a SLICE of the
- *       first byte alone finds that of ALLOCATE. APPEND keeps that; a buffer that was appended to is not resized. A
- *       buffer that was shared or appended to is not moved.
+ *   S6  READ and SLICE find bytes that WRITE (extent 1) has written, so nobody reads what nobody wrote; but a SLICE of
+ *       the first byte alone finds that of ALLOCATE. APPEND keeps that; a buffer that was appended to is not resized.
+ *       A buffer that was shared or appended to is not moved.
  * In S1 and S2 nothing changes by sharing: threads wait for slots, never for a count of references.
  * A phase of fresh threads changes none of them: the thread that is started plays in the place of the one that starts
  * it and waits for its end. Here, "thread" is the place.
@@ -219,13 +219,12 @@ typedef struct stream_thread {
 typedef struct stream_phase {
     const char *name;          /* unique in its stream */
     stream_thread *threads;    /* stream.thread_count of them; a thread may have no operations */
-    uint64_t end_live_buffers; /* what a model holds in the slots when the phase has ended; none is shared then */
+    uint64_t end_live_buffers; /* what a model holds in the slots when the phase has ended */
     uint64_t end_live_bytes;   /* the sum of their requested sizes */
-    uint32_t
-        references_from; /* when it ends, slots from here on have only what RETAIN and SLICE gave; 0: there are none */
-    uint32_t repeat;     /* how often each thread plays its ops before the phase ends; at least 1 */
-    uint32_t idle_ms;    /* how long all threads sleep when the phase has ended; no time of any operation */
-    bool is_fresh;       /* each pass of a thread's ops is played by a thread that is started for it and joined */
+    uint32_t references_from;  /* from here on, slots have only what RETAIN and SLICE gave when it ends; 0: none */
+    uint32_t repeat;           /* how often each thread plays its ops before the phase ends; at least 1 */
+    uint32_t idle_ms;          /* how long all threads sleep when the phase has ended; no time of any operation */
+    bool is_fresh;             /* each pass of a thread's ops is played by a thread that is started for it and joined */
 } stream_phase;
 
 typedef struct stream {

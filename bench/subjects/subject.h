@@ -66,8 +66,7 @@ typedef struct subject_run {
     uint32_t max_size;        /* bytes; no operation asks for more */
     void *state;              /* the kernel's own: set by its prepare(), released by its finish() */
     size_t slots_size;        /* bytes of the mapping */
-    uint32_t references_from; /* held() looks at the slots before this one; 0: at all. The others have no buffer's own
-                                 reference when a phase has ended */
+    uint32_t references_from; /* of the phase that has ended: held() looks at the slots before it; 0: at all */
     atomic_int failure;       /* subject_failure; set once, and every thread then leaves its phase */
     atomic_uint sink;         /* what was read, so that no read can be left out */
     const stream *source;     /* all that will be played; NULL where a test plays loose operations */

@@ -197,8 +197,8 @@ static void what_was_given_on_is_held_and_released_and_nothing_else(void **state
     assert_int_equal(stream_op_target(give), 2);
 }
 
-/* The second thread's reference is gone when the first one writes, in this order of threads; in another it may not be. Only
- * the end of a phase tells all of them. */
+/* The second thread's reference is gone when the first one writes, in this order of threads; in another it may not be.
+ * Only the end of a phase tells all of them. */
 static void a_buffer_that_another_thread_shared_is_written_to_in_a_later_phase(void **state) {
     (void)state;
     const stream_op first[] = {OP(ALLOCATE, 0, 100), OP(HOLD, 0, 0),  OP(RETAIN, 1, 0),

@@ -190,7 +190,7 @@ static void every_kernel_shares_messages(void **state) {
         "  - {name: b, kind: fanout, live: 8, operations: 700, share: view, sizes: {uniform: {low: 1, high: 900}}}\n");
 }
 
-/* References that go from thread to thread, of buffers that grow, over checkpoints: at each, all hold what was recorded. */
+/* References that go from thread to thread, of buffers that grow, over checkpoints: at each, all hold what they did. */
 static void every_kernel_replays_references(void **state) {
     (void)state;
     for (uint64_t seed = 2; seed < 5; seed++) {
