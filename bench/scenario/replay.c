@@ -195,8 +195,8 @@ static void drop(replay *self, const replay_reference *reference) {
     leave_slot(self, POOLS_SHARED, reference->maker, reference->ender, reference->slot);
 }
 
-static void drop_references(replay *self, const trace_event *event) {
-    for (uint32_t n = 0; n < event->size; n++) {
+static void drop_references(replay *self, uint32_t count) {
+    for (; count > 0; count--) {
         const uint32_t index = self->plan.ended[self->ended++];
         if (index != REPLAY_NOBODY) {
             drop(self, &self->plan.made[index]);
@@ -218,6 +218,7 @@ static void add_event(replay *self, uint64_t index) {
         resize(self, buffer, event, decided);
         break;
     case TRACE_RELEASE:
+        drop_references(self, decided != REPLAY_NOBODY ? decided : 0);
         release(self, buffer);
         break;
     case TRACE_RETAIN:
@@ -225,7 +226,7 @@ static void add_event(replay *self, uint64_t index) {
         make_references(self, buffer, event, decided);
         break;
     case TRACE_DROP:
-        drop_references(self, event);
+        drop_references(self, event->size);
         break;
     default:
         break;

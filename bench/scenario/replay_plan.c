@@ -108,18 +108,18 @@ static void take(planner *self, buffer_state *buffer, uint32_t index) {
 
 /* ---- Pass 2 ---- */
 
-static void leave_out(planner *self, uint32_t index, replay_reason why) {
+static void leave_out(planner *self, uint32_t index) {
     replay_reference *reference = &self->plan->made[index];
-    replay_count *count = &self->plan->counts.left_out[why];
+    replay_count *count = &self->plan->counts.left_out[REPLAY_RESIZED];
     reference->ender = REPLAY_LEFT_OUT;
     count->slices += reference->is_view;
     count->retains += !reference->is_view;
 }
 
 /* All that are held now. */
-static void leave_out_held(planner *self, buffer_state *buffer, replay_reason why) {
+static void leave_out_held(planner *self, buffer_state *buffer) {
     for (; buffer->oldest != REPLAY_NOBODY; take(self, buffer, buffer->oldest)) {
-        leave_out(self, buffer->oldest, why);
+        leave_out(self, buffer->oldest);
         buffer->left_out++;
     }
 }
@@ -130,7 +130,7 @@ static void make(planner *self, buffer_state *buffer, const trace_event *event) 
         const uint32_t index = (uint32_t)self->plan->made_count++;
         self->plan->made[index] = (replay_reference){.maker = (uint16_t)thread, .is_view = event->kind == TRACE_SLICE};
         if (buffer->is_growing && thread != buffer->home) {
-            leave_out(self, index, REPLAY_RESIZED);
+            leave_out(self, index);
             buffer->left_out++;
         } else {
             push(self, buffer, index);
@@ -156,7 +156,7 @@ static void spare_home(planner *self, buffer_state *buffer) {
     const uint32_t index = buffer->oldest;
     if (buffer->left_out == 0 && index != REPLAY_NOBODY) {
         take(self, buffer, index);
-        leave_out(self, index, REPLAY_RESIZED);
+        leave_out(self, index);
         buffer->left_out++;
     }
 }
@@ -180,6 +180,22 @@ static void end_one(planner *self, buffer_state *buffer, uint32_t thread) {
     self->plan->ended[self->plan->ended_count++] = index;
 }
 
+/* With its last release all of a buffer's references are gone. */
+static void end_all(planner *self, buffer_state *buffer, uint64_t at) {
+    const uint32_t thread = replay_thread(&self->from->events[at], self->threads);
+    uint32_t count = 0;
+    while (buffer->oldest != REPLAY_NOBODY) {
+        const uint32_t index = buffer->oldest;
+        take(self, buffer, index);
+        self->plan->made[index].ender = (uint16_t)thread;
+        self->plan->ended[self->plan->ended_count++] = index;
+        count++;
+    }
+    self->plan->counts.by_last += count;
+    self->plan->threads[at] = count != 0 ? count : REPLAY_NOBODY;
+    buffer->left_out = 0;
+}
+
 static void match_event(planner *self, uint64_t at) {
     const trace_event *event = &self->from->events[at];
     buffer_state *buffer = &self->buffers[event->slot];
@@ -190,13 +206,12 @@ static void match_event(planner *self, uint64_t at) {
         buffer->is_growing = (self->plan->threads[at] & FLAG) != 0;
         break;
     case TRACE_RESIZE:
-        leave_out_held(self, buffer, REPLAY_RESIZED);
+        leave_out_held(self, buffer);
         buffer->is_growing = self->plan->threads[at] != FLAG;
         self->plan->threads[at] = buffer->home;
         break;
     case TRACE_RELEASE:
-        leave_out_held(self, buffer, REPLAY_UNBALANCED);
-        buffer->left_out = 0;
+        end_all(self, buffer, at);
         break;
     case TRACE_RETAIN:
         counts->recorded.retains += event->size;
@@ -263,6 +278,16 @@ static uint32_t use_own(buffer_state *buffer, uint32_t thread) {
     return next;
 }
 
+/* What is given back was there before: going backwards, it comes into being here. */
+static void revive(planner *self, buffer_state *buffer, uint32_t count, uint64_t *ended) {
+    for (; count > 0; count--) {
+        const uint32_t index = self->plan->ended[--*ended];
+        if (index != REPLAY_NOBODY) {
+            push(self, buffer, index);
+        }
+    }
+}
+
 /* `made` and `ended` are how many references were made, and ended, before the event; they go down with it. */
 static void place_event(planner *self, uint64_t at, uint64_t *made, uint64_t *ended) {
     const trace_event *event = &self->from->events[at];
@@ -279,6 +304,7 @@ static void place_event(planner *self, uint64_t at, uint64_t *made, uint64_t *en
         *decided = use_own(buffer, *decided);
         break;
     case TRACE_RELEASE:
+        revive(self, buffer, *decided != REPLAY_NOBODY ? *decided : 0, ended);
         buffer->owner = thread;
         break;
     case TRACE_RETAIN:
@@ -295,11 +321,7 @@ static void place_event(planner *self, uint64_t at, uint64_t *made, uint64_t *en
         }
         break;
     case TRACE_DROP:
-        for (uint32_t n = 0; n < event->size; n++) {
-            if (self->plan->ended[--*ended] != REPLAY_NOBODY) {
-                push(self, buffer, self->plan->ended[*ended]);
-            }
-        }
+        revive(self, buffer, event->size, ended);
         break;
     default:
         break;
@@ -325,7 +347,7 @@ static const char *make_room(planner *self) {
         return too_many;
     }
     plan->made = malloc((made + 1) * sizeof *plan->made);
-    plan->ended = malloc((ended + 1) * sizeof *plan->ended);
+    plan->ended = malloc((made + ended + 1) * sizeof *plan->ended); /* a RELEASE may end each that was made */
     return plan->made != NULL && plan->ended != NULL ? NULL : no_memory;
 }
 
@@ -419,8 +441,11 @@ int replay_plan_tell(const replay_counts *counts, char *text, size_t size) {
     for (int why = 0; why < REPLAY_REASON_COUNT; why++) {
         say_count(text, size, &length, reasons[why], &counts->left_out[why]);
     }
+    if (counts->by_last != 0) {
+        say(text, size, &length, "; %" PRIu64 " more given back by last releases", counts->by_last);
+    }
     if (counts->kept != 0) {
-        say(text, size, &length, "; %" PRIu64 " more releases behind its end", counts->kept);
+        say(text, size, &length, "; %" PRIu64 " more given back behind its end", counts->kept);
     }
     return length;
 }

@@ -8,8 +8,8 @@
  *   - the newest that the thread has made itself: take, use, give back is the usual case;
  *   - else the oldest: of those that were made to be handed out, the first is for who comes first.
  *
- * The reference that ALLOCATE gives is nobody's match: the last RELEASE ends it, whoever has dropped what before. So
- * the live curve is the same with references and without.
+ * The reference that ALLOCATE gives is nobody's match: the RELEASE ends it, whoever has dropped what before, and with it
+ * all that are left then. So the live curve is the same with references and without.
  *
  * Who makes a reference needs one of its own to make it from. That is one which it will give back itself, if there is
  * such, and it waits for nobody. Else it is the buffer's own, which goes there by a give (HOLD in stream.h), and from
@@ -34,7 +34,7 @@
 typedef enum replay_reason {
     REPLAY_RESIZED,     /* the buffer is resized while it is held, or while another thread may hold it */
     REPLAY_BORROWS,     /* a slice without a reference of its own */
-    REPLAY_UNBALANCED,  /* nobody gives it back before the buffer is released, or nobody has taken it */
+    REPLAY_UNBALANCED,  /* nobody has taken what is given back */
     REPLAY_REASON_COUNT /* how many there are; not a reason */
 } replay_reason;
 
@@ -46,6 +46,7 @@ typedef struct replay_count {
 typedef struct replay_counts {
     replay_count recorded;
     replay_count left_out[REPLAY_REASON_COUNT]; /* the rest is played */
+    uint64_t by_last;                           /* references that a RELEASE gives back besides the buffer's own */
     uint64_t kept;                              /* references that are held when the trace ends, and given back then */
 } replay_counts;
 
@@ -66,10 +67,11 @@ typedef struct replay_reference {
 typedef struct replay_plan {
     /* For each event. ALLOCATE: the thread that has the buffer first, which is the one that empties its slot. RESIZE,
      * and RETAIN and SLICE where they use the buffer's own reference: the thread that has it next, perhaps the same.
-     * RETAIN and SLICE where they use another: which one, with REPLAY_HOLDS_REFERENCE. Else REPLAY_NOBODY. */
+     * RETAIN and SLICE where they use another: which one, with REPLAY_HOLDS_REFERENCE. RELEASE: how many references it
+     * gives back besides, if any. Else REPLAY_NOBODY. */
     uint32_t *threads;
     replay_reference *made; /* one for each reference that RETAIN and SLICE make, in their order */
-    uint32_t *ended;        /* one for each that DROP gives back: an index into made, or REPLAY_NOBODY */
+    uint32_t *ended;        /* one for each that DROP or RELEASE gives back: an index into made, or REPLAY_NOBODY */
     uint64_t made_count, ended_count;
     replay_counts counts;
 } replay_plan;
