@@ -70,7 +70,7 @@ static void describe(const record_spool *spool, const trace_summary *summary, co
     if (spool->header->source == TRACE_OF_BUFFERS) {
         fprintf(stderr,
                 "  poolbuf's buffers: %" PRIu64 " retains, %" PRIu64 " releases that were not the last, %" PRIu64
-                " slices, which are kept in the trace and not played\n",
+                " slices\n",
                 statistics->retains, statistics->drops, statistics->slices);
     }
     if (summary->dropped_events != 0) {

@@ -59,6 +59,7 @@ typedef struct player {
 
 /* The first thread, while the others wait: is in the slots what was counted as alive? */
 static void audit_phase(player *self, uint32_t index) {
+    self->run.references_from = self->source->phases[index].references_from;
     const subject_held held = self->kernel->held(&self->run);
     self->held[index] = held;
     if (held.buffers != atomic_load(&self->run.live_buffers) || held.bytes != atomic_load(&self->run.live_bytes)) {
@@ -413,6 +414,7 @@ bool player_run_pass(const stream *source, const subject_kernel *kernel, const p
     good = play_pass(&self, pass, result);
     (void)memory_usage_read(&result->after);
     /* A good play leaves nothing (S4); a failed one leaves what it had. */
+    self.run.references_from = 0;
     const subject_held left = kernel->held(&self.run);
     kernel->discard(&self.run);
     if (!kernel->finish(&self.run)) {

@@ -27,7 +27,7 @@ typedef struct image_phase {
     uint32_t repeat;
     uint32_t idle_ms;
     uint32_t is_fresh; /* 0 or 1 */
-    uint32_t unused;
+    uint32_t references_from;
 } image_phase;
 
 typedef struct image_thread {
@@ -66,7 +66,8 @@ static bool write_records(int descriptor, const stream *source, const image_head
                               .end_live_bytes = phase->end_live_bytes,
                               .repeat = phase->repeat,
                               .idle_ms = phase->idle_ms,
-                              .is_fresh = phase->is_fresh};
+                              .is_fresh = phase->is_fresh,
+                              .references_from = phase->references_from};
         strncpy(record.name, phase->name, sizeof record.name - 1);
         if (!write_all(descriptor, &record, sizeof record)) {
             return false;
@@ -151,7 +152,8 @@ static bool read_records(stream_image *image, stream_phase *phases, stream_threa
                                    .end_live_bytes = record->end_live_bytes,
                                    .repeat = record->repeat,
                                    .idle_ms = record->idle_ms,
-                                   .is_fresh = record->is_fresh != 0};
+                                   .is_fresh = record->is_fresh != 0,
+                                   .references_from = record->references_from};
     }
     for (size_t i = 0; i < thread_records(header); i++) {
         const image_thread *record = &records[i];

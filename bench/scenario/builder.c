@@ -128,9 +128,10 @@ void builder_add(builder *self, uint32_t thread, stream_kind kind, uint32_t slot
     builder_expect(self, 1);
     self->op_total++;
     stream_op op = stream_op_make(kind, slot, size);
-    uint64_t last = kind == STREAM_ASSEMBLE              ? (uint64_t)slot + size - 1
-                    : kind == STREAM_MOVE && size > slot ? size
-                                                         : slot;
+    uint64_t last = kind == STREAM_ASSEMBLE ? (uint64_t)slot + size - 1
+                    : (kind == STREAM_MOVE || stream_op_is_give(op)) && stream_op_target(op) > slot
+                        ? stream_op_target(op)
+                        : slot;
     if (self->failure != NULL || (stream_op_has_slot(op) && !grow_slots(self, last)) ||
         !append(self, &self->threads[thread], op)) {
         return;

@@ -61,8 +61,8 @@ void generate_assemble(const generate_plan *self);
 void generate_pages(const generate_plan *self);
 
 /* generate_replay() plays a trace on thread_count threads: recorded thread i becomes thread i modulo thread_count.
- *   returns  false without memory; other failures are in into->failure. */
-bool generate_replay(builder *into, const char *name, const trace *from, uint32_t thread_count);
+ * Failures are in into->failure. */
+void generate_replay(builder *into, const char *name, const trace *from, uint32_t thread_count);
 
 /* generate_shape() plays a trace that is made to have the shape in a file; see record/shape.h. It is made for thread_count
  * threads, so that what hops in the shape hops in the stream where there are two. Failures are in into->failure. */

@@ -10,7 +10,9 @@ void generate_shape(builder *into, const char *name, const char *path, uint32_t 
         into->failure = "its shape has changed while it was read; run it again";
         return;
     }
-    if (!shape_play(&from, thread_count, seed, &made) || !generate_replay(into, name, made, thread_count)) {
+    if (shape_play(&from, thread_count, seed, &made)) {
+        generate_replay(into, name, made, thread_count);
+    } else {
         into->failure = "not enough memory for its shape";
     }
     trace_destroy(made);

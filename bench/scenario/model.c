@@ -38,6 +38,11 @@ void model_open(model *self) {
     for (uint32_t s = 0; s < self->slot_room; s++) {
         self->slots[s].filler = self->slots[s].emptier = 0;
     }
+    for (uint32_t i = 0; i < self->object_count; i++) {
+        if (self->objects[i].references <= 1) {
+            self->objects[i].sharer = 0; /* all that shared it is gone, and all threads know (S3) */
+        }
+    }
 }
 
 void model_rewind(model *self, uint32_t thread) {
@@ -90,6 +95,10 @@ static void object_resize(model *self, model_object *object, uint32_t size) {
     object->size = size;
 }
 
+static void note_sharer(model_object *object, uint32_t thread) {
+    object->sharer = object->sharer == 0 || object->sharer == thread + 1 ? (uint16_t)(thread + 1) : MODEL_MANY;
+}
+
 /* ---- Filling a slot ---- */
 
 /* What RETAIN and SLICE take from; NULL, with the reason, where the thread may not. */
@@ -111,7 +120,7 @@ static model_outcome take_share(model *self, uint32_t thread, stream_op op, mode
     }
     slot->form = MODEL_SHARE;
     if (stream_op_kind(op) == STREAM_SLICE) {
-        if (!object->is_filled) {
+        if (!object->is_filled && hand->cursor + size > 1) {
             return broken(self, "slices bytes that nobody wrote (S6)");
         }
         if (size > object->size - hand->cursor) {
@@ -121,7 +130,7 @@ static model_outcome take_share(model *self, uint32_t thread, stream_op op, mode
         self->largest = STREAM_VIEW_SIZE;
         slot->form = MODEL_VIEW;
     }
-    object->is_shared = true;
+    note_sharer(object, thread);
     object->references++;
     slot->object = hand->object;
     self->shares++;
@@ -164,23 +173,23 @@ static void empty(model *self, uint32_t thread, model_slot *slot) {
     if (hand->object != 0 && &self->slots[hand->slot] == slot) {
         hand->object = 0;
     }
-    self->shares -= slot->form != MODEL_OWN;
+    if (slot->form != MODEL_OWN) {
+        self->shares--;
+        note_sharer(&self->objects[slot->object], thread);
+    }
     object_drop(self, slot->object);
     slot->object = 0;
-}
-
-static model_outcome replace(model *self, uint32_t thread, uint32_t size, model_slot *slot) {
-    empty(self, thread, slot);
-    slot->object = object_make(self, size);
-    return slot->object != 0 ? MODEL_DONE : broken(self, "no memory is left for the audit");
 }
 
 /* Its contents, or their place, change. */
 static model_outcome change(model *self, uint32_t thread, stream_op op, const model_slot *slot) {
     model_object *object = &self->objects[slot->object];
     uint32_t size = stream_op_size(op);
-    if (object->is_shared) {
+    if (object->sharer != 0 && (object->sharer != thread + 1 || object->references != 1)) {
         return broken(self, "writes to a shared buffer (S5)");
+    }
+    if (object->is_given) {
+        return broken(self, "writes to a buffer that was given on (S5)");
     }
     if (self->hands[thread].object == slot->object) {
         self->hands[thread].object = 0;
@@ -213,6 +222,46 @@ static model_outcome change(model *self, uint32_t thread, stream_op op, const mo
     }
 }
 
+/* As MOVE, but that the buffer may be shared: nothing is written to it, so it keeps its number. */
+static model_outcome give(model *self, uint32_t thread, stream_op op, model_slot *from) {
+    model_slot *to = &self->slots[stream_op_target(op)];
+    model_hand *hand = &self->hands[thread];
+    if (from == to || (to->filler != 0 && to->filler != thread + 1)) {
+        return broken(self, "a second thread fills the slot, or it is given to where it is (S1)");
+    }
+    if (from->form == MODEL_VIEW) {
+        return broken(self, "gives a view on");
+    }
+    if (to->object != 0) {
+        return MODEL_WAITS;
+    }
+    if (hand->object != 0 && &self->slots[hand->slot] == from) {
+        hand->object = 0;
+    }
+    if (from->form == MODEL_OWN) {
+        self->objects[from->object].is_given = true;
+    } else {
+        note_sharer(&self->objects[from->object], thread);
+    }
+    *to = (model_slot){
+        .object = from->object, .filler = (uint16_t)(thread + 1), .emptier = to->emptier, .form = from->form};
+    from->object = 0;
+    return MODEL_DONE;
+}
+
+static model_outcome release(model *self, uint32_t thread, stream_op op, model_slot *slot) {
+    const bool is_given = stream_op_kind(op) == STREAM_RELEASE && stream_op_size(op) == STREAM_RELEASE_GIVEN;
+    if (is_given != self->objects[slot->object].is_given) {
+        return broken(self, "takes a buffer that was given on for one that was not, or the reverse (S5)");
+    }
+    empty(self, thread, slot);
+    if (stream_op_kind(op) == STREAM_REPLACE) {
+        slot->object = object_make(self, stream_op_size(op));
+        return slot->object != 0 ? MODEL_DONE : broken(self, "no memory is left for the audit");
+    }
+    return MODEL_DONE;
+}
+
 static model_outcome use(model *self, uint32_t thread, stream_op op) {
     model_slot *slot = &self->slots[op.slot];
     stream_kind kind = stream_op_kind(op);
@@ -234,6 +283,9 @@ static model_outcome use(model *self, uint32_t thread, stream_op op) {
         empty(self, thread, slot);
         return MODEL_DONE;
     }
+    if (stream_op_is_give(op)) {
+        return give(self, thread, op, slot);
+    }
     if (slot->form != MODEL_OWN && !(kind == STREAM_HOLD && slot->form == MODEL_SHARE)) {
         return broken(self, "does more than to read and drop what is shared (S5)");
     }
@@ -242,13 +294,15 @@ static model_outcome use(model *self, uint32_t thread, stream_op op) {
         self->hands[thread] = (model_hand){.slot = op.slot, .object = slot->object};
         return MODEL_DONE;
     case STREAM_RELEASE:
-        empty(self, thread, slot);
-        return MODEL_DONE;
     case STREAM_REPLACE:
-        return replace(self, thread, stream_op_size(op), slot);
+        return release(self, thread, op, slot);
     default:
         return change(self, thread, op, slot);
     }
+}
+
+static bool is_untouched(const model_object *object) {
+    return object->sharer == 0 && !object->is_given;
 }
 
 /* All of its slots are looked at before one is emptied, so that waiting changes nothing. */
@@ -260,7 +314,7 @@ static model_outcome assemble(model *self, uint32_t thread, stream_op op) {
         if (outcome != MODEL_DONE) {
             return outcome;
         }
-        if (slot->form != MODEL_OWN || self->objects[slot->object].is_shared) {
+        if (slot->form != MODEL_OWN || !is_untouched(&self->objects[slot->object])) {
             return broken(self, "assembles what is shared (S5)");
         }
     }
@@ -284,7 +338,7 @@ static model_outcome move(model *self, uint32_t thread, stream_op op) {
     if (outcome != MODEL_DONE) {
         return outcome;
     }
-    if (from->form != MODEL_OWN || self->objects[from->object].is_shared) {
+    if (from->form != MODEL_OWN || !is_untouched(&self->objects[from->object])) {
         return broken(self, "moves what is shared (S5)");
     }
     if (self->objects[from->object].is_appended) {

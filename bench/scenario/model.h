@@ -19,6 +19,8 @@ typedef enum model_form {
     MODEL_VIEW   /* SLICE's */
 } model_form;
 
+#define MODEL_MANY UINT16_MAX
+
 /* Threads are numbered from 1 here; 0 is nobody yet in this phase. */
 typedef struct model_slot {
     uint32_t object; /* index into model.objects; 0: empty */
@@ -30,7 +32,9 @@ typedef struct model_slot {
 typedef struct model_object {
     uint32_t size;
     uint32_t references;
-    bool is_filled, is_shared, is_appended;
+    uint16_t sharer; /* 0, the thread that filled and emptied all slots that shared it, or MODEL_MANY; see S5 */
+    bool is_filled, is_appended;
+    bool is_given; /* its contents have the number of a slot where it no longer is */
 } model_object;
 
 /* What a thread holds. */

@@ -5,11 +5,15 @@
  * goes wrong: where thread A allocates, resizes and releases in a slot and allocates there again for thread C to
  * release, C may find the first buffer, take it, and leave A waiting for ever. So buffers get new slots here:
  *
- *   - A buffer's opener is the thread that allocates it; its closer is the thread that releases it, or the opener when
- *     nobody does. A slot belongs to one pair of opener and closer, for good. So inside a slot fills and takes
- *     alternate strictly, and "full" can only mean the buffer that is meant (invariant S1).
- *   - A resize is done by the closer, at its place in the recorded order, even where the opener did it: after the
- *     allocation the opener may not look at the slot again, because the closer may already have emptied it.
+ *   - A slot belongs to one pair of threads, for good: one fills it, the other empties it. So inside a slot fills and
+ *     takes alternate strictly, and "full" can only mean the buffer that is meant (invariant S1). A buffer's opener is
+ *     the thread that allocates it; its closer is the thread that releases it, or else the last that had it.
+ *   - Without references a buffer is in one slot, its opener's and closer's. A resize is done by the closer, at its
+ *     place in the recorded order, even where the opener did it: after the allocation the opener may not look at the
+ *     slot again, because the closer may already have emptied it.
+ *   - In a trace with references a buffer's own one goes from slot to slot, by gives, to each thread that must use it:
+ *     to resize the buffer, or to take another reference. Each further reference has one slot, of the thread that
+ *     makes it and the one that gives it back. replay_plan.h says who that is.
  *   - It cannot deadlock (S2): the operations are appended in the recorded order, and each waits only for an earlier
  *     one of the same slot. Of all operations not yet done the earliest has nothing left to wait for, and everything
  *     before it in its own thread is done; so it goes on, whatever the others do.
@@ -22,19 +26,16 @@
  * modulo their number, and a hand-over between two that fall on one thread is none.
  *
  * The trace is cut into phases at its checkpoints, where all threads meet. So what is live there is what the recorder
- * counted, which is looked at here, and what every subject must hold when it comes there. A trace without checkpoints is
- * cut into PIECES. What it leaves live is released in a last phase, in the order of slots, each buffer by its closer.
- *
- * RETAIN, DROP and SLICE are not played; trace.reference_count says how many there are. */
+ * counted, which is looked at here, and what every subject must hold when it comes there. A trace without checkpoints
+ * is cut into pieces. What it leaves live is released in a last phase, each buffer by its closer. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "scenario/generate.h"
+#include "scenario/replay_plan.h"
 
-#define PIECES 8u
-#define LAG    64u
-#define NOBODY UINT32_MAX
+#define LAG 64u
 
 /* The slots of one pair. Empty ones are a ring (two threads) or a stack (one). */
 typedef struct slot_pool {
@@ -43,65 +44,65 @@ typedef struct slot_pool {
     uint32_t block_next, block_end; /* fresh slots, taken GENERATE_SLOT_ALIGN at a time */
 } slot_pool;
 
+/* Where the buffer in a trace's slot is. */
+typedef struct place {
+    uint32_t slot;           /* in the stream; REPLAY_NOBODY: there is none */
+    uint32_t filler, holder; /* the threads of that slot */
+    bool is_given;
+} place;
+
+/* Slots for buffers' own references, which are seen when a phase ends, and for the others, which are not. */
+enum {
+    POOLS_OWN,
+    POOLS_SHARED,
+    POOLS_COUNT
+};
+
 typedef struct replay {
     builder *into;
     const trace *from;
     uint32_t threads;
-    uint32_t *closer;   /* of the buffer now in each trace slot */
-    uint32_t *opener;   /* the same */
-    uint32_t *slot;     /* its slot in the stream */
-    uint32_t *closers;  /* for each event that allocates: the buffer's closer; else NOBODY */
-    slot_pool *pools;   /* [opener * threads + closer] */
-    uint32_t slot_next; /* first slot that no pool has */
+    replay_plan plan;
+    place *places;                   /* of the buffer now in each trace slot */
+    uint32_t *hands;                 /* the slot whose buffer each thread holds, or REPLAY_NOBODY */
+    slot_pool *pools;                /* [(kind * threads + filler) * threads + holder] */
+    uint32_t slot_next[POOLS_COUNT]; /* first slot that no pool has; shared ones come behind all own ones */
+    uint64_t made, ended;            /* references that were made, and ended, so far */
+    uint32_t references_from;        /* the first shared slot; 0 where there are no references */
+    bool is_rehearsal;               /* to see how many slots there are; nothing is built */
+    bool is_short;                   /* of memory */
 } replay;
 
-static uint32_t thread_of(const replay *self, const trace_event *event) {
-    return event->thread % self->threads;
+static slot_pool *pool_of(const replay *self, uint32_t kind, uint32_t filler, uint32_t holder) {
+    return &self->pools[((size_t)kind * self->threads + filler) * self->threads + holder];
 }
 
-/* Walks backwards: a release names the closer of the buffer that the nearest earlier allocation in that slot made. */
-static void find_closers(replay *self) {
-    for (uint32_t s = 0; s < self->from->slot_count; s++) {
-        self->closer[s] = NOBODY;
-    }
-    for (uint64_t i = self->from->event_count; i-- > 0;) {
-        const trace_event *event = &self->from->events[i];
-        self->closers[i] = NOBODY;
-        if (event->kind == TRACE_RELEASE) {
-            self->closer[event->slot] = thread_of(self, event);
-        } else if (event->kind == TRACE_ALLOCATE) {
-            uint32_t closer = self->closer[event->slot];
-            self->closers[i] = closer != NOBODY ? closer : thread_of(self, event);
-            self->closer[event->slot] = NOBODY;
-        }
-    }
-}
-
-static uint32_t pool_take(replay *self, uint32_t opener, uint32_t closer) {
-    slot_pool *pool = &self->pools[opener * self->threads + closer];
-    if (opener == closer && pool->count > 0) {
+static uint32_t pool_take(replay *self, uint32_t kind, uint32_t filler, uint32_t holder) {
+    slot_pool *pool = pool_of(self, kind, filler, holder);
+    if (filler == holder && pool->count > 0) {
         return pool->empty[--pool->count];
     }
-    if (opener != closer && pool->count >= LAG) {
+    if (filler != holder && pool->count >= LAG) {
         uint32_t slot = pool->empty[pool->first];
         pool->first = (pool->first + 1) % pool->room;
         pool->count--;
         return slot;
     }
     if (pool->block_next == pool->block_end) {
-        pool->block_next = self->slot_next;
-        pool->block_end = self->slot_next += GENERATE_SLOT_ALIGN;
+        pool->block_next = self->slot_next[kind];
+        pool->block_end = self->slot_next[kind] += GENERATE_SLOT_ALIGN;
     }
     return pool->block_next++;
 }
 
-static bool pool_give(replay *self, uint32_t opener, uint32_t closer, uint32_t slot) {
-    slot_pool *pool = &self->pools[opener * self->threads + closer];
+static void pool_give(replay *self, uint32_t kind, uint32_t filler, uint32_t holder, uint32_t slot) {
+    slot_pool *pool = pool_of(self, kind, filler, holder);
     if (pool->count == pool->room) {
         uint32_t room = pool->room == 0 ? 2 * LAG : pool->room * 2;
         uint32_t *empty = malloc(room * sizeof *empty);
         if (empty == NULL) {
-            return false;
+            self->is_short = true;
+            return;
         }
         for (uint32_t i = 0; i < pool->count; i++) {
             empty[i] = pool->empty[(pool->first + i) % pool->room];
@@ -112,39 +113,137 @@ static bool pool_give(replay *self, uint32_t opener, uint32_t closer, uint32_t s
         pool->first = 0;
     }
     pool->empty[(pool->first + pool->count++) % pool->room] = slot;
-    return true;
 }
 
-static bool add_event(replay *self, uint64_t index) {
+static void pools_empty(replay *self, size_t pools) {
+    for (size_t i = 0; i < pools && self->pools != NULL; i++) {
+        free(self->pools[i].empty);
+        self->pools[i] = (slot_pool){.empty = NULL};
+    }
+}
+
+/* ---- Events ---- */
+
+static void add(replay *self, uint32_t thread, stream_kind kind, uint32_t slot, uint32_t size) {
+    if (!self->is_rehearsal) {
+        builder_add(self->into, thread, kind, slot, size);
+    }
+}
+
+/* A thread's slot is emptied: it holds nothing from there any more, and the pool has the slot back. */
+static void leave_slot(replay *self, uint32_t kind, uint32_t filler, uint32_t holder, uint32_t slot) {
+    if (self->hands[holder] == slot) {
+        self->hands[holder] = REPLAY_NOBODY;
+    }
+    pool_give(self, kind, filler, holder, slot);
+}
+
+/* The buffer's own reference goes on to the thread that uses it next, as soon as this one is done. */
+static void give_on(replay *self, place *buffer, uint32_t next) {
+    if (next != buffer->holder) {
+        const uint32_t target = pool_take(self, POOLS_OWN, buffer->holder, next);
+        const stream_op op = stream_give_make(buffer->slot, target);
+        add(self, buffer->holder, STREAM_HOLD, buffer->slot, stream_op_size(op));
+        leave_slot(self, POOLS_OWN, buffer->filler, buffer->holder, buffer->slot);
+        *buffer = (place){.slot = target, .filler = buffer->holder, .holder = next, .is_given = true};
+    }
+}
+
+static void release(replay *self, place *buffer) {
+    add(self, buffer->holder, STREAM_RELEASE, buffer->slot,
+        buffer->is_given ? STREAM_RELEASE_GIVEN : STREAM_RELEASE_OWN);
+    leave_slot(self, POOLS_OWN, buffer->filler, buffer->holder, buffer->slot);
+    buffer->slot = REPLAY_NOBODY;
+}
+
+static void resize(replay *self, place *buffer, const trace_event *event, uint32_t next) {
+    add(self, buffer->holder, STREAM_RESIZE, buffer->slot, event->size);
+    if (self->hands[buffer->holder] == buffer->slot) {
+        self->hands[buffer->holder] = REPLAY_NOBODY; /* the buffer may have moved */
+    }
+    if (next != REPLAY_NOBODY) {
+        give_on(self, buffer, next);
+    }
+}
+
+/* RETAIN and SLICE. A slice is one of the first byte: how many bytes it had, no trace says. */
+static void make_references(replay *self, place *buffer, const trace_event *event, uint32_t decided) {
+    const uint32_t thread = replay_thread(event, self->threads);
+    const bool is_view = event->kind == TRACE_SLICE;
+    const bool is_own = (decided & REPLAY_HOLDS_REFERENCE) == 0;
+    for (uint32_t n = 0; n < event->size; n++) {
+        replay_reference *reference = &self->plan.made[self->made++];
+        if (reference->ender == REPLAY_LEFT_OUT) {
+            continue;
+        }
+        const uint32_t held = is_own ? buffer->slot : self->plan.made[decided & ~REPLAY_HOLDS_REFERENCE].slot;
+        if (self->hands[thread] != held || is_view) {
+            add(self, thread, STREAM_HOLD, held, 0);
+            self->hands[thread] = held;
+        }
+        reference->slot = pool_take(self, POOLS_SHARED, thread, reference->ender);
+        add(self, thread, is_view ? STREAM_SLICE : STREAM_RETAIN, reference->slot, is_view);
+    }
+    if (decided != REPLAY_NOBODY && is_own) {
+        give_on(self, buffer, decided);
+    }
+}
+
+static void drop(replay *self, const replay_reference *reference) {
+    add(self, reference->ender, STREAM_DROP, reference->slot,
+        reference->is_view ? STREAM_FORM_VIEW : STREAM_FORM_BUFFER);
+    leave_slot(self, POOLS_SHARED, reference->maker, reference->ender, reference->slot);
+}
+
+static void drop_references(replay *self, uint32_t count) {
+    for (; count > 0; count--) {
+        const uint32_t index = self->plan.ended[self->ended++];
+        if (index != REPLAY_NOBODY) {
+            drop(self, &self->plan.made[index]);
+        }
+    }
+}
+
+static void add_event(replay *self, uint64_t index) {
     const trace_event *event = &self->from->events[index];
-    uint32_t s = event->slot;
+    const uint32_t thread = replay_thread(event, self->threads);
+    const uint32_t decided = self->plan.threads[index];
+    place *buffer = &self->places[event->slot];
     switch ((trace_kind)event->kind) {
     case TRACE_ALLOCATE:
-        self->opener[s] = thread_of(self, event);
-        self->closer[s] = self->closers[index];
-        self->slot[s] = pool_take(self, self->opener[s], self->closer[s]);
-        builder_add(self->into, self->opener[s], STREAM_ALLOCATE, self->slot[s], event->size);
-        return true;
+        *buffer = (place){.slot = pool_take(self, POOLS_OWN, thread, decided), .filler = thread, .holder = decided};
+        add(self, thread, STREAM_ALLOCATE, buffer->slot, event->size);
+        break;
     case TRACE_RESIZE:
-        builder_add(self->into, self->closer[s], STREAM_RESIZE, self->slot[s], event->size);
-        return true;
-    case TRACE_RELEASE: {
-        uint32_t slot = self->slot[s];
-        builder_add(self->into, self->closer[s], STREAM_RELEASE, slot, 0);
-        self->slot[s] = NOBODY;
-        return pool_give(self, self->opener[s], self->closer[s], slot);
-    }
+        resize(self, buffer, event, decided);
+        break;
+    case TRACE_RELEASE:
+        drop_references(self, decided != REPLAY_NOBODY ? decided : 0);
+        release(self, buffer);
+        break;
+    case TRACE_RETAIN:
+    case TRACE_SLICE:
+        make_references(self, buffer, event, decided);
+        break;
+    case TRACE_DROP:
+        drop_references(self, event->size);
+        break;
     default:
-        return true;
+        break;
     }
 }
 
-/* The count of events at which a piece ends; the last one ends with the trace. */
-static uint64_t end_of_piece(const trace *from, uint32_t piece) {
-    if (from->checkpoint_count == 0) {
-        return from->event_count * (piece + 1) / PIECES;
+/* ---- Phases ---- */
+
+/* Threads begin a phase with nothing in their hands. */
+static void open_piece(replay *self, const char *name, const char *ending) {
+    for (uint32_t t = 0; t < self->threads; t++) {
+        self->hands[t] = REPLAY_NOBODY;
     }
-    return piece < from->checkpoint_count ? from->checkpoints[piece].event_count : from->event_count;
+    builder_open(self->into, name, ending);
+    if (self->into->failure == NULL) {
+        self->into->stream->phases[self->into->stream->phase_count - 1].references_from = self->references_from;
+    }
 }
 
 /* What the recorder counted as live when it was there is what the stream has in its slots. */
@@ -158,57 +257,82 @@ static void check_piece(replay *self, uint32_t piece) {
     }
 }
 
-static bool add_phases(replay *self, const char *name) {
+static void add_phases(replay *self, const char *name) {
     const trace *from = self->from;
-    const uint32_t pieces = from->checkpoint_count != 0 ? from->checkpoint_count + 1 : PIECES;
+    const uint32_t pieces = replay_piece_count(from);
     uint64_t next = 0;
-    for (uint32_t s = 0; s < self->from->slot_count; s++) {
-        self->slot[s] = NOBODY;
+    for (uint32_t s = 0; s < from->slot_count; s++) {
+        self->places[s].slot = REPLAY_NOBODY;
     }
-    builder_expect(self->into, from->event_count);
+    builder_expect(self->into, from->event_count - from->reference_count);
     for (uint32_t piece = 0; piece < pieces; piece++) {
         char ending[32];
         (void)snprintf(ending, sizeof ending, ".%" PRIu32 "of%" PRIu32, piece + 1, pieces);
-        builder_open(self->into, name, ending);
-        for (; next < end_of_piece(from, piece); next++) {
-            if (!add_event(self, next)) {
-                return false;
-            }
+        open_piece(self, name, ending);
+        for (; next < replay_piece_end(from, piece) && !self->is_short && self->into->failure == NULL; next++) {
+            add_event(self, next);
         }
         check_piece(self, piece);
         builder_close(self->into, 1);
     }
-    builder_open(self->into, name, ".drain");
-    for (uint32_t s = 0; s < self->from->slot_count; s++) {
-        if (self->slot[s] != NOBODY) {
-            builder_add(self->into, self->closer[s], STREAM_RELEASE, self->slot[s], 0);
+    open_piece(self, name, ".drain");
+    for (uint64_t i = 0; i < self->plan.made_count; i++) {
+        if (self->plan.made[i].is_kept) {
+            drop(self, &self->plan.made[i]);
+        }
+    }
+    for (uint32_t s = 0; s < from->slot_count; s++) {
+        if (self->places[s].slot != REPLAY_NOBODY) {
+            release(self, &self->places[s]);
         }
     }
     builder_close(self->into, 1);
-    return true;
 }
 
-bool generate_replay(builder *into, const char *name, const trace *from, uint32_t thread_count) {
+/* Shared slots have numbers behind all others, so that what is live is seen when a phase ends. How many the others are
+ * is known when all events have been gone through. */
+static void rehearse(replay *self, size_t pools) {
+    self->is_rehearsal = true;
+    for (uint64_t i = 0; i < self->from->event_count && !self->is_short; i++) {
+        add_event(self, i);
+    }
+    self->is_rehearsal = false;
+    self->made = self->ended = 0;
+    pools_empty(self, pools);
+    self->references_from = self->slot_next[POOLS_SHARED] = self->slot_next[POOLS_OWN];
+    self->slot_next[POOLS_OWN] = 0;
+}
+
+static bool make_room(replay *self, size_t pools) {
+    self->places = calloc(self->from->slot_count + (size_t)1, sizeof *self->places);
+    self->hands = malloc(self->threads * sizeof *self->hands);
+    self->pools = calloc(pools, sizeof *self->pools);
+    for (uint32_t t = 0; t < self->threads && self->hands != NULL; t++) {
+        self->hands[t] = REPLAY_NOBODY;
+    }
+    return self->places != NULL && self->hands != NULL && self->pools != NULL;
+}
+
+void generate_replay(builder *into, const char *name, const trace *from, uint32_t thread_count) {
     replay self = {.into = into, .from = from, .threads = thread_count};
-    size_t pools = (size_t)thread_count * thread_count;
-    self.closer = calloc(from->slot_count + 1u, sizeof *self.closer);
-    self.opener = calloc(from->slot_count + 1u, sizeof *self.opener);
-    self.slot = calloc(from->slot_count + 1u, sizeof *self.slot);
-    self.closers = calloc(from->event_count + 1u, sizeof *self.closers);
-    self.pools = calloc(pools, sizeof *self.pools);
-    bool fine =
-        self.closer != NULL && self.opener != NULL && self.slot != NULL && self.closers != NULL && self.pools != NULL;
-    if (fine) {
-        find_closers(&self);
-        fine = add_phases(&self, name);
+    const size_t pools = (size_t)POOLS_COUNT * thread_count * thread_count;
+    const char *wrong = replay_plan_make(&self.plan, from, thread_count);
+    self.is_short = !make_room(&self, pools);
+    if (wrong == NULL && !self.is_short && from->reference_count > 0) {
+        rehearse(&self, pools);
     }
-    for (size_t i = 0; i < pools && self.pools != NULL; i++) {
-        free(self.pools[i].empty);
+    if (wrong == NULL && !self.is_short) {
+        add_phases(&self, name);
     }
+    if (self.is_short && wrong == NULL) {
+        wrong = "not enough memory for its trace";
+    }
+    if (into->failure == NULL) {
+        into->failure = wrong;
+    }
+    pools_empty(&self, pools);
     free(self.pools);
-    free(self.closers);
-    free(self.slot);
-    free(self.opener);
-    free(self.closer);
-    return fine;
+    free(self.hands);
+    free(self.places);
+    replay_plan_destroy(&self.plan);
 }

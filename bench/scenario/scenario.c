@@ -9,6 +9,7 @@
 #include "record/shape.h"
 #include "record/trace.h"
 #include "scenario/document.h"
+#include "scenario/replay_plan.h"
 #include "scenario/stream.h"
 
 _Static_assert(SCENARIO_SIZE_MAX == STREAM_SIZE_MAX, "a scenario may ask for what a stream can say");
@@ -426,16 +427,26 @@ static bool load_yaml(const char *path, scenario **out, char *error, size_t erro
     return true;
 }
 
-/* References are in the trace, and not in a stream: that is said. */
+/* What of the references is played on as many threads as the trace has, and what is not: that is said. */
+static void tell_references(const trace *recorded, char *text, size_t size) {
+    const uint32_t threads =
+        recorded->thread_count < SCENARIO_THREADS_MAX ? recorded->thread_count : SCENARIO_THREADS_MAX;
+    replay_plan plan;
+    if (replay_plan_make(&plan, recorded, threads) == NULL) { /* else the play will say what is wrong */
+        (void)snprintf(text, size, "; ");
+        (void)replay_plan_tell(&plan.counts, text + 2, size - 2);
+    }
+    replay_plan_destroy(&plan);
+}
+
 static bool tell_source(scenario *from, const trace *recorded) {
     const char *what = recorded->source == TRACE_OF_BUFFERS ? "poolbuf's buffers" : "malloc";
-    char left[96] = "";
+    char references[512] = "";
     if (recorded->reference_count > 0) {
-        (void)snprintf(left, sizeof left, "; %" PRIu64 " retains, slices and releases between are not played",
-                       recorded->reference_count);
+        tell_references(recorded, references, sizeof references);
     }
     return asprintf(&from->source, "recorded from %s of %s: %" PRIu64 " events, %" PRIu32 " threads%s", what,
-                    recorded->program, recorded->event_count, recorded->thread_count, left) > 0;
+                    recorded->program, recorded->event_count, recorded->thread_count, references) > 0;
 }
 
 /* A trace alone is a scenario of one phase, named after its file, with what the trace knows about itself. */

@@ -8,7 +8,8 @@
  *
  *   kind       slot             size   what the kernel does
  *   ALLOCATE   slot             bytes  spin until the slot is empty; allocate, write first and last byte, fill the slot
- *   RELEASE    slot             -      spin until the slot is full; take, read the first byte, release
+ *   RELEASE    slot             form   spin until the slot is full; take, read the first byte, release; form 1: what
+ *                                      HOLD has given on, so that auditing cannot tell whose number is in it
  *   RESIZE     slot             bytes  spin until the slot is full; grow or shrink, keeping contents
  *   TOUCH      slot             times  spin until the slot is full; read and write 4 bytes (1 in a smaller buffer); if
  *                                      so many times, one byte each time, the first eight in turn
@@ -23,7 +24,9 @@
  *   READ       slot             form   spin until the slot is full; read every byte, of a view those that it shows
  *   APPEND     slot             bytes  spin until the slot is full; write so many bytes after those that are there, in
  *                                      memory that grows as the subject lets it grow
- *   HOLD       slot             -      spin until the slot is full; remember its buffer for the next two kinds
+ *   HOLD       slot             form   spin until the slot is full; form 0: remember its buffer for the next two kinds;
+ *                                      else give it on: spin until the slot form - 1 is empty, and put there what is
+ *                                      taken from this one, a reference that nobody counts up or down
  *   RETAIN     slot             -      spin until the slot is empty; fill it with one more reference to the held buffer
  *   SLICE      slot             bytes  spin until the slot is empty; fill it with a view of the held buffer's next
  *                                      bytes, which has a reference to it; HOLD begins at the first byte
@@ -41,12 +44,17 @@
  *   S3  a phase starts when all threads have ended the one before: what a phase leaves in its slots, the next finds.
  *   S4  the whole stream ends with every slot empty, so that it can be played again; a repeated phase ends with the
  *       same slots full as it began with.
- *   S5  a buffer that was retained or sliced is written to by nobody, in any order of threads; nor are its bytes
- *       moved. What RETAIN and SLICE have put into a slot is read and dropped there, by the slot's emptying thread, in
- *       the same phase. A thread holds the buffer of a slot that it empties itself, and only as long as it has not
- *       emptied it.
- *   S6  READ and SLICE find bytes that WRITE (extent 1) has written, so nobody reads what nobody wrote. APPEND keeps
- *       that; a buffer that was appended to is not resized. A buffer that was shared or appended to is not moved.
+ *   S5  a buffer that is retained or sliced is written to by nobody, in any order of threads; nor are its bytes
+ *       moved. So in the phase that shares it, it is written to only where one thread has filled and emptied all of the
+ *       slots that shared it, and by that thread. What RETAIN and SLICE have put into a slot is read and dropped
+ *       there, by the slot's emptying thread, in the same phase; or in a later one, from slots that a phase says have
+ *       nothing else in them when it ends, and as long as the buffer's own reference is in one of the others. So
+ *       what is live is what is in those. A thread holds the buffer of a slot that it empties itself, and only as long
+ *       as it has not emptied it. A buffer that was given on has another slot's number in it: it is held, read,
+ *       given on again and released, and nothing else.
+ *   S6  READ and SLICE find bytes that WRITE (extent 1) has written, so nobody reads what nobody wrote; but a SLICE of
+ *       the first byte alone finds that of ALLOCATE. APPEND keeps that; a buffer that was appended to is not resized.
+ *       A buffer that was shared or appended to is not moved.
  * In S1 and S2 nothing changes by sharing: threads wait for slots, never for a count of references.
  * A phase of fresh threads changes none of them: the thread that is started plays in the place of the one that starts
  * it and waits for its end. Here, "thread" is the place.
@@ -141,6 +149,10 @@ static inline uint32_t stream_bulk_count(stream_op op) {
 #define STREAM_FORM_BUFFER 0u
 #define STREAM_FORM_VIEW   1u
 
+/* The forms of RELEASE. */
+#define STREAM_RELEASE_OWN   0u
+#define STREAM_RELEASE_GIVEN 1u
+
 /* What SLICE and ASSEMBLE ask a subject for that has no views or composites of its own: a small buffer for a view, and one
  * for the list of a message's parts. stream.max_size counts them. */
 #define STREAM_VIEW_SIZE 24u /* bytes */
@@ -179,9 +191,18 @@ static inline uint64_t stream_op_allocations(stream_op op) {
     }
 }
 
-/* The slot that a MOVE fills. */
+/* A HOLD that gives on, and what tells it from one that does not. */
+static inline stream_op stream_give_make(uint32_t slot, uint32_t target) {
+    return stream_op_make(STREAM_HOLD, slot, target + 1);
+}
+
+static inline bool stream_op_is_give(stream_op op) {
+    return stream_op_kind(op) == STREAM_HOLD && stream_op_size(op) != 0;
+}
+
+/* The slot that a MOVE or a give fills. */
 static inline uint32_t stream_op_target(stream_op op) {
-    return stream_op_size(op);
+    return stream_op_size(op) - stream_op_is_give(op);
 }
 
 /* Whether its slot is one of the slot array. */
@@ -198,8 +219,9 @@ typedef struct stream_thread {
 typedef struct stream_phase {
     const char *name;          /* unique in its stream */
     stream_thread *threads;    /* stream.thread_count of them; a thread may have no operations */
-    uint64_t end_live_buffers; /* what a model holds in the slots when the phase has ended; none is shared then */
+    uint64_t end_live_buffers; /* what a model holds in the slots when the phase has ended */
     uint64_t end_live_bytes;   /* the sum of their requested sizes */
+    uint32_t references_from;  /* from here on, slots have only what RETAIN and SLICE gave when it ends; 0: none */
     uint32_t repeat;           /* how often each thread plays its ops before the phase ends; at least 1 */
     uint32_t idle_ms;          /* how long all threads sleep when the phase has ended; no time of any operation */
     bool is_fresh;             /* each pass of a thread's ops is played by a thread that is started for it and joined */

@@ -20,21 +20,48 @@ typedef struct slot_fact {
 
 _Static_assert(POOL_CLASS_COUNT <= 32, "a class is a bit of slot_fact.mask");
 
-/* What a slot may hold, the slot may hold that its buffers move to. Slots that buffers move between are shared ones.
- * Walks until a walk finds nothing new: as often as a buffer moves, at most. */
-static void follow_moves(const stream *source, slot_fact *slots) {
+static bool is_passed_on(stream_op op) {
+    return stream_op_kind(op) == STREAM_MOVE || stream_op_is_give(op);
+}
+
+/* What one slot may hold or refer to, another one may, too; says whether that is news. */
+static bool spread(slot_fact *slots, uint32_t source, uint32_t target, bool is_reference) {
+    const slot_fact *from = &slots[source];
+    slot_fact *to = &slots[target];
+    const uint32_t mask = to->mask;
+    const uint32_t more = to->more;
+    to->mask |= is_reference ? 0 : from->mask;
+    to->more |= is_reference ? from->mask | from->more : from->more;
+    return to->mask != mask || to->more != more;
+}
+
+static bool spread_thread(const stream_thread *part, slot_fact *slots) {
+    uint32_t hand = 0;
+    bool has_hand = false;
+    bool is_new = false;
+    for (size_t at = 0; at < part->op_count; at++) {
+        const stream_op op = part->ops[at];
+        const stream_kind kind = stream_op_kind(op);
+        if (is_passed_on(op)) {
+            is_new = spread(slots, op.slot, stream_op_target(op), false) || is_new;
+        } else if (kind == STREAM_HOLD) {
+            hand = op.slot;
+            has_hand = true;
+        } else if ((kind == STREAM_RETAIN || kind == STREAM_SLICE) && has_hand) {
+            is_new = spread(slots, hand, op.slot, true) || is_new;
+        }
+    }
+    return is_new;
+}
+
+/* Slots that buffers go between are shared ones; what is in the hand may be, and then another thread, perhaps one that
+ * was walked later, has filled it. Walks until a walk finds nothing new: as often as a buffer goes on, at most. */
+static void follow(const stream *source, slot_fact *slots) {
     for (bool is_new = true; is_new;) {
         is_new = false;
         for (size_t i = 0; i < (size_t)source->phase_count * source->thread_count; i++) {
-            const stream_thread *part = &source->phases[i / source->thread_count].threads[i % source->thread_count];
-            for (size_t at = 0; at < part->op_count; at++) {
-                if (stream_op_kind(part->ops[at]) == STREAM_MOVE) {
-                    const uint32_t mask = slots[part->ops[at].slot].mask;
-                    slot_fact *to = &slots[stream_op_target(part->ops[at])];
-                    is_new = is_new || (to->mask | mask) != to->mask;
-                    to->mask |= mask;
-                }
-            }
+            const stream_phase *phase = &source->phases[i / source->thread_count];
+            is_new = spread_thread(&phase->threads[i % source->thread_count], slots) || is_new;
         }
     }
 }
@@ -56,7 +83,7 @@ static void find_users(const stream *source, slot_fact *slots) {
             for (size_t at = 0; at < part->op_count; at++) {
                 const stream_op op = part->ops[at];
                 const bool many = stream_op_kind(op) == STREAM_ASSEMBLE;
-                if (stream_op_kind(op) == STREAM_MOVE) {
+                if (is_passed_on(op)) {
                     slots[op.slot].user = slots[stream_op_target(op)].user = SHARED;
                 }
                 for (uint32_t s = 0; stream_op_has_slot(op) && s < (many ? stream_op_size(op) : 1); s++) {
@@ -155,7 +182,7 @@ static void step(walk *self, stream_op op) {
         append(self, &self->slots[op.slot], stream_op_size(op));
         break;
     case STREAM_HOLD:
-        self->hand = &self->slots[op.slot];
+        self->hand = stream_op_is_give(op) ? self->hand : &self->slots[op.slot];
         break;
     case STREAM_RETAIN:
     case STREAM_SLICE:
@@ -203,7 +230,7 @@ bool demand_of_stream(const stream *source, demand *out) {
             out->buffers[i] += self.peak[i];
         }
     }
-    follow_moves(source, slots);
+    follow(source, slots);
     for (uint32_t i = 0; i < source->slot_count; i++) {
         for (uint32_t left = slots[i].more; left != 0; left &= left - 1) {
             out->buffers[__builtin_ctz(left)]++;

@@ -222,6 +222,11 @@ KERNEL_INLINE void *kernel_full(kernel_thread *self, uint32_t slot) {
     return KERNEL_UNLIKELY(buffer == NULL) ? subject_wait_full(self->run, &self->slots[slot]) : buffer;
 }
 
+/* Auditing: the number that a buffer has which was given on; that its two ends agree is what can be checked then. */
+KERNEL_INLINE uint32_t kernel_mark_of(kernel_thread *self, void *buffer) {
+    return buffer_length(buffer) != 0 ? buffer_memory(self->state, buffer)[0] : 0;
+}
+
 #include "subjects/kernel_shared.h" /* READ to ASSEMBLE */
 
 KERNEL_INLINE bool kernel_drop(kernel_thread *self, void *buffer, uint32_t slot, const bool audit) {
@@ -257,7 +262,7 @@ KERNEL_INLINE bool kernel_release(kernel_thread *self, stream_op op, const bool 
         return false;
     }
     atomic_store_explicit(&self->slots[op.slot], NULL, memory_order_release);
-    return kernel_drop(self, buffer, op.slot, audit);
+    return kernel_drop(self, buffer, audit && stream_op_size(op) != 0 ? kernel_mark_of(self, buffer) : op.slot, audit);
 }
 
 /* The slot stays full until the new buffer is in it: to the thread that fills the slot it must not look empty. */
@@ -652,8 +657,10 @@ static bool kernel_timed(subject_run *run, const stream_op *ops, size_t op_count
 }
 
 static subject_held kernel_held(const subject_run *run) {
+    const uint32_t from = run->references_from;
+    const uint32_t count = from != 0 && from < run->slot_count ? from : run->slot_count;
     subject_held held = {0, 0};
-    for (uint32_t i = 0; i < run->slot_count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         const void *buffer = atomic_load_explicit(&run->slots[i], memory_order_acquire);
         if (buffer != NULL) {
             held.buffers++;

@@ -257,14 +257,25 @@ KERNEL_INLINE bool kernel_hold(kernel_thread *self, stream_op op) {
     return self->hand->buffer != NULL;
 }
 
-KERNEL_INLINE bool kernel_empty(kernel_thread *self, stream_op op) {
-    subject_slot *slot = &self->slots[op.slot];
+KERNEL_INLINE bool kernel_empty(kernel_thread *self, uint32_t index) {
+    subject_slot *slot = &self->slots[index];
     return KERNEL_UNLIKELY(atomic_load_explicit(slot, memory_order_acquire) == NULL) ||
            subject_wait_empty(self->run, slot);
 }
 
+/* The buffer stays where it is until there is room for it, so that a play that fails leaves it in a slot. */
+KERNEL_INLINE bool kernel_give(kernel_thread *self, stream_op op) {
+    void *buffer = kernel_full(self, op.slot);
+    if (KERNEL_UNLIKELY(buffer == NULL || !kernel_empty(self, stream_op_target(op)))) {
+        return false;
+    }
+    atomic_store_explicit(&self->slots[op.slot], NULL, memory_order_release);
+    atomic_store_explicit(&self->slots[stream_op_target(op)], buffer, memory_order_release);
+    return true;
+}
+
 KERNEL_INLINE bool kernel_retain(kernel_thread *self, stream_op op) {
-    if (KERNEL_UNLIKELY(!kernel_empty(self, op))) {
+    if (KERNEL_UNLIKELY(!kernel_empty(self, op.slot))) {
         return false;
     }
     buffer_retain(self->state, self->hand->buffer);
@@ -273,7 +284,7 @@ KERNEL_INLINE bool kernel_retain(kernel_thread *self, stream_op op) {
 }
 
 KERNEL_INLINE bool kernel_slice(kernel_thread *self, stream_op op) {
-    if (KERNEL_UNLIKELY(!kernel_empty(self, op))) {
+    if (KERNEL_UNLIKELY(!kernel_empty(self, op.slot))) {
         return false;
     }
     void *view = buffer_slice(self->state, self->hand->buffer, self->hand->cursor, stream_op_size(op));
@@ -386,7 +397,7 @@ static __attribute__((noinline)) bool kernel_share(kernel_thread *self, stream_o
     case STREAM_APPEND:
         return kernel_append(self, op, audit);
     case STREAM_HOLD:
-        return kernel_hold(self, op);
+        return stream_op_is_give(op) ? kernel_give(self, op) : kernel_hold(self, op);
     case STREAM_RETAIN:
         return kernel_retain(self, op);
     case STREAM_SLICE:

@@ -63,12 +63,13 @@ typedef struct subject_run {
     subject_slot *slots; /* mapped apart from any heap, so that no subject's memory changes its layout */
     uint32_t slot_count;
     uint32_t thread_count;
-    uint32_t max_size;    /* bytes; no operation asks for more */
-    void *state;          /* the kernel's own: set by its prepare(), released by its finish() */
-    size_t slots_size;    /* bytes of the mapping */
-    atomic_int failure;   /* subject_failure; set once, and every thread then leaves its phase */
-    atomic_uint sink;     /* what was read, so that no read can be left out */
-    const stream *source; /* all that will be played; NULL where a test plays loose operations */
+    uint32_t max_size;        /* bytes; no operation asks for more */
+    void *state;              /* the kernel's own: set by its prepare(), released by its finish() */
+    size_t slots_size;        /* bytes of the mapping */
+    uint32_t references_from; /* of the phase that has ended: held() looks at the slots before it; 0: at all */
+    atomic_int failure;       /* subject_failure; set once, and every thread then leaves its phase */
+    atomic_uint sink;         /* what was read, so that no read can be left out */
+    const stream *source;     /* all that will be played; NULL where a test plays loose operations */
     char
         reason[SUBJECT_REASON_SIZE]; /* why prepare() returned false, if it says so; subject_cannot_serve() writes it */
     /* Written by audit() alone, by all threads. */
@@ -97,7 +98,7 @@ typedef struct subject_kernel {
     bool (*audit)(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat);
     /* Each element of ops is timed as one, a BULK or PINGPONG of many turns as well. */
     bool (*timed)(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat, subject_timer *timer);
-    /* Count, or release, what is in the slots, while no thread plays. */
+    /* Count the buffers in the slots before references_from, or release what is in all, while no thread plays. */
     subject_held (*held)(const subject_run *run);
     void (*discard)(subject_run *run);
     bool tells_room; /* whether audit() counts what its buffers have room for */

@@ -146,6 +146,24 @@ static void a_slot_may_hold_what_moves_to_it(void **state) {
     assert_int_equal(wanted.buffers[CLASS_16], 0);
 }
 
+/* What the first thread has in its hand, the second has put there. */
+static void a_reference_may_be_to_what_another_thread_gives(void **state) {
+    (void)state;
+    const stream_op first[] = {
+        stream_op_make(STREAM_HOLD, 1, 0),
+        stream_op_make(STREAM_RETAIN, 2, 0),
+        stream_op_make(STREAM_DROP, 2, 0),
+        stream_op_make(STREAM_RELEASE, 1, STREAM_RELEASE_GIVEN),
+    };
+    const stream_op second[] = {
+        stream_op_make(STREAM_ALLOCATE, 0, 64),
+        stream_give_make(0, 1),
+    };
+    const demand wanted = demand_of(first, COUNT(first), second, COUNT(second), 1);
+    assert_int_equal(wanted.buffers[CLASS_64], 3);
+    assert_int_equal(wanted.buffers[CLASS_16], 0);
+}
+
 static void a_reference_counts_as_a_buffer_and_a_view_as_two(void **state) {
     (void)state;
     const stream_op retain[] = {stream_op_make(STREAM_ALLOCATE, 0, 100), stream_op_make(STREAM_HOLD, 0, 0),
@@ -190,6 +208,7 @@ int main(void) {
         cmocka_unit_test(pingpong_needs_one_more_and_bulk_as_many_as_a_call),
         cmocka_unit_test(a_repeated_phase_begins_with_what_it_left),
         cmocka_unit_test(threads_add_up_and_shared_slots_count_in_each_class_they_hold),
+        cmocka_unit_test(a_reference_may_be_to_what_another_thread_gives),
         cmocka_unit_test(a_reference_counts_as_a_buffer_and_a_view_as_two),
         cmocka_unit_test(an_append_needs_each_class_on_its_way),
         cmocka_unit_test(a_message_needs_its_list_beside_its_parts),

@@ -331,6 +331,66 @@ static void the_last_reference_releases_the_buffer(void **state) {
     }
 }
 
+static void what_is_given_on_keeps_its_count_and_its_number(void **state) {
+    (void)state;
+    for (int broken = 0; broken < 3; broken++) {
+        moody_state moody = {.fail_at = 0};
+        subject_run run;
+        start(&run, &moody, 1);
+        const stream_op give[] = {OP(ALLOCATE, 1, 100), OP(HOLD, 1, 0), OP(RETAIN, 3, 0), stream_give_make(1, 5)};
+        const stream_op end[] = {OP(DROP, 3, 0), OP(RELEASE, 5, STREAM_RELEASE_GIVEN)};
+        const stream_op wrong[] = {OP(DROP, 3, 0), OP(RELEASE, 5, STREAM_RELEASE_OWN)};
+        assert_true(moody_kernel.audit(&run, give, COUNT(give), 1));
+        moody_buffer *buffer = atomic_load(&run.slots[5]);
+        assert_null(atomic_load(&run.slots[1]));
+        assert_ptr_equal(buffer, atomic_load(&run.slots[3]));
+        assert_int_equal(atomic_load(&buffer->references), 2);
+        assert_int_equal(buffer->memory[0], 1);
+        buffer->memory[99] ^= broken == 1; /* the other end */
+        assert_int_equal(moody_kernel.audit(&run, broken == 2 ? wrong : end, 2, 1), broken == 0);
+        assert_int_equal(atomic_load(&run.failure), broken == 0 ? SUBJECT_FINE : SUBJECT_CONTENTS_LOST);
+        moody_kernel.discard(&run);
+        assert_int_equal(atomic_load(&moody.releases), 1);
+        subject_run_fini(&run);
+    }
+}
+
+/* What RETAIN and SLICE have put behind the others is no buffer of its own. */
+static void references_that_stay_are_not_held_as_buffers(void **state) {
+    (void)state;
+    moody_state moody = {.fail_at = 0};
+    subject_run run;
+    start(&run, &moody, 1);
+    const stream_op ops[] = {OP(ALLOCATE, 0, 100), OP(HOLD, 0, 0), OP(RETAIN, 5, 0), OP(SLICE, 6, 1)};
+    const stream_op end[] = {OP(DROP, 5, 0), OP(DROP, 6, 1), OP(RELEASE, 0, 0)};
+    assert_true(moody_kernel.audit(&run, ops, COUNT(ops), 1));
+    assert_int_equal(moody_kernel.held(&run).buffers, 3);
+    run.references_from = 5;
+    assert_int_equal(moody_kernel.held(&run).buffers, 1);
+    assert_int_equal(moody_kernel.held(&run).bytes, 100);
+    run.references_from = SLOTS + 1; /* of a stream that names none of them */
+    assert_int_equal(moody_kernel.held(&run).buffers, 3);
+    assert_true(moody_kernel.audit(&run, end, COUNT(end), 1));
+    assert_int_equal(atomic_load(&run.live_buffers), 0);
+    subject_run_fini(&run);
+}
+
+static void a_give_that_fails_leaves_its_buffer_in_a_slot(void **state) {
+    (void)state;
+    moody_state moody = {.fail_at = 0};
+    subject_run run;
+    start(&run, &moody, 1);
+    const stream_op fill[] = {OP(ALLOCATE, 1, 9), OP(ALLOCATE, 2, 9)};
+    const stream_op give = stream_give_make(1, 2);
+    assert_true(moody_kernel.audit(&run, fill, COUNT(fill), 1));
+    (void)subject_fail(&run, SUBJECT_NO_MEMORY); /* elsewhere: nobody will empty the slot */
+    assert_false(moody_kernel.audit(&run, &give, 1, 1));
+    assert_int_equal(moody_kernel.held(&run).buffers, 2);
+    moody_kernel.discard(&run);
+    assert_int_equal(atomic_load(&moody.releases), 2);
+    subject_run_fini(&run);
+}
+
 static void a_view_shows_the_bytes_it_was_cut_from(void **state) {
     (void)state;
     moody_state moody = {.fail_at = 0};
@@ -531,6 +591,9 @@ int main(void) {
         cmocka_unit_test(a_moved_buffer_is_found_where_it_went),
         cmocka_unit_test(a_move_that_fails_leaves_its_buffer_in_a_slot),
         cmocka_unit_test(the_last_reference_releases_the_buffer),
+        cmocka_unit_test(what_is_given_on_keeps_its_count_and_its_number),
+        cmocka_unit_test(references_that_stay_are_not_held_as_buffers),
+        cmocka_unit_test(a_give_that_fails_leaves_its_buffer_in_a_slot),
         cmocka_unit_test(a_view_shows_the_bytes_it_was_cut_from),
         cmocka_unit_test(an_append_keeps_what_was_there),
         cmocka_unit_test(a_message_takes_its_parts_over),

@@ -80,6 +80,7 @@ static void a_stream_comes_out_of_its_image_unchanged(void **state) {
                                        "  - {kind: handoff, live: 8, operations: 100, sizes: {fixed: 99}}\n"
                                        "  - {kind: burst, live: 8, operations: 100, succession: 5, idle_ms: 7, sizes: "
                                        "{fixed: 99}}\n");
+    source->phases[1].references_from = 6;
     const int descriptor = stream_image_write(source);
     assert_true(descriptor >= 0);
     stream_image image;
@@ -102,6 +103,7 @@ static void a_stream_comes_out_of_its_image_unchanged(void **state) {
         assert_int_equal(a->repeat, b->repeat);
         assert_int_equal(a->idle_ms, b->idle_ms);
         assert_int_equal(a->is_fresh, b->is_fresh);
+        assert_int_equal(a->references_from, b->references_from);
         for (uint32_t j = 0; j < source->thread_count; j++) {
             assert_int_equal(a->threads[j].op_count, b->threads[j].op_count);
             assert_int_equal(a->threads[j].operation_count, b->threads[j].operation_count);

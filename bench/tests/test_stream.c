@@ -1,4 +1,4 @@
-/* Unit tests of the streams that scenarios turn into: generate.c, sizes.c, builder.c and stream.c. */
+/* Unit tests of the streams that scenarios turn into: generate.c, sizes.c and builder.c; test_audit.c has stream.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -497,150 +497,6 @@ static void too_many_operations_are_refused_in_one_line(void **state) {
     scenario_destroy(from);
 }
 
-/* The audit, on streams broken by hand. */
-static void audit_refuses(stream *made, const char *why) {
-    assert_false(stream_audit(made, error, sizeof error));
-    if (strstr(error, why) == NULL) {
-        fail_msg("expected \"%s\" in: %s", why, error);
-    }
-    stream_destroy(made);
-}
-
-static stream_op *ops_of(stream *made, uint32_t phase, uint32_t thread) {
-    return (stream_op *)(uintptr_t)made->phases[phase].threads[thread].ops;
-}
-
-static void the_audit_finds_broken_streams(void **state) {
-    (void)state;
-    static const char handoff[] = HEAD "phases: [{kind: handoff, live: 8, operations: 100, sizes: {fixed: 64}}]\n";
-    stream *made = stream_of(churn, 1, false);
-    made->phases[1].end_live_bytes++;
-    audit_refuses(made, "but says");
-
-    made = stream_of(churn, 1, false);
-    made->operation_count++;
-    audit_refuses(made, "were played");
-
-    made = stream_of(churn, 1, false);
-    ops_of(made, 1, 0)[0].slot = ops_of(made, 1, 1)[0].slot;
-    audit_refuses(made, "(S1)");
-
-    made = stream_of(handoff, 1, false);
-    ops_of(made, 0, 1)[0].slot = 1;
-    ops_of(made, 0, 1)[1].slot = 1;
-    audit_refuses(made, "(S2)");
-
-    static const char pipeline[] =
-        HEAD "threads: 3\nphases: [{kind: pipeline, live: 8, operations: 9, sizes: {fixed: 1}}]\n";
-    made = stream_of(pipeline, 1, false); /* before what it waits for has gone */
-    ops_of(made, 0, 1)[0] = stream_op_make(STREAM_MOVE, 0, GENERATE_SLOT_ALIGN + 1);
-    audit_refuses(made, "(S2)");
-
-    made = stream_of(pipeline, 1, false);
-    ops_of(made, 0, 1)[0] = stream_op_make(STREAM_MOVE, 0, 0);
-    audit_refuses(made, "no such slot to move to");
-
-    made = stream_of(pipeline, 1, false); /* two threads fill one slot */
-    ops_of(made, 0, 1)[0] = stream_op_make(STREAM_MOVE, 0, 7);
-    audit_refuses(made, "(S1)");
-
-    made = stream_of(HEAD "phases: [{kind: bulk, burst: 8, operations: 100, sizes: {fixed: 64}}]\n", 1, false);
-    ops_of(made, 0, 0)[0].slot = stream_bulk_make(0, 8);
-    audit_refuses(made, "repeats 0 times");
-
-    made = stream_of(churn, 1, false);
-    made->phases[0].repeat = 2;
-    audit_refuses(made, "(S2)");
-
-    made = stream_of(churn, 1, false);
-    ops_of(made, 0, 0)[0].slot = 1u << 30;
-    audit_refuses(made, "no such slot");
-}
-
-/* A stream of one phase whose threads have these operations; nothing of it is allocated. */
-typedef struct loose_stream {
-    stream stream;
-    stream_phase phase;
-    stream_thread threads[2];
-} loose_stream;
-
-static stream *loose(loose_stream *self, const stream_op *first, size_t first_count, const stream_op *second,
-                     size_t second_count) {
-    memset(self, 0, sizeof *self);
-    self->threads[0] = (stream_thread){.ops = first, .op_count = first_count};
-    self->threads[1] = (stream_thread){.ops = second, .op_count = second_count};
-    self->phase = (stream_phase){.name = "p", .threads = self->threads, .repeat = 1};
-    self->stream = (stream){.thread_count = 2, .phase_count = 1, .slot_count = 4, .max_size = 4096};
-    self->stream.phases = &self->phase;
-    for (int t = 0; t < 2; t++) {
-        for (size_t i = 0; i < self->threads[t].op_count; i++) {
-            self->stream.operation_count += stream_op_operations(self->threads[t].ops[i]);
-            self->stream.allocation_count += stream_op_allocations(self->threads[t].ops[i]);
-        }
-    }
-    return &self->stream;
-}
-
-#define OP(kind, slot, size) stream_op_make(STREAM_##kind, slot, size)
-#define MADE                 OP(ALLOCATE, 0, 100), OP(WRITE, 0, STREAM_WRITE_ALL), OP(HOLD, 0, 0)
-
-static void shared_buffers_are_only_read_and_dropped(void **state) {
-    (void)state;
-    const struct {
-        stream_op ops[8];
-        const char *why; /* NULL: it is sound */
-    } rows[] = {
-        {{MADE, OP(RETAIN, 1, 0), OP(RELEASE, 0, 0), OP(READ, 1, 0), OP(DROP, 1, 0)}, NULL},
-        {{MADE, OP(SLICE, 1, 60), OP(SLICE, 2, 40), OP(RELEASE, 0, 0), OP(DROP, 1, 1), OP(DROP, 2, 1)}, NULL},
-        {{MADE, OP(SLICE, 1, 60), OP(SLICE, 2, 41)}, "past the end of the held buffer"},
-        {{OP(RETAIN, 1, 0)}, "holds no buffer (S5)"},
-        {{MADE, OP(RELEASE, 0, 0), OP(RETAIN, 1, 0)}, "holds no buffer (S5)"},
-        {{MADE, OP(RESIZE, 0, 50), OP(RETAIN, 1, 0)}, "holds no buffer (S5)"},
-        {{OP(ALLOCATE, 0, 100), OP(HOLD, 0, 0), OP(SLICE, 1, 1)}, "nobody wrote (S6)"},
-        {{OP(ALLOCATE, 0, 100), OP(READ, 0, 0)}, "nobody wrote (S6)"},
-        {{MADE, OP(RETAIN, 1, 0), OP(WRITE, 0, 1)}, "writes to a shared buffer (S5)"},
-        {{MADE, OP(RETAIN, 1, 0), OP(DROP, 1, 0), OP(TOUCH, 0, 0)}, "writes to a shared buffer (S5)"},
-        {{MADE, OP(RETAIN, 1, 0), OP(APPEND, 0, 1)}, "writes to a shared buffer (S5)"},
-        {{MADE, OP(RETAIN, 1, 0), OP(ASSEMBLE, 0, 1)}, "assembles what is shared (S5)"},
-        {{MADE, OP(RETAIN, 1, 0), OP(RELEASE, 1, 0)}, "more than to read and drop"},
-        {{MADE, OP(SLICE, 1, 1), OP(HOLD, 1, 0)}, "more than to read and drop"},
-        {{MADE, OP(SLICE, 1, 1), OP(DROP, 1, 0)}, "a view for a buffer"},
-        {{MADE, OP(RETAIN, 1, 0), OP(READ, 1, 1)}, "a view for a buffer"},
-        {{MADE, OP(DROP, 0, 0)}, "RELEASE does that"},
-        {{MADE, OP(RETAIN, 1, 0), OP(RELEASE, 0, 0)}, "shared references in its slots (S5)"},
-        {{MADE, OP(APPEND, 0, 9), OP(RESIZE, 0, 9)}, "appended to (S6)"},
-        {{MADE, OP(APPEND, 0, 9), OP(WRITE, 0, 0)}, "appended to (S6)"},
-        {{MADE, OP(APPEND, 0, 4000)}, "more than the stream's largest size"},
-        {{MADE, OP(APPEND, 0, 3996), OP(READ, 0, 0), OP(RELEASE, 0, 0)}, NULL},
-        {{OP(ALLOCATE, 0, 9), OP(ALLOCATE, 1, 9), OP(ASSEMBLE, 0, 2)}, NULL},
-        {{OP(ALLOCATE, 0, 9), OP(ASSEMBLE, 0, 2)}, "waits for another (S2)"},
-        {{OP(ASSEMBLE, 0, 5)}, "no such slot"},
-        {{OP(ASSEMBLE, 0, 0)}, "no parts"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        loose_stream self;
-        size_t count = 0;
-        while (count < 8 && (rows[i].ops[count].word != 0 || rows[i].ops[count].slot != 0)) {
-            count++;
-        }
-        const bool sound = stream_audit(loose(&self, rows[i].ops, count, NULL, 0), error, sizeof error);
-        if (sound != (rows[i].why == NULL) || (!sound && strstr(error, rows[i].why) == NULL)) {
-            fail_msg("row %zu: %s", i, sound ? "it was found to be sound" : error);
-        }
-    }
-}
-
-static void only_a_slots_own_thread_holds_its_buffer(void **state) {
-    (void)state;
-    const stream_op first[] = {MADE, OP(RELEASE, 0, 0)};
-    const stream_op second[] = {OP(HOLD, 0, 0), OP(RETAIN, 1, 0), OP(DROP, 1, 0)};
-    loose_stream self;
-    assert_false(stream_audit(loose(&self, first, 4, second, 3), error, sizeof error));
-    assert_non_null(strstr(error, "(S1)"));
-    assert_false(stream_audit(loose(&self, first, 3, second, 3), error, sizeof error));
-    assert_non_null(strstr(error, "(S1)"));
-}
-
 static uint64_t count_of(const stream_thread *thread, stream_kind kind) {
     uint64_t count = 0;
     for (size_t i = 0; i < thread->op_count; i++) {
@@ -753,9 +609,6 @@ int main(void) {
         cmocka_unit_test(quick_keeps_the_shape_with_an_eighth_of_the_steps),
         cmocka_unit_test(sizes_follow_their_distribution),
         cmocka_unit_test(too_many_operations_are_refused_in_one_line),
-        cmocka_unit_test(the_audit_finds_broken_streams),
-        cmocka_unit_test(shared_buffers_are_only_read_and_dropped),
-        cmocka_unit_test(only_a_slots_own_thread_holds_its_buffer),
         cmocka_unit_test(each_subscriber_reads_each_message),
         cmocka_unit_test(frames_fill_their_buffer_and_keep_it_alive),
         cmocka_unit_test(appended_buffers_stay_below_their_most),

@@ -19,8 +19,10 @@
 #include <poolbuf/leakdetect.h>
 #include <poolbuf/metrics.h>
 
+#include "scenario/generate.h"
 #include "stream_text.h"
 #include "subjects/subject.h"
+#include "trace_tape.h"
 
 enum {
     THREADS_MAX = 2,
@@ -54,7 +56,9 @@ static void *play_part(void *argument) {
                                                                           phase->repeat);
         subject_barrier_wait(self->barrier);
         if (self->thread == 0) {
+            self->run->references_from = phase->references_from;
             const subject_held held = self->kernel->held(self->run);
+            self->run->references_from = 0;
             self->wrong += held.buffers != phase->end_live_buffers || held.bytes != phase->end_live_bytes;
         }
         subject_barrier_wait(self->barrier);
@@ -95,9 +99,8 @@ static int play_stream(const stream *source, const subject_kernel *kernel, bool 
     return parts[0].wrong;
 }
 
-/* Every kernel once, whatever subjects share it. */
-static void on_each_kernel(const char *text) {
-    stream *source = stream_from_text(text);
+/* Every kernel once, whatever subjects share it. Destroys the stream. */
+static void on_each_kernel_play(stream *source) {
     const subject *which = NULL;
     for (size_t i = 0; (which = subject_at(i)) != NULL; i++) {
         uint64_t peak = 0;
@@ -117,6 +120,10 @@ static void on_each_kernel(const char *text) {
         assert_int_equal(peak, 0);
     }
     stream_destroy(source);
+}
+
+static void on_each_kernel(const char *text) {
+    on_each_kernel_play(stream_from_text(text));
 }
 
 static void malloc_threaded_is_for_one_thread(void **state) {
@@ -183,6 +190,24 @@ static void every_kernel_shares_messages(void **state) {
         "  - {name: b, kind: fanout, live: 8, operations: 700, share: view, sizes: {uniform: {low: 1, high: 900}}}\n");
 }
 
+/* References that go from thread to thread, of buffers that grow, over checkpoints: at each, all hold what they did. */
+static void every_kernel_replays_references(void **state) {
+    (void)state;
+    for (uint64_t seed = 2; seed < 5; seed++) {
+        for (uint32_t threads = 1; threads <= THREADS_MAX; threads++) {
+            tape *from = tape_new();
+            builder into;
+            tape_put_random(from, seed, true);
+            assert_true(builder_init(&into, threads));
+            generate_replay(&into, "t", &from->trace, threads);
+            stream *made = builder_finish(&into);
+            assert_non_null(made);
+            on_each_kernel_play(made);
+            free(from);
+        }
+    }
+}
+
 static void every_kernel_cuts_frames(void **state) {
     (void)state;
     on_each_kernel(SCENARIO_HEAD
@@ -224,7 +249,7 @@ static void every_kernel_pins_pages(void **state) {
 /* No scenario kind resizes yet; traces do. */
 static void every_kernel_resizes_and_keeps_contents(void **state) {
     (void)state;
-    const uint32_t sizes[] = {100, 5000, 200000, 40, 0, 17, 1 << 20, 1};
+    const uint32_t asked[] = {100, 5000, 200000, 40, 0, 17, 1 << 20, 1};
     const subject *which = NULL;
     for (size_t i = 0; (which = subject_at(i)) != NULL; i++) {
         subject_run run;
@@ -235,10 +260,10 @@ static void every_kernel_resizes_and_keeps_contents(void **state) {
         assert_true(which->kernel->prepare(&run));
         stream_op op = stream_op_make(STREAM_ALLOCATE, 3, 64);
         assert_true(which->kernel->audit(&run, &op, 1, 1));
-        for (size_t j = 0; j < sizeof sizes / sizeof sizes[0]; j++) {
-            op = stream_op_make(STREAM_RESIZE, 3, sizes[j]);
+        for (size_t j = 0; j < sizeof asked / sizeof asked[0]; j++) {
+            op = stream_op_make(STREAM_RESIZE, 3, asked[j]);
             assert_true(which->kernel->audit(&run, &op, 1, 1));
-            assert_int_equal(which->kernel->held(&run).bytes, sizes[j]);
+            assert_int_equal(which->kernel->held(&run).bytes, asked[j]);
         }
         which->kernel->discard(&run);
         assert_true(which->kernel->finish(&run));
@@ -440,6 +465,7 @@ int main(void) {
         cmocka_unit_test(every_kernel_allocates_in_bulk),
         cmocka_unit_test(every_kernel_hands_buffers_over),
         cmocka_unit_test(every_kernel_shares_messages),
+        cmocka_unit_test(every_kernel_replays_references),
         cmocka_unit_test(every_kernel_cuts_frames),
         cmocka_unit_test(every_kernel_appends),
         cmocka_unit_test(every_kernel_ships_batches),

@@ -406,7 +406,7 @@ static void a_buffer_is_resized_by_the_thread_that_releases_it(void **state) {
     stream_destroy(made);
 }
 
-/* Checkpoints are where the phases end, on any number of threads; references are kept in the trace and left out. */
+/* Checkpoints are where the phases end, on any number of threads; a reference that is held over a resize is left out. */
 static void a_replay_holds_at_each_checkpoint_what_was_recorded(void **state) {
     (void)state;
     static raw from;
