@@ -535,9 +535,18 @@ static void what_cannot_be_recorded_is_refused_in_one_line(void **state) {
 
 static void an_interrupt_reaches_the_program_and_the_trace_is_written(void **state) {
     (void)state;
-    assert_int_equal(record("-o t.pbtrace -- sleep 30 & sleep 1; kill -TERM $!; wait $!"), 1);
+    char ready[PATH_MAX / 2]; /* a pipe by which the program says that it runs: the signal must not come before */
+    char arguments[2 * PATH_MAX];
+    (void)count_files(folder, true);
+    (void)snprintf(ready, sizeof ready, "%s/ready", folder);
+    assert_int_equal(mkfifo(ready, 0600), 0);
+    (void)snprintf(arguments, sizeof arguments,
+                   "-o t.pbtrace -- %s waiting >%s & read -r line <%s; kill -TERM $!; wait $!", RECORD_TARGET, ready,
+                   ready);
+    assert_int_equal(record(arguments), 1);
     trace *read = read_trace("t.pbtrace");
-    assert_string_equal(read->program, "sleep");
+    assert_string_equal(read->program, "record_target");
+    assert_int_equal(count(read, TRACE_ALLOCATE, 4004), 1);
     trace_destroy(read);
 }
 
