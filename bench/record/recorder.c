@@ -50,6 +50,8 @@ typedef struct state {
     size_t map_size, map_count;
     uint32_t *free_slots;
     size_t free_count, free_room;
+    uint32_t *held; /* of buffers: references by slot, as far as events say; NULL otherwise */
+    size_t held_room;
     uint32_t slot_next, thread_next, thread_last;
     uint64_t max_events;
     uint64_t live_buffers, live_bytes, next_checkpoint; /* what the events add up to, for checkpoints; an event count */
@@ -65,6 +67,7 @@ enum {
     INHERITED_SPOOL,
     INHERITED_MAP,
     INHERITED_SLOTS,
+    INHERITED_HELD,
     INHERITED_COUNT
 };
 
@@ -181,7 +184,12 @@ static bool open_tables(state *self) {
     }
     keep(INHERITED_MAP, self->map, self->map_size * sizeof *self->map);
     keep(INHERITED_SLOTS, self->free_slots, self->free_room * sizeof *self->free_slots);
-    return true;
+    if (recorder_source() == TRACE_OF_BUFFERS) {
+        self->held_room = MAP_START;
+        self->held = map_pages(self->held_room * sizeof *self->held);
+        keep(INHERITED_HELD, self->held, self->held_room * sizeof *self->held);
+    }
+    return recorder_source() != TRACE_OF_BUFFERS || self->held != NULL;
 }
 
 /* Opens this process's recording, under the lock. Before libc has set its environment there is nothing to read the
@@ -316,22 +324,48 @@ static uint32_t slot_take(state *self) {
     return self->free_count > 0 ? self->free_slots[--self->free_count] : self->slot_next++;
 }
 
-static void slot_give(state *self, uint32_t slot) {
-    if (self->free_count == self->free_room) {
-        const int kept = errno;
-        uint32_t *grown = map_pages(2 * self->free_room * sizeof *grown);
-        if (grown == NULL) {
-            errno = kept;
-            stop(self, SPOOL_NO_SPACE);
-            return;
-        }
-        memcpy(grown, self->free_slots, self->free_count * sizeof *grown);
-        self->free_slots = grown;
-        self->free_room *= 2;
-        keep(INHERITED_SLOTS, grown, self->free_room * sizeof *grown);
+/* A table of numbers that has become too small, twice as large. */
+static bool numbers_grow(state *self, int which, uint32_t **numbers, size_t *room) {
+    const int kept = errno;
+    uint32_t *grown = map_pages(2 * *room * sizeof *grown);
+    if (grown == NULL) {
         errno = kept;
+        stop(self, SPOOL_NO_SPACE);
+        return false;
     }
-    self->free_slots[self->free_count++] = slot;
+    memcpy(grown, *numbers, *room * sizeof *grown);
+    *numbers = grown;
+    *room *= 2;
+    keep(which, grown, *room * sizeof *grown);
+    errno = kept;
+    return true;
+}
+
+static void slot_give(state *self, uint32_t slot) {
+    if (self->free_count < self->free_room ||
+        numbers_grow(self, INHERITED_SLOTS, &self->free_slots, &self->free_room)) {
+        self->free_slots[self->free_count++] = slot;
+    }
+}
+
+/* A new buffer has one reference. */
+static void hold_first(state *self, uint32_t slot) {
+    if (slot < self->held_room || numbers_grow(self, INHERITED_HELD, &self->held, &self->held_room)) {
+        self->held[slot] = 1;
+    }
+}
+
+/* Counts what an event says of references.
+ *   returns  false for what gives back the last one: threads that race to be the last tell us so each, and what the end
+ *            of the buffer gives back, no event before it may. Whoever has a reference has told of it before, so what
+ *            is held is never less than what is left. */
+static bool count_references(state *self, trace_kind kind, uint32_t slot, uint32_t references) {
+    uint32_t *held = &self->held[slot];
+    if (kind == TRACE_DROP && references >= *held) {
+        return false;
+    }
+    *held += kind == TRACE_DROP ? -references : references;
+    return true;
 }
 
 /* Makes the next window of the spool writable and lets the finished ones leave the resident set; their bytes stay in
@@ -461,6 +495,9 @@ static void allocated_locked(state *self, const void *memory, size_t size) {
     *entry = (map_entry){(uintptr_t)memory, slot_take(self), sayable(self, size)};
     self->live_buffers++;
     self->live_bytes += entry->size;
+    if (self->held != NULL) {
+        hold_first(self, entry->slot);
+    }
     emit(self, TRACE_ALLOCATE, entry->slot, entry->size);
 }
 
@@ -546,7 +583,7 @@ void recorder_referenced(const void *memory, trace_kind kind, uint32_t reference
         return;
     }
     const map_entry *entry = &self->map[find_entry(self, (uintptr_t)memory)];
-    if (entry->address != 0) {
+    if (entry->address != 0 && count_references(self, kind, entry->slot, references)) {
         emit(self, kind, entry->slot, references);
     }
     leave(self);

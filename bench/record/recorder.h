@@ -3,7 +3,7 @@
  *
  * Rules that follow from where this runs:
  *   R1  It never calls malloc. Tables and the spool are mappings. Memory bound: 32 bytes for each live allocation,
- *       rounded up to a power of two, and 4 bytes a slot; while a table grows, half as much again. The
+ *       rounded up to a power of two, and 4 bytes a slot, of buffers 8; while a table grows, half as much again. The
  *       spool is page cache, and its finished windows leave the process's resident set.
  *   R2  One lock makes one total order. A release is recorded before the real free and an allocation after the real
  *       malloc, so an address that comes back at once in another thread is recorded in the right order.
@@ -45,7 +45,8 @@ void recorder_resized(recorder_held held, uintptr_t before, const void *after, s
 
 /* recorder_changed() records that something changed its size where it is; recorder_referenced() that its references did.
  *   kind        TRACE_RETAIN, TRACE_DROP or TRACE_SLICE.
- *   references  how many. Unknown addresses are passed over: they were there before the recorder. */
+ *   references  how many. A drop of all that is left is not recorded: the release that follows it says so.
+ * Unknown addresses are passed over: they were there before the recorder. */
 void recorder_changed(const void *memory, size_t size);
 void recorder_referenced(const void *memory, trace_kind kind, uint32_t references);
 

@@ -467,6 +467,50 @@ static void a_program_with_buffers_has_its_buffers_recorded(void **state) {
     trace_destroy(read);
 }
 
+/* What a buffer holds when its end comes, which gives back all of it: 1, but for one of 777 bytes. */
+static void check_references(const trace *read) {
+    uint64_t *held = calloc(read->slot_count, sizeof *held);
+    uint32_t *sizes = calloc(read->slot_count, sizeof *sizes);
+    assert_non_null(held);
+    assert_non_null(sizes);
+    for (uint64_t i = 0; i < read->event_count; i++) {
+        const trace_event *event = &read->events[i];
+        uint64_t *of = &held[event->slot];
+        if (event->kind == TRACE_ALLOCATE) {
+            *of = 1;
+            sizes[event->slot] = event->size;
+        } else if (event->kind == TRACE_RELEASE) {
+            assert_int_equal(*of, sizes[event->slot] == 777 ? 7 : 1);
+        } else if (event->kind == TRACE_DROP) {
+            assert_true(*of > event->size); /* others remain */
+            *of -= event->size;
+        } else {
+            *of += event->kind != TRACE_RESIZE ? event->size : 0;
+        }
+    }
+    free(held);
+    free(sizes);
+}
+
+static void every_reference_is_given_back_once_in_whatever_order(void **state) {
+    (void)state;
+    record_buffers("-o t.pbtrace -- " RECORD_BUFFERS " ends");
+    trace *read = read_trace("t.pbtrace");
+    assert_int_equal(count_kind(read, TRACE_ALLOCATE), 6 + 1);
+    assert_int_equal(count_kind(read, TRACE_RELEASE), 6 + 1);
+    check_references(read);
+    trace_destroy(read);
+    record_buffers("-o t.pbtrace -- " RECORD_BUFFERS " race");
+    read = read_trace("t.pbtrace");
+    assert_int_equal(count_kind(read, TRACE_ALLOCATE), 30000);
+    assert_int_equal(count_kind(read, TRACE_RELEASE), 30000);
+    assert_int_equal(count_kind(read, TRACE_RETAIN), 20000);
+    assert_int_equal(count_kind(read, TRACE_SLICE), 20000);
+    assert_int_equal(count_kind(read, TRACE_DROP), 40000);
+    check_references(read);
+    trace_destroy(read);
+}
+
 static void buffers_replay_with_their_growth_and_without_their_references(void **state) {
     (void)state;
     char path[PATH_MAX];
@@ -565,6 +609,7 @@ int main(void) {
         cmocka_unit_test(a_limit_of_events_ends_the_recording_and_not_the_program),
         cmocka_unit_test(a_shape_counts_what_the_program_did),
         cmocka_unit_test(a_program_with_buffers_has_its_buffers_recorded),
+        cmocka_unit_test(every_reference_is_given_back_once_in_whatever_order),
         cmocka_unit_test(buffers_replay_with_their_growth_and_without_their_references),
         cmocka_unit_test(what_is_recorded_can_be_chosen),
         cmocka_unit_test(what_cannot_be_recorded_is_refused_in_one_line),
