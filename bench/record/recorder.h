@@ -15,6 +15,7 @@
 #ifndef POOLBUF_BENCH_RECORDER_H
 #define POOLBUF_BENCH_RECORDER_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,9 +29,18 @@ typedef struct recorder_held {
     uint32_t size; /* as recorded */
 } recorder_held;
 
+#define RECORDER_UNDECIDED (-1)
+#define RECORDER_NOTHING   (-2) /* what was asked for is not there */
+
 /* recorder_source() is what this process records, a trace_source; negative while that is not known and where it is nothing.
  * buffers.c has it, which also feeds the recorder where it is TRACE_OF_BUFFERS; preload.c does where it is TRACE_OF_MALLOC. */
-int recorder_source(void);
+extern _Atomic int recorder_decided;
+int recorder_decide(void);
+
+static inline int recorder_source(void) {
+    const int source = atomic_load_explicit(&recorder_decided, memory_order_relaxed);
+    return source != RECORDER_UNDECIDED ? source : recorder_decide();
+}
 
 /* recorder_allocated() records that the program got memory; NULL is ignored. */
 void recorder_allocated(const void *memory, size_t size);

@@ -378,7 +378,22 @@ static void a_limit_of_events_ends_the_recording_and_not_the_program(void **stat
     read = record_mode("many", 0);
     assert_true(read->event_count >= 600000);
     assert_int_equal(read->summary.dropped_events, 0);
+    const uint64_t all = read->event_count;
     trace_destroy(read);
+
+    static const uint64_t limits[] = {1024, 0, 1}; /* where a checkpoint is; all events; one less */
+    for (size_t i = 0; i < 3; i++) {
+        char arguments[PATH_MAX];
+        const uint64_t limit = i == 0 ? limits[i] : all - limits[i];
+        (void)snprintf(arguments, sizeof arguments, "-o t.pbtrace --max-events %llu -- %s many",
+                       (unsigned long long)limit, RECORD_TARGET);
+        assert_int_equal(record(arguments), 0);
+        read = read_trace("t.pbtrace");
+        assert_int_equal(read->event_count, limit);
+        assert_int_equal(read->summary.dropped_events, limit < all);
+        assert_int_equal(read->checkpoints[0].event_count, 1024);
+        trace_destroy(read);
+    }
 }
 
 static void record_shape(const char *mode, shape *out) {
