@@ -54,6 +54,8 @@ static poolbuf *checked(poolbuf *buffer) {
     return buffer;
 }
 
+#define MANY 300000000u /* more than four bytes of a trace can say */
+
 /* A buffer, a slice with references of its own, and a slice of that, released in all orders. */
 static int ends(void) {
     static const unsigned orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
@@ -67,6 +69,10 @@ static int ends(void) {
         for (unsigned j = 0; j < 3; j++) {
             (void)poolbuf_release(family[orders[i][j]]);
         }
+    }
+    poolbuf *many = poolbuf_retain_n(checked(poolbuf_allocate(NULL, 100, 100)), MANY);
+    if (poolbuf_release_n(many, MANY) || !poolbuf_release(many)) {
+        return 1;
     }
     poolbuf *buffer = checked(poolbuf_allocate(NULL, 777, 777));
     poolbuf *slice = poolbuf_retain_n(checked(poolbuf_retained_slice(buffer, 0, 50)), 6);

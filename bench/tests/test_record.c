@@ -511,8 +511,10 @@ static void every_reference_is_given_back_once_in_whatever_order(void **state) {
     (void)state;
     record_buffers("-o t.pbtrace -- " RECORD_BUFFERS " ends");
     trace *read = read_trace("t.pbtrace");
-    assert_int_equal(count_kind(read, TRACE_ALLOCATE), 6 + 1);
-    assert_int_equal(count_kind(read, TRACE_RELEASE), 6 + 1);
+    assert_int_equal(count_kind(read, TRACE_ALLOCATE), 6 + 2);
+    assert_int_equal(count_kind(read, TRACE_RELEASE), 6 + 2);
+    assert_int_equal(count(read, TRACE_RETAIN, 300000000), 1);
+    assert_int_equal(count(read, TRACE_DROP, 300000000), 1);
     check_references(read);
     trace_destroy(read);
     record_buffers("-o t.pbtrace -- " RECORD_BUFFERS " race");
