@@ -418,10 +418,11 @@ static void give_dead(poolbuf_allocator *allocator, poolbuf *buffer) {
     }
 }
 
-/* The last reference is gone, and with it every right of its owners: takes the buffer apart. */
-static void end_buffer(poolbuf *buffer, uint32_t flags) {
+/* The last reference is gone, and with it every right of its owners: takes the buffer apart. untold: of a retained slice,
+ * see buffer_release_telling(); of a buffer, whose end is what is told, nothing. */
+static void end_buffer(poolbuf *buffer, uint32_t flags, uint32_t untold) {
     if ((flags & POOLBUF_FLAG_RETAINED_SLICE) != 0) {
-        derived_end_retained(buffer);
+        derived_end_retained_telling(buffer, untold);
         return;
     }
     poolbuf_allocator *allocator = allocator_of(buffer);
@@ -486,11 +487,15 @@ void buffer_end_share(poolbuf *root, uint64_t state) {
         handle_state_set(root, state); /* somebody has released our reference */
         tracker_misuse(root, POOLBUF_MISUSE_OVER_RELEASE);
     } else if (handle_count_of(state) == 1) {
-        end_buffer(root, handle_flags_of(state));
+        end_buffer(root, handle_flags_of(state), 0);
     }
 }
 
 bool poolbuf_release_n(poolbuf *buffer, uint32_t count) {
+    return buffer_release_telling(buffer, count, count);
+}
+
+bool buffer_release_telling(poolbuf *buffer, uint32_t count, uint32_t untold) {
     uint64_t state = __atomic_load_n(&buffer->state, __ATOMIC_ACQUIRE);
     if (handle_count_of(state) == 0 && handle_state_possible(state)) {
         tracker_misuse(buffer, POOLBUF_MISUSE_OVER_RELEASE);
@@ -500,16 +505,19 @@ bool poolbuf_release_n(poolbuf *buffer, uint32_t count) {
         return false;
     }
     if ((handle_flags_of(state) & POOLBUF_FLAG_SLICE) != 0) {
-        return poolbuf_release_n(buffer_counted(buffer), count);
+        return buffer_release_telling(buffer_counted(buffer), count, untold);
     }
     if (handle_count_of(state) < count) {
         tracker_misuse(buffer, POOLBUF_MISUSE_OVER_RELEASE);
         return false;
     }
-    /* Note it first: afterwards the buffer may be somebody else's. */
+    /* Note it first: afterwards the buffer may be somebody else's. If others overtake us, it still is the last one. */
     bool last = handle_count_of(state) == count;
     if (!last) {
-        buffer_note_references(buffer, POOLBUF_ACCESS_RELEASE, count);
+        if (untold != 0) {
+            buffer_note_references(buffer, POOLBUF_ACCESS_RELEASE, untold);
+        }
+        untold = 0;
         state = __atomic_fetch_sub(&buffer->state, count, __ATOMIC_ACQ_REL);
         last = handle_count_of(state) == count;
         if (POOLBUF_UNLIKELY(handle_count_of(state) < count)) {
@@ -520,14 +528,14 @@ bool poolbuf_release_n(poolbuf *buffer, uint32_t count) {
         }
     }
     if (last) {
-        end_buffer(buffer, handle_flags_of(state));
+        end_buffer(buffer, handle_flags_of(state), untold);
     }
     return last;
 }
 
 /* The bin has no room, or the thread no cache. */
 bool poolbuf_release_full_(poolbuf *buffer) {
-    end_buffer(buffer, 0);
+    end_buffer(buffer, 0, 0);
     return true;
 }
 

@@ -48,13 +48,19 @@ void buffer_count_and_sample(poolbuf_allocator *allocator, poolbuf *buffer);
  * root where that was the last one. */
 void buffer_end_share(poolbuf *root, uint64_t state);
 
+/* poolbuf_release_n(), of which the tracker is told as the giving back of `untold` references: those of a slice that this
+ * one was held by, whose last ones went at once, or none, since they have been told. */
+bool buffer_release_telling(poolbuf *buffer, uint32_t count, uint32_t untold);
+
 /* derived.c: makes a retained slice of a checked range of a buffer with memory, with flags of its own; hangs a view, or marks, on
- * a buffer that counts; ends those that hang on a dying one; ends a retained slice whose
- * count has reached 0; and lets the views of a buffer follow its memory to a new place, and its duplicates its capacity. */
+ * a buffer that counts; ends those that hang on a dying one; ends a retained slice whose count has reached 0, by one
+ * reference or by as many as the tracker has not been told of; and lets the views of a buffer follow its memory to a new
+ * place, and its duplicates its capacity. */
 poolbuf *derived_retained_slice(poolbuf *buffer, uint32_t flags, size_t index, size_t length);
 void derived_hang(poolbuf *counted, poolbuf *view);
 void derived_end_slices(poolbuf_allocator *allocator, poolbuf *buffer);
 void derived_end_retained(poolbuf *slice);
+void derived_end_retained_telling(poolbuf *slice, uint32_t untold);
 void derived_follow_memory(poolbuf *buffer, const uint8_t *old_memory);
 void derived_follow_capacity(poolbuf *buffer);
 

@@ -314,22 +314,25 @@ void derived_end_slices(poolbuf_allocator *allocator, poolbuf *buffer) {
     }
 }
 
-/* The slice is gone but for the share of the root and the reference to the parent, which go last: with them the allocator itself may
- * go. The release orders our last look at the bytes before the move that the owner may make once it sees no shares. */
-static void end_hold(poolbuf *parent) {
+/* The slice is gone but for the share of the root and the reference to the parent, which go last: with them the allocator
+ * itself may go. The release orders our last look at the bytes before the move that the owner may make once it sees no
+ * shares. What ends the root is told as its end alone; so of a root that only our reference keeps, to which nobody else
+ * can add any, nothing is told here. untold: see buffer_release_telling(). */
+static void end_hold(poolbuf *parent, uint32_t untold) {
     poolbuf *root = buffer_root(parent);
     if (parent != root) {
         (void)__atomic_fetch_sub(&root->state, HANDLE_ONE_SHARE, __ATOMIC_RELEASE);
-        (void)poolbuf_release(parent);
+        (void)buffer_release_telling(parent, 1, untold);
         return;
     }
-    if ((flags_of(root) & POOLBUF_FLAG_TRACKED) != 0) {
-        tracker_accessed(root, POOLBUF_ACCESS_RELEASE, 1, true, NULL);
+    uint64_t state = handle_state_get(root);
+    if (untold != 0 && (handle_flags_of(state) & POOLBUF_FLAG_TRACKED) != 0 && handle_count_of(state) != 1) {
+        tracker_accessed(root, POOLBUF_ACCESS_RELEASE, untold, true, NULL);
     }
     buffer_end_share(root, __atomic_fetch_sub(&root->state, HANDLE_ONE_SHARE + 1, __ATOMIC_ACQ_REL));
 }
 
-void derived_end_retained(poolbuf *slice) {
+static inline void end_retained(poolbuf *slice, uint32_t untold) {
     poolbuf *parent = slice->origin;
     if (slice->link != NULL) {
         derived_end_slices(poolbuf_owner(parent), slice);
@@ -341,7 +344,7 @@ void derived_end_retained(poolbuf *slice) {
         } else if (!naked_push(naked_plain_cache(slice->slot), slice)) {
             naked_give(poolbuf_owner(parent), slice);
         }
-        end_hold(parent);
+        end_hold(parent, untold);
         return;
     }
     if (POOLBUF_UNLIKELY(!naked_push(naked_plain_cache(slice->slot), slice))) {
@@ -352,6 +355,14 @@ void derived_end_retained(poolbuf *slice) {
     if (POOLBUF_UNLIKELY(handle_count_of(state) <= 1)) {
         buffer_end_share(parent, state);
     }
+}
+
+void derived_end_retained(poolbuf *slice) {
+    end_retained(slice, 1);
+}
+
+void derived_end_retained_telling(poolbuf *slice, uint32_t untold) {
+    end_retained(slice, untold);
 }
 
 void derived_follow_memory(poolbuf *buffer, const uint8_t *old_memory) {

@@ -324,6 +324,100 @@ static void references_taken_and_given_back_are_told_with_their_number(void **st
     UNIT_OK(poolbuf_tracker_register(&tracker));
 }
 
+/* What the whole family holds, by what has been told; after the end, what the end gave back. */
+static void expect_held(uint64_t references) {
+    assert_int_equal(1 + told.taken - told.given, references);
+}
+
+/* Allocates a buffer whose references are told to a function. */
+static poolbuf *begin_counting(void (*of)(const poolbuf *, poolbuf_access, uint32_t, bool, const char *)) {
+    static poolbuf_tracker counting;
+    counting = tracker;
+    counting.referenced = of;
+    UNIT_OK(poolbuf_tracker_register(&counting));
+    memset(&told, 0, sizeof told);
+    seen.released = 0;
+    seen.gap = 1;
+    poolbuf_tracker_reset_sampling();
+    return poolbuf_allocate(allocator, 64, 64);
+}
+
+static void a_slice_that_ends_its_buffer_is_told_as_the_end_alone(void **state) {
+    (void)state;
+    poolbuf *b = begin_counting(referenced);
+    poolbuf *outer = poolbuf_retained_slice(b, 0, 20);
+    poolbuf *inner = poolbuf_retained_slice(outer, 0, 10);
+    expect_held(3);
+    assert_false(poolbuf_release(b));
+    assert_false(poolbuf_release(outer));
+    expect_held(1);
+    assert_true(poolbuf_release(inner));
+    assert_int_equal(seen.released, 1);
+    expect_held(1);
+    assert_int_equal(told.of_slices, 1); /* the last one, which the end gives back */
+}
+
+static void all_references_of_a_slice_given_back_at_once_are_told(void **state) {
+    (void)state;
+    poolbuf *b = begin_counting(referenced);
+    poolbuf *outer = poolbuf_retained_slice(b, 0, 20);
+    poolbuf *inner = poolbuf_retain_n(poolbuf_retained_slice(outer, 0, 10), 4);
+    assert_int_equal(told.taken, 1 + 1 + 4);
+    assert_true(poolbuf_release_n(inner, 5));
+    assert_int_equal(told.given, 5);
+    (void)poolbuf_retain_n(outer, 2);
+    assert_true(poolbuf_release_n(outer, 3));
+    assert_int_equal(told.given, 5 + 3);
+    assert_int_equal(told.of_slices, 0);
+    expect_held(1);
+    outer = poolbuf_retain_n(poolbuf_retained_slice(b, 0, 20), 6);
+    assert_false(poolbuf_release(b));
+    assert_true(poolbuf_release_n(outer, 7));
+    assert_int_equal(seen.released, 1);
+    expect_held(7); /* which went with the end */
+}
+
+static sem_t is_told, may_go_on;
+
+static void *release_it(void *buffer) {
+    return (void *)(uintptr_t)poolbuf_release(buffer);
+}
+
+static void referenced_and_waiting(const poolbuf *buffer, poolbuf_access access, uint32_t references, bool by_slice,
+                                   const char *hint) {
+    referenced(buffer, access, references, by_slice, hint);
+    if (access == POOLBUF_ACCESS_RELEASE && told.given == references) { /* the first one */
+        (void)sem_post(&is_told);
+        (void)sem_wait(&may_go_on);
+    }
+}
+
+/* The other thread has told of its release, as one that is not the last, when ours overtakes it; so its is the last. */
+static void a_release_that_turns_out_to_be_the_slices_last_is_told_once(void **state) {
+    (void)state;
+    pthread_t other;
+    void *last = NULL;
+    poolbuf *b = begin_counting(referenced_and_waiting);
+    poolbuf *outer = poolbuf_retained_slice(b, 0, 20);
+    poolbuf *inner = poolbuf_retain(poolbuf_retained_slice(outer, 0, 10));
+    assert_int_equal(sem_init(&is_told, 0, 0), 0);
+    assert_int_equal(sem_init(&may_go_on, 0, 0), 0);
+    assert_int_equal(pthread_create(&other, NULL, release_it, inner), 0);
+    (void)sem_wait(&is_told);
+    assert_false(poolbuf_release(inner));
+    (void)sem_post(&may_go_on);
+    assert_int_equal(pthread_join(other, &last), 0);
+    assert_non_null(last);
+    assert_int_equal(told.given, 2); /* what `inner` had */
+    assert_true(poolbuf_release(outer));
+    assert_int_equal(told.given, 3);
+    assert_int_equal(told.of_slices, 0);
+    expect_held(1);
+    assert_true(poolbuf_release(b));
+    (void)sem_destroy(&is_told);
+    (void)sem_destroy(&may_go_on);
+}
+
 static void a_tracker_without_the_newest_callback_is_served_as_before(void **state) {
     (void)state;
     poolbuf_tracker older = tracker;
@@ -450,6 +544,9 @@ int main(void) {
         TRACKER_TEST(destroying_with_live_buffers_is_told_before_anything_goes),
         TRACKER_TEST(each_thread_asks_for_itself),
         TRACKER_TEST(references_taken_and_given_back_are_told_with_their_number),
+        TRACKER_TEST(a_slice_that_ends_its_buffer_is_told_as_the_end_alone),
+        TRACKER_TEST(all_references_of_a_slice_given_back_at_once_are_told),
+        TRACKER_TEST(a_release_that_turns_out_to_be_the_slices_last_is_told_once),
         TRACKER_TEST(a_tracker_without_the_newest_callback_is_served_as_before),
         TRACKER_TEST(a_tracker_of_another_size_is_refused),
     };

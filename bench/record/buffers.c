@@ -20,24 +20,20 @@
 #pragma weak poolbuf_tracker_register
 #pragma weak poolbuf_capacity_slow_
 
-/* What is to be recorded; NO_SOURCE: what was asked for is not there. */
-#define UNDECIDED (-1)
-#define NO_SOURCE (-2)
+_Atomic int recorder_decided = RECORDER_UNDECIDED;
 
-static _Atomic int the_source = UNDECIDED;
-
-int recorder_source(void) {
-    int source = atomic_load_explicit(&the_source, memory_order_relaxed);
-    if (source == UNDECIDED && environ != NULL) {
+int recorder_decide(void) {
+    int source = RECORDER_UNDECIDED;
+    if (environ != NULL) {
         const char *wanted = getenv(SPOOL_ENV_EVENTS);
         const bool has_buffers = poolbuf_tracker_register != NULL;
         source = has_buffers ? TRACE_OF_BUFFERS : TRACE_OF_MALLOC;
         if (wanted != NULL && strcmp(wanted, "malloc") == 0) {
             source = TRACE_OF_MALLOC;
         } else if (wanted != NULL && strcmp(wanted, "buffers") == 0 && !has_buffers) {
-            source = NO_SOURCE;
+            source = RECORDER_NOTHING;
         }
-        atomic_store_explicit(&the_source, source, memory_order_relaxed);
+        atomic_store_explicit(&recorder_decided, source, memory_order_relaxed);
     }
     return source;
 }

@@ -24,7 +24,7 @@ static bool is_source(void) {
     return recorder_source() == TRACE_OF_MALLOC;
 }
 
-static void allocated(const void *memory, size_t size) {
+static inline void allocated(const void *memory, size_t size) {
     if (is_source()) {
         recorder_allocated(memory, size);
     }
@@ -75,10 +75,7 @@ static void look_up(void *function, const char *name) {
 
 /* Looks up the functions behind ours.
  *   returns  false for a call that comes from inside the look-up. */
-static bool ready(void) {
-    if (atomic_load_explicit(&resolved, memory_order_acquire)) {
-        return true;
-    }
+static __attribute__((noinline)) bool get_ready(void) {
     if (resolving) {
         return false;
     }
@@ -94,6 +91,10 @@ static bool ready(void) {
     resolving = false;
     atomic_store_explicit(&resolved, true, memory_order_release);
     return true;
+}
+
+static inline bool ready(void) {
+    return __builtin_expect(atomic_load_explicit(&resolved, memory_order_acquire), true) || get_ready();
 }
 
 /* The system's headers give these functions' parameters reserved names. */

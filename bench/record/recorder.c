@@ -1,6 +1,7 @@
 /* The recorder's inside; see recorder.h for its rules, spool.h for where events go, trace.h for how they look. */
 #include "record/recorder.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -13,12 +14,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "record/event_lock.h"
 #include "record/spool.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14; older kernels answer EINVAL */
 #endif
 
+#define EVENT_ROOM   ((size_t)32) /* what writing an event may touch: numbers are stored four bytes at a time */
+#define TAG_NONE     UINT64_MAX   /* no thread's */
 #define MAP_START    1024u
 #define WINDOW_SIZE  ((size_t)1 << 20) /* the spool is populated, and leaves the resident set, piece by piece */
 #define ATTEMPTS_MAX 1000
@@ -27,6 +31,11 @@
  * have fewer than 90. */
 #define CHECKPOINT_FIRST 1024u
 #define CHECKPOINT_SHARE 8u
+
+/* What happens with each event is compiled into its few callers, and the rest kept out of the way. */
+#define EACH_EVENT static inline __attribute__((always_inline))
+#define RARELY     static __attribute__((noinline))
+#define LIKELY(x)  __builtin_expect(!!(x), 1)
 
 #define STATE_OPEN    UINT32_C(0x70627265)
 #define STATE_REFUSED UINT32_C(0x6f666621)
@@ -40,19 +49,27 @@ typedef struct map_entry {
 /* All of it under the lock, but for `open`, which is read before the lock to pass by quickly. Zero is a valid start:
  * the kernel may zero the page at any fork. */
 typedef struct state {
-    pthread_mutex_t lock;
+    event_lock lock;
     _Atomic uint32_t
         open;       /* 0: not yet in this process; STATE_OPEN; STATE_REFUSED: cannot record, or recorded enough */
     uint32_t epoch; /* the process's id: tells a thread that its number is from before a fork */
     spool_header *spool;
     uint8_t *next, *window_end, *end;
+    uint8_t *room_end; /* up to here an event may begin: it fits the window, and the limit has not been reached */
     map_entry *map;
     size_t map_size, map_count;
     uint32_t *free_slots;
     size_t free_count, free_room;
+    uint32_t *held; /* of buffers: references by slot, as far as events say; NULL otherwise */
+    size_t held_room;
     uint32_t slot_next, thread_next, thread_last;
+    uint64_t tag_last; /* of the thread of the last event */
     uint64_t max_events;
-    uint64_t live_buffers, live_bytes, next_checkpoint; /* what the events add up to, for checkpoints; an event count */
+    uint64_t live_bytes;           /* what the events add up to, for checkpoints, as live_buffers */
+    uint64_t next_checkpoint, due; /* event counts; due: of a checkpoint or the limit, whichever comes first */
+    uint64_t live_buffers; /* apart from live_bytes: as a pair, read at once after a write of one, they are slow */
+    map_entry *_Atomic map_hint; /* the map, before the lock is held: to be prefetched from, never read */
+    _Atomic size_t mask_hint;
 } state;
 
 /* A forked child finds the page zeroed, but not these: they tell it what it has inherited and can unmap. */
@@ -65,6 +82,7 @@ enum {
     INHERITED_SPOOL,
     INHERITED_MAP,
     INHERITED_SLOTS,
+    INHERITED_HELD,
     INHERITED_COUNT
 };
 
@@ -73,11 +91,15 @@ static inherited mappings[INHERITED_COUNT];
 static pthread_mutex_t first_lock = PTHREAD_MUTEX_INITIALIZER;
 
 typedef struct thread_state {
-    uint32_t epoch, number;
+    uint64_t tag;       /* the epoch and the thread's number; no thread has the tag 0, which a new thread finds here */
     volatile bool busy; /* this thread is inside the recorder (R4); a signal handler of this thread may read it */
 } thread_state;
 
 static __thread thread_state thread_self __attribute__((tls_model("initial-exec")));
+
+EACH_EVENT size_t hash_of(uintptr_t address) {
+    return (size_t)((((uint64_t)address >> 4) * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+}
 
 static void *map_pages(size_t size) {
     void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -95,6 +117,7 @@ static void keep(int which, void *at, size_t size) {
 
 static void stop(state *self, spool_end why) {
     self->spool->end = (int32_t)why;
+    self->room_end = NULL;
     atomic_store_explicit(&self->open, STATE_REFUSED, memory_order_release);
 }
 
@@ -139,6 +162,16 @@ static bool populate(void *at, size_t size) {
     return madvise(at, size, MADV_POPULATE_WRITE) == 0 || (errno != EFAULT && errno != ENOMEM);
 }
 
+/* Sets when emit_due() is called next. Once the limit is reached, the next event goes to make_way(), which ends the
+ * recording: one of just so many events is complete. */
+static void set_due(state *self) {
+    self->due = self->next_checkpoint < self->max_events ? self->next_checkpoint : self->max_events;
+    if (self->spool->event_count >= self->max_events) {
+        self->room_end = NULL;
+        self->due = UINT64_MAX;
+    }
+}
+
 static bool open_spool(state *self) {
     const char *folder = getenv(SPOOL_ENV_FOLDER);
     int file = folder != NULL ? create_file(folder) : -1;
@@ -147,7 +180,8 @@ static bool open_spool(state *self) {
     }
     self->max_events = read_limit();
     self->next_checkpoint = CHECKPOINT_FIRST;
-    size_t size = SPOOL_HEADER_SIZE + (size_t)(self->max_events * SPOOL_EVENT_SIZE);
+    self->tag_last = TAG_NONE;
+    size_t size = SPOOL_HEADER_SIZE + (size_t)(self->max_events * SPOOL_EVENT_SIZE) + EVENT_ROOM;
     void *at = MAP_FAILED;
     if (ftruncate(file, (off_t)size) == 0) {
         at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file, 0);
@@ -168,7 +202,13 @@ static bool open_spool(state *self) {
     name_program(self->spool->program);
     self->spool->pid = (int32_t)getpid();
     self->spool->source = recorder_source();
+    set_due(self);
     return true;
+}
+
+static void hint_at_map(state *self) {
+    atomic_store_explicit(&self->map_hint, self->map, memory_order_relaxed);
+    atomic_store_explicit(&self->mask_hint, self->map_size - 1, memory_order_relaxed);
 }
 
 static bool open_tables(state *self) {
@@ -180,8 +220,14 @@ static bool open_tables(state *self) {
         return false;
     }
     keep(INHERITED_MAP, self->map, self->map_size * sizeof *self->map);
+    hint_at_map(self);
     keep(INHERITED_SLOTS, self->free_slots, self->free_room * sizeof *self->free_slots);
-    return true;
+    if (recorder_source() == TRACE_OF_BUFFERS) {
+        self->held_room = MAP_START;
+        self->held = map_pages(self->held_room * sizeof *self->held);
+        keep(INHERITED_HELD, self->held, self->held_room * sizeof *self->held);
+    }
+    return recorder_source() != TRACE_OF_BUFFERS || self->held != NULL;
 }
 
 /* Opens this process's recording, under the lock. Before libc has set its environment there is nothing to read the
@@ -214,10 +260,7 @@ static state *make_state(void) {
     return self;
 }
 
-/* Takes the lock of an open recording.
- *   returns  NULL when nothing is to be recorded; otherwise leave() must follow. */
-static state *enter(void) {
-    state *self = atomic_load_explicit(&the_state, memory_order_acquire);
+RARELY state *enter_slowly(state *self) {
     if (thread_self.busy ||
         (self != NULL && atomic_load_explicit(&self->open, memory_order_acquire) == STATE_REFUSED)) {
         return NULL;
@@ -225,29 +268,48 @@ static state *enter(void) {
     thread_self.busy = true;
     self = self != NULL ? self : make_state();
     if (self != NULL) {
-        (void)pthread_mutex_lock(&self->lock);
+        event_lock_take(&self->lock);
         if (atomic_load_explicit(&self->open, memory_order_relaxed) == 0) {
             open_recording(self);
         }
         if (atomic_load_explicit(&self->open, memory_order_relaxed) == STATE_OPEN) {
             return self;
         }
-        (void)pthread_mutex_unlock(&self->lock);
+        event_lock_give(&self->lock);
     }
     thread_self.busy = false;
     return NULL;
 }
 
-static void leave(state *self) {
-    (void)pthread_mutex_unlock(&self->lock);
+/* Takes the lock of an open recording, and meanwhile has the processor fetch the address's place in the table. The
+ * table may grow just then, and its place be unmapped: a prefetch from there does nothing.
+ *   returns  NULL when nothing is to be recorded; otherwise leave() must follow. It may have been stopped a moment ago:
+ *            then emit() does nothing. */
+EACH_EVENT state *enter(const void *memory) {
+    state *self = atomic_load_explicit(&the_state, memory_order_acquire);
+    if (LIKELY(self != NULL && !thread_self.busy &&
+               atomic_load_explicit(&self->open, memory_order_acquire) == STATE_OPEN)) {
+        const size_t home = hash_of((uintptr_t)memory) & atomic_load_explicit(&self->mask_hint, memory_order_relaxed);
+        __builtin_prefetch(atomic_load_explicit(&self->map_hint, memory_order_relaxed) + home, 1);
+        thread_self.busy = true;
+        atomic_signal_fence(memory_order_seq_cst); /* for a handler of this thread */
+        event_lock_take(&self->lock);
+        return self;
+    }
+    return enter_slowly(self);
+}
+
+EACH_EVENT void leave(state *self) {
+    event_lock_give(&self->lock);
+    atomic_signal_fence(memory_order_seq_cst);
     thread_self.busy = false;
 }
 
-static size_t home_of(const state *self, uintptr_t address) {
-    return (size_t)((((uint64_t)address >> 4) * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (self->map_size - 1);
+EACH_EVENT size_t home_of(const state *self, uintptr_t address) {
+    return hash_of(address) & (self->map_size - 1);
 }
 
-static size_t find_entry(const state *self, uintptr_t address) {
+EACH_EVENT size_t find_entry(const state *self, uintptr_t address) {
     size_t at = home_of(self, address);
     while (self->map[at].address != 0 && self->map[at].address != address) {
         at = (at + 1) & (self->map_size - 1);
@@ -256,7 +318,7 @@ static size_t find_entry(const state *self, uintptr_t address) {
 }
 
 /* Takes an address out; entries behind it that probed past it move up. */
-static recorder_held map_remove(state *self, uintptr_t address) {
+EACH_EVENT recorder_held map_remove(state *self, uintptr_t address) {
     size_t hole = find_entry(self, address);
     if (self->map[hole].address == 0) {
         return (recorder_held){RECORDER_UNKNOWN, 0};
@@ -275,17 +337,19 @@ static recorder_held map_remove(state *self, uintptr_t address) {
     return held;
 }
 
-static bool map_grow(state *self) {
+RARELY bool map_grow(state *self) {
     const int kept = errno;
     size_t old_size = self->map_size;
     map_entry *old = self->map;
     map_entry *map = map_pages(2 * old_size * sizeof *map);
     errno = kept;
     if (map == NULL) {
+        stop(self, SPOOL_NO_SPACE);
         return false;
     }
     self->map = map;
     self->map_size = 2 * old_size;
+    hint_at_map(self);
     for (size_t i = 0; i < old_size; i++) {
         if (old[i].address != 0) {
             map[find_entry(self, old[i].address)] = old[i];
@@ -297,12 +361,8 @@ static bool map_grow(state *self) {
 }
 
 /* The table is at most half full: a look-up then meets one entry and a half, and a removal moves few. */
-static bool make_room(state *self) {
-    if (self->map_count * 2 >= self->map_size && !map_grow(self)) {
-        stop(self, SPOOL_NO_SPACE);
-        return false;
-    }
-    return true;
+EACH_EVENT bool make_room(state *self) {
+    return LIKELY(self->map_count * 2 < self->map_size) || map_grow(self);
 }
 
 static void map_insert(state *self, uintptr_t address, recorder_held held) {
@@ -312,26 +372,58 @@ static void map_insert(state *self, uintptr_t address, recorder_held held) {
     }
 }
 
-static uint32_t slot_take(state *self) {
-    return self->free_count > 0 ? self->free_slots[--self->free_count] : self->slot_next++;
+EACH_EVENT uint32_t slot_take(state *self) {
+    if (LIKELY(self->free_count > 0)) {
+        return self->free_slots[--self->free_count];
+    }
+    if (self->slot_next == TRACE_SLOTS_MAX) {
+        stop(self, SPOOL_LIMIT);
+    }
+    return self->slot_next++;
 }
 
-static void slot_give(state *self, uint32_t slot) {
-    if (self->free_count == self->free_room) {
-        const int kept = errno;
-        uint32_t *grown = map_pages(2 * self->free_room * sizeof *grown);
-        if (grown == NULL) {
-            errno = kept;
-            stop(self, SPOOL_NO_SPACE);
-            return;
-        }
-        memcpy(grown, self->free_slots, self->free_count * sizeof *grown);
-        self->free_slots = grown;
-        self->free_room *= 2;
-        keep(INHERITED_SLOTS, grown, self->free_room * sizeof *grown);
+/* A table of numbers that has become too small, twice as large. */
+RARELY bool numbers_grow(state *self, int which, uint32_t **numbers, size_t *room) {
+    const int kept = errno;
+    uint32_t *grown = map_pages(2 * *room * sizeof *grown);
+    if (grown == NULL) {
         errno = kept;
+        stop(self, SPOOL_NO_SPACE);
+        return false;
     }
-    self->free_slots[self->free_count++] = slot;
+    memcpy(grown, *numbers, *room * sizeof *grown);
+    *numbers = grown;
+    *room *= 2;
+    keep(which, grown, *room * sizeof *grown);
+    errno = kept;
+    return true;
+}
+
+EACH_EVENT void slot_give(state *self, uint32_t slot) {
+    if (self->free_count < self->free_room ||
+        numbers_grow(self, INHERITED_SLOTS, &self->free_slots, &self->free_room)) {
+        self->free_slots[self->free_count++] = slot;
+    }
+}
+
+/* A new buffer has one reference. */
+static void hold_first(state *self, uint32_t slot) {
+    if (slot < self->held_room || numbers_grow(self, INHERITED_HELD, &self->held, &self->held_room)) {
+        self->held[slot] = 1;
+    }
+}
+
+/* Counts what an event says of references.
+ *   returns  false for what gives back the last one: threads that race to be the last tell us so each, and what the end
+ *            of the buffer gives back, no event before it may. Whoever has a reference has told of it before, so what
+ *            is held is never less than what is left. */
+static bool count_references(state *self, trace_kind kind, uint32_t slot, uint32_t references) {
+    uint32_t *held = &self->held[slot];
+    if (kind == TRACE_DROP && references >= *held) {
+        return false;
+    }
+    *held += kind == TRACE_DROP ? -references : references;
+    return true;
 }
 
 /* Makes the next window of the spool writable and lets the finished ones leave the resident set; their bytes stay in
@@ -339,7 +431,7 @@ static void slot_give(state *self, uint32_t slot) {
 static bool next_window(state *self) {
     uint8_t *window = self->window_end;
     size_t size = (size_t)(self->end - window) < WINDOW_SIZE ? (size_t)(self->end - window) : WINDOW_SIZE;
-    if (size < SPOOL_EVENT_SIZE && self->next + SPOOL_EVENT_SIZE > self->end) {
+    if (self->next + EVENT_ROOM > self->end) {
         return false;
     }
     if (size > 0 && !populate(window, size)) {
@@ -353,7 +445,7 @@ static bool next_window(state *self) {
 }
 
 /* What the format can say of a size. */
-static uint32_t sayable(state *self, size_t size) {
+EACH_EVENT uint32_t sayable(state *self, size_t size) {
     if (size > TRACE_SIZE_MAX) {
         self->spool->clamped_sizes++;
         return TRACE_SIZE_MAX;
@@ -361,42 +453,90 @@ static uint32_t sayable(state *self, size_t size) {
     return size == 0 ? 1 : (uint32_t)size;
 }
 
-static void commit(state *self, uint8_t *to) {
+EACH_EVENT void commit(state *self, uint8_t *to) {
     self->next = to;
     const uint64_t bytes = (uint64_t)(to - (uint8_t *)self->spool) - SPOOL_HEADER_SIZE;
     atomic_store_explicit(&self->spool->committed, bytes, memory_order_release);
 }
 
-static bool has_room(state *self) {
-    bool fine = true;
-    if (self->next + SPOOL_EVENT_SIZE > self->window_end) {
-        const int kept = errno;
-        fine = next_window(self);
-        errno = kept;
-        if (!fine) {
-            stop(self, SPOOL_NO_SPACE);
-        }
-    }
-    return fine;
+RARELY uint8_t *put_long(uint8_t *to, uint64_t number) {
+    return to + trace_varint(to, number);
 }
 
-/* Gives the calling thread its number, once a process. */
-static bool number_thread(state *self) {
-    if (thread_self.epoch != self->epoch) {
+/* Writes a number as trace_varint() does, but without a loop, whose length the processor would have to guess: the four
+ * groups of 7 bits are moved apart, by pairs first, and as many bytes count as there are groups. 4 bytes are touched,
+ * or of a longer number 5. */
+EACH_EVENT uint8_t *put(uint8_t *to, uint64_t number) {
+    static const uint32_t more[] = {0, 0x80, 0x8080, 0x808080};
+    if (!LIKELY(number < UINT32_C(1) << 28)) {
+        return put_long(to, number);
+    }
+    uint32_t apart = (uint32_t)number;
+    apart = (apart & 0x3fff) | (apart & 0xfffc000) << 2;
+    apart = (apart & 0x7f007f) | (apart & 0x3f803f80) << 1;
+    const unsigned last = (31u ^ (unsigned)__builtin_clz(apart | 1)) / 8; /* the index of the last byte */
+    const uint32_t bytes = htole32(apart | more[last]);
+    memcpy(to, &bytes, sizeof bytes);
+    return to + last + 1;
+}
+
+/* False: there is no room for another event or checkpoint, and the recording has been stopped. */
+RARELY bool make_room_for_event(state *self) {
+    const int kept = errno;
+    bool fine = true;
+    while (fine && self->next + EVENT_ROOM > self->window_end) {
+        fine = next_window(self);
+    }
+    errno = kept;
+    if (!fine) {
+        stop(self, SPOOL_NO_SPACE);
+        return false;
+    }
+    self->room_end = self->window_end - EVENT_ROOM;
+    return true;
+}
+
+/* The next event does not simply fit: finds out why. False: it may not be written. */
+RARELY bool make_way(state *self) {
+    if (atomic_load_explicit(&self->open, memory_order_relaxed) != STATE_OPEN) {
+        return false; /* stopped a moment ago: nothing may follow what was cut off */
+    }
+    if (self->spool->event_count >= self->max_events) {
+        stop(self, SPOOL_LIMIT);
+        return false;
+    }
+    return make_room_for_event(self);
+}
+
+EACH_EVENT bool has_room(state *self) {
+    return LIKELY(self->next <= self->room_end) || make_way(self);
+}
+
+/* Another thread than that of the last event: gives it its number, once a process, and writes it. */
+RARELY bool switch_thread(state *self) {
+    if (thread_self.tag >> 32 != self->epoch) {
         if (self->thread_next == TRACE_THREADS_MAX) {
             stop(self, SPOOL_LIMIT);
             return false;
         }
-        thread_self.epoch = self->epoch;
-        thread_self.number = self->thread_next++;
+        thread_self.tag = (uint64_t)self->epoch << 32 | self->thread_next++;
+    }
+    const uint32_t number = (uint32_t)thread_self.tag;
+    self->tag_last = thread_self.tag;
+    if (number != self->thread_last) {
+        self->next = put(self->next, (uint64_t)number << 4 | TRACE_THREAD); /* committed with the event */
+        self->thread_last = number;
     }
     return true;
 }
 
 /* The counts are kept here and not summed up from the events later: a reader holds one against the other. */
-static void emit_checkpoint(state *self) {
+RARELY void emit_due(state *self) {
     const uint64_t count = self->spool->event_count;
-    if (count >= self->next_checkpoint && has_room(self)) {
+    if (count >= self->next_checkpoint) {
+        if (self->next + EVENT_ROOM > self->window_end && !make_room_for_event(self)) {
+            return;
+        }
         uint8_t *to = self->next;
         to += trace_varint(to, self->live_buffers << 4 | TRACE_CHECKPOINT);
         to += trace_varint(to, self->live_bytes);
@@ -404,35 +544,26 @@ static void emit_checkpoint(state *self) {
         const uint64_t share = count / CHECKPOINT_SHARE;
         self->next_checkpoint = count + (share > CHECKPOINT_FIRST ? share : CHECKPOINT_FIRST);
     }
+    set_due(self);
 }
 
 /* number: what follows the slot, in all kinds but RELEASE. The live counts are already those after the event. */
-static void emit(state *self, trace_kind kind, uint32_t slot, uint32_t number) {
-    if (atomic_load_explicit(&self->open, memory_order_relaxed) != STATE_OPEN) {
-        return; /* stopped a moment ago, inside this very call: nothing may follow what was cut off */
-    }
-    if (self->spool->event_count >= self->max_events || self->slot_next > TRACE_SLOTS_MAX) {
-        stop(self, SPOOL_LIMIT);
+EACH_EVENT void emit(state *self, trace_kind kind, uint32_t slot, uint32_t number) {
+    if (!has_room(self) || !(LIKELY(thread_self.tag == self->tag_last) || switch_thread(self))) {
         return;
     }
-    if (!has_room(self) || !number_thread(self)) {
-        return;
-    }
-    uint8_t *to = self->next;
-    if (thread_self.number != self->thread_last) {
-        to += trace_varint(to, (uint64_t)thread_self.number << 4 | TRACE_THREAD);
-        self->thread_last = thread_self.number;
-    }
-    to += trace_varint(to, (uint64_t)slot << 4 | (uint64_t)kind);
+    uint8_t *to = put(self->next, (uint64_t)slot << 4 | (uint64_t)kind);
     if (kind != TRACE_RELEASE) {
-        to += trace_varint(to, number);
+        to = put(to, number);
     }
-    self->spool->event_count++;
+    const uint64_t count = ++self->spool->event_count;
     commit(self, to);
-    emit_checkpoint(self);
+    if (!LIKELY(count < self->due)) {
+        emit_due(self);
+    }
 }
 
-static void emit_release(state *self, recorder_held held) {
+EACH_EVENT void emit_release(state *self, recorder_held held) {
     self->live_buffers--;
     self->live_bytes -= held.size;
     emit(self, TRACE_RELEASE, held.slot, 0);
@@ -448,7 +579,7 @@ static void forget_stale(state *self, const void *memory) {
 }
 
 /* One look-up for both questions: is it there already, and where does it go? */
-static void allocated_locked(state *self, const void *memory, size_t size) {
+EACH_EVENT void allocated_locked(state *self, const void *memory, size_t size) {
     if (!make_room(self)) {
         return;
     }
@@ -461,11 +592,14 @@ static void allocated_locked(state *self, const void *memory, size_t size) {
     *entry = (map_entry){(uintptr_t)memory, slot_take(self), sayable(self, size)};
     self->live_buffers++;
     self->live_bytes += entry->size;
+    if (self->held != NULL) {
+        hold_first(self, entry->slot);
+    }
     emit(self, TRACE_ALLOCATE, entry->slot, entry->size);
 }
 
 void recorder_allocated(const void *memory, size_t size) {
-    state *self = memory != NULL ? enter() : NULL;
+    state *self = memory != NULL ? enter(memory) : NULL;
     if (self != NULL) {
         allocated_locked(self, memory, size);
         leave(self);
@@ -473,7 +607,7 @@ void recorder_allocated(const void *memory, size_t size) {
 }
 
 void recorder_releasing(const void *memory) {
-    state *self = memory != NULL ? enter() : NULL;
+    state *self = memory != NULL ? enter(memory) : NULL;
     if (self != NULL) {
         const recorder_held held = map_remove(self, (uintptr_t)memory);
         if (held.slot == RECORDER_UNKNOWN) {
@@ -486,7 +620,7 @@ void recorder_releasing(const void *memory) {
 }
 
 recorder_held recorder_resizing(const void *memory) {
-    state *self = enter();
+    state *self = enter(memory);
     if (self == NULL) {
         return (recorder_held){RECORDER_UNKNOWN, 0};
     }
@@ -505,7 +639,7 @@ static void resized_locked(state *self, recorder_held held, const void *after, s
 }
 
 void recorder_resized(recorder_held held, uintptr_t before, const void *after, size_t size) {
-    state *self = enter();
+    state *self = enter(after);
     if (self == NULL) {
         return;
     }
@@ -525,7 +659,7 @@ void recorder_resized(recorder_held held, uintptr_t before, const void *after, s
 }
 
 void recorder_changed(const void *memory, size_t size) {
-    state *self = enter();
+    state *self = enter(memory);
     if (self == NULL) {
         return;
     }
@@ -541,12 +675,12 @@ void recorder_changed(const void *memory, size_t size) {
 }
 
 void recorder_referenced(const void *memory, trace_kind kind, uint32_t references) {
-    state *self = enter();
+    state *self = enter(memory);
     if (self == NULL) {
         return;
     }
     const map_entry *entry = &self->map[find_entry(self, (uintptr_t)memory)];
-    if (entry->address != 0) {
+    if (entry->address != 0 && count_references(self, kind, entry->slot, references)) {
         emit(self, kind, entry->slot, references);
     }
     leave(self);

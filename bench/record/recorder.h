@@ -3,7 +3,7 @@
  *
  * Rules that follow from where this runs:
  *   R1  It never calls malloc. Tables and the spool are mappings. Memory bound: 32 bytes for each live allocation,
- *       rounded up to a power of two, and 4 bytes a slot; while a table grows, half as much again. The
+ *       rounded up to a power of two, and 4 bytes a slot, of buffers 8; while a table grows, half as much again. The
  *       spool is page cache, and its finished windows leave the process's resident set.
  *   R2  One lock makes one total order. A release is recorded before the real free and an allocation after the real
  *       malloc, so an address that comes back at once in another thread is recorded in the right order.
@@ -15,6 +15,7 @@
 #ifndef POOLBUF_BENCH_RECORDER_H
 #define POOLBUF_BENCH_RECORDER_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,9 +29,18 @@ typedef struct recorder_held {
     uint32_t size; /* as recorded */
 } recorder_held;
 
+#define RECORDER_UNDECIDED (-1)
+#define RECORDER_NOTHING   (-2) /* what was asked for is not there */
+
 /* recorder_source() is what this process records, a trace_source; negative while that is not known and where it is nothing.
  * buffers.c has it, which also feeds the recorder where it is TRACE_OF_BUFFERS; preload.c does where it is TRACE_OF_MALLOC. */
-int recorder_source(void);
+extern _Atomic int recorder_decided;
+int recorder_decide(void);
+
+static inline int recorder_source(void) {
+    const int source = atomic_load_explicit(&recorder_decided, memory_order_relaxed);
+    return source != RECORDER_UNDECIDED ? source : recorder_decide();
+}
 
 /* recorder_allocated() records that the program got memory; NULL is ignored. */
 void recorder_allocated(const void *memory, size_t size);
@@ -45,7 +55,8 @@ void recorder_resized(recorder_held held, uintptr_t before, const void *after, s
 
 /* recorder_changed() records that something changed its size where it is; recorder_referenced() that its references did.
  *   kind        TRACE_RETAIN, TRACE_DROP or TRACE_SLICE.
- *   references  how many. Unknown addresses are passed over: they were there before the recorder. */
+ *   references  how many. A drop of all that is left is not recorded: the release that follows it says so.
+ * Unknown addresses are passed over: they were there before the recorder. */
 void recorder_changed(const void *memory, size_t size);
 void recorder_referenced(const void *memory, trace_kind kind, uint32_t references);
 

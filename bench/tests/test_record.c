@@ -379,7 +379,22 @@ static void a_limit_of_events_ends_the_recording_and_not_the_program(void **stat
     read = record_mode("many", 0);
     assert_true(read->event_count >= 600000);
     assert_int_equal(read->summary.dropped_events, 0);
+    const uint64_t all = read->event_count;
     trace_destroy(read);
+
+    static const uint64_t limits[] = {1024, 0, 1}; /* where a checkpoint is; all events; one less */
+    for (size_t i = 0; i < 3; i++) {
+        char arguments[PATH_MAX];
+        const uint64_t limit = i == 0 ? limits[i] : all - limits[i];
+        (void)snprintf(arguments, sizeof arguments, "-o t.pbtrace --max-events %llu -- %s many",
+                       (unsigned long long)limit, RECORD_TARGET);
+        assert_int_equal(record(arguments), 0);
+        read = read_trace("t.pbtrace");
+        assert_int_equal(read->event_count, limit);
+        assert_int_equal(read->summary.dropped_events, limit < all);
+        assert_int_equal(read->checkpoints[0].event_count, 1024);
+        trace_destroy(read);
+    }
 }
 
 static void record_shape(const char *mode, shape *out) {
@@ -465,6 +480,52 @@ static void a_program_with_buffers_has_its_buffers_recorded(void **state) {
     assert_int_equal(sized, 1000);
     assert_int_equal(handed, 1000);
     assert_non_null(strstr(messages, "1000 retains, 1250 releases that were not the last, 250 slices"));
+    trace_destroy(read);
+}
+
+/* What a buffer holds when its end comes, which gives back all of it: 1, but for one of 777 bytes. */
+static void check_references(const trace *read) {
+    uint64_t *held = calloc(read->slot_count, sizeof *held);
+    uint32_t *sizes = calloc(read->slot_count, sizeof *sizes);
+    assert_non_null(held);
+    assert_non_null(sizes);
+    for (uint64_t i = 0; i < read->event_count; i++) {
+        const trace_event *event = &read->events[i];
+        uint64_t *of = &held[event->slot];
+        if (event->kind == TRACE_ALLOCATE) {
+            *of = 1;
+            sizes[event->slot] = event->size;
+        } else if (event->kind == TRACE_RELEASE) {
+            assert_int_equal(*of, sizes[event->slot] == 777 ? 7 : 1);
+        } else if (event->kind == TRACE_DROP) {
+            assert_true(*of > event->size); /* others remain */
+            *of -= event->size;
+        } else {
+            *of += event->kind != TRACE_RESIZE ? event->size : 0;
+        }
+    }
+    free(held);
+    free(sizes);
+}
+
+static void every_reference_is_given_back_once_in_whatever_order(void **state) {
+    (void)state;
+    record_buffers("-o t.pbtrace -- " RECORD_BUFFERS " ends");
+    trace *read = read_trace("t.pbtrace");
+    assert_int_equal(count_kind(read, TRACE_ALLOCATE), 6 + 2);
+    assert_int_equal(count_kind(read, TRACE_RELEASE), 6 + 2);
+    assert_int_equal(count(read, TRACE_RETAIN, 300000000), 1);
+    assert_int_equal(count(read, TRACE_DROP, 300000000), 1);
+    check_references(read);
+    trace_destroy(read);
+    record_buffers("-o t.pbtrace -- " RECORD_BUFFERS " race");
+    read = read_trace("t.pbtrace");
+    assert_int_equal(count_kind(read, TRACE_ALLOCATE), 30000);
+    assert_int_equal(count_kind(read, TRACE_RELEASE), 30000);
+    assert_int_equal(count_kind(read, TRACE_RETAIN), 20000);
+    assert_int_equal(count_kind(read, TRACE_SLICE), 20000);
+    assert_int_equal(count_kind(read, TRACE_DROP), 40000);
+    check_references(read);
     trace_destroy(read);
 }
 
@@ -591,9 +652,18 @@ static void what_cannot_be_recorded_is_refused_in_one_line(void **state) {
 
 static void an_interrupt_reaches_the_program_and_the_trace_is_written(void **state) {
     (void)state;
-    assert_int_equal(record("-o t.pbtrace -- sleep 30 & sleep 1; kill -TERM $!; wait $!"), 1);
+    char ready[PATH_MAX / 2]; /* a pipe by which the program says that it runs: the signal must not come before */
+    char arguments[2 * PATH_MAX];
+    (void)count_files(folder, true);
+    (void)snprintf(ready, sizeof ready, "%s/ready", folder);
+    assert_int_equal(mkfifo(ready, 0600), 0);
+    (void)snprintf(arguments, sizeof arguments,
+                   "-o t.pbtrace -- %s waiting >%s & read -r line <%s; kill -TERM $!; wait $!", RECORD_TARGET, ready,
+                   ready);
+    assert_int_equal(record(arguments), 1);
     trace *read = read_trace("t.pbtrace");
-    assert_string_equal(read->program, "sleep");
+    assert_string_equal(read->program, "record_target");
+    assert_int_equal(count(read, TRACE_ALLOCATE, 4004), 1);
     trace_destroy(read);
 }
 
@@ -612,6 +682,7 @@ int main(void) {
         cmocka_unit_test(a_limit_of_events_ends_the_recording_and_not_the_program),
         cmocka_unit_test(a_shape_counts_what_the_program_did),
         cmocka_unit_test(a_program_with_buffers_has_its_buffers_recorded),
+        cmocka_unit_test(every_reference_is_given_back_once_in_whatever_order),
         cmocka_unit_test(buffers_replay_with_their_growth_and_their_references),
         cmocka_unit_test(what_is_recorded_can_be_chosen),
         cmocka_unit_test(what_cannot_be_recorded_is_refused_in_one_line),

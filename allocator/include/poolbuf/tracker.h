@@ -22,7 +22,8 @@ POOLBUF_BEGIN_DECLS
  * POOLBUF_RECORD_ACCESS (see buffer.h). What is done through a slice is reported on the buffer it was cut from. */
 typedef enum poolbuf_access {
     POOLBUF_ACCESS_RETAIN,
-    POOLBUF_ACCESS_RELEASE, /* a release that was not the last; the last one is released() */
+    POOLBUF_ACCESS_RELEASE, /* a release that was not the last; the last one is released(). Where threads race to be the
+                             * last, each may be told before it is known which it is: then so is the one that was */
     POOLBUF_ACCESS_SLICE,   /* slice or retained slice made */
     POOLBUF_ACCESS_GROW,    /* capacity changed */
     POOLBUF_ACCESS_TOUCH,   /* poolbuf_touch(), with its hint */
