@@ -119,7 +119,7 @@ __attribute__((noinline)) static int fp_capture(void **addresses, size_t limit, 
     (void)query;
     const uintptr_t at = (uintptr_t)__builtin_frame_address(0);
     return (int)(stack_bounds_under_valgrind() ? walk_under_valgrind(&state, at, addresses, limit)
-                                     : walk(&state, at, addresses, limit));
+                                               : walk(&state, at, addresses, limit));
 }
 
 const unwinder unwind_fp = {
