@@ -156,7 +156,7 @@ static void numbers_come_back_from_every_kind_of_buffer(void **state) {
             uint32_t u32 = 0, got_u32 = 0;
             int64_t i64 = 0, got_i64 = 0;
             int32_t i32 = 0, got_i32 = 0;
-            size_t lengths[4];
+            size_t lengths[4] = {0, 0, 0, 0};
             UNIT_OK(poolbuf_read_varint_u64(in.buffer, &u64));
             UNIT_OK(poolbuf_read_varint_u32(in.buffer, &u32));
             UNIT_OK(poolbuf_read_zigzag_i64(in.buffer, &i64));
