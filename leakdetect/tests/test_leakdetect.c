@@ -184,18 +184,22 @@ static int count_capture(void **addresses, size_t limit, unwind_query *query) {
     return limit > 0;
 }
 
-static void what_is_not_tracked_costs_no_stack(void **state) {
-    (void)state;
-    static const unwinder counting = {.name = "counting", .capture = count_capture};
+static void start_with(const unwinder *walker) {
     const detector_settings settings = {.level = LEAKDETECT_PARANOID,
                                         .interval = 1,
                                         .target_records = 4,
                                         .frames = 4,
                                         .track_close = true,
-                                        .unwinder = &counting};
+                                        .unwinder = walker};
     tracker_reset();
     detector_start(&settings);
     captured = 0;
+}
+
+static void what_is_not_tracked_costs_no_stack(void **state) {
+    (void)state;
+    static const unwinder counting = {.name = "counting", .capture = count_capture};
+    start_with(&counting);
     leakdetect_touch(&resources[0], "nobody knows it");
     assert_false(leakdetect_untrack(&resources[0]));
     assert_int_equal(captured, 0);
@@ -248,15 +252,7 @@ static int disturb_errno(void **addresses, size_t limit, unwind_query *query) {
 static void a_walker_that_takes_locks_may_change_errno(void **state) {
     (void)state;
     static const unwinder disturbing = {.name = "disturbing", .capture = disturb_errno, .takes_locks = true};
-    const detector_settings settings = {.level = LEAKDETECT_PARANOID,
-                                        .interval = 1,
-                                        .target_records = 4,
-                                        .frames = 4,
-                                        .track_close = true,
-                                        .unwinder = &disturbing};
-    tracker_reset();
-    detector_start(&settings);
-    captured = 0;
+    start_with(&disturbing);
     errno = EXDEV;
     assert_true(leakdetect_track(&resources[0], 1, "session"));
     leakdetect_touch(&resources[0], NULL);
