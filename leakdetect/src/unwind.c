@@ -129,6 +129,9 @@ static inline __attribute__((always_inline)) size_t capture(void **raw, size_t l
                                                             size_t *count) {
     size_t configured = kind == UNWIND_CALL_SITE ? 1 : frame_limit;
     limit = limit < configured ? limit : configured;
+    if (query != NULL) {
+        query->frames = (uint32_t)limit;
+    }
     const unwinder *walker = implementation;
     if (walker->behind != NULL) {
         const size_t first = walk_with(walker, raw, limit, query, count);

@@ -34,6 +34,7 @@ typedef enum unwind_reason {
  * stack that came of it, and who called it may tell it what came of this walk. */
 typedef struct unwind_query {
     unwind_reason reason;
+    uint32_t frames;            /* how many the stack may have: as many of those that the walk finds */
     uint32_t stack;             /* 0, or it is that stack again, and there are no addresses */
     _Atomic uint64_t *remember; /* NULL, or where to store `remembered` with the stack in its low 32 bits */
     uint64_t remembered;
@@ -42,7 +43,7 @@ typedef struct unwind_query {
 typedef struct unwinder {
     const char *name;
     /* Fills at most `limit` raw return addresses, the first one inside the caller of this function or deeper; returns
-     * how many. 0 or less: no stack could be had. `query` is NULL, or has its reason set and all else 0. */
+     * how many. 0 or less: no stack could be had. `query` is NULL, or has its reason and frames set and all else 0. */
     int (*capture)(void **addresses, size_t limit, unwind_query *query);
     const struct unwinder *behind; /* NULL, or who walks where capture is NULL or gives UNWIND_CANNOT */
     bool takes_locks;              /* that others take, too: it walks in the gate (unwind_gate.h) */

@@ -288,17 +288,18 @@ static __attribute__((noinline, cold)) int walk_foreign(position at, stack_bound
  * scan would find them here (scan.h). */
 enum {
     TRAIL_FRAMES = 40,
-    MANY_STEPS = 10,  /* that many beside the trail, and it has not helped */
-    UNHELPFUL = 2,    /* what that adds to the annoyance, of which each walk that it did help takes 1 away */
-    PATIENCE = 6,     /* so much of it, and a new trail is laid */
-    MISSES_MIN = 16,  /* so many walks in a row that were no repetition, and the same; twice as many each time that */
-    MISSES_MAX = 1024 /* a new trail brings none */
+    MANY_STEPS = 10, /* that many beside the trail, and it has not helped */
+    UNHELPFUL = 2,   /* what that adds to the annoyance, of which each walk that it did help takes 1 away */
+    PATIENCE = 6,    /* so much of it, and a new trail is laid */
+    MISSES_MIN =
+        16, /* so many walks in a row beside it, and the same: after that twice as many, as long as new trails */
+    MISSES_MAX = 1024 /* bring no repetition, up to here */
 };
 
 enum {
     STACK_ID_BITS = 32,
-    LIMIT_BITS = 10,
-    LIMIT_MAX = (1 << LIMIT_BITS) - 1,
+    FRAMES_BITS = 10, /* how many the stack may have at most */
+    FRAMES_MAX = (1 << FRAMES_BITS) - 1,
     SERIAL_BITS = 22
 };
 
@@ -324,8 +325,8 @@ typedef struct trail {
     uint32_t misses;        /* walks since the last that was a repetition */
     uint32_t misses_enough; /* for another trail */
     uint32_t limit;         /* of the walk that laid it */
-    uint32_t serial;        /* of the checks */
-    uint32_t check_count;   /* of a walk that is all trail, as far as the limit for which its stack is known */
+    uint32_t serial;        /* of frames and checks: another whenever either changes */
+    uint32_t check_count;   /* of a walk that is all trail, as far as its stack needs */
     bool ends;              /* the last frame is the outermost */
     uintptr_t high;         /* of the stack */
     _Atomic uint64_t known; /* the stack of that walk, below its mark; any other mark: it is not known */
@@ -456,6 +457,10 @@ PLAIN static inline void forget_frame_pointers(trail *in, const uint64_t *crosse
     }
 }
 
+PLAIN static inline void change_serial(trail *of) {
+    of->serial = (of->serial + 1) % (1u << SERIAL_BITS) == 0 ? 1 : of->serial + 1;
+}
+
 /* A frame whose position hangs on other words than the two that are compared ends the trail. */
 PLAIN static __attribute__((noinline)) outcome walk_and_lay(walker *self, trail *into) {
     outcome so_far = WALK_GOES_ON;
@@ -463,7 +468,7 @@ PLAIN static __attribute__((noinline)) outcome walk_and_lay(walker *self, trail 
     uint64_t crossed[TRAIL_FRAMES]; /* the rules by which each frame was left */
     uintptr_t bp_at = 0;
     bool laying = true;
-    atomic_store_explicit(&into->known, 0, memory_order_relaxed);
+    change_serial(into);
     into->epoch = self->now;
     into->high = self->bounds.high;
     into->limit = (uint32_t)self->limit;
@@ -488,16 +493,17 @@ PLAIN static __attribute__((noinline)) outcome walk_and_lay(walker *self, trail 
     return so_far;
 }
 
-/* Marks what is known by these checks at this limit. The stack is stored after the walk, and a signal handler may have made
- * others in between. Never 0, since there has been a first time. */
-PLAIN static inline uint64_t mark_of(const trail *on, size_t limit) {
-    return (uint64_t)on->serial << (STACK_ID_BITS + LIMIT_BITS) | (uint64_t)limit << STACK_ID_BITS;
+/* Marks what is known by these checks of a stack of at most so many frames. It is stored after the walk, and a signal handler
+ * may have laid or checked something else in between. How many addresses the walk was asked for does not matter: they
+ * were enough for the stack. */
+PLAIN static inline uint64_t mark_of(const trail *on, size_t frames) {
+    return (uint64_t)on->serial << (STACK_ID_BITS + FRAMES_BITS) | (uint64_t)frames << STACK_ID_BITS;
 }
 
 /* The stack of a walk from `at`, if it is known and the walk is all trail; else 0. */
-PLAIN static inline __attribute__((always_inline)) uint32_t repeat(const trail *on, const position *at, size_t limit) {
+PLAIN static inline __attribute__((always_inline)) uint32_t repeat(const trail *on, const position *at, size_t frames) {
     const uint64_t known = atomic_load_explicit(&on->known, memory_order_relaxed);
-    if ((known ^ mark_of(on, limit)) >> STACK_ID_BITS != 0 || !stands_on(at, &on->frames[0])) {
+    if ((known ^ mark_of(on, frames)) >> STACK_ID_BITS != 0 || !stands_on(at, &on->frames[0])) {
         return 0;
     }
     uintptr_t all = UINTPTR_MAX; /* and no branch: none of the words waits for another */
@@ -509,7 +515,7 @@ PLAIN static inline __attribute__((always_inline)) uint32_t repeat(const trail *
 
 /* After a walk that was all trail: what to check, and where to leave word of its stack. */
 PLAIN static void ask_for_stack(trail *on, size_t limit, unwind_query *query) {
-    if (query == NULL || limit > LIMIT_MAX || !(on->ends || limit <= on->count)) {
+    if (query == NULL || query->frames > FRAMES_MAX || !(on->ends || limit <= on->count)) {
         return;
     }
     const size_t end = limit < on->count ? limit : on->count;
@@ -522,9 +528,9 @@ PLAIN static void ask_for_stack(trail *on, size_t limit, unwind_query *query) {
         }
     }
     on->check_count = (uint32_t)(into - on->checks);
-    on->serial = (on->serial + 1) % (1u << SERIAL_BITS) == 0 ? 1 : on->serial + 1;
+    change_serial(on);
     query->remember = &on->known;
-    query->remembered = mark_of(on, limit);
+    query->remembered = mark_of(on, query->frames);
 }
 
 /* Whether a walk beside the trail, with so many steps, was one too many. */
@@ -578,6 +584,9 @@ PLAIN static __attribute__((noinline)) int walk_anew(const position *start, cons
                                                      void **addresses, size_t limit, trail *with, unwind_query *query) {
     walker self = {.at = *start, .bounds = *bounds, .addresses = addresses, .limit = limit, .now = cfi_epoch()};
     bool all_trail = false;
+    if (query != NULL) {
+        query->remember = NULL; /* of an earlier walk, which was not enough */
+    }
     const outcome result = walk_with_trail(&self, with, start, &all_trail);
     if (result == WALK_CANNOT) {
         return UNWIND_CANNOT;
@@ -607,7 +616,7 @@ PLAIN static inline __attribute__((always_inline)) int walk(uintptr_t frame, voi
     with->busy = this_thread();
     atomic_signal_fence(memory_order_seq_cst);
     const bool is_new = with->epoch != cfi_epoch() || with->high != bounds.high;
-    const uint32_t stack = query == NULL || is_new ? 0 : repeat(with, &start, limit);
+    const uint32_t stack = query == NULL || is_new ? 0 : repeat(with, &start, query->frames);
     if (__builtin_expect(stack != 0, 1)) {
         query->stack = stack;
         with->misses = 0;

@@ -67,7 +67,7 @@ OWN_FRAME static void repeat_here(void) {
     void *frames[STACK_MAX_FRAMES];
     for (volatile unsigned i = 0; i < 6 * UNWIND_REASONS; i++) {
         const unsigned reason = i % UNWIND_REASONS;
-        unwind_query query = {.reason = (unwind_reason)reason};
+        unwind_query query = {.reason = (unwind_reason)reason, .frames = STACK_MAX_FRAMES};
         const int count = unwind_cfi.capture(frames, STACK_MAX_FRAMES, &query);
         walks++;
         if (query.stack != 0) {
@@ -98,9 +98,9 @@ static void a_repetition_names_the_stack_that_was_told(void **state) {
 OWN_FRAME static void tell_late(void) {
     void *frames[STACK_MAX_FRAMES];
     unwind_query first = {.reason = UNWIND_USING};
-    unwind_query query = {.reason = UNWIND_USING};
+    unwind_query query = first;
     for (volatile int i = 0; i < 40; i++) {
-        query = (unwind_query){.reason = UNWIND_USING};
+        query = (unwind_query){.reason = UNWIND_USING, .frames = STACK_MAX_FRAMES};
         (void)unwind_cfi.capture(frames, STACK_MAX_FRAMES, &query);
         if (first.remember == NULL) {
             first = query;
@@ -114,9 +114,36 @@ OWN_FRAME static void tell_late(void) {
     assert_non_null(query.remember);
 }
 
+/* Deeper, without asking for a stack, so that the trail that is laid here has no checks of its own: those of the one
+ * before hold as well, as its frames are all still there. */
+OWN_FRAME static void walk_deeper_and_tell(const unwind_query *about) {
+    void *frames[STACK_MAX_FRAMES];
+    unwind_query query = {.reason = UNWIND_OPENING, .frames = STACK_MAX_FRAMES};
+    for (volatile int i = 0; i < 41; i++) {
+        if (i == 40) {
+            atomic_store(about->remember, about->remembered | 99);
+        }
+        (void)unwind_cfi.capture(frames, STACK_MAX_FRAMES, i < 40 ? NULL : &query);
+    }
+    assert_int_equal(query.stack, 0);
+    assert_non_null(query.remember); /* the walk was all trail */
+}
+
+OWN_FRAME static void tell_after_another_was_laid(void) {
+    void *frames[STACK_MAX_FRAMES];
+    unwind_query query = {.reason = UNWIND_OPENING};
+    for (volatile int i = 0; i < 40; i++) {
+        query = (unwind_query){.reason = UNWIND_OPENING, .frames = STACK_MAX_FRAMES};
+        (void)unwind_cfi.capture(frames, STACK_MAX_FRAMES, &query);
+    }
+    assert_non_null(query.remember);
+    walk_deeper_and_tell(&query);
+}
+
 static void what_is_told_late_is_not_believed(void **state) {
     (void)state;
     tell_late();
+    tell_after_another_was_laid();
 }
 
 /* As many frames as are asked for, whatever the last walk was asked for. */
