@@ -7,7 +7,10 @@
  * A plain store may become visible after the look at `waiting` that follows it, and a waiter may be woken before it
  * sleeps. So it may miss its waking, in a window of nanoseconds; therefore no sleep is longer than EVENT_LOCK_SLEEP_NS.
  * That delays a waiter and never harms: only the swap decides who has the lock. All zero is a free lock, so the kernel
- * may wipe it in a forked child. errno is kept. */
+ * may wipe it in a forked child. errno is kept.
+ *
+ * leakdetect/src/shard_lock.h is nearly the same, for sections that are seldom met: who waits there sleeps at once, and here
+ * looks again first, as all threads of a program meet in this one. */
 #ifndef POOLBUF_BENCH_EVENT_LOCK_H
 #define POOLBUF_BENCH_EVENT_LOCK_H
 
