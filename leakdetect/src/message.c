@@ -21,7 +21,6 @@ void message_write(const char *bytes, size_t count) {
 }
 
 void message_print(const char *format, ...) {
-    const int saved_errno = errno;
     char line[1024] = "poolbuf: ";
     const size_t prefix = 9;
     va_list arguments;
@@ -33,5 +32,4 @@ void message_print(const char *format, ...) {
     used = used > room ? room : used;
     line[prefix + used] = '\n';
     message_write(line, prefix + used + 1);
-    errno = saved_errno;
 }
