@@ -54,7 +54,9 @@ static uintptr_t anchor_of(uintptr_t here) {
     return main_is_nearer ? main_top : thread_top;
 }
 
-/* Extends the known part of the thread's own stack down to `here`; false if that is another stack, or too far away. */
+/* Extends the known part of the thread's own stack down to `here`; false if that is another stack, or too far away.
+ * From the top down: on the way up the last address would be the stack's end, where another mapping may begin. Left
+ * behind on the stack, it would count as a reference to what lies there in a scan for unreachable buffers. */
 static bool grow_known(stack_known *self, uintptr_t here) {
     const uintptr_t anchor = anchor_of(here);
     const uintptr_t bottom = here & ~(uintptr_t)(PAGE - 1);
@@ -62,7 +64,7 @@ static bool grow_known(stack_known *self, uintptr_t here) {
     if (here >= upto || upto - bottom > (uintptr_t)PROBE_PAGES * PAGE) {
         return false;
     }
-    for (uintptr_t page = bottom; page < upto; page += PAGE) {
+    for (uintptr_t page = (upto - 1) & ~(uintptr_t)(PAGE - 1); page >= bottom; page -= PAGE) {
         if (!readable(page)) {
             return false;
         }

@@ -465,6 +465,71 @@ static void threads_keep_what_they_work_with(void **state) {
 }
 
 enum {
+    STACK_BYTES = 256 << 10,
+    SMALL_CHUNK = 32 << 10,
+    SMALL_HUGE = 40 << 10 /* as few addresses as can be, that a word may have by chance */
+};
+
+static void use_small_chunks(void) {
+    poolbuf_allocator_options options;
+    poolbuf_allocator_options_init(&options);
+    options.page_size = 4096;
+    options.chunk_size = SMALL_CHUNK;
+    assert_int_equal(poolbuf_allocator_destroy(allocator), POOLBUF_OK);
+    assert_int_equal(poolbuf_allocator_create(&options, &allocator), POOLBUF_OK);
+}
+
+/* Its first walk lays a trail that no other worker has laid. */
+__attribute__((noinline)) static void wait_after_a_walk(worker *self) {
+    poolbuf *local = poolbuf_allocate(allocator, BYTES, BYTES);
+    char byte = 0;
+    assert_int_equal(write(self->begun[1], &byte, 1), 1);
+    while (read(self->end[0], &byte, 1) < 0) {
+    }
+    poolbuf_release(local);
+}
+
+/* Loses a huge buffer, and returns a stack that ends where its bytes begin. */
+__attribute__((noinline)) static uint8_t *lose_above_a_stack(void) {
+    uint8_t *stack = MAP_FAILED;
+    for (int attempt = 0; attempt < 48 && stack == MAP_FAILED; attempt++) {
+        hide(poolbuf_allocate_direct(allocator, SMALL_HUGE, SMALL_HUGE));
+        uint8_t *bytes = ((poolbuf *)~hidden[hidden_count - 1])->memory;
+        stack = mmap(bytes - STACK_BYTES, STACK_BYTES, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    }
+    assert_true(stack != MAP_FAILED);
+    return stack;
+}
+
+/* The walk asks the kernel for each page of a stack, up to its end, and leaves what it leaves on that stack. */
+static void a_walk_keeps_nothing_that_lies_above_the_stack(void **state) {
+    (void)state;
+    worker self = {.work = wait_after_a_walk};
+    pthread_attr_t attributes;
+    char byte;
+    use_small_chunks();
+    uint8_t *stack = lose_above_a_stack();
+    assert_int_equal(pipe(self.begun), 0);
+    assert_int_equal(pipe(self.end), 0);
+    assert_int_equal(pthread_attr_init(&attributes), 0);
+    assert_int_equal(pthread_attr_setstack(&attributes, stack, STACK_BYTES), 0);
+    assert_int_equal(pthread_create(&self.thread, &attributes, run, &self), 0);
+    pthread_attr_destroy(&attributes);
+    explicit_bzero(&attributes, sizeof attributes); /* the stack's end is in there */
+    assert_int_equal(read(self.begun[0], &byte, 1), 1);
+    uint64_t lost = LOST();
+    close(self.end[1]);
+    pthread_join(self.thread, NULL);
+    close(self.end[0]);
+    close(self.begun[0]);
+    close(self.begun[1]);
+    munmap(stack, STACK_BYTES);
+    wipe_stacks_of_ended_threads();
+    assert_found(lost, hidden_count);
+}
+
+enum {
     HELD = 200
 };
 
@@ -688,6 +753,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_context_of_wrapped_memory_keeps, set_up, tear_down),
         cmocka_unit_test_setup_teardown(epoll_keeps, set_up, tear_down),
         cmocka_unit_test_setup_teardown(threads_keep_what_they_work_with, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_walk_keeps_nothing_that_lies_above_the_stack, set_up, tear_down),
         cmocka_unit_test_setup_teardown(buffers_that_change_hands_are_not_lost, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_scan_accuses_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_buffer_that_somebody_changes_is_not_lost, set_up, tear_down),
