@@ -6,7 +6,6 @@
  * and reports its own alone. */
 #include "detector.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/random.h>
@@ -31,6 +30,7 @@ sampler detector_resources = {.interval = SAMPLER_INTERVAL_DEFAULT};
 
 static detector_settings settings = {.level = LEAKDETECT_DISABLED};
 _Atomic int detector_level_now = LEAKDETECT_DISABLED;
+_Atomic bool detector_closings_are_rare;
 static _Atomic uint32_t level_epoch;
 static _Atomic uint64_t missed_references; /* relaxed: a statistic */
 static uint64_t start_ns;
@@ -96,12 +96,14 @@ void detector_start(const detector_settings *settings_to_use) {
         both[i]->bytes = settings.sampling_bytes;
         both[i]->table = sampler_wants_table(both[i]) ? &gaps : NULL;
         atomic_store_explicit(&both[i]->seen, 0, memory_order_relaxed);
+        atomic_store_explicit(&both[i]->is_settled, false, memory_order_relaxed);
         atomic_store_explicit(&both[i]->largest, 0, memory_order_relaxed);
         atomic_store_explicit(&both[i]->inverse, 0, memory_order_relaxed);
     }
     if (detector_buffers.table != NULL) {
         gap_table_build(&gaps, detector_buffers.interval);
     }
+    atomic_store_explicit(&detector_closings_are_rare, false, memory_order_relaxed);
     unwind_configure(settings.unwinder, settings.stacks, settings.frames);
     start_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
     detector_set_level(settings.level);
@@ -154,13 +156,11 @@ bool detector_track(const void *resource, const void *owner, uint64_t size, uint
     if (!thread_enter(self)) {
         return false;
     }
-    int *error = &errno; /* asked for once: it takes a call */
-    int saved_errno = *error;
     /* Walk the stack before taking the tracker's lock. Unwinding is slow and may enter the loader, which may allocate:
      * under our lock that stalls everyone and can deadlock us. The guard above leaves such nested buffers untracked. */
     tracker_record record = {.size = size,
                              .birth_ns = clock_ns(CLOCK_MONOTONIC_COARSE),
-                             .stack = unwind_capture_stack(STACK_MAX_FRAMES),
+                             .stack = unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_OPENING),
                              .type = type,
                              .thread_name = thread_name(self),
                              .thread_id = self->id,
@@ -168,15 +168,17 @@ bool detector_track(const void *resource, const void *owner, uint64_t size, uint
                              .guard = guard,
                              .watch = records_accesses(detector_level()) ? tracker_watch() : 0};
     bool tracked = tracker_insert(resource, owner, &record);
-    *error = saved_errno;
     thread_leave(self);
     trigger_revive();
     return tracked;
 }
 
-bool detector_keeps_closing_stacks(void) {
-    return settings.track_close &&
-           (detector_level() == LEAKDETECT_PARANOID || sampler_largest_weight(&detector_buffers) <= CLOSE_WEIGHT);
+bool detector_would_keep_closing_stacks(void) {
+    const bool rare = sampler_largest_weight(&detector_buffers) > CLOSE_WEIGHT;
+    if (rare) {
+        atomic_store_explicit(&detector_closings_are_rare, true, memory_order_relaxed);
+    }
+    return settings.track_close && (detector_level() == LEAKDETECT_PARANOID || !rare);
 }
 
 static inline void describe_closing(thread_state *self, uint32_t close_stack, tracker_closed *closed) {
@@ -192,7 +194,6 @@ bool detector_close_part(const void *whole, tracker_closed *closed) {
     if (!tracker_find(whole, &record)) {
         return tracker_find_closed(whole, closed); /* both ended at once */
     }
-    int saved_errno = errno;
     bool entered = thread_enter(self);
     closed->key = 0;
     closed->size = 0;
@@ -202,7 +203,6 @@ bool detector_close_part(const void *whole, tracker_closed *closed) {
     if (entered) {
         thread_leave(self);
     }
-    errno = saved_errno;
     return true;
 }
 
@@ -237,14 +237,12 @@ void detector_references(const void *resource, access_kind kind, hold_kind hold,
         atomic_fetch_add_explicit(&missed_references, references, memory_order_relaxed);
         return;
     }
-    int saved_errno = errno;
     tracker_access access = {.time_ns = clock_ns(CLOCK_MONOTONIC_COARSE),
-                             .stack = unwind_capture_stack(STACK_MAX_FRAMES),
+                             .stack = unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_USING),
                              .hint = name_put(hint),
                              .thread_name = thread_name(self),
                              .thread_id = self->id,
                              .kind = kind};
     tracker_record_references(resource, &access, hold, references, settings.target_records, random_next(&self->random));
-    errno = saved_errno;
     thread_leave(self);
 }

@@ -8,7 +8,6 @@
 
 #include <poolbuf/leakdetect.h>
 
-#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -77,25 +76,31 @@ extern sampler detector_resources;
 bool detector_track(const void *resource, const void *owner, uint64_t size, uint32_t type, float weight,
                     uint32_t guard);
 bool detector_untrack(const void *resource);
-bool detector_keeps_closing_stacks(void);
+bool detector_would_keep_closing_stacks(void);
 bool detector_remove(const void *resource, uint32_t close_stack, thread_state *self, tracker_closed *closed);
+
+/* Whether closings are too rare among allocations for their stacks; set once they are, as the sample only gets thinner. */
+extern _Atomic bool detector_closings_are_rare;
+
+static inline bool detector_keeps_closing_stacks(void) {
+    return (!atomic_load_explicit(&detector_closings_are_rare, memory_order_relaxed) ||
+            detector_level() == LEAKDETECT_PARANOID) &&
+           detector_would_keep_closing_stacks();
+}
 
 /* Under the thread's guard, which somebody else may have raised. Inline, as is the next: each frame of ours has to be
  * walked. */
 static inline __attribute__((always_inline)) uint32_t detector_capture_closing(bool entered) {
-    return entered && detector_keeps_closing_stacks() ? unwind_capture_stack(DETECTOR_CLOSE_FRAMES) : 0;
+    return entered && detector_keeps_closing_stacks() ? unwind_capture_stack(DETECTOR_CLOSE_FRAMES, UNWIND_CLOSING) : 0;
 }
 
 static inline bool detector_close(const void *resource, tracker_closed *closed) {
     thread_state *self = thread_self();
-    int *error = &errno; /* asked for once: it takes a call */
-    int saved_errno = *error;
     bool entered = thread_enter(self);
     bool tracked = detector_remove(resource, detector_capture_closing(entered), self, closed);
     if (entered) {
         thread_leave(self);
     }
-    *error = saved_errno;
     trigger_revive();
     return tracked;
 }

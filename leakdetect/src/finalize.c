@@ -476,8 +476,9 @@ static misuse describe_misuse(thread_state *self, const void *resource, const ch
                               const tracker_closed *closed) {
     tracker_closed past;
     tracker_record live;
-    misuse found = {
-        .thread_name = thread_name(self), .thread_id = self->id, .stack = unwind_capture_stack(STACK_MAX_FRAMES)};
+    misuse found = {.thread_name = thread_name(self),
+                    .thread_id = self->id,
+                    .stack = unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_USING)};
     snprintf(found.offence, sizeof found.offence, "%s", offence);
     if (closed == NULL && tracker_find_closed(resource, &past)) {
         closed = &past;

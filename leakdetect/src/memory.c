@@ -1,14 +1,17 @@
 /* The contract in memory.h on mmap and mremap. */
 #include "memory.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 
 static _Atomic uint64_t mapped_bytes; /* relaxed: a statistic, it orders nothing */
 
 void *memory_map(size_t bytes) {
+    const int saved_errno = errno;
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) {
+        errno = saved_errno;
         return NULL;
     }
     atomic_fetch_add_explicit(&mapped_bytes, bytes, memory_order_relaxed);
@@ -16,9 +19,11 @@ void *memory_map(size_t bytes) {
 }
 
 void memory_unmap(void *memory, size_t bytes) {
+    const int saved_errno = errno;
     if (memory != NULL && munmap(memory, bytes) == 0) {
         atomic_fetch_sub_explicit(&mapped_bytes, bytes, memory_order_relaxed);
     }
+    errno = saved_errno;
 }
 
 uint64_t memory_mapped(void) {
@@ -32,8 +37,10 @@ void *memory_array_next(memory_array *array, size_t item_bytes) {
         if (array->items == NULL) {
             items = memory_map(bytes);
         } else {
+            const int saved_errno = errno;
             items = mremap(array->items, array->bytes, bytes, MREMAP_MAYMOVE);
             items = items == MAP_FAILED ? NULL : items;
+            errno = saved_errno;
             if (items != NULL) {
                 atomic_fetch_add_explicit(&mapped_bytes, bytes - array->bytes, memory_order_relaxed);
             }

@@ -2,7 +2,8 @@
  *
  * Allocation of a tracked buffer must never call malloc: the program's malloc may be the one that called us, may hold a
  * lock, or may be the one under suspicion. Everything the detector keeps between two reports therefore comes from here.
- * What it maps it keeps, but for arrays that grow. The running total is shown in leakdetect_count(). */
+ * What it maps it keeps, but for arrays that grow. All of it keeps errno, as its callers are in the midst of somebody's
+ * allocation. The running total is shown in leakdetect_count(). */
 #ifndef LEAKDETECT_MEMORY_H
 #define LEAKDETECT_MEMORY_H
 

@@ -21,6 +21,7 @@ void message_write(const char *bytes, size_t count) {
 }
 
 void message_print(const char *format, ...) {
+    const int saved_errno = errno;
     char line[1024] = "poolbuf: ";
     const size_t prefix = 9;
     va_list arguments;
@@ -32,4 +33,5 @@ void message_print(const char *format, ...) {
     used = used > room ? room : used;
     line[prefix + used] = '\n';
     message_write(line, prefix + used + 1);
+    errno = saved_errno;
 }

@@ -13,10 +13,10 @@
 /* Held around dl_iterate_phdr(), and never waited for but by fork(): whoever comes second has nothing to add that the
  * next one will not. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static loaded_module *modules;        /* MODULE_LOG_MAX of them; mapped once, guarded by lock until count covers it */
-static _Atomic uint32_t count;        /* released when an entry is whole; pairs with the acquire of readers */
-static _Atomic uint64_t stacks_seen;  /* how many stacks there were then; relaxed, a hint */
-static unsigned long long loads_seen; /* the loader's count of modules it has loaded; guarded by lock */
+static loaded_module *modules; /* MODULE_LOG_MAX of them; mapped once, guarded by lock until count covers it */
+static _Atomic uint32_t count; /* released when an entry is whole; pairs with the acquire of readers */
+_Atomic uint64_t module_log_stacks_seen; /* how many stacks there were then; relaxed, a hint */
+static unsigned long long loads_seen;    /* the loader's count of modules it has loaded; guarded by lock */
 
 static bool is_known(const loaded_module *module) {
     const uint32_t known = atomic_load_explicit(&count, memory_order_relaxed);
@@ -50,8 +50,8 @@ static int add_if_new(struct dl_phdr_info *info, size_t size, void *context) {
     return 0;
 }
 
-void module_log_look(uint64_t stack_count) {
-    if (atomic_load_explicit(&stacks_seen, memory_order_relaxed) == stack_count || pthread_mutex_trylock(&lock) != 0) {
+void module_log_look_now(uint64_t stack_count) {
+    if (pthread_mutex_trylock(&lock) != 0) {
         return;
     }
     if (modules == NULL) {
@@ -60,7 +60,7 @@ void module_log_look(uint64_t stack_count) {
     if (modules != NULL && gate_enter()) { /* as for a walk: no fork finds us under the loader's lock */
         bool first = true;
         (void)dl_iterate_phdr(add_if_new, &first);
-        atomic_store_explicit(&stacks_seen, stack_count, memory_order_relaxed);
+        atomic_store_explicit(&module_log_stacks_seen, stack_count, memory_order_relaxed);
         gate_leave();
     }
     (void)pthread_mutex_unlock(&lock);
@@ -85,7 +85,7 @@ void module_log_unlock(void) {
 void module_log_reset(void) {
     module_log_lock();
     atomic_store_explicit(&count, 0, memory_order_relaxed);
-    atomic_store_explicit(&stacks_seen, 0, memory_order_relaxed);
+    atomic_store_explicit(&module_log_stacks_seen, 0, memory_order_relaxed);
     loads_seen = 0;
     module_log_unlock();
 }

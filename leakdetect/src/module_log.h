@@ -9,6 +9,7 @@
 #ifndef LEAKDETECT_MODULE_LOG_H
 #define LEAKDETECT_MODULE_LOG_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "symbolize_modules.h"
@@ -24,7 +25,13 @@ enum {
  *            (unwind_gate.h), in a child that inherited the loader's.
  *   cost     two loads where no stack is new; else a call of dl_iterate_phdr(), which stops at its first module if
  *            nothing was loaded. */
-void module_log_look(uint64_t stack_count);
+void module_log_look_now(uint64_t stack_count);
+extern _Atomic uint64_t module_log_stacks_seen;
+static inline void module_log_look(uint64_t stack_count) {
+    if (__builtin_expect(atomic_load_explicit(&module_log_stacks_seen, memory_order_relaxed) != stack_count, 0)) {
+        module_log_look_now(stack_count);
+    }
+}
 
 /* What has been written down, in the order in which they were loaded; they stay where they are, and as they are. */
 uint32_t module_log_count(void);

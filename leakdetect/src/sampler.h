@@ -60,8 +60,9 @@ typedef struct sampler {
     const gap_table *table; /* by count, of the plain rate; NULL: gaps are computed; fixed before use */
     _Atomic uint64_t
         seen; /* allocations that all gaps drawn so far cover, as long as p may change; relaxed, it only steers p */
-    _Atomic double inverse; /* of ln(1 - 1/interval), or of the rate of looks; 0: not computed yet; relaxed */
-    _Atomic float largest;  /* by bytes: the largest weight that a candidate would have had; relaxed, only rises */
+    _Atomic bool is_settled; /* p is that of the table from now on, and nobody counts any more; relaxed */
+    _Atomic double inverse;  /* of ln(1 - 1/interval), or of the rate of looks; 0: not computed yet; relaxed */
+    _Atomic float largest;   /* by bytes: the largest weight that a candidate would have had; relaxed, only rises */
 } sampler;
 
 /* sampler_wants_table() says whether a gap_table of the sampler's interval is any use to it. With it, another sample of

@@ -145,7 +145,7 @@ static uint32_t capture(void) {
         return 0;
     }
     int saved_errno = errno;
-    uint32_t stack = unwind_capture_stack(STACK_MAX_FRAMES);
+    uint32_t stack = unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_OPENING);
     errno = saved_errno;
     thread_leave(thread);
     return stack;

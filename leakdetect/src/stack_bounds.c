@@ -16,6 +16,13 @@ enum {
 };
 
 _Thread_local stack_known stack_known_own = {.low = UINTPTR_MAX};
+_Atomic bool stack_bounds_native;
+
+bool stack_bounds_ask_valgrind(void) {
+    const bool asked = RUNNING_ON_VALGRIND != 0;
+    atomic_store_explicit(&stack_bounds_native, !asked, memory_order_relaxed);
+    return asked;
+}
 
 extern void *__libc_stack_end; /* the loader's: where the main thread's stack began */
 

@@ -18,6 +18,7 @@
 #ifndef LEAKDETECT_STACK_BOUNDS_H
 #define LEAKDETECT_STACK_BOUNDS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,6 +30,14 @@ typedef struct stack_known {
 } stack_known;
 
 extern _Thread_local stack_known stack_known_own;
+
+/* Whether Valgrind runs this process, which is asked once: the question is longer than it looks. */
+extern _Atomic bool stack_bounds_native;
+bool stack_bounds_ask_valgrind(void);
+static inline bool stack_bounds_under_valgrind(void) {
+    return __builtin_expect(!atomic_load_explicit(&stack_bounds_native, memory_order_relaxed), 0) &&
+           stack_bounds_ask_valgrind();
+}
 
 /* What one walk may read. */
 typedef struct stack_bounds {

@@ -8,6 +8,7 @@
 #include "unwind.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <link.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -93,13 +94,17 @@ static __attribute__((noinline, cold)) void say_lonely(void) {
  * so we ask for as few as have sufficed before. Where they do not, the walk is repeated once with room for all, and the
  * next one asks for more. */
 static inline __attribute__((always_inline)) size_t walk_with(const unwinder *walker, void **raw, size_t limit,
-                                                              size_t *count) {
+                                                              unwind_query *query, size_t *count) {
     static _Atomic uint32_t own_depth; /* our own frames, most seen; relaxed, a hint */
     size_t asked = limit + atomic_load_explicit(&own_depth, memory_order_relaxed);
     for (;;) {
-        int captured = walker->capture(raw, asked);
+        int captured = walker->capture(raw, asked, query);
         if (__builtin_expect(captured == UNWIND_CANNOT, 0) && walker->behind != NULL) {
             return CANNOT;
+        }
+        if (query != NULL && query->stack != 0) {
+            *count = 0;
+            return 0;
         }
         size_t all = captured < 0 ? 0 : (size_t)captured;
         size_t top = 0;
@@ -120,26 +125,35 @@ static inline __attribute__((always_inline)) size_t walk_with(const unwinder *wa
     }
 }
 
-static inline __attribute__((always_inline)) size_t capture(void **raw, size_t limit, size_t *count) {
+static inline __attribute__((always_inline)) size_t capture(void **raw, size_t limit, unwind_query *query,
+                                                            size_t *count) {
     size_t configured = kind == UNWIND_CALL_SITE ? 1 : frame_limit;
     limit = limit < configured ? limit : configured;
+    if (query != NULL) {
+        query->frames = (uint32_t)limit;
+    }
     const unwinder *walker = implementation;
     if (walker->behind != NULL) {
-        const size_t first = walk_with(walker, raw, limit, count);
+        const size_t first = walk_with(walker, raw, limit, query, count);
         if (__builtin_expect(first != CANNOT, 1)) {
             return first;
         }
         walker = walker->behind;
         atomic_fetch_add_explicit(&left_behind, 1, memory_order_relaxed);
     }
+    int *const error = walker->takes_locks ? &errno : NULL; /* which it may change, as no other does */
+    const int saved_errno = error == NULL ? 0 : *error;
     bool gated = walker->takes_locks && gate_enter();
     if (walker->takes_locks && !gated) { /* the call site is certain, and free of locks */
         walker = &unwind_fp;
         limit = limit < 1 ? limit : 1;
     }
-    size_t first = walk_with(walker, raw, limit, count);
+    size_t first = walk_with(walker, raw, limit, query, count);
     if (gated) {
         gate_leave();
+    }
+    if (error != NULL) {
+        *error = saved_errno;
     }
     return first;
 }
@@ -151,16 +165,24 @@ uint64_t unwind_left_behind(void) {
 size_t unwind_capture(uintptr_t *frames, size_t limit) {
     void *raw[STACK_MAX_FRAMES + OWN_FRAMES_MAX];
     size_t count = 0;
-    size_t first = capture(raw, limit, &count);
+    size_t first = capture(raw, limit, NULL, &count);
     memcpy(frames, raw + first, count * sizeof *frames);
     return count;
 }
 
-static inline __attribute__((always_inline)) uint32_t capture_stack(size_t limit) {
+static inline __attribute__((always_inline)) uint32_t capture_stack(size_t limit, unwind_reason reason) {
     void *raw[STACK_MAX_FRAMES + OWN_FRAMES_MAX];
+    unwind_query query = {.reason = reason};
     size_t count = 0;
-    size_t first = capture(raw, limit, &count);
-    return count == 0 ? 0 : stack_table_put((const uintptr_t *)(const void *)(raw + first), count);
+    size_t first = capture(raw, limit, &query, &count);
+    if (count == 0) {
+        return query.stack;
+    }
+    uint32_t stack = stack_table_put((const uintptr_t *)(const void *)(raw + first), count);
+    if (query.remember != NULL) {
+        atomic_store_explicit(query.remember, query.remembered | stack, memory_order_relaxed);
+    }
+    return stack;
 }
 
 /* Stacks that turned out to be wrong are in the table of stacks all the same, and would not be new the next time. */
@@ -173,23 +195,23 @@ static void doubt(uint32_t stack) {
 }
 
 /* Walks again if the first walk went, perhaps, by rules of a module that is gone; see unwind_cfi.h. */
-static __attribute__((noinline)) uint32_t revise(uint32_t stack, uint32_t epoch, size_t limit) {
+static __attribute__((noinline)) uint32_t revise(uint32_t stack, uint32_t epoch, size_t limit, unwind_reason reason) {
     if (implementation != &unwind_cfi || cfi_look() == epoch) {
         return stack;
     }
-    const uint32_t revised = capture_stack(limit);
+    const uint32_t revised = capture_stack(limit, reason);
     if (revised != stack) {
         doubt(stack);
     }
     return revised;
 }
 
-uint32_t unwind_capture_stack(size_t limit) {
+uint32_t unwind_capture_stack(size_t limit, unwind_reason reason) {
     const uint32_t epoch = cfi_epoch();
     const uint64_t known = stack_table_count();
-    uint32_t stack = capture_stack(limit);
+    uint32_t stack = capture_stack(limit, reason);
     if (__builtin_expect(stack_table_count() != known || is_doubted(stack), 0)) {
-        stack = revise(stack, epoch, limit);
+        stack = revise(stack, epoch, limit, reason);
     }
     module_log_look(stack_table_count());
     return stack;

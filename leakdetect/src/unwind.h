@@ -12,6 +12,7 @@
 #ifndef LEAKDETECT_UNWIND_H
 #define LEAKDETECT_UNWIND_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,11 +21,30 @@ enum {
     UNWIND_CANNOT = -1
 };
 
+/* Why a stack is captured. The same reasons come from the same places in the library, and in turns: a buffer is opened, used,
+ * and closed. So a walker that remembers its last walk remembers one of each. */
+typedef enum unwind_reason {
+    UNWIND_OPENING,
+    UNWIND_CLOSING,
+    UNWIND_USING,
+    UNWIND_REASONS
+} unwind_reason;
+
+/* A walk whose stack is wanted, and not its addresses: a walker that finds all as it was the last time may name the
+ * stack that came of it, and who called it may tell it what came of this walk. */
+typedef struct unwind_query {
+    unwind_reason reason;
+    uint32_t frames;            /* how many the stack may have: as many of those that the walk finds */
+    uint32_t stack;             /* 0, or it is that stack again, and there are no addresses */
+    _Atomic uint64_t *remember; /* NULL, or where to store `remembered` with the stack in its low 32 bits */
+    uint64_t remembered;
+} unwind_query;
+
 typedef struct unwinder {
     const char *name;
     /* Fills at most `limit` raw return addresses, the first one inside the caller of this function or deeper; returns
-     * how many. 0 or less: no stack could be had. */
-    int (*capture)(void **addresses, size_t limit);
+     * how many. 0 or less: no stack could be had. `query` is NULL, or has its reason and frames set and all else 0. */
+    int (*capture)(void **addresses, size_t limit, unwind_query *query);
     const struct unwinder *behind; /* NULL, or who walks where capture is NULL or gives UNWIND_CANNOT */
     bool takes_locks;              /* that others take, too: it walks in the gate (unwind_gate.h) */
     const char *lonely; /* NULL, or what to say, once, when more was asked for than the call site and no more came */
@@ -45,11 +65,11 @@ void unwind_configure(const unwinder *unwinder_to_use, unwind_kind kind_to_use, 
 
 /* unwind_capture() fills `frames` with the stack of the calling thread without the library's own frames at its top:
  * the first one is the caller of the public function. Returns their count, at most `limit`, at most STACK_MAX_FRAMES,
- * and at most what was configured. */
+ * and at most what was configured. Keeps errno. */
 size_t unwind_capture(uintptr_t *frames, size_t limit);
 
 /* unwind_capture() and stack_table_put() together; 0 if there is no stack. */
-uint32_t unwind_capture_stack(size_t limit);
+uint32_t unwind_capture_stack(size_t limit, unwind_reason reason);
 
 /* unwind_left_behind() says how many walks were left to who is behind. */
 uint64_t unwind_left_behind(void);

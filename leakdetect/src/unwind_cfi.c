@@ -278,6 +278,11 @@ static __attribute__((noinline, cold)) int walk_foreign(position at, stack_bound
  * frames at once. What differs is walked by steps, and so is what comes behind it, until the two meet again. The result
  * is that of steps alone: the same position, the same rule in the same epoch, the same words (R3).
  *
+ * A walk that is all trail has the stack that it had the last time. Where its caller has left word of that stack here,
+ * nothing is written down and nothing looked up: the words are compared, and that is all. A thread has a trail for each
+ * reason to capture, as an allocation and a release come from different places in the library, and mostly in the
+ * program.
+ *
  * Trails lie in a table by the thread's place in the gate, which is its own as long as it lives, so they need no
  * destructor. The frame pointers of a program may be anything, pointers to buffers, too: they are kept inverted, or a
  * scan would find them here (scan.h). */
@@ -285,14 +290,30 @@ enum {
     TRAIL_FRAMES = 40,
     MANY_STEPS = 10, /* that many beside the trail, and it has not helped */
     UNHELPFUL = 2,   /* what that adds to the annoyance, of which each walk that it did help takes 1 away */
-    PATIENCE = 6     /* so much of it, and a new trail is laid */
+    PATIENCE = 6,    /* so much of it, and a new trail is laid */
+    MISSES_MIN =
+        16, /* so many walks in a row beside it, and the same: after that twice as many, as long as new trails */
+    MISSES_MAX = 1024 /* bring no repetition, up to here */
+};
+
+enum {
+    STACK_ID_BITS = 32,
+    FRAMES_BITS = 10, /* how many the stack may have at most */
+    FRAMES_MAX = (1 << FRAMES_BITS) - 1,
+    SERIAL_BITS = 22
 };
 
 typedef struct trail_frame {
     uintptr_t pc, sp;
-    uintptr_t not_bp; /* inverted */
-    uintptr_t bp_at;  /* where it was saved; 0: it is that of the frame inside */
+    uintptr_t not_bp;  /* inverted; 0: no frame of the trail is found by it, and it may be anything */
+    uintptr_t checked; /* where it must be as it was, since it was saved there and is not 0; 0: nowhere */
+    uintptr_t bp_at;   /* where it was saved; 0: nowhere on this walk */
 } trail_frame;
+
+/* A word of the stack that must be what it was, which is kept inverted, too. */
+typedef struct trail_check {
+    uintptr_t at, not_word;
+} trail_check;
 
 typedef struct trail {
     uintptr_t
@@ -301,12 +322,19 @@ typedef struct trail {
     uint32_t epoch;
     uint32_t count;
     uint32_t annoyance;
-    bool ends;      /* the last frame is the outermost */
-    uintptr_t high; /* of the stack */
+    uint32_t misses;        /* walks since the last that was a repetition */
+    uint32_t misses_enough; /* for another trail */
+    uint32_t limit;         /* of the walk that laid it */
+    uint32_t serial;        /* of frames and checks: another whenever either changes */
+    uint32_t check_count;   /* of a walk that is all trail, as far as its stack needs */
+    bool ends;              /* the last frame is the outermost */
+    uintptr_t high;         /* of the stack */
+    _Atomic uint64_t known; /* the stack of that walk, below its mark; any other mark: it is not known */
+    trail_check checks[2 * TRAIL_FRAMES];
     trail_frame frames[TRAIL_FRAMES];
 } trail;
 
-static trail trails[GATE_PLACES];
+static trail trails[GATE_PLACES][UNWIND_REASONS];
 
 static inline uintptr_t this_thread(void) {
     return (uintptr_t)&gate_own; /* no other thread that lives has it there */
@@ -348,7 +376,13 @@ static inline __attribute__((always_inline)) outcome walk_step(walker *self, uin
 }
 
 static inline bool stands_on(const position *at, const trail_frame *frame) {
-    return at->sp == frame->sp && at->pc == frame->pc && at->bp == ~frame->not_bp;
+    return at->sp == frame->sp && at->pc == frame->pc && (frame->not_bp == 0 || at->bp == ~frame->not_bp);
+}
+
+/* Whether who was on the frame before this one comes to this one. */
+PLAIN static inline __attribute__((always_inline)) bool leads_to(const trail_frame *next) {
+    return stack_bounds_word(next->sp - sizeof(uintptr_t)) == next->pc &&
+           (next->checked == 0 || stack_bounds_word(next->checked) == ~next->not_bp);
 }
 
 /* The walker stands on frame `from`. Adds it and all those behind it that are as they were, and leaves the walker on
@@ -362,8 +396,7 @@ PLAIN static inline __attribute__((always_inline)) outcome follow(walker *self, 
     *into++ = (void *)on->frames[i].pc; // NOLINT(performance-no-int-to-ptr)
     while (++i < end) {
         const trail_frame *next = &on->frames[i];
-        if (stack_bounds_word(next->sp - sizeof(uintptr_t)) != next->pc ||
-            (next->bp_at != 0 && stack_bounds_word(next->bp_at) != ~next->not_bp)) {
+        if (!leads_to(next)) {
             break;
         }
         *into++ = (void *)next->pc; // NOLINT(performance-no-int-to-ptr)
@@ -373,10 +406,12 @@ PLAIN static inline __attribute__((always_inline)) outcome follow(walker *self, 
     return self->count == self->limit || (i == on->count && on->ends) ? WALK_ENDS : WALK_GOES_ON;
 }
 
-/* From the trail's frame `last`, which has been added, to the next one. */
+/* From the trail's frame `last`, which has been added, to the next one. The walker still stands where it came to the
+ * trail: the frame pointer is the one that was saved since, or its own. */
 PLAIN static inline outcome leave(walker *self, const trail *on, uint32_t last) {
     const trail_frame *frame = &on->frames[last];
-    self->at = (position){.pc = frame->pc, .sp = frame->sp, .bp = ~frame->not_bp};
+    const uintptr_t bp = frame->bp_at < self->at.sp ? self->at.bp : stack_bounds_word(frame->bp_at);
+    self->at = (position){.pc = frame->pc, .sp = frame->sp, .bp = bp};
     self->count--; /* walk_step() adds it again */
     uint64_t rule;
     return walk_step(self, &rule);
@@ -401,99 +436,216 @@ PLAIN static inline __attribute__((always_inline)) outcome walk_beside(walker *s
     return so_far;
 }
 
+/* From which frame on it matters what the frame pointer is: only one that finds its caller by it asks for it, and seldom
+ * does any. Mostly it is a register like another, which has another value each time. */
+PLAIN static inline void forget_frame_pointers(trail *in, const uint64_t *crossed) {
+    bool matters = false; /* going on beyond the last frame is leave()'s business */
+    for (uint32_t i = in->count; i-- > 0;) {
+        if (i + 1 < in->count) {
+            matters = kind_of(crossed[i]) != CFI_FROM_SP || (matters && slot_bytes(crossed[i]) == 0);
+        }
+        trail_frame *frame = &in->frames[i];
+        if (!matters) {
+            frame->not_bp = 0;
+        } else if (frame->not_bp == 0) {
+            in->count = i; /* what would be nowhere a frame pointer looks like one that does not matter */
+            in->ends = false;
+            matters = false;
+        }
+        const bool saved_here = i > 0 && frame->bp_at != in->frames[i - 1].bp_at;
+        frame->checked = matters && saved_here ? frame->bp_at : 0;
+    }
+}
+
+PLAIN static inline void change_serial(trail *of) {
+    of->serial = (of->serial + 1) % (1u << SERIAL_BITS) == 0 ? 1 : of->serial + 1;
+}
+
 /* A frame whose position hangs on other words than the two that are compared ends the trail. */
 PLAIN static __attribute__((noinline)) outcome walk_and_lay(walker *self, trail *into) {
     outcome so_far = WALK_GOES_ON;
     uint64_t rule = 0;
+    uint64_t crossed[TRAIL_FRAMES]; /* the rules by which each frame was left */
     uintptr_t bp_at = 0;
     bool laying = true;
-    *into = (trail){.busy = into->busy, .epoch = self->now, .high = self->bounds.high};
+    change_serial(into);
+    into->epoch = self->now;
+    into->high = self->bounds.high;
+    into->limit = (uint32_t)self->limit;
+    into->count = 0;
+    into->annoyance = 0;
+    into->misses = 0;
+    into->misses_enough = into->misses_enough < MISSES_MIN ? MISSES_MIN : into->misses_enough;
+    into->ends = false;
     while (so_far == WALK_GOES_ON) {
         const position here = self->at;
         so_far = walk_step(self, &rule);
         if (so_far != WALK_CANNOT && laying && here.pc != 0) {
+            crossed[into->count] = rule;
             into->frames[into->count++] =
                 (trail_frame){.pc = here.pc, .sp = here.sp, .not_bp = ~here.bp, .bp_at = bp_at};
             into->ends = kind_of(rule) == CFI_OUTERMOST;
         }
         laying = laying && kind_of(rule) != CFI_REALIGNED && into->count < TRAIL_FRAMES;
-        bp_at = slot_bytes(rule) == 0 ? 0 : self->at.sp - slot_bytes(rule);
+        bp_at = slot_bytes(rule) == 0 ? bp_at : self->at.sp - slot_bytes(rule);
     }
+    forget_frame_pointers(into, crossed);
     return so_far;
 }
 
-/* The new trail is that of the walk which the old one did not help: not that of the next, which may go on well with the
- * old one, or not go far. */
-PLAIN static __attribute__((noinline)) outcome complain(walker *self, trail *about, const position *start) {
-    about->annoyance += UNHELPFUL;
-    if (about->annoyance < PATIENCE) {
-        return WALK_ENDS;
-    }
-    self->at = *start;
-    self->count = 0;
-    return walk_and_lay(self, about);
+/* Marks what is known by these checks of a stack of at most so many frames. It is stored after the walk, and a signal handler
+ * may have laid or checked something else in between. How many addresses the walk was asked for does not matter: they
+ * were enough for the stack. */
+PLAIN static inline uint64_t mark_of(const trail *on, size_t frames) {
+    return (uint64_t)on->serial << (STACK_ID_BITS + FRAMES_BITS) | (uint64_t)frames << STACK_ID_BITS;
 }
 
-PLAIN static inline __attribute__((always_inline)) int walk_with_trail(walker *self, trail *with) {
-    outcome result;
-    with->busy = this_thread();
-    atomic_signal_fence(memory_order_seq_cst);
-    if (__builtin_expect(with->epoch != self->now || with->high != self->bounds.high, 0)) {
-        result = walk_and_lay(self, with);
-    } else {
-        const position start = self->at;
-        result = walk_beside(self, with);
-        if (self->steps < MANY_STEPS) {
-            with->annoyance -= with->annoyance > 0;
-        } else if (result == WALK_ENDS) {
-            result = complain(self, with, &start);
+/* The stack of a walk from `at`, if it is known and the walk is all trail; else 0. */
+PLAIN static inline __attribute__((always_inline)) uint32_t repeat(const trail *on, const position *at, size_t frames) {
+    const uint64_t known = atomic_load_explicit(&on->known, memory_order_relaxed);
+    if ((known ^ mark_of(on, frames)) >> STACK_ID_BITS != 0 || !stands_on(at, &on->frames[0])) {
+        return 0;
+    }
+    uintptr_t all = UINTPTR_MAX; /* and no branch: none of the words waits for another */
+    for (const trail_check *check = on->checks, *end = check + on->check_count; check < end; check++) {
+        all &= stack_bounds_word(check->at) ^ check->not_word;
+    }
+    return all == UINTPTR_MAX ? (uint32_t)known : 0;
+}
+
+/* After a walk that was all trail: what to check, and where to leave word of its stack. */
+PLAIN static void ask_for_stack(trail *on, size_t limit, unwind_query *query) {
+    if (query == NULL || query->frames > FRAMES_MAX || !(on->ends || limit <= on->count)) {
+        return;
+    }
+    const size_t end = limit < on->count ? limit : on->count;
+    trail_check *into = on->checks;
+    for (size_t i = 1; i < end; i++) {
+        const trail_frame *frame = &on->frames[i];
+        *into++ = (trail_check){frame->sp - sizeof(uintptr_t), ~frame->pc};
+        if (frame->checked != 0) {
+            *into++ = (trail_check){frame->checked, frame->not_bp};
         }
     }
-    atomic_signal_fence(memory_order_seq_cst);
-    with->busy = 0;
-    return result == WALK_CANNOT ? UNWIND_CANNOT : (int)self->count;
+    on->check_count = (uint32_t)(into - on->checks);
+    change_serial(on);
+    query->remember = &on->known;
+    query->remembered = mark_of(on, query->frames);
+}
+
+/* Whether a walk beside the trail, with so many steps, was one too many. */
+PLAIN static inline bool is_tired_of(trail *self, size_t steps) {
+    self->misses++;
+    if (self->misses >= self->misses_enough) {
+        self->misses_enough = self->misses_enough < MISSES_MAX ? 2 * self->misses_enough : MISSES_MAX;
+        return true;
+    }
+    if (steps < MANY_STEPS) {
+        self->annoyance -= self->annoyance > 0;
+        return false;
+    }
+    self->annoyance += UNHELPFUL;
+    return self->annoyance >= PATIENCE;
+}
+
+/* Sets *all_trail if the trail is now what was walked. A new one is that of the walk which the old one did not help: not that
+ * of the next, which may go on well with the old one, or not go far. */
+PLAIN static inline __attribute__((always_inline)) outcome walk_with_trail(walker *self, trail *with,
+                                                                           const position *start, bool *all_trail) {
+    *all_trail = true;
+    if (__builtin_expect(with->epoch != self->now || with->high != self->bounds.high, 0) ||
+        (with->limit < self->limit && !with->ends)) {
+        return walk_and_lay(self, with);
+    }
+    const outcome result = walk_beside(self, with);
+    if (self->steps == 0 && stands_on(start, &with->frames[0])) {
+        return result;
+    }
+    if (is_tired_of(with, self->steps) && result == WALK_ENDS) {
+        self->at = *start;
+        self->count = 0;
+        return walk_and_lay(self, with);
+    }
+    *all_trail = false;
+    return result;
 }
 
 /* A thread's first walk, a handler's within a walk, and where there are more threads than places. */
-static __attribute__((noinline)) int walk_without_trail(walker *self) {
+static __attribute__((noinline)) int walk_without_trail(position start, stack_bounds *bounds, void **addresses,
+                                                        size_t limit) {
     if (gate_own == NULL && gate_enter()) { /* for the next time */
         gate_leave();
     }
-    return walk_on(self->at, &self->bounds, self->addresses, self->limit, true);
+    return walk_on(start, bounds, addresses, limit, true);
+}
+
+/* Apart, so that a walk that is a repetition needs no walker. */
+PLAIN static __attribute__((noinline)) int walk_anew(const position *start, const stack_bounds *bounds,
+                                                     void **addresses, size_t limit, trail *with, unwind_query *query) {
+    walker self = {.at = *start, .bounds = *bounds, .addresses = addresses, .limit = limit, .now = cfi_epoch()};
+    bool all_trail = false;
+    if (query != NULL) {
+        query->remember = NULL; /* of an earlier walk, which was not enough */
+    }
+    const outcome result = walk_with_trail(&self, with, start, &all_trail);
+    if (result == WALK_CANNOT) {
+        return UNWIND_CANNOT;
+    }
+    if (all_trail) {
+        ask_for_stack(with, limit, query);
+    }
+    return (int)self.count;
 }
 
 /* `frame` is that of a function with a frame pointer: its caller's, and the return address above it. */
-PLAIN static inline __attribute__((always_inline)) int walk(uintptr_t frame, void **addresses, size_t limit) {
-    walker self = {.at = {.pc = stack_bounds_word(frame + sizeof(uintptr_t)),
-                          .sp = frame + 2 * sizeof(uintptr_t),
-                          .bp = stack_bounds_word(frame)},
-                   .addresses = addresses,
-                   .limit = limit,
-                   .now = cfi_epoch()};
+PLAIN static inline __attribute__((always_inline)) int walk(uintptr_t frame, void **addresses, size_t limit,
+                                                            unwind_query *query) {
+    const position start = {.pc = stack_bounds_word(frame + sizeof(uintptr_t)),
+                            .sp = frame + 2 * sizeof(uintptr_t),
+                            .bp = stack_bounds_word(frame)};
     const size_t number = gate_number();
-    if (__builtin_expect(!stack_bounds_find(&self.bounds, frame, 2 * sizeof(uintptr_t)), 0)) {
-        return walk_foreign(self.at, &self.bounds, addresses, limit);
+    stack_bounds bounds;
+    if (__builtin_expect(!stack_bounds_find(&bounds, frame, 2 * sizeof(uintptr_t)), 0)) {
+        return walk_foreign(start, &bounds, addresses, limit);
     }
-    if (__builtin_expect(number == GATE_PLACES || trails[number].busy == this_thread() || limit == 0, 0)) {
-        return walk_without_trail(&self);
+    trail *const with = &trails[number % GATE_PLACES][query == NULL ? UNWIND_OPENING : query->reason];
+    if (__builtin_expect(number == GATE_PLACES || with->busy == this_thread() || limit == 0, 0)) {
+        return walk_without_trail(start, &bounds, addresses, limit);
     }
-    return walk_with_trail(&self, &trails[number]);
+    int count = 0;
+    with->busy = this_thread();
+    atomic_signal_fence(memory_order_seq_cst);
+    const bool is_new = with->epoch != cfi_epoch() || with->high != bounds.high;
+    const uint32_t stack = query == NULL || is_new ? 0 : repeat(with, &start, query->frames);
+    if (__builtin_expect(stack != 0, 1)) {
+        query->stack = stack;
+        with->misses = 0;
+        with->misses_enough = MISSES_MIN;
+    } else {
+        count = walk_anew(&start, &bounds, addresses, limit, with, query);
+    }
+    atomic_signal_fence(memory_order_seq_cst);
+    with->busy = 0;
+    return count;
 }
 
 /* Memcheck knows which words of a stack were never written, and of a wrong walk it would say so. */
-static __attribute__((noinline)) int walk_under_valgrind(uintptr_t frame, void **addresses, size_t limit) {
+static __attribute__((noinline)) int walk_under_valgrind(uintptr_t frame, void **addresses, size_t limit,
+                                                         unwind_query *query) {
     VALGRIND_DISABLE_ERROR_REPORTING;
-    int count = walk(frame, addresses, limit);
+    int count = walk(frame, addresses, limit, query);
     (void)VALGRIND_MAKE_MEM_DEFINED(&count, sizeof count);
     (void)VALGRIND_MAKE_MEM_DEFINED(addresses, count > 0 ? (size_t)count * sizeof *addresses : 0);
+    (void)VALGRIND_MAKE_MEM_DEFINED(query, query == NULL ? 0 : sizeof *query);
     (void)VALGRIND_MAKE_MEM_DEFINED(&stack_known_own, sizeof stack_known_own);
     VALGRIND_ENABLE_ERROR_REPORTING;
     return count;
 }
 
-__attribute__((noinline)) static int cfi_capture(void **addresses, size_t limit) {
+__attribute__((noinline)) static int cfi_capture(void **addresses, size_t limit, unwind_query *query) {
     const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
-    return RUNNING_ON_VALGRIND ? walk_under_valgrind(frame, addresses, limit) : walk(frame, addresses, limit);
+    return stack_bounds_under_valgrind() ? walk_under_valgrind(frame, addresses, limit, query)
+                                         : walk(frame, addresses, limit, query);
 }
 
 #else

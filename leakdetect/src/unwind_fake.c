@@ -12,7 +12,8 @@ void unwind_fake_set(const uintptr_t *frames, size_t count) {
     }
 }
 
-static int fake_capture(void **addresses, size_t limit) {
+static int fake_capture(void **addresses, size_t limit, unwind_query *query) {
+    (void)query;
     size_t count = canned_count < limit ? canned_count : limit;
     for (size_t i = 0; i < count; i++) {
         addresses[i] = canned[i];

@@ -115,10 +115,11 @@ static __attribute__((noinline)) size_t walk_under_valgrind(walker_state *self, 
     return count;
 }
 
-__attribute__((noinline)) static int fp_capture(void **addresses, size_t limit) {
+__attribute__((noinline)) static int fp_capture(void **addresses, size_t limit, unwind_query *query) {
+    (void)query;
     const uintptr_t at = (uintptr_t)__builtin_frame_address(0);
-    return (int)(RUNNING_ON_VALGRIND ? walk_under_valgrind(&state, at, addresses, limit)
-                                     : walk(&state, at, addresses, limit));
+    return (int)(stack_bounds_under_valgrind() ? walk_under_valgrind(&state, at, addresses, limit)
+                                               : walk(&state, at, addresses, limit));
 }
 
 const unwinder unwind_fp = {

@@ -175,7 +175,8 @@ static __attribute__((noinline)) int first_walk(void **addresses, int limit) {
     return walk(addresses, limit);
 }
 
-static int libunwind_capture(void **addresses, size_t limit) {
+static int libunwind_capture(void **addresses, size_t limit, unwind_query *query) {
+    (void)query;
     if (atomic_load_explicit(&load_state, memory_order_acquire) != LOAD_DONE && !loaded_slow()) {
         return 0;
     }

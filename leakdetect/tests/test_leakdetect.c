@@ -175,7 +175,8 @@ static void simple_keeps_no_accesses(void **state) {
 
 static unsigned captured;
 
-static int count_capture(void **addresses, size_t limit) {
+static int count_capture(void **addresses, size_t limit, unwind_query *query) {
+    (void)query;
     captured++;
     if (limit > 0) {
         addresses[0] = &captured; /* any address will do */
@@ -183,18 +184,22 @@ static int count_capture(void **addresses, size_t limit) {
     return limit > 0;
 }
 
-static void what_is_not_tracked_costs_no_stack(void **state) {
-    (void)state;
-    static const unwinder counting = {.name = "counting", .capture = count_capture};
+static void start_with(const unwinder *walker) {
     const detector_settings settings = {.level = LEAKDETECT_PARANOID,
                                         .interval = 1,
                                         .target_records = 4,
                                         .frames = 4,
                                         .track_close = true,
-                                        .unwinder = &counting};
+                                        .unwinder = walker};
     tracker_reset();
     detector_start(&settings);
     captured = 0;
+}
+
+static void what_is_not_tracked_costs_no_stack(void **state) {
+    (void)state;
+    static const unwinder counting = {.name = "counting", .capture = count_capture};
+    start_with(&counting);
     leakdetect_touch(&resources[0], "nobody knows it");
     assert_false(leakdetect_untrack(&resources[0]));
     assert_int_equal(captured, 0);
@@ -237,6 +242,23 @@ static void tracking_leaves_errno_alone(void **state) {
     leakdetect_touch(&resources[0], NULL);
     assert_true(leakdetect_untrack(&resources[0]));
     assert_int_equal(errno, EXDEV);
+}
+
+static int disturb_errno(void **addresses, size_t limit, unwind_query *query) {
+    errno = ENOSYS;
+    return count_capture(addresses, limit, query);
+}
+
+static void a_walker_that_takes_locks_may_change_errno(void **state) {
+    (void)state;
+    static const unwinder disturbing = {.name = "disturbing", .capture = disturb_errno, .takes_locks = true};
+    start_with(&disturbing);
+    errno = EXDEV;
+    assert_true(leakdetect_track(&resources[0], 1, "session"));
+    leakdetect_touch(&resources[0], NULL);
+    assert_true(leakdetect_untrack(&resources[0]));
+    assert_int_equal(errno, EXDEV);
+    assert_true(captured >= 3);
 }
 
 static void *track_in_thread(void *argument) {
@@ -323,6 +345,7 @@ int main(void) {
         cmocka_unit_test(bad_arguments_are_refused),
         cmocka_unit_test(an_older_program_gets_the_counts_that_it_knows),
         cmocka_unit_test(tracking_leaves_errno_alone),
+        cmocka_unit_test(a_walker_that_takes_locks_may_change_errno),
         cmocka_unit_test(threads_track_while_reports_are_written),
         cmocka_unit_test(a_forked_child_tracks_on_and_reports_its_own),
     };

@@ -67,7 +67,7 @@ static void no_stack_has_id_zero(void **state) {
     (void)state;
     unwind_configure(&unwind_fake, UNWIND_FULL, 20);
     unwind_fake_set(NULL, 0);
-    assert_int_equal(unwind_capture_stack(STACK_MAX_FRAMES), 0);
+    assert_int_equal(unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_OPENING), 0);
 }
 
 /* Whether the frames are, from the inside out, return addresses into the functions that called. */

@@ -25,228 +25,14 @@
 
 #include "arithmetic.h"
 #include "sanitizers.h"
+#include "stack_paths.h"
 #include "stack_table.h"
 #include "unwind.h"
 #include "unwind_cfi.h"
 
-#define OWN_FRAME __attribute__((noinline))
-
 enum {
-    PAGE = 4096,
-    LIBUNWINDS_OWN = 8, /* frames that it may show before its caller's */
-    RANDOM_ROUNDS = 2000
+    PAGE = 4096
 };
-
-static const bool HAS_WALKER =
-#if defined(__x86_64__) && defined(DLFO_STRUCT_HAS_EH_DBASE)
-    true;
-#else
-    false;
-#endif
-
-static int set_up(void **state) {
-    (void)state;
-    if (!HAS_WALKER) {
-        print_message("left out: every walk is libunwind's here\n");
-        skip();
-    }
-    unwind_configure(&unwind_cfi, UNWIND_FULL, STACK_MAX_FRAMES);
-    return 0;
-}
-
-/* --- the comparison ---------------------------------------------------------------------------------------------- */
-
-typedef struct comparison {
-    int depth; /* of the stack as cfi sees it; UNWIND_CANNOT */
-    bool same; /* libunwind sees these frames and no other, from the first on */
-    void *frames[STACK_MAX_FRAMES];
-} comparison;
-
-static void compare_frames(comparison *into, void *const *theirs, int their_depth) {
-    int skipped = 0;
-    while (skipped < their_depth && into->depth > 0 && theirs[skipped] != into->frames[0]) {
-        skipped++;
-    }
-    const int left = their_depth - skipped;
-    into->same = into->depth > 0 && (left == into->depth || (into->depth == STACK_MAX_FRAMES && left > into->depth)) &&
-                 memcmp(into->frames, theirs + skipped, (size_t)into->depth * sizeof *theirs) == 0;
-}
-
-/* Both from one call, so that their stacks are one. */
-OWN_FRAME static void compare(comparison *into) {
-    static const unwinder *const WALKERS[2] = {&unwind_cfi, &unwind_libunwind};
-    void *frames[2][STACK_MAX_FRAMES + LIBUNWINDS_OWN];
-    int depths[2] = {0, 0};
-    for (volatile int i = 0; i < 2; i++) {
-        depths[i] = WALKERS[i]->capture(frames[i], STACK_MAX_FRAMES + (i == 1 ? LIBUNWINDS_OWN : 0));
-    }
-    into->depth = depths[0];
-    if (into->depth > 0) {
-        memcpy(into->frames, frames[0], (size_t)into->depth * sizeof(void *));
-    }
-    compare_frames(into, frames[1], depths[1]);
-}
-
-/* Where the callbacks of tests put it. */
-static comparison found;
-
-OWN_FRAME static void compare_here(void) {
-    found = (comparison){.depth = 0};
-    compare(&found);
-    __asm__ volatile("" ::: "memory");
-}
-
-static void assert_same(int least) {
-    assert_true(found.depth >= least);
-    assert_true(found.same);
-}
-
-/* --- functions of every kind ------------------------------------------------------------------------------------- */
-
-typedef void action(void);
-
-/* A path: what is left of it is called one after the other, then the action. */
-typedef struct path {
-    const uint8_t *kinds;
-    size_t left;
-    action *then;
-} path;
-
-static void go_on(path rest);
-
-static volatile uintptr_t sink;
-
-OWN_FRAME static void plain(path rest) {
-    go_on(rest);
-    sink = rest.left;
-}
-
-/* Frames as large as plain()'s, and other addresses. */
-OWN_FRAME static void plain_too(path rest) {
-    go_on(rest);
-    sink = rest.left + 1;
-}
-
-OWN_FRAME static void with_many_locals(path rest) {
-    volatile uintptr_t words[300];
-    words[rest.left] = 1;
-    go_on(rest);
-    sink = words[rest.left];
-}
-
-OWN_FRAME static void with_alloca(path rest) {
-    volatile char *bytes = __builtin_alloca(1 + rest.left * 24);
-    bytes[0] = 1;
-    go_on(rest);
-    bytes[0] = 2; /* the frame lasts until here */
-}
-
-OWN_FRAME static void with_aligned_locals(path rest) {
-    _Alignas(64) volatile char bytes[64];
-    bytes[0] = 1;
-    go_on(rest);
-    bytes[1] = bytes[0];
-}
-
-/* Aligned, and with arguments on the stack and a frame that grows: what gcc needs expressions for. */
-OWN_FRAME static void with_all_of_it(long a, long b, long c, long d, long e, long f, long g, path rest) {
-    _Alignas(64) volatile char bytes[64];
-    volatile char *more = __builtin_alloca(16 + rest.left * 3);
-    bytes[0] = more[0] = 1;
-    go_on(rest);
-    bytes[1] = more[0] = bytes[0];
-    sink = (uintptr_t)(a + b + c + d + e + f + g);
-}
-
-OWN_FRAME static void with_many_registers(path rest) {
-    uintptr_t a = sink, b = a * 3, c = b ^ 5, d = c + 7, e = d * 9, f = e ^ 11;
-    __asm__ volatile("" : "+r"(a), "+r"(b), "+r"(c), "+r"(d), "+r"(e), "+r"(f));
-    go_on(rest);
-    __asm__ volatile("" : "+r"(a), "+r"(b), "+r"(c), "+r"(d), "+r"(e), "+r"(f));
-    sink = a + b + c + d + e + f;
-}
-
-#ifdef __clang__
-#define NO_FRAME_POINTER
-#define FRAME_POINTER
-#else
-#define NO_FRAME_POINTER __attribute__((optimize("O2", "omit-frame-pointer")))
-#define FRAME_POINTER    __attribute__((optimize("O2", "no-omit-frame-pointer")))
-#endif
-
-OWN_FRAME NO_FRAME_POINTER static void without_frame_pointer(path rest) {
-    go_on(rest);
-    sink = rest.left;
-}
-
-OWN_FRAME FRAME_POINTER static void with_frame_pointer(path rest) {
-    go_on(rest);
-    sink = rest.left;
-}
-
-static int order_and_go_on(const void *a, const void *b, void *context) {
-    path *rest = context;
-    if (rest->then != NULL) {
-        path once = *rest;
-        rest->then = NULL;
-        go_on(once);
-    }
-    return (int)(*(const char *)a - *(const char *)b);
-}
-
-OWN_FRAME static void by_the_c_librarys_sort(path rest) {
-    char two[2] = {2, 1};
-    qsort_r(two, 2, 1, order_and_go_on, &rest);
-    sink = (uintptr_t)two[0];
-}
-
-enum {
-    KINDS = 10,
-    PLAIN_TOO = 9
-};
-
-static void go_on(path rest) {
-    if (rest.left == 0) {
-        rest.then();
-        return;
-    }
-    const uint8_t kind = *rest.kinds;
-    rest.kinds++;
-    rest.left--;
-    switch (kind % KINDS) {
-    case 0:
-        plain(rest);
-        break;
-    case 1:
-        with_many_locals(rest);
-        break;
-    case 2:
-        with_alloca(rest);
-        break;
-    case 3:
-        with_aligned_locals(rest);
-        break;
-    case 4:
-        with_all_of_it(1, 2, 3, 4, 5, 6, 7, rest);
-        break;
-    case 5:
-        with_many_registers(rest);
-        break;
-    case 6:
-        without_frame_pointer(rest);
-        break;
-    case 7:
-        with_frame_pointer(rest);
-        break;
-    case PLAIN_TOO:
-        plain_too(rest);
-        break;
-    default:
-        by_the_c_librarys_sort(rest);
-        break;
-    }
-    __asm__ volatile("" ::: "memory");
-}
 
 static void every_kind_of_function_is_crossed(void **state) {
     (void)state;
@@ -265,26 +51,8 @@ static void stacks_at_random_are_what_libunwind_sees(void **state) {
         uint8_t kinds[20];
         const size_t depth = random_next(&random) % sizeof kinds;
         for (size_t k = 0; k < depth; k++) {
-            kinds[k] = (uint8_t)(random_next(&random) >> 20);
+            kinds[k] = (uint8_t)((random_next(&random) >> 20) % KINDS);
         }
-        go_on((path){kinds, depth, compare_here});
-        assert_same((int)depth);
-    }
-}
-
-/* Walks begin as the one before, differ for a few frames and go on as it did: deeper inside, further out, or
- * nowhere. */
-static void what_changed_since_the_last_walk_is_seen(void **state) {
-    (void)state;
-    uint64_t random = 23;
-    uint8_t kinds[24] = {0};
-    const int rounds = RUNNING_ON_VALGRIND ? RANDOM_ROUNDS / 20 : RANDOM_ROUNDS;
-    for (int i = 0; i < rounds; i++) {
-        for (uint64_t changes = random_next(&random) % 4; changes > 0; changes--) {
-            const uint64_t draw = random_next(&random);
-            kinds[draw % sizeof kinds] = (draw >> 32) % 2 == 0 ? 0 : PLAIN_TOO;
-        }
-        const size_t depth = sizeof kinds - random_next(&random) % 3 * 8;
         go_on((path){kinds, depth, compare_here});
         assert_same((int)depth);
     }
@@ -441,7 +209,7 @@ void call_large_site(action *function, uintptr_t site_offset);
 __asm__(".pushsection .text\n" CALL_SITES("call_small_site", "8") CALL_SITES("call_large_site", "40") ".popsection\n");
 
 OWN_FRAME static void capture_lightly(void) {
-    found.depth = unwind_cfi.capture(found.frames, 8);
+    found.depth = unwind_cfi.capture(found.frames, 8, NULL);
 }
 
 OWN_FRAME static void call_site(void (*call)(action *, uintptr_t), uintptr_t site) {
@@ -507,7 +275,7 @@ static void one_that_is_not_is_left_to_libunwind(void **state) {
 static comparison lied;
 
 OWN_FRAME static void capture_lied(void) {
-    lied.depth = unwind_cfi.capture(lied.frames, STACK_MAX_FRAMES);
+    lied.depth = unwind_cfi.capture(lied.frames, STACK_MAX_FRAMES, NULL);
 }
 
 /* Libunwind is not asked: it reads what such information leads to. */
@@ -590,7 +358,7 @@ static void handlers_stacks_are_left_to_libunwind(void **state) {
 static uint32_t plugin_stack;
 
 OWN_FRAME static void capture_stack_here(void) {
-    plugin_stack = unwind_capture_stack(STACK_MAX_FRAMES);
+    plugin_stack = unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_OPENING);
     __asm__ volatile("" ::: "memory");
 }
 
@@ -714,7 +482,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(every_kind_of_function_is_crossed, set_up),
         cmocka_unit_test_setup(stacks_at_random_are_what_libunwind_sees, set_up),
-        cmocka_unit_test_setup(what_changed_since_the_last_walk_is_seen, set_up),
         cmocka_unit_test_setup(a_deep_stack_is_cut_at_the_limit, set_up),
         cmocka_unit_test_setup(a_call_that_never_returns_is_crossed, set_up),
         cmocka_unit_test_setup(callbacks_of_the_c_library_are_crossed, set_up),

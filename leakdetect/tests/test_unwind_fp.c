@@ -339,7 +339,8 @@ static void warm_captures_make_no_system_call(void **state) {
 
 /* --- said once -------------------------------------------------------------------------------------------------- */
 
-static int capture_one(void **addresses, size_t limit) {
+static int capture_one(void **addresses, size_t limit, unwind_query *query) {
+    (void)query;
     static char site;
     addresses[0] = &site;
     return limit < 1 ? 0 : 1;
