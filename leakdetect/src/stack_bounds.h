@@ -14,7 +14,8 @@
  * system calls. An anchor is believed only over PROBE_PAGES more pages at a time; further down a thread's stack
  * counts as foreign for that capture. The one lie that probing cannot see: a foreign stack that lies right below a
  * thread's, without a guard page between, counts as part of it, even after it is unmapped. No thread library makes
- * such stacks by itself. */
+ * such stacks by itself; but who follows something other than call frame information may be led up there, and doubts
+ * long ways. */
 #ifndef LEAKDETECT_STACK_BOUNDS_H
 #define LEAKDETECT_STACK_BOUNDS_H
 
@@ -70,6 +71,11 @@ static inline bool stack_bounds_hold(stack_bounds *bounds, uintptr_t at, size_t 
         return false;
     }
     return __builtin_expect(at + size <= bounds->probed_upto, 1) || stack_bounds_probe(bounds, at, size);
+}
+
+/* stack_bounds_doubt() has everything from here on probed in this walk. */
+static inline void stack_bounds_doubt(stack_bounds *bounds) {
+    bounds->probed_upto = 0;
 }
 
 /* stack_bounds_word() reads a word that is held; not a sanitizer's affair, as it may belong to any frame. */

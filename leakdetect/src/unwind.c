@@ -152,6 +152,9 @@ static inline __attribute__((always_inline)) size_t capture(void **raw, size_t l
     if (gated) {
         gate_leave();
     }
+    if (*count == 0 && walker != &unwind_fp && walker != &unwind_fake) { /* that it can tell at least */
+        first = walk_with(&unwind_fp, raw, limit < 1 ? limit : 1, NULL, count);
+    }
     if (error != NULL) {
         *error = saved_errno;
     }

@@ -6,7 +6,9 @@
  *
  * Our own code keeps frame pointers (CMakeLists.txt), so the call site is always right. What lies beyond is the
  * program's, and in a program without frame pointers that register holds anything. So nothing is read on trust:
- *   - a frame is aligned, lies above the one before, and lies in memory that is known to be readable (stack_bounds.h);
+ *   - a frame is aligned, lies above the one before, and lies in memory that is known to be readable (stack_bounds.h); beyond
+ *     a frame of more than a page that is asked again, as the way there may lead off a coroutine's stack, over memory that was
+ *     between the two once and is gone;
  *   - a return address points into a loaded object. That is asked of the loader's lock-free look-up, the one that
  *     exceptions use, and answered from a small cache for each thread; the code itself is never read, since it may be
  *     unloaded meanwhile.
@@ -24,6 +26,7 @@
 #include "unwind.h"
 
 enum {
+    NEAR = 4096,            /* bytes from a frame to the next, on one stack for certain */
     MODULES = 4,            /* objects that a thread remembers: program, libpoolbuf, C library, one more */
     LOWEST_CODE = 64 * 1024 /* no Linux maps anything lower for a program */
 };
@@ -96,6 +99,9 @@ static inline size_t walk(walker_state *self, uintptr_t at, void **addresses, si
         addresses[count++] = (void *)here.return_address; // NOLINT(performance-no-int-to-ptr)
         if (here.caller < at + sizeof here) {
             break;
+        }
+        if (__builtin_expect(here.caller - at > NEAR, 0)) {
+            stack_bounds_doubt(&bounds);
         }
         at = here.caller;
     }

@@ -14,14 +14,12 @@
  *     derived.h    views: slices, duplicates, read-only and unreleasable ones
  *   composite.h  several buffers as one
  *   wrapped.h    memory of the caller's, files, malloc's, none
- *   buffer.h     the handle: allocate, retain and release, indices, reading and writing, growth, slices
  *   varint.h     integers of variable length: LEB128 and zigzag
  *   text.h       UTF-8, ASCII, ISO-8859-1 and UTF-16 in buffers; C strings, printf(), a line about a buffer
  *   hexdump.h    hex dumps, plain and pretty, and back
  *   allocator.h  more than one allocator, with options; trim, purge, dump
  *   chunk.h      callbacks and places, to register chunks for I/O
  *   io.h         files and sockets, straight from and to the bytes; pieces for readv() and its kind
- *   search.h     find bytes, sets and runs of bytes
  *   search.h     find bytes, sets and runs of bytes; many needles at once in a stream
  *   compare.h    equality, order and a hash of what buffers hold
  *   status.h     what failed, as a code and as a text
@@ -32,7 +30,11 @@
  *
  * A buffer belongs to its references: allocate gives one, retain adds one, release takes one, and the last release
  * returns the memory. References may be counted from any thread; the bytes and the indices are plain memory, and two
- * threads that use one buffer at once must order themselves. */
+ * threads that use one buffer at once must order themselves.
+ *
+ * As with malloc(), nothing here is safe in a signal handler that may have interrupted a call of this library on the same
+ * thread. Where it cannot have, because that thread blocks the signal around its calls or waits for it outside of them, a
+ * handler may allocate and release. */
 #ifndef POOLBUF_POOLBUF_H
 #define POOLBUF_POOLBUF_H
 
