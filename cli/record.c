@@ -49,6 +49,15 @@ static void print_bytes(uint64_t bytes) {
     fprintf(stderr, unit == 0 ? "%.0f %s" : "%.1f %s", number, units[unit]);
 }
 
+/* Of a trace as of a shape: what is played is then perhaps no more than the program's start. */
+static void warn_cut_off(const record_spool *spool, const char *path) {
+    if (spool->header->end != SPOOL_COMPLETE) {
+        fprintf(stderr, "poolbuf record: %s: the recording ends before the program did: %s\n", path,
+                spool->header->end == SPOOL_LIMIT ? "the limit of events was reached; see --max-events"
+                                                  : "there was no more memory or disk space");
+    }
+}
+
 static void describe(const record_spool *spool, const trace_summary *summary, const trace_statistics *statistics,
                      const char *path) {
     fprintf(stderr,
@@ -73,11 +82,7 @@ static void describe(const record_spool *spool, const trace_summary *summary, co
                 " slices\n",
                 statistics->retains, statistics->drops, statistics->slices);
     }
-    if (summary->dropped_events != 0) {
-        fprintf(stderr, "poolbuf record: %s: the recording ends before the program did: %s\n", path,
-                spool->header->end == SPOOL_LIMIT ? "the limit of events was reached; see --max-events"
-                                                  : "there was no more memory or disk space");
-    }
+    warn_cut_off(spool, path);
 }
 
 /* Writes what a process left into an open output, as a trace or as a shape, and tells about it. */
@@ -113,6 +118,7 @@ static bool write_shape(const record_spool *spool, output *out, const char *path
     memcpy(program, spool->header->program, TRACE_NAME_MAX);
     bool fine = trace_parse_raw(spool->events, spool->size, program, &recorded, error, sizeof error);
     if (fine) {
+        recorded->summary.dropped_events = spool->header->end != SPOOL_COMPLETE;
         fine = shape_measure(recorded, &found, error, sizeof error) &&
                shape_write(out->stream, &found, error, sizeof error);
         trace_destroy(recorded);
@@ -131,6 +137,7 @@ static bool write_shape(const record_spool *spool, output *out, const char *path
             path, program, found.buffer_count, found.threads, found.peak_live_buffers);
     print_bytes(found.peak_live_bytes);
     fprintf(stderr, " live\n");
+    warn_cut_off(spool, path);
     return true;
 }
 

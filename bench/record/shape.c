@@ -69,7 +69,9 @@ static void count_event(measure *self, const trace_event *event) {
 
 bool shape_measure(const trace *of, shape *out, char *error, size_t error_size) {
     measure self = {.out = out, .slots = calloc(of->slot_count + 1u, sizeof *self.slots)};
-    *out = (shape){.threads = of->thread_count, .peak_live_bytes = of->peak_live_bytes};
+    *out = (shape){.threads = of->thread_count,
+                   .peak_live_bytes = of->peak_live_bytes,
+                   .dropped_events = of->summary.dropped_events};
     if (self.slots == NULL) {
         (void)snprintf(error, error_size, "not enough memory for the shape");
         return false;
@@ -102,14 +104,17 @@ static void write_cell(FILE *file, const shape *from, unsigned size, unsigned li
 }
 
 bool shape_write(FILE *file, const shape *from, char *error, size_t error_size) {
+    const bool is_cut_off = from->dropped_events != 0;
     fprintf(
         file,
-        "poolbuf-shape 1\n"
+        "poolbuf-shape %u\n"
         "# Counts alone: no order, addresses, contents, names or times. Play it with `poolbuf run FILE`.\n"
         "threads %" PRIu32 "\nresizes %" PRIu64 "\npeak %" PRIu64 " buffers %" PRIu64 " bytes\n"
+        "%s"
         "# buffers SIZE LIFE HOP COUNT: of at most SIZE bytes and more than half of it; that live for LIFE to less\n"
         "# than twice LIFE allocations of others; released by the same thread or another one\n",
-        from->threads, from->resizes, from->peak_live_buffers, from->peak_live_bytes);
+        is_cut_off ? SHAPE_VERSION : SHAPE_VERSION_PLAIN, from->threads, from->resizes, from->peak_live_buffers,
+        from->peak_live_bytes, is_cut_off ? "# The recording ended before the program did.\ncut-off\n" : "");
     for (unsigned size = 0; size < SHAPE_SIZES; size++) {
         for (unsigned life = 0; life <= SHAPE_KEPT; life++) {
             write_cell(file, from, size, life, 0);
@@ -128,6 +133,7 @@ typedef struct reader {
     const char *path;
     unsigned line;
     shape *out;
+    unsigned version; /* 0: no title has been read */
     bool has_threads;
     char *error;
     size_t error_size;
@@ -219,14 +225,18 @@ static bool read_words(reader *self, char *const words[WORDS_MAX], size_t count)
         return read_number(self, words[1], 0, TRACE_EVENTS_MAX, &self->out->peak_live_buffers) &&
                read_number(self, words[3], 0, INT64_MAX, &self->out->peak_live_bytes);
     }
+    if (strcmp(words[0], "cut-off") == 0 && count == 1 && self->version == SHAPE_VERSION) {
+        self->out->dropped_events = 1;
+        return true;
+    }
     if (strcmp(words[0], "buffers") == 0 && count == 5) {
         return self->has_threads ? read_buffers(self, words)
                                  : fail(self, "\"threads N\" is missing; it stands before the first buffers");
     }
     return fail(self,
                 "\"%.40s\" with %zu words is no line of a shape; legal: threads N (once), resizes N, peak N buffers M "
-                "bytes, buffers SIZE LIFE HOP COUNT",
-                words[0], count);
+                "bytes, buffers SIZE LIFE HOP COUNT%s",
+                words[0], count, self->version == SHAPE_VERSION ? ", cut-off" : "");
 }
 
 /* H2. What is kept outlives everything, and takes any place. */
@@ -248,8 +258,20 @@ static bool check_lives(const reader *self) {
     return true;
 }
 
+static bool read_title(reader *self, char *const words[WORDS_MAX], size_t count) {
+    if (count != 2 || strcmp(words[0], "poolbuf-shape") != 0) {
+        return fail(self,
+                    "this is not a shape: it does not start with \"poolbuf-shape 1\"; make one with `poolbuf record "
+                    "--shape`");
+    }
+    uint64_t version = 0;
+    const bool fine = read_number(self, words[1], SHAPE_VERSION_PLAIN, SHAPE_VERSION, &version);
+    self->version = (unsigned)version;
+    return fine || fail(self, "shapes of version \"%.40s\" are not known; this program reads %u to %u", words[1],
+                        SHAPE_VERSION_PLAIN, SHAPE_VERSION);
+}
+
 static bool read_text(reader *self, char *text) {
-    bool has_title = false;
     char *next = text;
     while (next != NULL && *next != '\0') {
         char *words[WORDS_MAX];
@@ -263,13 +285,7 @@ static bool read_text(reader *self, char *text) {
         if (count == 0 || words[0][0] == '#') {
             continue;
         }
-        if (!has_title) {
-            has_title = count == 2 && strcmp(words[0], "poolbuf-shape") == 0 && strcmp(words[1], "1") == 0;
-            if (!has_title) {
-                return fail(self, "this is not a shape: it does not start with \"poolbuf-shape 1\"; make one with "
-                                  "`poolbuf record --shape`");
-            }
-        } else if (!read_words(self, words, count)) {
+        if (!(self->version == 0 ? read_title(self, words, count) : read_words(self, words, count))) {
             return false;
         }
     }

@@ -439,14 +439,20 @@ static void tell_references(const trace *recorded, char *text, size_t size) {
     replay_plan_destroy(&plan);
 }
 
+/* What a recording lacks, with what is said of it alike for traces and shapes. */
+static const char *tell_end(uint64_t dropped_events) {
+    return dropped_events != 0 ? "; the recording ends before the program did" : "";
+}
+
 static bool tell_source(scenario *from, const trace *recorded) {
     const char *what = recorded->source == TRACE_OF_BUFFERS ? "poolbuf's buffers" : "malloc";
     char references[512] = "";
     if (recorded->reference_count > 0) {
         tell_references(recorded, references, sizeof references);
     }
-    return asprintf(&from->source, "recorded from %s of %s: %" PRIu64 " events, %" PRIu32 " threads%s", what,
-                    recorded->program, recorded->event_count, recorded->thread_count, references) > 0;
+    return asprintf(&from->source, "recorded from %s of %s: %" PRIu64 " events, %" PRIu32 " threads%s%s", what,
+                    recorded->program, recorded->event_count, recorded->thread_count, references,
+                    tell_end(recorded->summary.dropped_events)) > 0;
 }
 
 /* A trace alone is a scenario of one phase, named after its file, with what the trace knows about itself. */
@@ -501,8 +507,8 @@ static bool load_shape(const char *path, scenario **out, char *error, size_t err
         from->file = strdup(path);
         fine = from->phases != NULL && from->file != NULL && asprintf(&from->name, "%.*s", length, base) > 0 &&
                asprintf(&from->asks, "What do allocations of the shape %s cost?", from->name) > 0 &&
-               asprintf(&from->source, "a recorded shape: %" PRIu64 " buffers, %" PRIu32 " threads",
-                        recorded.buffer_count, recorded.threads) > 0;
+               asprintf(&from->source, "a recorded shape: %" PRIu64 " buffers, %" PRIu32 " threads%s",
+                        recorded.buffer_count, recorded.threads, tell_end(recorded.dropped_events)) > 0;
     }
     if (fine) {
         from->phases[0].kind = SCENARIO_SHAPE;

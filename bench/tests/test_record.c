@@ -419,6 +419,32 @@ static uint64_t count_lives(const shape *of, uint32_t size, bool hops) {
     return count;
 }
 
+/* A recording that ends too early looks like a whole one: it must be said where it is made, and again where it is played. */
+static void what_was_cut_off_says_so_as_a_trace_and_as_a_shape(void **state) {
+    (void)state;
+    static const char *const options[] = {"-o c.pbtrace", "--shape -o c.pbshape"};
+    static const char *const files[] = {"c.pbtrace", "c.pbshape"};
+    for (int i = 0; i < 4; i++) {
+        const bool is_cut = i < 2;
+        char arguments[PATH_MAX];
+        char path[PATH_MAX];
+        scenario *from = NULL;
+        (void)snprintf(arguments, sizeof arguments, "%s --max-events %d -- %s many", options[i % 2],
+                       is_cut ? 1000 : 1000000, RECORD_TARGET);
+        assert_int_equal(record(arguments), 0);
+        const char *warning =
+            strstr(messages, ": the recording ends before the program did: the limit of events was reached; see");
+        assert_int_equal(warning != NULL, is_cut);
+        (void)snprintf(path, sizeof path, "%s/%s", folder, files[i % 2]);
+        if (!scenario_load(path, &from, error, sizeof error)) {
+            fail_msg("%s", error);
+            return;
+        }
+        assert_int_equal(strstr(from->source, "; the recording ends before the program did") != NULL, is_cut);
+        scenario_destroy(from);
+    }
+}
+
 /* Programs whose buffers are known: of these sizes nobody else allocates any. */
 static void a_shape_counts_what_the_program_did(void **state) {
     (void)state;
@@ -680,6 +706,7 @@ int main(void) {
         cmocka_unit_test(a_signal_handler_that_allocates_is_recorded),
         cmocka_unit_test(the_tables_grow_with_the_live_set),
         cmocka_unit_test(a_limit_of_events_ends_the_recording_and_not_the_program),
+        cmocka_unit_test(what_was_cut_off_says_so_as_a_trace_and_as_a_shape),
         cmocka_unit_test(a_shape_counts_what_the_program_did),
         cmocka_unit_test(a_program_with_buffers_has_its_buffers_recorded),
         cmocka_unit_test(every_reference_is_given_back_once_in_whatever_order),
