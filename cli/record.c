@@ -62,6 +62,15 @@ static void warn_cut_off(const record_spool *spool, const char *path) {
     }
 }
 
+static void warn_clamped(const record_spool *spool, const char *path) {
+    if (spool->header->clamped_sizes != 0) {
+        fprintf(stderr, "poolbuf record: %s: %" PRIu64 " sizes are larger than a recording can say; they count as ",
+                path, spool->header->clamped_sizes);
+        print_bytes(TRACE_SIZE_MAX);
+        fprintf(stderr, "\n");
+    }
+}
+
 static void describe(const record_spool *spool, const trace_summary *summary, const trace_statistics *statistics,
                      const char *path) {
     fprintf(stderr,
@@ -86,6 +95,7 @@ static void describe(const record_spool *spool, const trace_summary *summary, co
                 " slices\n",
                 statistics->retains, statistics->drops, statistics->slices);
     }
+    warn_clamped(spool, path);
     warn_cut_off(spool, path);
 }
 
@@ -122,6 +132,7 @@ static bool write_shape(const record_spool *spool, output *out, const char *path
     memcpy(program, spool->header->program, TRACE_NAME_MAX);
     bool fine = trace_parse_raw(spool->events, spool->size, program, &recorded, error, sizeof error);
     if (fine) {
+        recorded->summary.clamped_sizes = spool->header->clamped_sizes;
         recorded->summary.dropped_events = spool->header->end != SPOOL_COMPLETE;
         fine = shape_measure(recorded, &found, error, sizeof error) &&
                shape_write(out->stream, &found, error, sizeof error);
@@ -141,6 +152,7 @@ static bool write_shape(const record_spool *spool, output *out, const char *path
             path, program, found.buffer_count, found.threads, found.peak_live_buffers);
     print_bytes(found.peak_live_bytes);
     fprintf(stderr, " live\n");
+    warn_clamped(spool, path);
     warn_cut_off(spool, path);
     return true;
 }

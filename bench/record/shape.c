@@ -71,6 +71,7 @@ bool shape_measure(const trace *of, shape *out, char *error, size_t error_size) 
     measure self = {.out = out, .slots = calloc(of->slot_count + 1u, sizeof *self.slots)};
     *out = (shape){.threads = of->thread_count,
                    .peak_live_bytes = of->peak_live_bytes,
+                   .clamped_sizes = of->summary.clamped_sizes,
                    .dropped_events = of->summary.dropped_events};
     if (self.slots == NULL) {
         (void)snprintf(error, error_size, "not enough memory for the shape");
@@ -103,18 +104,30 @@ static void write_cell(FILE *file, const shape *from, unsigned size, unsigned li
     }
 }
 
+/* What the recording lacks. A shape that has one of these lines has version 2. */
+static void write_losses(FILE *file, const shape *from) {
+    if (from->dropped_events != 0) {
+        fprintf(file, "# The recording ended before the program did.\ncut-off\n");
+    }
+    if (from->clamped_sizes != 0) {
+        fprintf(file, "# So many sizes were larger than a recording can say, and count as the largest that it can.\n");
+        fprintf(file, "clamped %" PRIu64 "\n", from->clamped_sizes);
+    }
+}
+
 bool shape_write(FILE *file, const shape *from, char *error, size_t error_size) {
-    const bool is_cut_off = from->dropped_events != 0;
+    const bool is_whole = from->dropped_events == 0 && from->clamped_sizes == 0;
+    fprintf(file,
+            "poolbuf-shape %u\n"
+            "# Counts alone: no order, addresses, contents, names or times. Play it with `poolbuf run FILE`.\n"
+            "threads %" PRIu32 "\nresizes %" PRIu64 "\npeak %" PRIu64 " buffers %" PRIu64 " bytes\n",
+            is_whole ? SHAPE_VERSION_PLAIN : SHAPE_VERSION, from->threads, from->resizes, from->peak_live_buffers,
+            from->peak_live_bytes);
+    write_losses(file, from);
     fprintf(
         file,
-        "poolbuf-shape %u\n"
-        "# Counts alone: no order, addresses, contents, names or times. Play it with `poolbuf run FILE`.\n"
-        "threads %" PRIu32 "\nresizes %" PRIu64 "\npeak %" PRIu64 " buffers %" PRIu64 " bytes\n"
-        "%s"
         "# buffers SIZE LIFE HOP COUNT: of at most SIZE bytes and more than half of it; that live for LIFE to less\n"
-        "# than twice LIFE allocations of others; released by the same thread or another one\n",
-        is_cut_off ? SHAPE_VERSION : SHAPE_VERSION_PLAIN, from->threads, from->resizes, from->peak_live_buffers,
-        from->peak_live_bytes, is_cut_off ? "# The recording ended before the program did.\ncut-off\n" : "");
+        "# than twice LIFE allocations of others; released by the same thread or another one\n");
     for (unsigned size = 0; size < SHAPE_SIZES; size++) {
         for (unsigned life = 0; life <= SHAPE_KEPT; life++) {
             write_cell(file, from, size, life, 0);
@@ -229,6 +242,9 @@ static bool read_words(reader *self, char *const words[WORDS_MAX], size_t count)
         self->out->dropped_events = 1;
         return true;
     }
+    if (strcmp(words[0], "clamped") == 0 && count == 2 && self->version == SHAPE_VERSION) {
+        return read_number(self, words[1], 1, TRACE_EVENTS_MAX, &self->out->clamped_sizes);
+    }
     if (strcmp(words[0], "buffers") == 0 && count == 5) {
         return self->has_threads ? read_buffers(self, words)
                                  : fail(self, "\"threads N\" is missing; it stands before the first buffers");
@@ -236,7 +252,7 @@ static bool read_words(reader *self, char *const words[WORDS_MAX], size_t count)
     return fail(self,
                 "\"%.40s\" with %zu words is no line of a shape; legal: threads N (once), resizes N, peak N buffers M "
                 "bytes, buffers SIZE LIFE HOP COUNT%s",
-                words[0], count, self->version == SHAPE_VERSION ? ", cut-off" : "");
+                words[0], count, self->version == SHAPE_VERSION ? ", cut-off, clamped N" : "");
 }
 
 /* H2. What is kept outlives everything, and takes any place. */

@@ -7,6 +7,7 @@
  *   resizes N                        how often a buffer changed its size; for people, as it is not played
  *   peak N BUFFERS M BYTES           most live at once; for people, as what is played has its own
  *   cut-off                          version 2: the recording ended before the program did; `kept` is then what was live
+ *   clamped N                        version 2: so many sizes were above TRACE_SIZE_MAX, and count as that
  *   buffers SIZE LIFE HOP COUNT      so many buffers like this, in any order, each triple once
  * SIZE is the power of two that the largest size which the buffer had rounds up to. LIFE is how many allocations, of all
  * threads, lay between the buffer's own and its release, rounded down to 0 or a power of two, or `kept` for a buffer that
@@ -40,7 +41,7 @@ typedef struct shape {
     uint32_t threads;
     uint64_t resizes;
     uint64_t peak_live_buffers, peak_live_bytes;
-    uint64_t dropped_events;                          /* as in trace_summary */
+    uint64_t clamped_sizes, dropped_events;           /* as in trace_summary */
     uint64_t buffer_count;                            /* the sum of all counts */
     uint64_t counts[SHAPE_SIZES][SHAPE_LIVES + 1][2]; /* by size, life and whether another thread released it */
 } shape;

@@ -439,9 +439,23 @@ static void tell_references(const trace *recorded, char *text, size_t size) {
     replay_plan_destroy(&plan);
 }
 
-/* What a recording lacks, with what is said of it alike for traces and shapes. */
-static const char *tell_end(uint64_t dropped_events) {
-    return dropped_events != 0 ? "; the recording ends before the program did" : "";
+/* What a recording lacks is said of it alike for traces and shapes. */
+typedef struct losses {
+    char text[256];
+} losses;
+
+_Static_assert(TRACE_SIZE_MAX == (UINT32_C(256) << 20) - 1, "what is said of larger sizes");
+
+static losses tell_losses(uint64_t clamped_sizes, uint64_t dropped_events) {
+    losses told;
+    char clamped[128] = "";
+    if (clamped_sizes != 0) {
+        (void)snprintf(clamped, sizeof clamped, "; %" PRIu64 " sizes were larger than 256 MiB, and count as that",
+                       clamped_sizes);
+    }
+    (void)snprintf(told.text, sizeof told.text, "%s%s", clamped,
+                   dropped_events != 0 ? "; the recording ends before the program did" : "");
+    return told;
 }
 
 static bool tell_source(scenario *from, const trace *recorded) {
@@ -452,7 +466,7 @@ static bool tell_source(scenario *from, const trace *recorded) {
     }
     return asprintf(&from->source, "recorded from %s of %s: %" PRIu64 " events, %" PRIu32 " threads%s%s", what,
                     recorded->program, recorded->event_count, recorded->thread_count, references,
-                    tell_end(recorded->summary.dropped_events)) > 0;
+                    tell_losses(recorded->summary.clamped_sizes, recorded->summary.dropped_events).text) > 0;
 }
 
 /* A trace alone is a scenario of one phase, named after its file, with what the trace knows about itself. */
@@ -508,7 +522,8 @@ static bool load_shape(const char *path, scenario **out, char *error, size_t err
         fine = from->phases != NULL && from->file != NULL && asprintf(&from->name, "%.*s", length, base) > 0 &&
                asprintf(&from->asks, "What do allocations of the shape %s cost?", from->name) > 0 &&
                asprintf(&from->source, "a recorded shape: %" PRIu64 " buffers, %" PRIu32 " threads%s",
-                        recorded.buffer_count, recorded.threads, tell_end(recorded.dropped_events)) > 0;
+                        recorded.buffer_count, recorded.threads,
+                        tell_losses(recorded.clamped_sizes, recorded.dropped_events).text) > 0;
     }
     if (fine) {
         from->phases[0].kind = SCENARIO_SHAPE;

@@ -147,6 +147,13 @@ static int forks(char *program) {
     return 0;
 }
 
+/* Larger than a recording can say, at first and grown. Nobody touches it, so it takes no memory. */
+static int huge(void) {
+    void *block = keep(malloc((size_t)300 << 20));
+    free(keep(realloc(block, (size_t)400 << 20)));
+    return 0;
+}
+
 static void on_signal(int number) {
     (void)number;
     // NOLINTNEXTLINE(bugprone-signal-handler)
@@ -182,6 +189,9 @@ int main(int argc, char **argv) {
             keep(malloc(24));
         }
         return 0;
+    }
+    if (strcmp(mode, "huge") == 0) {
+        return huge();
     }
     if (strcmp(mode, "quiet") == 0) {
         return 0;

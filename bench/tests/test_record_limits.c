@@ -149,6 +149,33 @@ static void what_was_cut_off_says_so_as_a_trace_and_as_a_shape(void **state) {
     }
 }
 
+/* Two sizes are: of an allocation and of a resize. */
+static void sizes_that_a_recording_cannot_say_are_counted_and_said(void **state) {
+    (void)state;
+    static const char *const options[] = {"-o h.pbtrace", "--shape -o h.pbshape"};
+    static const char *const files[] = {"h.pbtrace", "h.pbshape"};
+    for (int i = 0; i < 4; i++) {
+        const bool is_huge = i < 2;
+        char arguments[PATH_MAX];
+        char path[PATH_MAX];
+        scenario *from = NULL;
+        (void)snprintf(arguments, sizeof arguments, "%s -- %s %s", options[i % 2], RECORD_TARGET,
+                       is_huge ? "huge" : "many");
+        assert_int_equal(record(arguments), 0);
+        const char *warning =
+            strstr(messages, ": 2 sizes are larger than a recording can say; they count as 256.0 MiB");
+        assert_int_equal(warning != NULL, is_huge);
+        (void)snprintf(path, sizeof path, "%s/%s", folder, files[i % 2]);
+        if (!scenario_load(path, &from, error, sizeof error)) {
+            fail_msg("%s", error);
+            return;
+        }
+        assert_int_equal(strstr(from->source, "; 2 sizes were larger than 256 MiB, and count as that") != NULL,
+                         is_huge);
+        scenario_destroy(from);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_limit_of_events_ends_the_recording_and_not_the_program),
@@ -158,6 +185,7 @@ int main(void) {
         cmocka_unit_test(what_is_no_spool_is_passed_over),
         cmocka_unit_test(a_program_without_memory_for_its_recording_is_told_so),
         cmocka_unit_test(what_was_cut_off_says_so_as_a_trace_and_as_a_shape),
+        cmocka_unit_test(sizes_that_a_recording_cannot_say_are_counted_and_said),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
