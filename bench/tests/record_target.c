@@ -122,6 +122,29 @@ static int with_threads(void *(*body)(void *), int children) {
     return failures;
 }
 
+/* A thread for each piece of work, which leaves something to who started it, and ends before the next. */
+static void *work_once(void *argument) {
+    void **left = argument;
+    for (int i = 0; i < 10; i++) {
+        free(keep(malloc(8008)));
+    }
+    *left = keep(malloc(8009));
+    return NULL;
+}
+
+static int succession(void) {
+    for (int i = 0; i < 240; i++) {
+        pthread_t thread;
+        void *left = NULL;
+        if (pthread_create(&thread, NULL, work_once, &left) != 0) {
+            return 1;
+        }
+        (void)pthread_join(thread, NULL);
+        free(left);
+    }
+    return 0;
+}
+
 /* A child goes on after fork and ends by _exit; another executes this program again. */
 static int forks(char *program) {
     char mode[] = "basic";
@@ -189,6 +212,9 @@ int main(int argc, char **argv) {
             keep(malloc(24));
         }
         return 0;
+    }
+    if (strcmp(mode, "succession") == 0) {
+        return succession();
     }
     if (strcmp(mode, "huge") == 0) {
         return huge();

@@ -15,6 +15,7 @@
 #include "record/trace.h"
 #include "record_run.h"
 #include "scenario/scenario.h"
+#include "scenario/stream.h"
 
 static void a_limit_of_events_ends_the_recording_and_not_the_program(void **state) {
     (void)state;
@@ -176,6 +177,30 @@ static void sizes_that_a_recording_cannot_say_are_counted_and_said(void **state)
     }
 }
 
+/* 241 threads, of which two are alive at a time: played by 64 at once, they would measure the scheduler. */
+static void threads_that_follow_each_other_are_played_by_as_many_as_were_alive(void **state) {
+    (void)state;
+    char path[PATH_MAX];
+    scenario *from = NULL;
+    stream *made = NULL;
+    assert_int_equal(record("-o n.pbtrace -- " RECORD_TARGET " succession"), 0);
+    (void)snprintf(path, sizeof path, "%s/n.pbtrace", folder);
+    if (!scenario_load(path, &from, error, sizeof error) ||
+        !stream_generate(from, 1, false, &made, error, sizeof error) || !stream_audit(made, error, sizeof error)) {
+        fail_msg("%s", error);
+        return;
+    }
+    assert_int_equal(made->thread_count, 2);
+    assert_non_null(strstr(from->source, " 241 threads, played by 2: others begin where some have ended"));
+    stream_destroy(made);
+    scenario_destroy(from);
+    assert_int_equal(record("--shape -o n.pbshape -- " RECORD_TARGET " succession"), 0);
+    (void)snprintf(path, sizeof path, "%s/n.pbshape", folder);
+    assert_true(scenario_load(path, &from, error, sizeof error));
+    assert_non_null(strstr(from->source, " 241 threads, played by 64"));
+    scenario_destroy(from);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_limit_of_events_ends_the_recording_and_not_the_program),
@@ -186,6 +211,7 @@ int main(void) {
         cmocka_unit_test(a_program_without_memory_for_its_recording_is_told_so),
         cmocka_unit_test(what_was_cut_off_says_so_as_a_trace_and_as_a_shape),
         cmocka_unit_test(sizes_that_a_recording_cannot_say_are_counted_and_said),
+        cmocka_unit_test(threads_that_follow_each_other_are_played_by_as_many_as_were_alive),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
