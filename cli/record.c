@@ -49,6 +49,28 @@ static void print_bytes(uint64_t bytes) {
     fprintf(stderr, unit == 0 ? "%.0f %s" : "%.1f %s", number, units[unit]);
 }
 
+/* Of a trace as of a shape: what is played is then perhaps no more than the program's start. */
+static void warn_cut_off(const record_spool *spool, const char *path) {
+    static const char *const why[] = {
+        [SPOOL_LIMIT] = "the limit of events was reached; see --max-events",
+        [SPOOL_NO_SPACE] = "there was no more room on the disk, or none for so large a file",
+        [SPOOL_NO_MEMORY] = "there was no more memory",
+    };
+    const int32_t end = spool->header->end;
+    if (end > SPOOL_COMPLETE && end < (int32_t)(sizeof why / sizeof why[0])) {
+        fprintf(stderr, "poolbuf record: %s: the recording ends before the program did: %s\n", path, why[end]);
+    }
+}
+
+static void warn_clamped(const record_spool *spool, const char *path) {
+    if (spool->header->clamped_sizes != 0) {
+        fprintf(stderr, "poolbuf record: %s: %" PRIu64 " sizes are larger than a recording can say; they count as ",
+                path, spool->header->clamped_sizes);
+        print_bytes(TRACE_SIZE_MAX);
+        fprintf(stderr, "\n");
+    }
+}
+
 static void describe(const record_spool *spool, const trace_summary *summary, const trace_statistics *statistics,
                      const char *path) {
     fprintf(stderr,
@@ -73,11 +95,8 @@ static void describe(const record_spool *spool, const trace_summary *summary, co
                 " slices\n",
                 statistics->retains, statistics->drops, statistics->slices);
     }
-    if (summary->dropped_events != 0) {
-        fprintf(stderr, "poolbuf record: %s: the recording ends before the program did: %s\n", path,
-                spool->header->end == SPOOL_LIMIT ? "the limit of events was reached; see --max-events"
-                                                  : "there was no more memory or disk space");
-    }
+    warn_clamped(spool, path);
+    warn_cut_off(spool, path);
 }
 
 /* Writes what a process left into an open output, as a trace or as a shape, and tells about it. */
@@ -113,6 +132,8 @@ static bool write_shape(const record_spool *spool, output *out, const char *path
     memcpy(program, spool->header->program, TRACE_NAME_MAX);
     bool fine = trace_parse_raw(spool->events, spool->size, program, &recorded, error, sizeof error);
     if (fine) {
+        recorded->summary.clamped_sizes = spool->header->clamped_sizes;
+        recorded->summary.dropped_events = spool->header->end != SPOOL_COMPLETE;
         fine = shape_measure(recorded, &found, error, sizeof error) &&
                shape_write(out->stream, &found, error, sizeof error);
         trace_destroy(recorded);
@@ -131,6 +152,8 @@ static bool write_shape(const record_spool *spool, output *out, const char *path
             path, program, found.buffer_count, found.threads, found.peak_live_buffers);
     print_bytes(found.peak_live_bytes);
     fprintf(stderr, " live\n");
+    warn_clamped(spool, path);
+    warn_cut_off(spool, path);
     return true;
 }
 
@@ -174,6 +197,41 @@ static void folder_of(const char *path, bool is_regular, char folder[PATH_MAX]) 
     }
 }
 
+/* Nothing was recorded, of none of the program's processes. */
+static int tell_nothing(const char *program, const char *folder, const record_result *result) {
+    if (result->without_space != 0) {
+        fprintf(stderr,
+                "poolbuf record: %s recorded nothing: there is no room in %s; give an output file in a folder with "
+                "room, or lift the limit on the size of files\n",
+                program, folder);
+    } else if (result->without_memory != 0) {
+        fprintf(
+            stderr,
+            "poolbuf record: %s recorded nothing: it has no memory for that; give --max-events a smaller number, or "
+            "lift the limit on its memory\n",
+            program);
+    } else {
+        fprintf(stderr,
+                "poolbuf record: %s recorded nothing: it ran without the preloaded recorder, or never allocated, or "
+                "has no buffers; record the dynamically linked program itself\n",
+                program);
+    }
+    return EXIT_UNCHECKED;
+}
+
+static void tell_unrecorded(const char *folder, const record_result *result) {
+    if (result->without_space != 0) {
+        fprintf(stderr,
+                "poolbuf record: note: there was no room in %s for %zu more processes; what they did is not recorded\n",
+                folder, result->without_space);
+    }
+    if (result->without_memory != 0) {
+        fprintf(stderr,
+                "poolbuf record: note: %zu more processes had no memory for it; what they did is not recorded\n",
+                result->without_memory);
+    }
+}
+
 /* Runs the program and writes what it left; `out` is open, unless each process gets a file of its own. */
 static int record(char *const *command, const char *path, output *out, const char *events, writer *write,
                   uint64_t max_events) {
@@ -192,12 +250,7 @@ static int record(char *const *command, const char *path, output *out, const cha
     }
     int status = EXIT_RUN_FAILED;
     if (result.spool_count == 0) {
-        fprintf(stderr,
-                "poolbuf record: %s recorded nothing: it ran without the preloaded recorder, or never allocated, or "
-                "has no buffers; "
-                "record the dynamically linked program itself\n",
-                command[0]);
-        status = EXIT_UNCHECKED;
+        status = tell_nothing(command[0], folder, &result);
         if (out != NULL) {
             output_discard(out);
         }
@@ -207,6 +260,7 @@ static int record(char *const *command, const char *path, output *out, const cha
                     "poolbuf record: %zu more processes were recorded and dropped; -o 'NAME-%%p.pbtrace' keeps each\n",
                     result.spool_count - 1);
         }
+        tell_unrecorded(folder, &result);
         status = judge(command[0], &result.end);
     }
     record_result_fini(&result);
@@ -260,7 +314,8 @@ int cli_record(int argc, char **argv) {
             "program\n"
             "that is linked to libpoolbuf.so it records buffers instead: allocate, retain, release, slice, grow. "
             "Without\n"
-            "%p, the process with the most events is kept. However the program ends, what it did until then is kept.\n"
+            "%p, the process with the most events is kept. However the program ends, what it did until then is kept;\n"
+            "a full disk ends the recording, and not the program.\n"
             "Exit status: 0 recorded; 1 the program failed, or the trace could not be written; 2 usage, or the "
             "program\n"
             "could not be started; 6 nothing could be recorded.\n",

@@ -113,6 +113,50 @@ expect_equal "status after SIGINT was passed on" 1 "$ended"
 expect_equal "how it ended" 1 "$(grep -c 'signal 2 (INT)' stopped.err)"
 expect_file stopped.pbtrace
 
+# A disk that is full, from one that has not even room for a header: the program goes on, what was recorded until then
+# is written there, and nothing else is left. test_record_limits has the same without a disk of its own.
+cat >forks.c <<'END'
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static void work(void) {
+    for (int i = 0; i < 100000; i++) {
+        void *volatile block = malloc(100 + i % 50);
+        free(block);
+    }
+}
+int main(void) {
+    work();
+    for (int i = 0; i < 3; i++) {
+        if (fork() == 0) {
+            work();
+            _exit(0);
+        }
+    }
+    while (wait(NULL) > 0) {
+    }
+    return 0;
+}
+END
+run "${CC:-cc}" -O1 forks.c -o forks
+expect_status 0
+mkdir disk
+# shellcheck disable=SC2016 # the inner shell's
+on_a_disk='mount -t tmpfs -o size="$1"k tmpfs disk && "$2" record -o disk/a.pbtrace -- ./forks
+    status=$?
+    ls -A disk
+    exit $status'
+if unshare -Urm mount -t tmpfs -o size=64k tmpfs disk 2>/dev/null; then
+    for kib in 4 64 200 1000 1600; do
+        run unshare -Urm sh -c "$on_a_disk" sh "$kib" "$POOLBUF_BIN"
+        expect_stderr_matches "there (is|was) no room in disk"
+        expect_equal "what is left on a disk of $kib KiB" "$([ "$kib" = 4 ] || echo a.pbtrace)" "$(cat .stdout)"
+        expect_status "$([ "$kib" = 4 ] && echo 6 || echo 0)"
+    done
+else
+    note "no disk may be mounted here, so none was filled"
+fi
+
 # The traces that are shipped are as small as was promised, and every subject holds at each of their checkpoints what the
 # recorder counted: poolbuf run compares each phase's live buffers and bytes with the stream's, whose phases end at the
 # checkpoints, and a result that differs there is not "ok". test_shipped compares the stream with the recorder's counts.

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "record/event_lock.h"
@@ -25,6 +26,7 @@
 #define TAG_NONE     UINT64_MAX   /* no thread's */
 #define MAP_START    1024u
 #define WINDOW_SIZE  ((size_t)1 << 20) /* the spool is populated, and leaves the resident set, piece by piece */
+#define WINDOW_LEAST ((size_t)4096)    /* a disk that is nearly full has room for a smaller piece */
 #define ATTEMPTS_MAX 1000
 
 /* Checkpoints lie at least CHECKPOINT_FIRST events apart, and an eighth of the events so far: TRACE_EVENTS_MAX of them
@@ -172,6 +174,34 @@ static void set_due(state *self) {
     }
 }
 
+/* As large as the limit of events asks for, or as the process may make a file: to ask for more would raise SIGXFSZ. */
+static size_t spool_size(const state *self) {
+    const size_t size = SPOOL_HEADER_SIZE + (size_t)(self->max_events * SPOOL_EVENT_SIZE) + EVENT_ROOM;
+    struct rlimit most;
+    return getrlimit(RLIMIT_FSIZE, &most) == 0 && most.rlim_cur < size ? (size_t)most.rlim_cur : size;
+}
+
+/* Maps a new file, with its header writable. One that cannot be is cut to a size that says why.
+ *   returns  NULL when there is no room or no memory. */
+static void *map_file(int file, size_t size) {
+    void *at = NULL;
+    int refused = SPOOL_REFUSED_SPACE;
+    if (size > SPOOL_HEADER_SIZE + EVENT_ROOM && ftruncate(file, (off_t)size) == 0) {
+        at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file, 0);
+        if (at == MAP_FAILED) {
+            at = NULL;
+            refused = SPOOL_REFUSED_MEMORY;
+        } else if (!populate(at, SPOOL_HEADER_SIZE)) {
+            (void)munmap(at, size);
+            at = NULL;
+        }
+    }
+    if (at == NULL && ftruncate(file, refused) != 0) {
+        return NULL; /* benign: then the reader finds no header, and does not know why */
+    }
+    return at;
+}
+
 static bool open_spool(state *self) {
     const char *folder = getenv(SPOOL_ENV_FOLDER);
     int file = folder != NULL ? create_file(folder) : -1;
@@ -181,13 +211,10 @@ static bool open_spool(state *self) {
     self->max_events = read_limit();
     self->next_checkpoint = CHECKPOINT_FIRST;
     self->tag_last = TAG_NONE;
-    size_t size = SPOOL_HEADER_SIZE + (size_t)(self->max_events * SPOOL_EVENT_SIZE) + EVENT_ROOM;
-    void *at = MAP_FAILED;
-    if (ftruncate(file, (off_t)size) == 0) {
-        at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file, 0);
-    }
+    const size_t size = spool_size(self);
+    void *at = map_file(file, size);
     (void)close(file);
-    if (at == MAP_FAILED) {
+    if (at == NULL) {
         return false;
     }
     keep(INHERITED_SPOOL, at, size);
@@ -195,9 +222,6 @@ static bool open_spool(state *self) {
     self->next = (uint8_t *)at + SPOOL_HEADER_SIZE;
     self->window_end = self->next;
     self->end = (uint8_t *)at + size;
-    if (!populate(at, SPOOL_HEADER_SIZE)) {
-        return false;
-    }
     memcpy(self->spool->magic, SPOOL_MAGIC, sizeof self->spool->magic);
     name_program(self->spool->program);
     self->spool->pid = (int32_t)getpid();
@@ -236,7 +260,11 @@ static void open_recording(state *self) {
     if (environ != NULL) {
         const int kept = errno;
         self->epoch = (uint32_t)getpid();
-        bool fine = open_spool(self) && open_tables(self);
+        bool fine = open_spool(self);
+        if (fine && !open_tables(self)) {
+            self->spool->end = SPOOL_NO_MEMORY;
+            fine = false;
+        }
         atomic_store_explicit(&self->open, fine ? STATE_OPEN : STATE_REFUSED, memory_order_release);
         errno = kept;
     }
@@ -344,7 +372,7 @@ RARELY bool map_grow(state *self) {
     map_entry *map = map_pages(2 * old_size * sizeof *map);
     errno = kept;
     if (map == NULL) {
-        stop(self, SPOOL_NO_SPACE);
+        stop(self, SPOOL_NO_MEMORY);
         return false;
     }
     self->map = map;
@@ -388,7 +416,7 @@ RARELY bool numbers_grow(state *self, int which, uint32_t **numbers, size_t *roo
     uint32_t *grown = map_pages(2 * *room * sizeof *grown);
     if (grown == NULL) {
         errno = kept;
-        stop(self, SPOOL_NO_SPACE);
+        stop(self, SPOOL_NO_MEMORY);
         return false;
     }
     memcpy(grown, *numbers, *room * sizeof *grown);
@@ -426,19 +454,22 @@ static bool count_references(state *self, trace_kind kind, uint32_t slot, uint32
     return true;
 }
 
-/* Makes the next window of the spool writable and lets the finished ones leave the resident set; their bytes stay in
- * the page cache, and in the file. */
+/* Makes the next window of the spool writable, or as much of it as there is room for, and lets the finished ones leave
+ * the resident set; their bytes stay in the page cache, and in the file. */
 static bool next_window(state *self) {
     uint8_t *window = self->window_end;
     size_t size = (size_t)(self->end - window) < WINDOW_SIZE ? (size_t)(self->end - window) : WINDOW_SIZE;
     if (self->next + EVENT_ROOM > self->end) {
         return false;
     }
-    if (size > 0 && !populate(window, size)) {
-        return false;
+    while (!populate(window, size)) {
+        if (size <= WINDOW_LEAST) {
+            return false;
+        }
+        size = (size / 2 + WINDOW_LEAST - 1) / WINDOW_LEAST * WINDOW_LEAST;
     }
-    if (window - WINDOW_SIZE > (uint8_t *)self->spool + SPOOL_HEADER_SIZE) {
-        (void)madvise(window - WINDOW_SIZE - WINDOW_SIZE, WINDOW_SIZE, MADV_DONTNEED);
+    if ((size_t)(window - (uint8_t *)self->spool) >= SPOOL_HEADER_SIZE + 2 * WINDOW_SIZE) {
+        (void)madvise(window - 2 * WINDOW_SIZE, WINDOW_SIZE, MADV_DONTNEED);
     }
     self->window_end = window + size;
     return true;

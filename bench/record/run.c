@@ -7,11 +7,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define RECORDER_NAME "libpoolbuf-record.so"
@@ -141,13 +143,30 @@ static bool run_program(const record_plan *plan, const char *recorder, const cha
     return true;
 }
 
-/* Maps one spool. One without a whole header or without events is passed over. */
-static bool map_spool(const char *path, record_spool *spool) {
+/* The header is read before it is mapped: where a full disk had no room for it, a mapping would raise SIGBUS. */
+static bool has_header(int file) {
+    char magic[sizeof SPOOL_MAGIC - 1];
+    return pread(file, magic, sizeof magic, offsetof(spool_header, magic)) == (ssize_t)sizeof magic &&
+           memcmp(magic, SPOOL_MAGIC, sizeof magic) == 0;
+}
+
+/* Counts a process of which there are no events, when it is known why. */
+static void count_refused(record_result *result, off_t size, spool_end end) {
+    result->without_space += size == SPOOL_REFUSED_SPACE || end == SPOOL_NO_SPACE;
+    result->without_memory += size == SPOOL_REFUSED_MEMORY || end == SPOOL_NO_MEMORY;
+}
+
+/* Maps one spool. One without a header or without events is passed over. */
+static bool map_spool(const char *path, record_spool *spool, record_result *result) {
     struct stat status;
     int file = open(path, O_RDONLY | O_CLOEXEC);
     void *at = MAP_FAILED;
-    if (file >= 0 && fstat(file, &status) == 0 && status.st_size > (off_t)SPOOL_HEADER_SIZE) {
-        at = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, file, 0);
+    if (file >= 0 && fstat(file, &status) == 0) {
+        if (status.st_size > (off_t)SPOOL_HEADER_SIZE && has_header(file)) {
+            at = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, file, 0);
+        } else {
+            count_refused(result, status.st_size, SPOOL_COMPLETE);
+        }
     }
     if (file >= 0) {
         (void)close(file);
@@ -157,8 +176,8 @@ static bool map_spool(const char *path, record_spool *spool) {
     }
     const spool_header *header = at;
     uint64_t size = atomic_load_explicit(&header->committed, memory_order_acquire);
-    if (memcmp(header->magic, SPOOL_MAGIC, sizeof header->magic) != 0 || size == 0 ||
-        size > (uint64_t)status.st_size - SPOOL_HEADER_SIZE) {
+    if (size == 0 || size > (uint64_t)status.st_size - SPOOL_HEADER_SIZE) {
+        count_refused(result, status.st_size, (spool_end)header->end);
         (void)munmap(at, (size_t)status.st_size);
         return false;
     }
@@ -169,6 +188,34 @@ static bool map_spool(const char *path, record_spool *spool) {
                             .mapped = (size_t)status.st_size,
                             .image = dot != NULL ? (unsigned)strtoul(dot + 1, NULL, 10) : 0};
     return true;
+}
+
+/* Takes a spool off the disk, whose file has been removed: the trace may have to go where it lay. Without memory it
+ * stays. */
+static void move_to_memory(record_spool *spool) {
+    const size_t size = SPOOL_HEADER_SIZE + spool->size;
+    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED) {
+        return;
+    }
+    memcpy(at, spool->header, size);
+    (void)munmap((void *)(uintptr_t)spool->header, spool->mapped);
+    spool->header = at;
+    spool->events = (const uint8_t *)at + SPOOL_HEADER_SIZE;
+    spool->mapped = size;
+}
+
+/* Whether the disk was full, or the traces, at most as large as the spools, may not fit beside them. */
+static bool is_disk_short(const char *folder, const record_result *result) {
+    struct statvfs disk;
+    uint64_t needed = 0;
+    bool is_short = result->without_space != 0;
+    for (size_t i = 0; i < result->spool_count; i++) {
+        needed += SPOOL_HEADER_SIZE + result->spools[i].size;
+        is_short = is_short || result->spools[i].header->end == SPOOL_NO_SPACE;
+    }
+    return is_short ||
+           (statvfs(folder, &disk) == 0 && disk.f_frsize != 0 && disk.f_bavail < needed / disk.f_frsize + 1);
 }
 
 static int most_events_first(const void *a, const void *b) {
@@ -198,12 +245,15 @@ static void collect(const char *folder, record_result *result) {
             room += spools != NULL ? 64 : 0;
             result->spools = spools != NULL ? spools : result->spools;
         }
-        if (result->spool_count < room && map_spool(path, &result->spools[result->spool_count])) {
+        if (result->spool_count < room && map_spool(path, &result->spools[result->spool_count], result)) {
             result->spool_count++;
         }
         (void)unlink(path);
     }
     (void)closedir(entries);
+    for (size_t i = is_disk_short(folder, result) ? 0 : result->spool_count; i < result->spool_count; i++) {
+        move_to_memory(&result->spools[i]);
+    }
     if (result->spool_count > 0) {
         qsort(result->spools, result->spool_count, sizeof *result->spools, most_events_first);
     }

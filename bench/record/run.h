@@ -29,6 +29,7 @@ typedef struct record_result {
     child_end end;
     record_spool *spools; /* those with events, most events first */
     size_t spool_count;
+    size_t without_space, without_memory; /* processes of which nothing could be recorded: the folder was full, ... */
 } record_result;
 
 /* record_check() says why a program cannot be recorded, before it is run.

@@ -69,7 +69,10 @@ static void count_event(measure *self, const trace_event *event) {
 
 bool shape_measure(const trace *of, shape *out, char *error, size_t error_size) {
     measure self = {.out = out, .slots = calloc(of->slot_count + 1u, sizeof *self.slots)};
-    *out = (shape){.threads = of->thread_count, .peak_live_bytes = of->peak_live_bytes};
+    *out = (shape){.threads = of->thread_count,
+                   .peak_live_bytes = of->peak_live_bytes,
+                   .clamped_sizes = of->summary.clamped_sizes,
+                   .dropped_events = of->summary.dropped_events};
     if (self.slots == NULL) {
         (void)snprintf(error, error_size, "not enough memory for the shape");
         return false;
@@ -101,15 +104,30 @@ static void write_cell(FILE *file, const shape *from, unsigned size, unsigned li
     }
 }
 
+/* What the recording lacks. A shape that has one of these lines has version 2. */
+static void write_losses(FILE *file, const shape *from) {
+    if (from->dropped_events != 0) {
+        fprintf(file, "# The recording ended before the program did.\ncut-off\n");
+    }
+    if (from->clamped_sizes != 0) {
+        fprintf(file, "# So many sizes were larger than a recording can say, and count as the largest that it can.\n");
+        fprintf(file, "clamped %" PRIu64 "\n", from->clamped_sizes);
+    }
+}
+
 bool shape_write(FILE *file, const shape *from, char *error, size_t error_size) {
+    const bool is_whole = from->dropped_events == 0 && from->clamped_sizes == 0;
+    fprintf(file,
+            "poolbuf-shape %u\n"
+            "# Counts alone: no order, addresses, contents, names or times. Play it with `poolbuf run FILE`.\n"
+            "threads %" PRIu32 "\nresizes %" PRIu64 "\npeak %" PRIu64 " buffers %" PRIu64 " bytes\n",
+            is_whole ? SHAPE_VERSION_PLAIN : SHAPE_VERSION, from->threads, from->resizes, from->peak_live_buffers,
+            from->peak_live_bytes);
+    write_losses(file, from);
     fprintf(
         file,
-        "poolbuf-shape 1\n"
-        "# Counts alone: no order, addresses, contents, names or times. Play it with `poolbuf run FILE`.\n"
-        "threads %" PRIu32 "\nresizes %" PRIu64 "\npeak %" PRIu64 " buffers %" PRIu64 " bytes\n"
         "# buffers SIZE LIFE HOP COUNT: of at most SIZE bytes and more than half of it; that live for LIFE to less\n"
-        "# than twice LIFE allocations of others; released by the same thread or another one\n",
-        from->threads, from->resizes, from->peak_live_buffers, from->peak_live_bytes);
+        "# than twice LIFE allocations of others; released by the same thread or another one\n");
     for (unsigned size = 0; size < SHAPE_SIZES; size++) {
         for (unsigned life = 0; life <= SHAPE_KEPT; life++) {
             write_cell(file, from, size, life, 0);
@@ -128,6 +146,7 @@ typedef struct reader {
     const char *path;
     unsigned line;
     shape *out;
+    unsigned version; /* 0: no title has been read */
     bool has_threads;
     char *error;
     size_t error_size;
@@ -219,14 +238,21 @@ static bool read_words(reader *self, char *const words[WORDS_MAX], size_t count)
         return read_number(self, words[1], 0, TRACE_EVENTS_MAX, &self->out->peak_live_buffers) &&
                read_number(self, words[3], 0, INT64_MAX, &self->out->peak_live_bytes);
     }
+    if (strcmp(words[0], "cut-off") == 0 && count == 1 && self->version == SHAPE_VERSION) {
+        self->out->dropped_events = 1;
+        return true;
+    }
+    if (strcmp(words[0], "clamped") == 0 && count == 2 && self->version == SHAPE_VERSION) {
+        return read_number(self, words[1], 1, TRACE_EVENTS_MAX, &self->out->clamped_sizes);
+    }
     if (strcmp(words[0], "buffers") == 0 && count == 5) {
         return self->has_threads ? read_buffers(self, words)
                                  : fail(self, "\"threads N\" is missing; it stands before the first buffers");
     }
     return fail(self,
                 "\"%.40s\" with %zu words is no line of a shape; legal: threads N (once), resizes N, peak N buffers M "
-                "bytes, buffers SIZE LIFE HOP COUNT",
-                words[0], count);
+                "bytes, buffers SIZE LIFE HOP COUNT%s",
+                words[0], count, self->version == SHAPE_VERSION ? ", cut-off, clamped N" : "");
 }
 
 /* H2. What is kept outlives everything, and takes any place. */
@@ -248,8 +274,20 @@ static bool check_lives(const reader *self) {
     return true;
 }
 
+static bool read_title(reader *self, char *const words[WORDS_MAX], size_t count) {
+    if (count != 2 || strcmp(words[0], "poolbuf-shape") != 0) {
+        return fail(self,
+                    "this is not a shape: it does not start with \"poolbuf-shape 1\"; make one with `poolbuf record "
+                    "--shape`");
+    }
+    uint64_t version = 0;
+    const bool fine = read_number(self, words[1], SHAPE_VERSION_PLAIN, SHAPE_VERSION, &version);
+    self->version = (unsigned)version;
+    return fine || fail(self, "shapes of version \"%.40s\" are not known; this program reads %u to %u", words[1],
+                        SHAPE_VERSION_PLAIN, SHAPE_VERSION);
+}
+
 static bool read_text(reader *self, char *text) {
-    bool has_title = false;
     char *next = text;
     while (next != NULL && *next != '\0') {
         char *words[WORDS_MAX];
@@ -263,13 +301,7 @@ static bool read_text(reader *self, char *text) {
         if (count == 0 || words[0][0] == '#') {
             continue;
         }
-        if (!has_title) {
-            has_title = count == 2 && strcmp(words[0], "poolbuf-shape") == 0 && strcmp(words[1], "1") == 0;
-            if (!has_title) {
-                return fail(self, "this is not a shape: it does not start with \"poolbuf-shape 1\"; make one with "
-                                  "`poolbuf record --shape`");
-            }
-        } else if (!read_words(self, words, count)) {
+        if (!(self->version == 0 ? read_title(self, words, count) : read_words(self, words, count))) {
             return false;
         }
     }

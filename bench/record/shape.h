@@ -2,10 +2,12 @@
  * and no exact lifetime, and, as a trace, no addresses, contents, names or times.
  *
  * It is a text of a few KiB, lines that end with a newline; # starts a comment line, and empty lines are skipped:
- *   poolbuf-shape 1
+ *   poolbuf-shape VERSION            1, or 2 where a line is there that only 2 has: a program that knows 1 alone refuses it
  *   threads N                        that allocated or released
  *   resizes N                        how often a buffer changed its size; for people, as it is not played
  *   peak N BUFFERS M BYTES           most live at once; for people, as what is played has its own
+ *   cut-off                          version 2: the recording ended before the program did; `kept` is then what was live
+ *   clamped N                        version 2: so many sizes were above TRACE_SIZE_MAX, and count as that
  *   buffers SIZE LIFE HOP COUNT      so many buffers like this, in any order, each triple once
  * SIZE is the power of two that the largest size which the buffer had rounds up to. LIFE is how many allocations, of all
  * threads, lay between the buffer's own and its release, rounded down to 0 or a power of two, or `kept` for a buffer that
@@ -26,6 +28,9 @@
 
 #include "record/trace.h"
 
+#define SHAPE_VERSION       2u
+#define SHAPE_VERSION_PLAIN 1u
+
 #define SHAPE_SIZES       TRACE_DOUBLINGS
 #define SHAPE_LIVES       28u /* 0, 1, 2, 4, ... 2^26 allocations */
 #define SHAPE_KEPT        SHAPE_LIVES
@@ -36,6 +41,7 @@ typedef struct shape {
     uint32_t threads;
     uint64_t resizes;
     uint64_t peak_live_buffers, peak_live_bytes;
+    uint64_t clamped_sizes, dropped_events;           /* as in trace_summary */
     uint64_t buffer_count;                            /* the sum of all counts */
     uint64_t counts[SHAPE_SIZES][SHAPE_LIVES + 1][2]; /* by size, life and whether another thread released it */
 } shape;
@@ -47,7 +53,7 @@ unsigned shape_size_class(uint32_t size);
 unsigned shape_life_class(uint64_t allocations);
 uint64_t shape_life_low(unsigned index);
 
-/* shape_measure() counts what a trace has.
+/* shape_measure() counts what a trace has; its summary says what it lacks.
  *   returns  false without memory, and for a trace of more than SHAPE_BUFFERS_MAX allocations or of none; error has a line. */
 bool shape_measure(const trace *of, shape *out, char *error, size_t error_size);
 

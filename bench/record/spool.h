@@ -2,9 +2,9 @@
  *
  * The recorder maps the whole file, sparse, once, and appends encoded events (trace.h) behind this header; `committed`
  * says how far they are complete. So an event is safe in the page cache the moment it is committed: however the program
- * ends, by exit, _exit, a signal or SIGKILL, nothing has to be flushed and nothing is lost. The file lives in a folder
- * of its own for the time of one recording; each process and each program image that runs under the recorder has its
- * own. */
+ * ends, by exit, _exit, a signal or SIGKILL, nothing has to be flushed and nothing is lost. A full disk, or a limit on
+ * the size of files, ends the recording and not the program. The file lives in a folder of its own for the time of one
+ * recording; each process and each program image that runs under the recorder has its own. */
 #ifndef POOLBUF_BENCH_SPOOL_H
 #define POOLBUF_BENCH_SPOOL_H
 
@@ -26,8 +26,15 @@
 typedef enum spool_end {
     SPOOL_COMPLETE, /* nothing was cut off */
     SPOOL_LIMIT,    /* --max-events was reached */
-    SPOOL_NO_SPACE  /* no memory for the tables, or no room on the disk */
+    SPOOL_NO_SPACE, /* no room on the disk, or none for so large a file */
+    SPOOL_NO_MEMORY /* none for the tables */
 } spool_end;
+
+/* A file of one of these sizes, in bytes, tells that its process could not be recorded, and why: it takes no room,
+ * which there may not be. A larger one without a header must not be read through a mapping: where there was no room for a
+ * page, a full disk has none for the reader either, and answers with SIGBUS. */
+#define SPOOL_REFUSED_SPACE  0
+#define SPOOL_REFUSED_MEMORY 1
 
 typedef struct spool_header {
     char magic[8];

@@ -77,7 +77,7 @@ typedef struct trace_summary {
     uint64_t live_buffers;     /* at the end */
     uint64_t live_bytes;       /* at the end */
     uint64_t skipped_releases; /* of memory that the recorder had not seen allocated */
-    uint64_t clamped_sizes;    /* allocations larger than TRACE_SIZE_MAX */
+    uint64_t clamped_sizes;    /* of allocations and resizes, larger than TRACE_SIZE_MAX */
     uint64_t dropped_events;   /* 1 when a limit stopped the recording early: later events are missing */
 } trace_summary;
 

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scenario/places.h"
+
 #define QUICK_DIVISOR 8u
 
 uint32_t generate_pass(const generate_plan *self, uint32_t steps, uint32_t *repeat) {
@@ -251,6 +253,10 @@ static bool read_traces(const scenario *from, trace **traces, uint32_t *threads,
             continue;
         }
         if (!trace_read(phase->trace, &traces[p], error, error_size)) {
+            return false;
+        }
+        if (!places_share(traces[p], SCENARIO_THREADS_MAX)) {
+            (void)snprintf(error, error_size, "%s: not enough memory", phase->trace);
             return false;
         }
         if (traces[p]->thread_count > most) {

@@ -60,7 +60,8 @@ void generate_ship(const generate_plan *self);
 void generate_assemble(const generate_plan *self);
 void generate_pages(const generate_plan *self);
 
-/* generate_replay() plays a trace on thread_count threads: recorded thread i becomes thread i modulo thread_count.
+/* generate_replay() plays a trace on thread_count threads: recorded thread i, or place i (places.h), becomes thread i modulo
+ * thread_count.
  * Failures are in into->failure. */
 void generate_replay(builder *into, const char *name, const trace *from, uint32_t thread_count);
 

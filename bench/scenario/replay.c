@@ -23,7 +23,8 @@
  *
  * So hand-overs stay as they were: what one recorded thread allocated and another released, one thread of the stream
  * allocates and another releases. Where a scenario has fewer threads than the trace, recorded thread t is played by t
- * modulo their number, and a hand-over between two that fall on one thread is none.
+ * modulo their number, and a hand-over between two that fall on one thread is none. In a trace of more threads than can
+ * play, "thread" means place: see places.h.
  *
  * The trace is cut into phases at its checkpoints, where all threads meet. So what is live there is what the recorder
  * counted, which is looked at here, and what every subject must hold when it comes there. A trace without checkpoints

@@ -9,6 +9,7 @@
 #include "record/shape.h"
 #include "record/trace.h"
 #include "scenario/document.h"
+#include "scenario/places.h"
 #include "scenario/replay_plan.h"
 #include "scenario/stream.h"
 
@@ -439,14 +440,52 @@ static void tell_references(const trace *recorded, char *text, size_t size) {
     replay_plan_destroy(&plan);
 }
 
-static bool tell_source(scenario *from, const trace *recorded) {
+typedef struct note {
+    char text[256];
+} note;
+
+_Static_assert(TRACE_SIZE_MAX == (UINT32_C(256) << 20) - 1, "what is said of larger sizes");
+
+/* What a recording lacks is said of it alike for traces and shapes. */
+static note tell_losses(uint64_t clamped_sizes, uint64_t dropped_events) {
+    note told;
+    char clamped[128] = "";
+    if (clamped_sizes != 0) {
+        (void)snprintf(clamped, sizeof clamped, "; %" PRIu64 " sizes were larger than 256 MiB, and count as that",
+                       clamped_sizes);
+    }
+    (void)snprintf(told.text, sizeof told.text, "%s%s", clamped,
+                   dropped_events != 0 ? "; the recording ends before the program did" : "");
+    return told;
+}
+
+/* Who plays a recording of more threads than can play, which has been given places. */
+static note tell_places(uint32_t threads, uint32_t places) {
+    note told = {""};
+    if (threads > SCENARIO_THREADS_MAX && places <= SCENARIO_THREADS_MAX) {
+        (void)snprintf(told.text, sizeof told.text, ", played by %" PRIu32 ": others begin where some have ended",
+                       places);
+    } else if (threads > SCENARIO_THREADS_MAX) {
+        (void)snprintf(told.text, sizeof told.text, ", %" PRIu32 " at a time, folded onto %u", places,
+                       SCENARIO_THREADS_MAX);
+    }
+    return told;
+}
+
+static bool tell_source(scenario *from, trace *recorded) {
     const char *what = recorded->source == TRACE_OF_BUFFERS ? "poolbuf's buffers" : "malloc";
+    const uint32_t threads = recorded->thread_count;
     char references[512] = "";
+    if (!places_share(recorded, SCENARIO_THREADS_MAX)) {
+        return false;
+    }
     if (recorded->reference_count > 0) {
         tell_references(recorded, references, sizeof references);
     }
-    return asprintf(&from->source, "recorded from %s of %s: %" PRIu64 " events, %" PRIu32 " threads%s", what,
-                    recorded->program, recorded->event_count, recorded->thread_count, references) > 0;
+    return asprintf(&from->source, "recorded from %s of %s: %" PRIu64 " events, %" PRIu32 " threads%s%s%s", what,
+                    recorded->program, recorded->event_count, threads,
+                    tell_places(threads, recorded->thread_count).text, references,
+                    tell_losses(recorded->summary.clamped_sizes, recorded->summary.dropped_events).text) > 0;
 }
 
 /* A trace alone is a scenario of one phase, named after its file, with what the trace knows about itself. */
@@ -501,8 +540,10 @@ static bool load_shape(const char *path, scenario **out, char *error, size_t err
         from->file = strdup(path);
         fine = from->phases != NULL && from->file != NULL && asprintf(&from->name, "%.*s", length, base) > 0 &&
                asprintf(&from->asks, "What do allocations of the shape %s cost?", from->name) > 0 &&
-               asprintf(&from->source, "a recorded shape: %" PRIu64 " buffers, %" PRIu32 " threads",
-                        recorded.buffer_count, recorded.threads) > 0;
+               asprintf(&from->source, "a recorded shape: %" PRIu64 " buffers, %" PRIu32 " threads%s%s",
+                        recorded.buffer_count, recorded.threads,
+                        recorded.threads > SCENARIO_THREADS_MAX ? ", played by 64" : "",
+                        tell_losses(recorded.clamped_sizes, recorded.dropped_events).text) > 0;
     }
     if (fine) {
         from->phases[0].kind = SCENARIO_SHAPE;

@@ -122,6 +122,29 @@ static int with_threads(void *(*body)(void *), int children) {
     return failures;
 }
 
+/* A thread for each piece of work, which leaves something to who started it, and ends before the next. */
+static void *work_once(void *argument) {
+    void **left = argument;
+    for (int i = 0; i < 10; i++) {
+        free(keep(malloc(8008)));
+    }
+    *left = keep(malloc(8009));
+    return NULL;
+}
+
+static int succession(void) {
+    for (int i = 0; i < 240; i++) {
+        pthread_t thread;
+        void *left = NULL;
+        if (pthread_create(&thread, NULL, work_once, &left) != 0) {
+            return 1;
+        }
+        (void)pthread_join(thread, NULL);
+        free(left);
+    }
+    return 0;
+}
+
 /* A child goes on after fork and ends by _exit; another executes this program again. */
 static int forks(char *program) {
     char mode[] = "basic";
@@ -144,6 +167,13 @@ static int forks(char *program) {
     }
     free(inherited);
     keep(malloc(3004));
+    return 0;
+}
+
+/* Larger than a recording can say, at first and grown. Nobody touches it, so it takes no memory. */
+static int huge(void) {
+    void *block = keep(malloc((size_t)300 << 20));
+    free(keep(realloc(block, (size_t)400 << 20)));
     return 0;
 }
 
@@ -182,6 +212,12 @@ int main(int argc, char **argv) {
             keep(malloc(24));
         }
         return 0;
+    }
+    if (strcmp(mode, "succession") == 0) {
+        return succession();
+    }
+    if (strcmp(mode, "huge") == 0) {
+        return huge();
     }
     if (strcmp(mode, "quiet") == 0) {
         return 0;

@@ -17,79 +17,9 @@
 
 #include "record/shape.h"
 #include "record/trace.h"
+#include "record_run.h"
 #include "scenario/replay_plan.h"
 #include "scenario/stream.h"
-
-static char folder[] = "/tmp/poolbuf-test-XXXXXX";
-static char error[1024];
-static char messages[8192]; /* what the last run wrote to stderr */
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) == NULL;
-}
-
-static int count_files(const char *in, bool remove) {
-    DIR *entries = opendir(in);
-    int count = 0;
-    assert_non_null(entries);
-    for (const struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
-        char path[PATH_MAX];
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
-            continue;
-        }
-        count++;
-        (void)snprintf(path, sizeof path, "%s/%s", in, entry->d_name);
-        if (remove) {
-            (void)unlink(path);
-        }
-    }
-    (void)closedir(entries);
-    return count;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    (void)count_files(folder, true);
-    return rmdir(folder);
-}
-
-/* Runs `poolbuf record ARGUMENTS` in a shell; returns its exit status. */
-static int record(const char *arguments) {
-    char command[3 * PATH_MAX];
-    char path[PATH_MAX];
-    (void)snprintf(path, sizeof path, "%s/stderr", folder);
-    (void)snprintf(command, sizeof command, "cd %s && exec %s record %s >/dev/null 2>%s", folder, POOLBUF_PROGRAM,
-                   arguments, path);
-    int status = system(command); // NOLINT(cert-env33-c,concurrency-mt-unsafe)
-    FILE *file = fopen(path, "re");
-    assert_non_null(file);
-    messages[fread(messages, 1, sizeof messages - 1, file)] = '\0';
-    (void)fclose(file);
-    (void)unlink(path);
-    return WEXITSTATUS(status);
-}
-
-static trace *read_trace(const char *name) {
-    char path[PATH_MAX];
-    trace *read = NULL;
-    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
-    if (!trace_read(path, &read, error, sizeof error)) {
-        fail_msg("%s; %s", error, messages);
-    }
-    return read;
-}
-
-/* Records one mode of record_target, expecting its status, and reads the trace. */
-static trace *record_mode(const char *mode, int status) {
-    char arguments[PATH_MAX];
-    (void)snprintf(arguments, sizeof arguments, "-o t.pbtrace -- %s %s", RECORD_TARGET, mode);
-    int got = record(arguments);
-    if (got != status) {
-        fail_msg("%s: exit status %d, not %d; %s", mode, got, status, messages);
-    }
-    return read_trace("t.pbtrace");
-}
 
 static uint64_t count(const trace *read, trace_kind kind, uint32_t size) {
     uint64_t found = 0;
@@ -365,36 +295,6 @@ static void the_tables_grow_with_the_live_set(void **state) {
     assert_true(count(read, TRACE_ALLOCATE, 24) >= 200000);
     assert_true(read->slot_count >= 200000);
     trace_destroy(read);
-}
-
-static void a_limit_of_events_ends_the_recording_and_not_the_program(void **state) {
-    (void)state;
-    assert_int_equal(record("-o t.pbtrace --max-events 1000 -- " RECORD_TARGET " many"), 0);
-    trace *read = read_trace("t.pbtrace");
-    assert_int_equal(read->event_count, 1000);
-    assert_int_equal(read->summary.dropped_events, 1);
-    assert_non_null(strstr(messages, "the limit of events was reached; see --max-events"));
-    trace_destroy(read);
-
-    read = record_mode("many", 0);
-    assert_true(read->event_count >= 600000);
-    assert_int_equal(read->summary.dropped_events, 0);
-    const uint64_t all = read->event_count;
-    trace_destroy(read);
-
-    static const uint64_t limits[] = {1024, 0, 1}; /* where a checkpoint is; all events; one less */
-    for (size_t i = 0; i < 3; i++) {
-        char arguments[PATH_MAX];
-        const uint64_t limit = i == 0 ? limits[i] : all - limits[i];
-        (void)snprintf(arguments, sizeof arguments, "-o t.pbtrace --max-events %llu -- %s many",
-                       (unsigned long long)limit, RECORD_TARGET);
-        assert_int_equal(record(arguments), 0);
-        read = read_trace("t.pbtrace");
-        assert_int_equal(read->event_count, limit);
-        assert_int_equal(read->summary.dropped_events, limit < all);
-        assert_int_equal(read->checkpoints[0].event_count, 1024);
-        trace_destroy(read);
-    }
 }
 
 static void record_shape(const char *mode, shape *out) {
@@ -679,7 +579,6 @@ int main(void) {
         cmocka_unit_test(however_a_program_ends_its_events_are_there),
         cmocka_unit_test(a_signal_handler_that_allocates_is_recorded),
         cmocka_unit_test(the_tables_grow_with_the_live_set),
-        cmocka_unit_test(a_limit_of_events_ends_the_recording_and_not_the_program),
         cmocka_unit_test(a_shape_counts_what_the_program_did),
         cmocka_unit_test(a_program_with_buffers_has_its_buffers_recorded),
         cmocka_unit_test(every_reference_is_given_back_once_in_whatever_order),

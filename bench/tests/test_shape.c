@@ -234,6 +234,53 @@ static void what_is_written_is_read_back(void **state) {
     trace_destroy(recorded);
 }
 
+static bool starts_with(const char *path, const char *line) {
+    char first[64] = "";
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    assert_non_null(fgets(first, sizeof first, file));
+    (void)fclose(file);
+    return strcmp(first, line) == 0;
+}
+
+/* Who knows version 1 alone would play it as if it were whole, so only what is whole is written as that. */
+static void a_shape_that_lacks_something_says_so_where_it_is_played(void **state) {
+    (void)state;
+    static const struct {
+        uint64_t clamped_sizes, dropped_events;
+        const char *title, *source;
+    } cases[] = {
+        {0, 0, "poolbuf-shape 1\n", "a recorded shape: 500 buffers, 2 threads"},
+        {0, 1, "poolbuf-shape 2\n",
+         "a recorded shape: 500 buffers, 2 threads; the recording ends before the program did"},
+        {3, 0, "poolbuf-shape 2\n",
+         "a recorded shape: 500 buffers, 2 threads; 3 sizes were larger than 256 MiB, and count as that"},
+        {1, 1, "poolbuf-shape 2\n",
+         "a recorded shape: 500 buffers, 2 threads; 1 sizes were larger than 256 MiB, and count as that; the recording "
+         "ends before the program did"},
+    };
+    trace *recorded = random_trace(7, 2, 500);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[SCENARIO_TEXT_PATH_SIZE];
+        shape from;
+        shape read;
+        scenario *loaded = NULL;
+        recorded->summary.clamped_sizes = cases[i].clamped_sizes;
+        recorded->summary.dropped_events = cases[i].dropped_events;
+        assert_true(shape_measure(recorded, &from, error, sizeof error));
+        assert_int_equal(from.clamped_sizes, cases[i].clamped_sizes);
+        assert_int_equal(from.dropped_events, cases[i].dropped_events);
+        assert_true(shape_read(write_file(path, &from), &read, error, sizeof error));
+        assert_memory_equal(&from, &read, sizeof from);
+        assert_true(starts_with(path, cases[i].title));
+        assert_true(scenario_load(path, &loaded, error, sizeof error));
+        assert_string_equal(loaded->source, cases[i].source);
+        scenario_destroy(loaded);
+        (void)unlink(path);
+    }
+    trace_destroy(recorded);
+}
+
 /* As a scenario, by its file and as a phase: as many threads as recorded, hops between them, each buffer once. */
 static void a_shape_is_a_scenario(void **state) {
     (void)state;
@@ -274,7 +321,12 @@ static void a_bad_file_is_refused_at_its_line(void **state) {
     } bad[] = {
         {"", ":0: it ends without buffers; at least one line"},
         {"name: x\n", ":1: this is not a shape: it does not start with \"poolbuf-shape 1\""},
-        {"poolbuf-shape 2\n", ":1: this is not a shape"},
+        {"poolbuf-shape 3\n", ":1: shapes of version \"3\" are not known; this program reads 1 to 2"},
+        {"poolbuf-shape one\n", ":1: shapes of version \"one\" are not known"},
+        {"poolbuf-shape 1\ncut-off\n", ":2: \"cut-off\" with 1 words is no line of a shape; legal: "},
+        {"poolbuf-shape 1\nclamped 1\n", ":2: \"clamped\" with 2 words is no line of a shape; legal: "},
+        {"poolbuf-shape 2\nclamped 0\n", ":2: \"0\" is not a whole number from 1 to 67108864"},
+        {"poolbuf-shape 2\ncut-off 1\n", ":2: \"cut-off\" with 2 words is no line of a shape; legal: "},
         {"poolbuf-shape 1\nthreads 1\n", ":2: it ends without buffers"},
         {"poolbuf-shape 1\n\n# note\nbuffers 16 0 same 1\n", ":4: \"threads N\" is missing"},
         {"poolbuf-shape 1\nthreads 0\n", ":2: \"0\" is not a whole number from 1 to 1048576"},
@@ -338,6 +390,7 @@ int main(void) {
         cmocka_unit_test(a_seed_decides_the_whole_order),
         cmocka_unit_test(inside_a_class_everything_is_as_likely),
         cmocka_unit_test(what_is_written_is_read_back),
+        cmocka_unit_test(a_shape_that_lacks_something_says_so_where_it_is_played),
         cmocka_unit_test(a_shape_is_a_scenario),
         cmocka_unit_test(a_bad_file_is_refused_at_its_line),
         cmocka_unit_test(lives_that_only_just_fit_are_played),
