@@ -94,8 +94,8 @@ static const char ABOUT[] =
     "\n"
     "Exit status: 0 no leak, or none that --fail-on names; 4 a leak or a misuse, however the program ended; 1 no leak, "
     "but the program failed;\n"
-    "2 usage, or the program could not be started; 6 nothing was checked: no process that ended normally\n"
-    "had libpoolbuf loaded and allocated a buffer.\n";
+    "2 usage, or the program could not be started; 6 nothing was checked, however the program ended: no process\n"
+    "that ended normally had libpoolbuf loaded and allocated a buffer.\n";
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -35,13 +35,39 @@ run poolbuf leaks --level disabled -- "$leaky"
 expect_status 6
 expect_stderr_has "level disabled"
 
-# A program that fails without a leak: 1. With one: 4, and both are said.
+# So too where the program fails: that is no answer about leaks.
 run poolbuf leaks -- sh -c 'exit 3'
-expect_status 1
+expect_status 6
 expect_stderr_has "ended with status 3"
+expect_stderr_has "nothing was checked"
 run poolbuf leaks -- sh -c 'kill -SEGV $$'
-expect_status 1
+expect_status 6
 expect_stderr_has "signal 11 (SEGV)"
+expect_stderr_has "nothing was checked"
+run poolbuf leaks -- sh -c '"$0" 0; exit 5' "$clean"
+expect_status 6
+expect_stderr_has "ended with status 5"
+expect_stderr_has "not one buffer was allocated"
+# One that has the library, allocates and then aborts: it was looked at by nobody.
+cat >aborts.c <<'END'
+#include <poolbuf/poolbuf.h>
+#include <stdlib.h>
+int main(void) {
+    poolbuf_release(poolbuf_allocate(NULL, 16, 16));
+    abort();
+}
+END
+if [ -z "$POOLBUF_SANITIZE" ]; then
+    run "$CC" aborts.c -o aborts -I"$POOLBUF_SOURCE/allocator/include" -L"$POOLBUF_BUILD/lib" \
+        -Wl,-rpath,"$POOLBUF_BUILD/lib" -lpoolbuf
+    expect_status 0
+    run poolbuf leaks -- ./aborts
+    expect_status 6
+    expect_stderr_has "signal 6 (ABRT)"
+    expect_stderr_has "ended without finalization"
+fi
+
+# A program that fails without a leak: 1. With one: 4, and both are said.
 run poolbuf leaks -- sh -c '"$0"; exit 5' "$clean"
 expect_status 1
 expect_stderr_has "ended with status 5; no leak"
