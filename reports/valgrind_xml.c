@@ -2,6 +2,7 @@
  * be read, and one that breaks off gives all whole elements before the break. */
 #include "reports/valgrind_xml.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -175,11 +176,23 @@ static size_t leading_library_frames(const xmlNode *const *frames, size_t count)
     return cut < count ? cut : 0;
 }
 
+/* Memcheck writes 0x10A1B2, reports have lower-case digits. */
+static const char *plain_address(model_arena *arena, const char *theirs) {
+    char digits[32]; /* of 64 bits, and more than that nobody writes */
+    size_t length = 0;
+    while (theirs != NULL && theirs[length] != '\0' && length < sizeof digits - 1) {
+        digits[length] = (char)tolower((unsigned char)theirs[length]);
+        length++;
+    }
+    digits[length] = '\0';
+    return theirs == NULL ? NULL : model_text(arena, digits);
+}
+
 static void fill_frame(leaks_model *model, leaks_frame *frame, const xmlNode *node, const xmlNode *caller) {
     const char *address = child_text(node, "ip");
     const char *folder = child_text(node, "dir");
     const char *file = child_text(node, "file");
-    frame->address = model_text(model->arena, address);
+    frame->address = plain_address(model->arena, address);
     frame->module = model_text(model->arena, child_text(node, "obj"));
     frame->function = model_text(model->arena, child_text(node, "fn"));
     frame->file = file == NULL     ? NULL

@@ -26,6 +26,8 @@ for program in leaky leaky_static; do
     expect_stderr_has keep_request
     expect_stderr_has "definitely lost"
     expect_equal "tool" valgrind "$(json valgrind.json tool)"
+    expect_equal "addresses that the schema refuses" "" \
+        "$(grep -o '"address": *"[^"]*"' valgrind.json | grep -vE '"0x[0-9a-f]+"$')"
     expect_equal "call sites of $program" "$(sites builtin.json)" "$(sites valgrind.json)"
     expect_equal "counts of $program" "30 70" "$(sites valgrind.json | cut -d' ' -f1 | tr '\n' ' ' | sed 's/ $//')"
 done

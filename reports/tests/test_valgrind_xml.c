@@ -75,6 +75,15 @@ static void a_leaked_buffer_begins_at_its_callers_line(void **state) {
     leaks_model_destroy(r.model);
 }
 
+static void addresses_have_lower_case_digits_as_the_schema_wants(void **state) {
+    (void)state;
+    reading r = read_text(
+        HEAD FINISHED LEAK("0x0", "Leak_DefinitelyLost", "1", "64",
+                           LIBRARY_FRAMES "<frame><ip>0x1091AD</ip><obj>/bin/leaky</obj><fn>main</fn></frame>") TAIL);
+    assert_string_equal(r.model->groups[0]->allocation_stack[0]->address, "0x1091ad");
+    leaks_model_destroy(r.model);
+}
+
 static void frames_inlined_from_a_public_header_are_cut_too(void **state) {
     (void)state;
     reading r = read_text(HEAD FINISHED LEAK(
@@ -216,6 +225,7 @@ static void other_files_are_refused_in_one_line(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_leaked_buffer_begins_at_its_callers_line),
+        cmocka_unit_test(addresses_have_lower_case_digits_as_the_schema_wants),
         cmocka_unit_test(frames_inlined_from_a_public_header_are_cut_too),
         cmocka_unit_test(the_static_librarys_frames_are_told_by_their_files),
         cmocka_unit_test(a_stack_of_the_librarys_alone_is_left_whole),
