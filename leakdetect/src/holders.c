@@ -238,7 +238,42 @@ static void choose_all(pairing *self) {
     memset(self->chosen, true, sizeof self->chosen);
 }
 
-/* Sites in one function are even among themselves, if they can be; then sites that one function called. */
+static bool function_gives(const pairing *self, size_t of) {
+    const symbol_frame *frame = frame_at(&self->of->sites[of].frames, 0);
+    bool slices = self->of->sites[of].kind >= HOLDERS_SLICE;
+    for (size_t i = 0; i < self->of->site_count; i++) {
+        const holders_site *site = &self->of->sites[i];
+        if (!takes(site) && site->count > 0 && (site->kind >= HOLDERS_SLICE) == slices &&
+            same_function(frame, frame_at(&site->frames, 0))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A function that takes references and gives back none hands them to its caller, and what that releases itself in equal
+ * number are those. A function that gives some back keeps its own books: one that is short by as many does not compete
+ * for the caller's releases. Counts that have been paired in part are equal by chance, and are left alone. */
+static void pair_handed_over(pairing *self) {
+    for (size_t i = 0; i < self->of->site_count; i++) {
+        const symbol_frame *caller = frame_at(&self->of->sites[i].frames, 1);
+        if (self->left[i] == 0 || !takes(&self->of->sites[i]) || caller == NULL) {
+            continue;
+        }
+        for (size_t j = 0; j < self->of->site_count; j++) {
+            const holders_site *site = &self->of->sites[j];
+            bool hands_over =
+                takes(site) && same_function(caller, frame_at(&site->frames, 1)) && !function_gives(self, j);
+            bool is_callers = !takes(site) && same_function(caller, frame_at(&site->frames, 0));
+            self->chosen[j] = self->left[j] == site->count && (hands_over || is_callers);
+        }
+        pair_equal(self);
+    }
+    choose_all(self);
+}
+
+/* Sites in one function are even among themselves, if they can be; then sites that one function called; then what a
+ * function handed to its caller and the caller released. */
 static void pair_functions(pairing *self) {
     for (size_t depth = 0; depth < 2; depth++) {
         for (size_t i = 0; i < self->of->site_count; i++) {
@@ -252,7 +287,7 @@ static void pair_functions(pairing *self) {
             pair_chosen(self);
         }
     }
-    choose_all(self);
+    pair_handed_over(self);
 }
 
 static pairing pair(const holders *of, bool slices, bool equal_first) {
