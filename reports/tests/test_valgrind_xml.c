@@ -181,6 +181,22 @@ static void an_invalid_read_is_listed_with_its_count_and_its_blocks_history(void
     leaks_model_destroy(r.model);
 }
 
+static void errors_at_one_line_are_one_group_of_one_process(void **state) {
+    (void)state;
+    reading r = read_text(
+        HEAD "<error><unique>0x5</unique><kind>InvalidRead</kind><stack>" LIBRARY_FRAMES USER_FRAMES "</stack></error>"
+             "<error><unique>0x6</unique><kind>InvalidRead</kind><stack>" USER_FRAMES "</stack></error>"
+             "<error><unique>0x7</unique><kind>InvalidWrite</kind><stack>" USER_FRAMES "</stack></error>" FINISHED
+             "<errorcounts><pair><count>12</count><unique>0x5</unique></pair>"
+             "<pair><count>3</count><unique>0x7</unique></pair></errorcounts>" TAIL);
+    assert_int_equal(r.summary.use_groups, 2);
+    assert_int_equal(r.model->group_count, 2);
+    assert_int_equal(r.model->groups[0]->count, 13);
+    assert_int_equal(r.model->groups[0]->processes, 1);
+    assert_int_equal(r.model->groups[1]->count, 3);
+    leaks_model_destroy(r.model);
+}
+
 static void a_report_that_breaks_off_gives_its_whole_elements(void **state) {
     (void)state;
     const char *whole = HEAD FINISHED LEAK("0x0", "Leak_DefinitelyLost", "1", "64", USER_FRAMES)
@@ -233,6 +249,7 @@ int main(void) {
         cmocka_unit_test(a_handle_and_its_bytes_are_one_buffer),
         cmocka_unit_test(reachable_blocks_count_only_when_they_are_buffers),
         cmocka_unit_test(an_invalid_read_is_listed_with_its_count_and_its_blocks_history),
+        cmocka_unit_test(errors_at_one_line_are_one_group_of_one_process),
         cmocka_unit_test(a_report_that_breaks_off_gives_its_whole_elements),
         cmocka_unit_test(other_files_are_refused_in_one_line),
     };
