@@ -216,6 +216,49 @@ expect_equal "counts, by bytes" "60 140" "$(json leaks.json groups.0.count) $(js
 expect_equal "processes" 3 "$(json leaks.json 'processes.#')"
 expect_equal "tool" builtin "$(json leaks.json tool)"
 
+# Numbers that a program makes as large as it likes do not spoil its report.
+if [ -z "$POOLBUF_SANITIZE" ]; then
+    cat >huge.c <<'END'
+#include <poolbuf/leakdetect.h>
+static char resources[4];
+int main(void) {
+    leakdetect_track(&resources[0], SIZE_MAX, "map");
+    uint64_t before = leakdetect_checkpoint();
+    for (int i = 1; i < 4; i++) {
+        leakdetect_track(&resources[i], SIZE_MAX - 1, "map");
+    }
+    FILE *out = fopen("since.json", "w");
+    if (out == NULL || leakdetect_report_since(out, LEAKDETECT_JSON, before) != POOLBUF_OK || fclose(out) != 0) {
+        return 1;
+    }
+    out = fopen("older.json", "w");
+    if (out == NULL || leakdetect_report_older_than(out, LEAKDETECT_JSON, UINT64_MAX) != POOLBUF_OK ||
+        fclose(out) != 0) {
+        return 1;
+    }
+    return 0;
+}
+END
+    run "$CC" -g huge.c -o huge -I"$POOLBUF_SOURCE/allocator/include" -I"$POOLBUF_SOURCE/leakdetect/include" \
+        -L"$POOLBUF_BUILD/lib" -Wl,-rpath,"$POOLBUF_BUILD/lib" -lpoolbuf
+    expect_status 0
+    printf 'leak:nowhere  # bytes=9999999999g\n' >huge.supp
+    run poolbuf leaks --suppressions huge.supp -o huge.json -- ./huge
+    expect_status 4
+    expect_equal "groups" 2 "$(json huge.json 'groups.#')"
+    for group in 0 1; do
+        expect_equal "bytes" 9223372036854775807 "$(json huge.json groups.$group.bytes)"
+        expect_equal "greatest" 9223372036854775807 "$(json huge.json groups.$group.sizes.greatest)"
+    done
+    expect_equal "counts" 4 "$(($(json huge.json groups.0.count) + $(json huge.json groups.1.count)))"
+    for file in huge.json since.json older.json; do
+        run poolbuf report $file
+        expect_status 0
+    done
+    run poolbuf report huge.json huge.json
+    expect_status 0
+fi
+
 # The file can be shown in every format, and be written in every one at once.
 for format in text markdown html; do
     run poolbuf report leaks.json --format $format -o "by-report.$format"
