@@ -178,6 +178,11 @@ static bool has_some(const pairing *self, size_t i, bool taking) {
     return self->chosen[i] && self->left[i] > 0 && takes(&self->of->sites[i]) == taking;
 }
 
+/* All that a site gave is n, and none of it is paired: the rest of a larger number equals another by chance. */
+static bool gives_whole(const pairing *self, size_t i, uint64_t n) {
+    return has_some(self, i, false) && self->left[i] == n && self->of->sites[i].count == n;
+}
+
 /* Of the chosen sites: those that took n each are even with as many that gave back n each. */
 static void pair_equal(pairing *self) {
     for (size_t i = 0; i < self->of->site_count; i++) {
@@ -189,10 +194,11 @@ static void pair_equal(pairing *self) {
         }
         for (size_t j = 0; j < self->of->site_count; j++) {
             taking += has_some(self, j, true) && self->left[j] == n;
-            giving += has_some(self, j, false) && self->left[j] == n;
+            giving += gives_whole(self, j, n);
         }
         for (size_t j = 0, gone = 0; taking <= giving && j < self->of->site_count; j++) {
-            if (self->chosen[j] && self->left[j] == n && (takes(&self->of->sites[j]) || gone++ < taking)) {
+            bool taker = has_some(self, j, true) && self->left[j] == n;
+            if (taker || (gives_whole(self, j, n) && gone++ < taking)) {
                 self->left[j] = 0;
             }
         }
