@@ -20,6 +20,7 @@
 #include "exit_codes.h"
 #include "formats.h"
 #include "leaks_findings.h"
+#include "memcheck.h"
 #include "output.h"
 #include "record/child.h"
 #include "reports/report.h"
@@ -94,8 +95,8 @@ static const char ABOUT[] =
     "\n"
     "Exit status: 0 no leak, or none that --fail-on names; 4 a leak or a misuse, however the program ended; 1 no leak, "
     "but the program failed;\n"
-    "2 usage, or the program could not be started; 6 nothing was checked: no process that ended normally\n"
-    "had libpoolbuf loaded and allocated a buffer.\n";
+    "2 usage, or the program could not be started; 6 nothing was checked, however the program ended: no process\n"
+    "that ended normally had libpoolbuf loaded and allocated a buffer.\n";
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -292,37 +293,16 @@ static int parse(int argc, char **argv, request *wanted) {
 
 /* ---- the run ---- */
 
-/* Memcheck's command line in front of the program's. The caller frees the array, not the texts. */
-static char **valgrind_command(const request *wanted, char *xml_option) {
-    static char words[][40] = {"valgrind",
-                               "--quiet",
-                               "--tool=memcheck",
-                               "--leak-check=full",
-                               "--show-leak-kinds=all",
-                               "--trace-children=yes",
-                               "--num-callers=40", /* the default of 12 cuts a server's stack in half */
-                               "--xml=yes"};
-    const size_t word_count = sizeof words / sizeof words[0];
-    char **command = calloc(word_count + wanted->word_count + 2, sizeof *command);
-    if (command == NULL) {
-        return NULL;
-    }
-    for (size_t i = 0; i < word_count; i++) {
-        command[i] = words[i];
-    }
-    command[word_count] = xml_option;
-    memcpy(command + word_count + 1, wanted->program, wanted->word_count * sizeof *command);
-    return command;
-}
-
 /* Under Valgrind the built-in detector runs too, at its lowest level and without call stacks: it counts exactly, which
  * proves that the library was there and that buffers were allocated. */
 static bool run_program(const request *wanted, const scratch *folder, child_end *end) {
     char report[PATH_MAX];
-    char xml_option[PATH_MAX];
+    memcheck_options memcheck;
     const bool is_live = wanted->settings[SET_SIGNAL] != NULL || wanted->settings[SET_INTERVAL_S] != NULL;
     snprintf(report, sizeof report, is_live ? "%s/%%p.%%n.json" : "%s/%%p.json", folder->path);
-    snprintf(xml_option, sizeof xml_option, "--xml-file=%s/%%p.xml", folder->path);
+    if (wanted->by_valgrind && !memcheck_prepare(folder, &memcheck)) {
+        return false;
+    }
     child_variable variables[6 + SET_COUNT] = {
         {"POOLBUF_LEAK_LEVEL", leakdetect_name_level(wanted->by_valgrind ? LEAKDETECT_SIMPLE : wanted->level_number)},
         {"POOLBUF_LEAK_REPORT", report},
@@ -343,7 +323,8 @@ static bool run_program(const request *wanted, const scratch *folder, child_end 
             variables[variable_count++] = (child_variable){SETTINGS[i].variable, wanted->settings[i]};
         }
     }
-    char **command = wanted->by_valgrind ? valgrind_command(wanted, xml_option) : wanted->program;
+    char **command =
+        wanted->by_valgrind ? memcheck_command(&memcheck, wanted->program, wanted->word_count) : wanted->program;
     if (command == NULL) {
         say("out of memory");
         return false;

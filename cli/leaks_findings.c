@@ -189,7 +189,11 @@ bool findings_show(const findings *self, FILE *to) {
 
 /* ---- the verdict ---- */
 
-static int unchecked(const findings *self) {
+/* However the program ended: that it failed says nothing of its leaks, and status 1 would say that there is none. */
+static int unchecked(const findings *self, const char *how_it_ended) {
+    if (how_it_ended != NULL) {
+        say("note: %s %s", self->how.program, how_it_ended);
+    }
     if (self->reports == 0) {
         say("nothing was checked: %s and what it started never loaded libpoolbuf, or ended without finalization "
             "(_exit, exec, a signal)",
@@ -258,14 +262,14 @@ int findings_judge(const findings *self, const child_end *end) {
     if (self->model->group_count > 0 || self->model->misuse_count > 0 || known(self->exact.live_buffers) > 0) {
         return judge_leaks(self, failed ? how : NULL);
     }
-    if (failed) {
-        say("%s %s%s", self->how.program, how, self->reports > 0 ? "; no leak" : "; nothing was checked");
-        return EXIT_RUN_FAILED;
-    }
     const uint64_t allocated = known(self->exact.allocated);
     const uint64_t checked = allocated > 0 ? allocated : known(self->tracked.seen);
     if (checked == 0) {
-        return unchecked(self);
+        return unchecked(self, failed ? how : NULL);
+    }
+    if (failed) {
+        say("%s %s; no leak", self->how.program, how);
+        return EXIT_RUN_FAILED;
     }
     const bool suppressed = leaks_model_suppressed(self->model).groups > 0;
     say("no leak: %" PRIu64 " buffer%s allocated, and released%s; %zu process%s", checked, plural(checked),

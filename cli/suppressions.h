@@ -6,9 +6,9 @@
 
 #include "reports/model.h"
 
-/* suppressions_print() writes a rule for each group, the largest first, in LeakSanitizer's syntax: the innermost
- * function that is the user's own, anchored at both ends, with the group's fingerprint in a comment above. Groups
- * that one rule covers share it. */
+/* suppressions_print() writes a rule for each leaked stack: a block of Valgrind's with all of its frames, the deepest
+ * stacks first and among equals the largest, each limited to what was found and with the group's fingerprint in a
+ * comment above. Groups that one rule covers share it. */
 void suppressions_print(const leaks_model *model, FILE *to);
 
 #endif

@@ -2,6 +2,7 @@
  * be read, and one that breaks off gives all whole elements before the break. */
 #include "reports/valgrind_xml.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -28,6 +29,7 @@ typedef struct source {
 
 typedef struct repeat {
     uint64_t unique; /* Memcheck's number of the error */
+    uint64_t count;  /* its part of the group's */
     leaks_group *group;
 } repeat;
 
@@ -175,11 +177,23 @@ static size_t leading_library_frames(const xmlNode *const *frames, size_t count)
     return cut < count ? cut : 0;
 }
 
+/* Memcheck writes 0x10A1B2, reports have lower-case digits. */
+static const char *plain_address(model_arena *arena, const char *theirs) {
+    char digits[32]; /* of 64 bits, and more than that nobody writes */
+    size_t length = 0;
+    while (theirs != NULL && theirs[length] != '\0' && length < sizeof digits - 1) {
+        digits[length] = (char)tolower((unsigned char)theirs[length]);
+        length++;
+    }
+    digits[length] = '\0';
+    return theirs == NULL ? NULL : model_text(arena, digits);
+}
+
 static void fill_frame(leaks_model *model, leaks_frame *frame, const xmlNode *node, const xmlNode *caller) {
     const char *address = child_text(node, "ip");
     const char *folder = child_text(node, "dir");
     const char *file = child_text(node, "file");
-    frame->address = model_text(model->arena, address);
+    frame->address = plain_address(model->arena, address);
     frame->module = model_text(model->arena, child_text(node, "obj"));
     frame->function = model_text(model->arena, child_text(node, "fn"));
     frame->file = file == NULL     ? NULL
@@ -323,6 +337,17 @@ static void take_leak(intake *in, const xmlNode *error, const char *theirs) {
     set_count(group, where->handles > 0 ? where->handles : where->blocks);
 }
 
+/* The group of an error that was met at this place before. Memcheck tells errors apart by what lies beneath the caller's
+ * line as well, so one call may be several of its errors. */
+static leaks_group *find_misuse(const intake *in, const char *fingerprint) {
+    for (size_t i = 0; i < in->repeat_count; i++) {
+        if (strcmp(in->repeats[i].group->fingerprint, fingerprint) == 0) {
+            return in->repeats[i].group;
+        }
+    }
+    return NULL;
+}
+
 static void take_misuse(intake *in, const xmlNode *error, const char *theirs) {
     leaks_model *model = in->model;
     trace stack;
@@ -331,15 +356,19 @@ static void take_misuse(intake *in, const xmlNode *error, const char *theirs) {
     const char *kind = which < KIND_COUNT ? KINDS[which].ours : model_text(model->arena, theirs);
     char fingerprint[17];
     make_fingerprint(stack.frames + stack.cut, stack.count - stack.cut, kind, fingerprint, sizeof fingerprint);
-    leaks_group *group = add_group(model, &stack, fingerprint);
-    group->kind = kind;
-    group->type = "memory error";
-    set_thread(model, group, error);
-    set_count(group, 1);
-    add_accesses(model, group, error);
-    in->summary->use_groups++;
+    leaks_group *group = find_misuse(in, fingerprint);
+    if (group == NULL) {
+        group = add_group(model, &stack, fingerprint);
+        group->kind = kind;
+        group->type = "memory error";
+        set_thread(model, group, error);
+        set_count(group, 0);
+        add_accesses(model, group, error);
+        in->summary->use_groups++;
+    }
+    set_count(group, group->count + 1);
     if (in->repeat_count < COUNTS_LIMIT) {
-        in->repeats[in->repeat_count++] = (repeat){child_number(error, "unique", MODEL_UNKNOWN), group};
+        in->repeats[in->repeat_count++] = (repeat){child_number(error, "unique", MODEL_UNKNOWN), 1, group};
     }
 }
 
@@ -358,7 +387,10 @@ static void take_counts(intake *in, const xmlNode *counts) {
         const uint64_t unique = is_element(pair, "pair") ? child_number(pair, "unique", MODEL_UNKNOWN) : MODEL_UNKNOWN;
         for (size_t i = 0; unique != MODEL_UNKNOWN && i < in->repeat_count; i++) {
             if (in->repeats[i].unique == unique) {
-                set_count(in->repeats[i].group, child_number(pair, "count", 1));
+                repeat *error = &in->repeats[i];
+                const uint64_t others = error->group->count - error->count;
+                error->count = child_number(pair, "count", 1);
+                set_count(error->group, others + error->count);
             }
         }
     }

@@ -35,13 +35,39 @@ run poolbuf leaks --level disabled -- "$leaky"
 expect_status 6
 expect_stderr_has "level disabled"
 
-# A program that fails without a leak: 1. With one: 4, and both are said.
+# So too where the program fails: that is no answer about leaks.
 run poolbuf leaks -- sh -c 'exit 3'
-expect_status 1
+expect_status 6
 expect_stderr_has "ended with status 3"
+expect_stderr_has "nothing was checked"
 run poolbuf leaks -- sh -c 'kill -SEGV $$'
-expect_status 1
+expect_status 6
 expect_stderr_has "signal 11 (SEGV)"
+expect_stderr_has "nothing was checked"
+run poolbuf leaks -- sh -c '"$0" 0; exit 5' "$clean"
+expect_status 6
+expect_stderr_has "ended with status 5"
+expect_stderr_has "not one buffer was allocated"
+# One that has the library, allocates and then aborts: it was looked at by nobody.
+cat >aborts.c <<'END'
+#include <poolbuf/poolbuf.h>
+#include <stdlib.h>
+int main(void) {
+    poolbuf_release(poolbuf_allocate(NULL, 16, 16));
+    abort();
+}
+END
+if [ -z "$POOLBUF_SANITIZE" ]; then
+    run "$CC" aborts.c -o aborts -I"$POOLBUF_SOURCE/allocator/include" -L"$POOLBUF_BUILD/lib" \
+        -Wl,-rpath,"$POOLBUF_BUILD/lib" -lpoolbuf
+    expect_status 0
+    run poolbuf leaks -- ./aborts
+    expect_status 6
+    expect_stderr_has "signal 6 (ABRT)"
+    expect_stderr_has "ended without finalization"
+fi
+
+# A program that fails without a leak: 1. With one: 4, and both are said.
 run poolbuf leaks -- sh -c '"$0"; exit 5' "$clean"
 expect_status 1
 expect_stderr_has "ended with status 5; no leak"
@@ -189,6 +215,49 @@ expect_equal "groups" 2 "$(json leaks.json 'groups.#')"
 expect_equal "counts, by bytes" "60 140" "$(json leaks.json groups.0.count) $(json leaks.json groups.1.count)"
 expect_equal "processes" 3 "$(json leaks.json 'processes.#')"
 expect_equal "tool" builtin "$(json leaks.json tool)"
+
+# Numbers that a program makes as large as it likes do not spoil its report.
+if [ -z "$POOLBUF_SANITIZE" ]; then
+    cat >huge.c <<'END'
+#include <poolbuf/leakdetect.h>
+static char resources[4];
+int main(void) {
+    leakdetect_track(&resources[0], SIZE_MAX, "map");
+    uint64_t before = leakdetect_checkpoint();
+    for (int i = 1; i < 4; i++) {
+        leakdetect_track(&resources[i], SIZE_MAX - 1, "map");
+    }
+    FILE *out = fopen("since.json", "w");
+    if (out == NULL || leakdetect_report_since(out, LEAKDETECT_JSON, before) != POOLBUF_OK || fclose(out) != 0) {
+        return 1;
+    }
+    out = fopen("older.json", "w");
+    if (out == NULL || leakdetect_report_older_than(out, LEAKDETECT_JSON, UINT64_MAX) != POOLBUF_OK ||
+        fclose(out) != 0) {
+        return 1;
+    }
+    return 0;
+}
+END
+    run "$CC" -g huge.c -o huge -I"$POOLBUF_SOURCE/allocator/include" -I"$POOLBUF_SOURCE/leakdetect/include" \
+        -L"$POOLBUF_BUILD/lib" -Wl,-rpath,"$POOLBUF_BUILD/lib" -lpoolbuf
+    expect_status 0
+    printf 'leak:nowhere  # bytes=9999999999g\n' >huge.supp
+    run poolbuf leaks --suppressions huge.supp -o huge.json -- ./huge
+    expect_status 4
+    expect_equal "groups" 2 "$(json huge.json 'groups.#')"
+    for group in 0 1; do
+        expect_equal "bytes" 9223372036854775807 "$(json huge.json groups.$group.bytes)"
+        expect_equal "greatest" 9223372036854775807 "$(json huge.json groups.$group.sizes.greatest)"
+    done
+    expect_equal "counts" 4 "$(($(json huge.json groups.0.count) + $(json huge.json groups.1.count)))"
+    for file in huge.json since.json older.json; do
+        run poolbuf report $file
+        expect_status 0
+    done
+    run poolbuf report huge.json huge.json
+    expect_status 0
+fi
 
 # The file can be shown in every format, and be written in every one at once.
 for format in text markdown html; do

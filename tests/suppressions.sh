@@ -217,22 +217,121 @@ fi
 note "--gen-suppressions: the rules it prints suppress what it found"
 run poolbuf leaks --gen-suppressions -- "$leaky"
 expect_status 4
-expect_stdout_has 'leak:^read_request$'
-expect_stdout_has 'leak:^format_reply$'
-expect_equal "rules" 2 "$(grep -c ^leak: .stdout)"
+expect_equal "rules" 2 "$(grep -c '^{$' .stdout)"
+expect_equal "frames" "format_reply send_reply serve main read_request keep_request serve main" \
+    "$(sed -n 's/^ *fun://p' .stdout | tr '\n' ' ' | sed 's/ $//')"
+expect_equal "limits" "limit=30 limit=70" "$(sed -n 's/^ *#: //p' .stdout | tr '\n' ' ' | sed 's/ $//')"
 expect_equal "fingerprints" 2 "$(grep -cE '^# fingerprint [0-9a-f]{16}: ' .stdout)"
 cp .stdout made.supp
 run poolbuf leaks --suppressions made.supp -- "$leaky"
 expect_status 0
-# Without names there is the module, and one rule for all of its stacks.
+run poolbuf leaks --suppressions made.supp -- "$leaky" 2000 200
+expect_status 4
+expect_stderr_has '140 tracked (35.0 KiB); limit passed, limit=70'
+# A sample's limit is what there may be, so that another sample of the same leaks is silenced as well.
+run poolbuf leaks --level simple --seed 1 --gen-suppressions -- "$leaky" 1000000 1000
+expect_status 4
+cp .stdout made.supp
+for seed in 1 2 3; do
+    run poolbuf leaks --level simple --seed $seed --suppressions made.supp -- "$leaky" 1000000 1000
+    expect_status 0
+done
+# Without names there is the module, and one rule for all stacks of a depth.
 strip -o stripped "$leaky"
 run poolbuf leaks --gen-suppressions -- ./stripped
 expect_status 4
-expect_equal "rules" 'leak:/stripped$' "$(grep ^leak: .stdout)"
+expect_equal "places" 'obj:*/stripped' "$(grep -E '^ *(fun|obj|src):' .stdout | tr -d ' ' | sort -u)"
+expect_equal "limits" "limit=100" "$(sed -n 's/^ *#: //p' .stdout)"
 expect_equal "fingerprints" 2 "$(grep -c '^# fingerprint' .stdout)"
 cp .stdout made.supp
 run poolbuf leaks --suppressions made.supp -- ./stripped
 expect_status 0
+
+# generated_hides_that_run_only COMMAND...: the rules silence the same command, and none of 1,000 new leaks, which it
+# has with the word "more" behind.
+generated_hides_that_run_only() {
+    run poolbuf leaks --gen-suppressions -- "$@"
+    expect_status 4
+    cp .stdout made.supp
+    run poolbuf leaks --suppressions made.supp -- "$@"
+    expect_status 0
+    expect_stderr_lacks 'matched nothing'
+    run poolbuf leaks --suppressions made.supp -- "$@" more
+    expect_status 4
+    expect_stderr_matches '1,?000 x poolbuf'
+    expect_stderr_lacks 'limit passed'
+}
+
+if [ -z "$POOLBUF_SANITIZE" ]; then
+    note "--gen-suppressions: a leak in main, which every stack passes through"
+    cat >known.c <<'END'
+#include <poolbuf/poolbuf.h>
+__attribute__((noinline)) static void worker(void) {
+    poolbuf *lost = poolbuf_allocate(NULL, 500, 500);
+    __asm__ volatile("" : : "r"(lost) : "memory");
+}
+__attribute__((noinline)) static void poolbuf_like(int depth) {
+    poolbuf *lost = depth == 0 ? poolbuf_allocate(NULL, 8, 8) : NULL;
+    __asm__ volatile("" : : "r"(lost) : "memory");
+    if (depth > 0) {
+        poolbuf_like(depth - 1);
+    }
+    __asm__ volatile("");
+}
+int main(int argc, char **argv) {
+    (void)argv;
+    poolbuf *known = poolbuf_allocate(NULL, 16, 16);
+    __asm__ volatile("" : : "r"(known) : "memory");
+    poolbuf_like(3);
+    for (int i = 0; argc > 1 && i < 1000; i++) {
+        worker();
+    }
+    return 0;
+}
+END
+    run "$CC" -g -O1 -I"$POOLBUF_SOURCE/allocator/include" -o known known.c \
+        -L"$POOLBUF_BUILD/lib" -lpoolbuf -Wl,-rpath,"$POOLBUF_BUILD/lib"
+    expect_status 0
+    generated_hides_that_run_only ./known
+
+    note "--gen-suppressions, C++: lambdas, overloads and pointers in names"
+    cat >lambdas.cc <<'END'
+#include <functional>
+#include <poolbuf/poolbuf.h>
+#define APART __attribute__((noinline))
+namespace net {
+template <typename T> APART void keep(T, int size) {
+    poolbuf *lost = poolbuf_allocate(nullptr, size, size);
+    asm volatile("" : : "r"(lost) : "memory");
+}
+}
+int main(int argc, char **argv) {
+    std::function<poolbuf *()> known = [] {
+        poolbuf *lost = poolbuf_allocate(nullptr, 16, 16);
+        asm volatile("" : : "r"(lost) : "memory");
+        return lost;
+    };
+    std::function<poolbuf *()> fresh = [] {
+        poolbuf *lost = poolbuf_allocate(nullptr, 500, 500);
+        asm volatile("" : : "r"(lost) : "memory");
+        return lost;
+    };
+    known();
+    net::keep(argv, 24);
+    net::keep(*argv, 24);
+    for (int i = 0; argc > 1 && i < 1000; i++) {
+        fresh();
+    }
+    asm volatile("");
+}
+END
+    for level in -O0 -O1; do
+        run "$CXX" -std=c++17 -g $level -I"$POOLBUF_SOURCE/allocator/include" -o lambdas lambdas.cc \
+            -L"$POOLBUF_BUILD/lib" -lpoolbuf -Wl,-rpath,"$POOLBUF_BUILD/lib"
+        expect_status 0
+        generated_hides_that_run_only ./lambdas
+    done
+fi
 run poolbuf leaks --gen-suppressions -- "$clean"
 expect_status 0
 expect_stdout_empty

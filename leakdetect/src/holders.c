@@ -178,6 +178,11 @@ static bool has_some(const pairing *self, size_t i, bool taking) {
     return self->chosen[i] && self->left[i] > 0 && takes(&self->of->sites[i]) == taking;
 }
 
+/* All that a site gave is n, and none of it is paired: the rest of a larger number equals another by chance. */
+static bool gives_whole(const pairing *self, size_t i, uint64_t n) {
+    return has_some(self, i, false) && self->left[i] == n && self->of->sites[i].count == n;
+}
+
 /* Of the chosen sites: those that took n each are even with as many that gave back n each. */
 static void pair_equal(pairing *self) {
     for (size_t i = 0; i < self->of->site_count; i++) {
@@ -189,10 +194,11 @@ static void pair_equal(pairing *self) {
         }
         for (size_t j = 0; j < self->of->site_count; j++) {
             taking += has_some(self, j, true) && self->left[j] == n;
-            giving += has_some(self, j, false) && self->left[j] == n;
+            giving += gives_whole(self, j, n);
         }
         for (size_t j = 0, gone = 0; taking <= giving && j < self->of->site_count; j++) {
-            if (self->chosen[j] && self->left[j] == n && (takes(&self->of->sites[j]) || gone++ < taking)) {
+            bool taker = has_some(self, j, true) && self->left[j] == n;
+            if (taker || (gives_whole(self, j, n) && gone++ < taking)) {
                 self->left[j] = 0;
             }
         }
@@ -238,7 +244,42 @@ static void choose_all(pairing *self) {
     memset(self->chosen, true, sizeof self->chosen);
 }
 
-/* Sites in one function are even among themselves, if they can be; then sites that one function called. */
+static bool function_gives(const pairing *self, size_t of) {
+    const symbol_frame *frame = frame_at(&self->of->sites[of].frames, 0);
+    bool slices = self->of->sites[of].kind >= HOLDERS_SLICE;
+    for (size_t i = 0; i < self->of->site_count; i++) {
+        const holders_site *site = &self->of->sites[i];
+        if (!takes(site) && site->count > 0 && (site->kind >= HOLDERS_SLICE) == slices &&
+            same_function(frame, frame_at(&site->frames, 0))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A function that takes references and gives back none hands them to its caller, and what that releases itself in equal
+ * number are those. A function that gives some back keeps its own books: one that is short by as many does not compete
+ * for the caller's releases. Counts that have been paired in part are equal by chance, and are left alone. */
+static void pair_handed_over(pairing *self) {
+    for (size_t i = 0; i < self->of->site_count; i++) {
+        const symbol_frame *caller = frame_at(&self->of->sites[i].frames, 1);
+        if (self->left[i] == 0 || !takes(&self->of->sites[i]) || caller == NULL) {
+            continue;
+        }
+        for (size_t j = 0; j < self->of->site_count; j++) {
+            const holders_site *site = &self->of->sites[j];
+            bool hands_over =
+                takes(site) && same_function(caller, frame_at(&site->frames, 1)) && !function_gives(self, j);
+            bool is_callers = !takes(site) && same_function(caller, frame_at(&site->frames, 0));
+            self->chosen[j] = self->left[j] == site->count && (hands_over || is_callers);
+        }
+        pair_equal(self);
+    }
+    choose_all(self);
+}
+
+/* Sites in one function are even among themselves, if they can be; then sites that one function called; then what a
+ * function handed to its caller and the caller released. */
 static void pair_functions(pairing *self) {
     for (size_t depth = 0; depth < 2; depth++) {
         for (size_t i = 0; i < self->of->site_count; i++) {
@@ -252,7 +293,7 @@ static void pair_functions(pairing *self) {
             pair_chosen(self);
         }
     }
-    choose_all(self);
+    pair_handed_over(self);
 }
 
 static pairing pair(const holders *of, bool slices, bool equal_first) {

@@ -8,7 +8,8 @@
  * through a slice, and the rest is not. These two ledgers are paired each for itself. Within one, taking and giving
  * sites are paired by what they have in common:
  *
- *     F  the same function, then the same calling function     E  equal counts     R  what is left over, if that is one
+ *     F  the same function, then the same calling function, then a calling function that releases what it was handed
+ *     E  equal counts     R  what is left over, if that is one
  *
  * in two orders, F E R and E F R. Where both leave the same references open, the sites that took them are named
  * (decided). Where they differ, or several sites share what is left, every site that may have it is named, and the

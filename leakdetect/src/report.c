@@ -134,7 +134,7 @@ static void collect_record(tracker_record *record, void *context) {
     record->reported = record->reported || self->scope->mark;
     group->several_threads = group->several_threads || (group->count > 0 && record->thread_id != group->thread_id);
     group->count++;
-    group->bytes += record->size;
+    group->bytes = sizes_sum(group->bytes, record->size);
     group->lost += (record->scan & TRACKER_LOST) != 0;
     if (record->birth_ns < group->oldest_ns) {
         group->oldest_ns = record->birth_ns;
@@ -351,11 +351,16 @@ static void group_fini(report_group *group) {
     holders_fini(group);
 }
 
+static int64_t sum_signed(int64_t a, int64_t b) {
+    int64_t total;
+    return !__builtin_add_overflow(a, b, &total) && total >= -INT64_MAX ? total : a > 0 ? INT64_MAX : -INT64_MAX;
+}
+
 static void merge_group(report_group *into, report_group *from) {
     bool others = into->count > 0 && from->count > 0 && from->thread_id != into->thread_id;
     into->several_threads = into->several_threads || from->several_threads || others;
     into->count += from->count;
-    into->bytes += from->bytes;
+    into->bytes = sizes_sum(into->bytes, from->bytes);
     into->lost += from->lost;
     if (from->oldest_ns < into->oldest_ns) {
         into->oldest_ns = from->oldest_ns;
@@ -370,7 +375,7 @@ static void merge_group(report_group *into, report_group *from) {
     into->sums.squares += from->sums.squares;
     into->tracked_since += from->tracked_since;
     into->grown_count += from->grown_count;
-    into->grown_bytes += from->grown_bytes;
+    into->grown_bytes = sum_signed(into->grown_bytes, from->grown_bytes);
     into->grown_estimate += from->grown_estimate;
     into->known_before = into->known_before || from->known_before;
     sizes_merge(&into->sizes, &from->sizes);

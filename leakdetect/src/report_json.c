@@ -22,6 +22,12 @@ static size_t utf8_length(const unsigned char *at) {
     return length == 0 || point < LEAST[length] || surrogate || point > 0x10ffff ? 0 : length;
 }
 
+/* A number that the program, or a rule, may have made as large as it likes. Readers of JSON take integers for signed ones
+ * of 64 bits, and with a larger one the whole report would be refused. */
+static uint64_t readable(uint64_t number) {
+    return number < (uint64_t)INT64_MAX ? number : (uint64_t)INT64_MAX;
+}
+
 static void write_text(FILE *out, const char *text) {
     if (text == NULL) {
         fputs("null", out);
@@ -57,7 +63,7 @@ static void write_frames(FILE *out, const report_frames *frames, const char *ind
         fprintf(out, "%s\n%s{\"address\": \"0x%" PRIxPTR "\"", i == 0 ? "" : ",", indent, frame->address);
         write_member(out, ", \"module\": ", frame->module);
         write_member(out, ", \"build_id\": ", frame->build_id);
-        fprintf(out, ", \"offset\": %" PRIu64, frame->offset);
+        fprintf(out, ", \"offset\": %" PRIu64, readable(frame->offset));
         write_member(out, ", \"function\": ", frame->function);
         write_member(out, ", \"file\": ", frame->file);
         if (frame->line == 0) {
@@ -182,7 +188,7 @@ static void write_limit(FILE *out, const char *name, uint64_t limit) {
     if (limit == UINT64_MAX) {
         fprintf(out, ", \"%s\": null", name);
     } else {
-        fprintf(out, ", \"%s\": %" PRIu64, name, limit);
+        fprintf(out, ", \"%s\": %" PRIu64, name, readable(limit));
     }
 }
 
@@ -233,7 +239,7 @@ static void write_misuses(FILE *out, const report *self) {
 /* What part of everything is listed, where it is a part. */
 static void write_part(FILE *out, const report *self) {
     if (self->older_than_ms != 0) {
-        fprintf(out, "  \"older_than_ms\": %" PRIu64 ",\n", self->older_than_ms);
+        fprintf(out, "  \"older_than_ms\": %" PRIu64 ",\n", readable(self->older_than_ms));
     }
     if (self->since != 0) {
         fprintf(out,

@@ -19,6 +19,7 @@
 #include "detector.h"
 #include "reach.h"
 #include "reach_maps.h"
+#include "sizes.h"
 #include "thread.h"
 #include "tracker.h"
 
@@ -308,7 +309,7 @@ static void mark_suspect(marking *self, tracker_record *record, uint64_t hash) {
     if (same && self->may_call_lost && self->now_ns - since_ns >= self->apart_ns) {
         record->scan |= TRACKER_LOST;
         self->result->lost++;
-        self->result->lost_bytes += record->size;
+        self->result->lost_bytes = sizes_sum(self->result->lost_bytes, record->size);
     } else {
         self->again = true;
     }

@@ -10,6 +10,7 @@
 #include "detector.h"
 #include "message.h"
 #include "report.h"
+#include "sizes.h"
 #include "stack_table.h"
 
 enum {
@@ -31,7 +32,7 @@ static bool add_to(scope_site *items, size_t *count, size_t limit, const scope_s
         items[(*count)++] = (scope_site){.type = member->type, .stack = member->stack};
     }
     items[at].count += member->count;
-    items[at].bytes += member->bytes;
+    items[at].bytes = sizes_sum(items[at].bytes, member->bytes);
     return true;
 }
 
@@ -39,7 +40,8 @@ void scope_sites_add(scope_sites *sites, uint32_t type, uint32_t stack, uint64_t
     scope_site member = {.type = type, .stack = 0, .count = 1, .bytes = bytes};
     if (!add_to(sites->types, &sites->type_count, SCOPE_TYPES_MAX, &member)) {
         sites->types[SCOPE_TYPES_MAX - 1].count++;
-        sites->types[SCOPE_TYPES_MAX - 1].bytes += bytes;
+        scope_site *others = &sites->types[SCOPE_TYPES_MAX - 1];
+        others->bytes = sizes_sum(others->bytes, bytes);
     }
     member.stack = stack;
     if (!add_to(sites->items, &sites->count, SCOPE_SITES_MAX, &member)) {
@@ -66,9 +68,9 @@ void scope_sites_sum(scope_sites *sites, leakscope_result *result) {
         bool is_sum = is_last && sites->type_count > LEAKSCOPE_TYPES_MAX;
         snprintf(type->name, sizeof type->name, "%s", is_sum ? "others" : name_get(sites->types[i].type));
         type->count += sites->types[i].count;
-        type->bytes += sites->types[i].bytes;
+        type->bytes = sizes_sum(type->bytes, sites->types[i].bytes);
         result->left += sites->types[i].count;
-        result->left_bytes += sites->types[i].bytes;
+        result->left_bytes = sizes_sum(result->left_bytes, sites->types[i].bytes);
     }
 }
 

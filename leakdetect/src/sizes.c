@@ -44,6 +44,7 @@ void sizes_add(sizes *self, uint64_t size, uint64_t count) {
     if (count == 0) {
         return;
     }
+    size = sizes_cut(size);
     self->least = self->kinds == 0 || size < self->least ? size : self->least;
     self->greatest = size > self->greatest ? size : self->greatest;
     add_kind(self, size, count);

@@ -192,7 +192,7 @@ static void find_owners(application *self) {
             rules[self->owners[i] - 1].matched = true;
             done->groups++;
             done->count += groups[i].count;
-            done->bytes += groups[i].bytes;
+            done->bytes = sizes_sum(done->bytes, groups[i].bytes);
         }
     }
     /* Limits count what was tracked: of a sample that is the least that there can be, so a limit that is passed is. */

@@ -29,6 +29,19 @@ static void few_sizes_are_exact_in_any_order(void **state) {
     assert_false(self.rounded);
 }
 
+static void what_json_cannot_hold_is_cut_to_the_most_that_it_can(void **state) {
+    (void)state;
+    sizes self = {0};
+    sizes_add(&self, UINT64_MAX, 1);
+    sizes_add(&self, SIZES_MOST + 1, 1);
+    assert_true(self.least == SIZES_MOST && self.greatest == SIZES_MOST && sizes_median(&self) == SIZES_MOST);
+    assert_int_equal(self.kinds, 1);
+    assert_true(sizes_sum(1, 2) == 3);
+    assert_true(sizes_sum(SIZES_MOST - 1, 1) == SIZES_MOST);
+    assert_true(sizes_sum(SIZES_MOST, SIZES_MOST) == SIZES_MOST);
+    assert_true(sizes_sum(UINT64_MAX, UINT64_MAX) == SIZES_MOST);
+}
+
 static void of_an_even_number_the_lower_middle_is_the_median(void **state) {
     (void)state;
     sizes self = {0};
@@ -84,6 +97,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_has_no_median),
         cmocka_unit_test(few_sizes_are_exact_in_any_order),
+        cmocka_unit_test(what_json_cannot_hold_is_cut_to_the_most_that_it_can),
         cmocka_unit_test(of_an_even_number_the_lower_middle_is_the_median),
         cmocka_unit_test(many_sizes_keep_their_ends_and_come_near_the_median),
         cmocka_unit_test(merging_is_adding_all_of_the_other),

@@ -75,6 +75,15 @@ static void a_leaked_buffer_begins_at_its_callers_line(void **state) {
     leaks_model_destroy(r.model);
 }
 
+static void addresses_have_lower_case_digits_as_the_schema_wants(void **state) {
+    (void)state;
+    reading r = read_text(
+        HEAD FINISHED LEAK("0x0", "Leak_DefinitelyLost", "1", "64",
+                           LIBRARY_FRAMES "<frame><ip>0x1091AD</ip><obj>/bin/leaky</obj><fn>main</fn></frame>") TAIL);
+    assert_string_equal(r.model->groups[0]->allocation_stack[0]->address, "0x1091ad");
+    leaks_model_destroy(r.model);
+}
+
 static void frames_inlined_from_a_public_header_are_cut_too(void **state) {
     (void)state;
     reading r = read_text(HEAD FINISHED LEAK(
@@ -172,6 +181,22 @@ static void an_invalid_read_is_listed_with_its_count_and_its_blocks_history(void
     leaks_model_destroy(r.model);
 }
 
+static void errors_at_one_line_are_one_group_of_one_process(void **state) {
+    (void)state;
+    reading r = read_text(
+        HEAD "<error><unique>0x5</unique><kind>InvalidRead</kind><stack>" LIBRARY_FRAMES USER_FRAMES "</stack></error>"
+             "<error><unique>0x6</unique><kind>InvalidRead</kind><stack>" USER_FRAMES "</stack></error>"
+             "<error><unique>0x7</unique><kind>InvalidWrite</kind><stack>" USER_FRAMES "</stack></error>" FINISHED
+             "<errorcounts><pair><count>12</count><unique>0x5</unique></pair>"
+             "<pair><count>3</count><unique>0x7</unique></pair></errorcounts>" TAIL);
+    assert_int_equal(r.summary.use_groups, 2);
+    assert_int_equal(r.model->group_count, 2);
+    assert_int_equal(r.model->groups[0]->count, 13);
+    assert_int_equal(r.model->groups[0]->processes, 1);
+    assert_int_equal(r.model->groups[1]->count, 3);
+    leaks_model_destroy(r.model);
+}
+
 static void a_report_that_breaks_off_gives_its_whole_elements(void **state) {
     (void)state;
     const char *whole = HEAD FINISHED LEAK("0x0", "Leak_DefinitelyLost", "1", "64", USER_FRAMES)
@@ -216,6 +241,7 @@ static void other_files_are_refused_in_one_line(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_leaked_buffer_begins_at_its_callers_line),
+        cmocka_unit_test(addresses_have_lower_case_digits_as_the_schema_wants),
         cmocka_unit_test(frames_inlined_from_a_public_header_are_cut_too),
         cmocka_unit_test(the_static_librarys_frames_are_told_by_their_files),
         cmocka_unit_test(a_stack_of_the_librarys_alone_is_left_whole),
@@ -223,6 +249,7 @@ int main(void) {
         cmocka_unit_test(a_handle_and_its_bytes_are_one_buffer),
         cmocka_unit_test(reachable_blocks_count_only_when_they_are_buffers),
         cmocka_unit_test(an_invalid_read_is_listed_with_its_count_and_its_blocks_history),
+        cmocka_unit_test(errors_at_one_line_are_one_group_of_one_process),
         cmocka_unit_test(a_report_that_breaks_off_gives_its_whole_elements),
         cmocka_unit_test(other_files_are_refused_in_one_line),
     };

@@ -73,6 +73,25 @@ static void release_missing_of_ten(void) {
     sessions(SESSIONS, SESSIONS - 1);
 }
 
+APART static void use(poolbuf *buffer, bool fails) {
+    poolbuf_retain(buffer); /* @use-retain */
+    bugs_work++;
+    if (!fails) {
+        poolbuf_release(buffer);
+    }
+    bugs_work++;
+}
+
+/* The same within one function, where the release of the owner stands beside the calls. */
+static void release_missing_in_one_function(void) {
+    poolbuf *buffer = make();
+    for (int i = 0; i < SESSIONS; i++) {
+        use(buffer, i == SESSIONS - 3);
+    }
+    poolbuf_release(buffer);
+    bugs_work++;
+}
+
 static void retain_too_many(void) {
     sessions(SESSIONS + 1, SESSIONS);
 }
@@ -221,6 +240,7 @@ static void overwritten(void) {
 const bugs_case bugs_references[] = {{"error-return", error_return},
                                      {"error-path", error_path},
                                      {"release-missing-of-ten", release_missing_of_ten},
+                                     {"release-missing-in-one-function", release_missing_in_one_function},
                                      {"retain-too-many", retain_too_many},
                                      {"owner-forgets", owner_forgets},
                                      {"cannot-be-told", cannot_be_told},
