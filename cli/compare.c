@@ -60,6 +60,38 @@ static void differ_count(comparison *all, const char *what, uint64_t base, uint6
     }
 }
 
+/* Scenarios of one name must have been the same work. A digest says so; results of older programs have none, and then
+ * counts and the seed must do. */
+static void list_scenario_differences(comparison *all) {
+    const results_run *base_run = &all->base->run;
+    const results_run *new_run = &all->new->run;
+    bool needs_seed = false;
+    for (size_t i = 0; i < all->base->scenario_count; i++) {
+        const results_scenario *a = all->base->scenarios[i];
+        const results_scenario *b = results_find_scenario(all->new, a->name);
+        if (b == NULL) {
+            continue;
+        }
+        const bool has_digests = a->stream_digest != NULL && b->stream_digest != NULL;
+        needs_seed = needs_seed || !has_digests;
+        if (a->threads != b->threads || a->operations != b->operations || a->allocations != b->allocations) {
+            compare_model_add_remark(all->model,
+                                     model_text_format(all->model->arena,
+                                                       "different scenarios under one name: %s has other threads, "
+                                                       "operations or allocations (another seed or file?)",
+                                                       a->name));
+        } else if (has_digests && strcmp(a->stream_digest, b->stream_digest) != 0) {
+            compare_model_add_remark(all->model, model_text_format(all->model->arena,
+                                                                   "different scenarios under one name: %s has as many "
+                                                                   "operations, but others (another seed or file?)",
+                                                                   a->name));
+        }
+    }
+    if (needs_seed && base_run->seed != MODEL_UNKNOWN && new_run->seed != MODEL_UNKNOWN) {
+        differ_count(all, "seeds", base_run->seed, new_run->seed);
+    }
+}
+
 /* Every difference that could make a slowdown look like a regression becomes a remark. */
 static void list_differences(comparison *all) {
     const results_model *base = all->base;
@@ -72,18 +104,7 @@ static void list_differences(comparison *all) {
     differ(all, "build flags", base->build.flags, new->build.flags);
     differ(all, "leak levels", base->run.leak_level, new->run.leak_level);
     differ(all, "lengths of run", base->run.quick ? "quick" : "full", new->run.quick ? "quick" : "full");
-    for (size_t i = 0; i < base->scenario_count; i++) {
-        const results_scenario *a = base->scenarios[i];
-        const results_scenario *b = results_find_scenario(new, a->name);
-        if (b != NULL &&
-            (a->threads != b->threads || a->operations != b->operations || a->allocations != b->allocations)) {
-            compare_model_add_remark(all->model,
-                                     model_text_format(all->model->arena,
-                                                       "different scenarios under one name: %s has other threads, "
-                                                       "operations or allocations (another seed or file?)",
-                                                       a->name));
-        }
-    }
+    list_scenario_differences(all);
 }
 
 /* ---- rows ---- */
@@ -375,7 +396,7 @@ int cli_compare(int argc, char **argv) {
         {.name = "force",
          .kind = ARGUMENT_FLAG,
          .value = &wanted.force,
-         .help = "compare unlike hosts, builds and runs"},
+         .help = "compare unlike hosts, builds, runs and scenarios"},
     };
     const command_line line = {
         .name = "compare",

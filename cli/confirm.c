@@ -14,6 +14,7 @@
 #include "measure/process.h"
 #include "measure/run.h"
 #include "scenario/scenario.h"
+#include "scenario/stream_digest.h"
 #include "stats/bootstrap.h"
 #include "subjects/subject.h"
 
@@ -104,6 +105,27 @@ static scenario *load(const results_scenario *from, char *error, size_t error_si
     return scenario_load(path, &loaded, error, error_size) ? loaded : NULL;
 }
 
+/* Whether the scenario, as its file is now, is the work that NEW was measured with. A file without a digest is of an older
+ * program; what was played is then held against its counts. */
+static bool is_same_work(const confirmation *self, const scenario *loaded, const results_scenario *from, char *error,
+                         size_t error_size) {
+    char digest[STREAM_DIGEST_TEXT_SIZE];
+    stream *made = NULL;
+    if (from->stream_digest == NULL) {
+        return true;
+    }
+    if (!stream_generate(loaded, self->new->run.seed, self->new->run.quick, &made, error, error_size)) {
+        return false;
+    }
+    stream_digest_text(made, digest);
+    stream_destroy(made);
+    if (strcmp(digest, from->stream_digest) != 0) {
+        (void)snprintf(error, error_size, "%s: the scenario is no longer what NEW was measured with", loaded->file);
+        return false;
+    }
+    return true;
+}
+
 static const char *problem_of(const results_result *result, unsigned passes) {
     const results_latency *latency =
         passes == MEASURE_PASS(WORKER_LATENCY_AT_RATE) ? &result->latency_at_rate : &result->latency;
@@ -116,7 +138,8 @@ static const char *problem_of(const results_result *result, unsigned passes) {
 static results_model *play(const confirmation *self, metric which, const results_scenario *from,
                            const subject *const *sides, const measure_part *parts, char *error, size_t error_size) {
     scenario *loaded = load(from, error, error_size);
-    if (loaded == NULL) {
+    if (loaded == NULL || !is_same_work(self, loaded, from, error, error_size)) {
+        scenario_destroy(loaded);
         return NULL;
     }
     const unsigned passes = metric_passes(which);

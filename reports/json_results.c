@@ -93,6 +93,7 @@ static const json_field SCENARIO_FIELDS[] = {
     JSON_COUNT(results_scenario, threads, JSON_REQUIRED),
     JSON_COUNT(results_scenario, operations, JSON_NULLABLE),
     JSON_COUNT(results_scenario, allocations, JSON_NULLABLE),
+    JSON_TEXT(results_scenario, stream_digest, JSON_OPTIONAL),
     JSON_NAMES(results_scenario, phases, phase_count, JSON_REQUIRED),
     JSON_NUMBER(results_scenario, line_round_trip_ns, JSON_NULLABLE),
     JSON_COUNT(results_scenario, rounds_played, JSON_OPTIONAL),

@@ -196,7 +196,8 @@ typedef struct results_result {
 typedef struct results_scenario {
     const char *name, *asks, *source, *file; /* source: "generated" or where the trace was recorded */
     uint64_t threads, operations, allocations;
-    const char **phases; /* names */
+    const char *stream_digest; /* of all operations: one digest is one work (bench/scenario/stream_digest.h) */
+    const char **phases;       /* names */
     size_t phase_count;
     double line_round_trip_ns; /* a cache line's way to the other core and back; NaN when single-threaded */
     uint64_t rounds_played;    /* fewer than the run's when the answer was clear before */

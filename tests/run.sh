@@ -115,9 +115,9 @@ expect_status 2
 expect_stdout_has "not for a terminal"
 
 # Parts of one experiment become one file; what is not is refused for JSON, and shown one after the other elsewhere.
-run poolbuf run tiny.yaml --quick --rounds 2 --subject pooled,null -o tiny.json
+run poolbuf run tiny.yaml --quick --rounds 2 --seed 7 --subject pooled,null -o tiny.json
 expect_status 0
-run poolbuf run pair.yaml --quick --rounds 2 --subject pooled,null -o pair.json
+run poolbuf run pair.yaml --quick --rounds 2 --seed 7 --subject pooled,null -o pair.json
 expect_status 0
 run poolbuf report tiny.json pair.json --format json -o both.json
 expect_status 0

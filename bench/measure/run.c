@@ -21,6 +21,7 @@
 #include "measure/stream_image.h"
 #include "measure/summarise.h"
 #include "scenario/stream.h"
+#include "scenario/stream_digest.h"
 #include "stats/design.h"
 
 /* One subject's part in a run. */
@@ -519,6 +520,9 @@ static void describe_scenario(scenario_run *self) {
     record->threads = self->source->thread_count;
     record->operations = self->source->operation_count;
     record->allocations = self->source->allocation_count;
+    char digest[STREAM_DIGEST_TEXT_SIZE];
+    stream_digest_text(self->source, digest);
+    record->stream_digest = model_text(model->arena, digest);
     for (uint32_t i = 0; i < self->source->phase_count; i++) {
         results_scenario_add_phase(model, record, self->source->phases[i].name);
     }

@@ -199,6 +199,7 @@ static void add_redis(results_model *model) {
     scenario->source = "recorded from redis-server 7.0.15";
     scenario->file = "scenarios/traces/redis.pbtrace";
     scenario->allocations = 412803;
+    scenario->stream_digest = "fnv1a64:acfc6cc8da35d6b2";
     add_rows(model, scenario, ROWS, sizeof ROWS / sizeof ROWS[0], 17825792);
 }
 
