@@ -389,6 +389,14 @@ size_t compare_model_regressions(const compare_model *model) {
     return count;
 }
 
+size_t compare_model_losses(const compare_model *model) {
+    size_t count = 0;
+    for (size_t i = 0; i < model->row_count; i++) {
+        count += model->rows[i]->loss != COMPARE_NOTHING_LOST ? 1 : 0;
+    }
+    return count;
+}
+
 /* ---- names ---- */
 
 const char *result_status_name(result_status status) {

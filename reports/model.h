@@ -486,6 +486,14 @@ typedef enum compare_unit {
     COMPARE_UNIT_COUNT
 } compare_unit;
 
+/* What is in BASE and not in NEW. */
+typedef enum compare_loss {
+    COMPARE_NOTHING_LOST,
+    COMPARE_LOST_FAILED,  /* it failed in NEW */
+    COMPARE_LOST_MISSING, /* it is not in NEW, or too little of it to judge by */
+    COMPARE_LOSS_COUNT
+} compare_loss;
+
 typedef struct compare_row {
     const char *scenario, *subject;
     model_estimate base_ns_per_op, new_ns_per_op;
@@ -500,6 +508,7 @@ typedef struct compare_row {
     results_ratio confirmed;  /* what playing it again gave */
     const char *confirmation; /* the same in words, or why it could not be */
     const char *note;         /* why there is no verdict, such as "only in BASE" */
+    compare_loss loss;        /* a row without a verdict that must not look like a good one */
 } compare_row;
 
 typedef struct compare_model {
@@ -517,6 +526,7 @@ void compare_model_destroy(compare_model *model); /* NULL is fine */
 compare_row *compare_model_add_row(compare_model *model, const char *scenario, const char *subject);
 void compare_model_add_remark(compare_model *model, const char *remark);
 size_t compare_model_regressions(const compare_model *model);
+size_t compare_model_losses(const compare_model *model);
 
 /* ---- texts ---- */
 

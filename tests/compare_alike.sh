@@ -75,4 +75,67 @@ for side in "--relative-to fixed" "--base-binary $POOLBUF_BIN"; do
     run poolbuf compare fast.json small.json --confirm --threshold 100 $side
     expect_stdout_has "confirmed: "
 done
+
+note "what BASE has and NEW has not"
+measure both.json -s fixed,pooled,null
+measure fewer.json -s fixed,null
+# The threshold is one that no time of this machine decides.
+lacks() { # FILE TEXT...: against both.json it is no success, says so, and is one without what it lacks
+    local file=$1
+    shift
+    run poolbuf compare both.json "$file" --threshold 100000
+    expect_status 1
+    expect_stderr_lines 1
+    expect_stderr_has "--only-common"
+    expect_stdout_has "measured in base and not in new"
+    local text
+    for text in "$@"; do
+        expect_stderr_has "$text"
+    done
+    run poolbuf compare both.json "$file" --threshold 100000 --only-common
+    expect_status 0
+    expect_stderr_empty
+}
+run poolbuf compare both.json both.json --threshold 100000
+expect_status 0
+run poolbuf compare fewer.json both.json --threshold 100000
+expect_status 0
+expect_stdout_has "only in NEW"
+lacks fewer.json "1 result of BASE missing in NEW: pooled (only in BASE) on t;"
+for status in unavailable unsupported; do
+    "$POOLBUF_JSON_TOOL" set both.json scenarios.0.results.subject=pooled.status "\"$status\"" >now.json
+    lacks now.json "pooled (ok in BASE, $status in NEW) on t;"
+done
+"$POOLBUF_JSON_TOOL" set both.json scenarios.0.results.subject=pooled.samples '[]' >empty.json
+lacks empty.json "pooled (no samples in NEW) on t;"
+"$POOLBUF_JSON_TOOL" set empty.json run.partial true >partial.json
+lacks partial.json "missing in NEW, whose run was ended before its time: pooled (no samples in NEW) on t;"
+sample=$(json both.json scenarios.0.results.subject=pooled.samples.0)
+"$POOLBUF_JSON_TOOL" set both.json scenarios.0.results.subject=pooled.samples "[$sample]" >one.json
+lacks one.json "pooled (too few samples" "on t;"
+sed 's/^name: t/name: u/' t.yaml >u.yaml
+run poolbuf run t.yaml u.yaml --quick -n 4 --all-rounds -s fixed,pooled,null -o both.json
+expect_status 0
+measure t-alone.json -s fixed,pooled,null
+lacks t-alone.json "3 results of BASE missing in NEW: fixed (only in BASE) and 2 more on u;"
+run poolbuf compare both.json t-alone.json --threshold 100000 --format json
+cp .stdout comparison.json
+expect_equal "the loss of a row" missing "$(json comparison.json rows.scenario=u.loss)"
+
+note "a failure is not forgiven, a regression is still one, and nothing in common is still 6"
+"$POOLBUF_JSON_TOOL" set both.json scenarios.0.results.subject=pooled.status '"failed"' >failed.json
+run poolbuf compare both.json failed.json --threshold 100000 --only-common
+expect_status 1
+expect_stderr_has "1 result of BASE failed in NEW: pooled (ok in BASE, failed in NEW) on t"
+"$POOLBUF_JSON_TOOL" scale both.json pooled 0.01 >fast.json
+run poolbuf compare fast.json t-alone.json
+expect_status 3
+expect_stderr_has "missing in NEW"
+run poolbuf run u.yaml --quick -n 4 --all-rounds -s fixed -o u-alone.json
+for options in "" --only-common; do
+    # shellcheck disable=SC2086
+    run poolbuf compare t-alone.json u-alone.json $options
+    expect_status 6
+    expect_stderr_has "nothing could be compared"
+done
 finish

@@ -177,6 +177,10 @@ expect_one_line_refusal "different build types" "Debug-ish"
 run poolbuf compare results.json other-scenario.json
 expect_one_line_refusal "different scenarios under one name: tiny"
 run poolbuf compare results.json tiny.json --threshold 100000 # a time of this machine is to decide nothing
+expect_status 1
+expect_stdout_has "only in BASE"
+expect_stderr_has "missing in NEW"
+run poolbuf compare results.json tiny.json --threshold 100000 --only-common
 expect_status 0
 expect_stdout_has "only in BASE"
 run poolbuf compare tiny.json pair.json

@@ -632,6 +632,7 @@ compare_model *fixture_compare(void) {
     row->limit_percent = 10;
     row->base_amount.median = 7340032;
     row->note = "not measured in NEW";
+    row->loss = COMPARE_LOST_MISSING;
     row = compare_model_add_row(model, "churn", "pooled");
     row->new_ns_per_op = (model_estimate){12, 11.8, 12.3};
     row->note = "only in new.json";
