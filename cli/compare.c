@@ -417,7 +417,7 @@ int cli_compare(int argc, char **argv) {
             "--confirm plays it again first: both builds in turn with --base-binary, otherwise this build alone,\n"
             "relative to --relative-to or the baseline. Bytes, faults and instructions stand as they are, and what "
             "cannot be\n"
-            "played again stays a regression.\n"
+            "played again (a scenario or a library of your own that is gone or has changed) stays a regression.\n"
             "What was measured once a run, as instructions, has no interval: its threshold alone decides, and the row\n"
             "says so. Latency has one where both files have it from two processes or more.\n"
             "\n"

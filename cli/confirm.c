@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "compare_amounts.h"
+#include "confirm_subject.h"
 #include "measure/host.h"
 #include "measure/passes.h"
 #include "measure/process.h"
@@ -247,11 +248,18 @@ static void judge(const confirmation *self, model_arena *arena, compare_row *row
 /* The run's own baseline is malloc, if NEW's side is that: the ratio that is wanted is taken here. Of a few processes
  * Student's t knows more than a bootstrap does. */
 static void confirm_with_base(confirmation *self, model_arena *arena, const results_scenario *from,
-                              const subject *which, compare_row *row) {
-    subject base = *which;
-    base.name = "BASE";
-    const subject *const sides[SIDES] = {&base, which};
-    const measure_part parts[SIDES] = {{.plays = which->name, .program = self->base_binary}};
+                              const confirm_subject *which, compare_row *row) {
+    confirm_subject base;
+    const char *reason = confirm_subject_find(arena, self->base, "BASE", row->subject, &base);
+    if (reason != NULL) {
+        leave(arena, row, reason);
+        return;
+    }
+    base.part.plays = base.part.plays != NULL ? base.part.plays : base.subject.name;
+    base.part.program = self->base_binary;
+    base.subject.name = "BASE";
+    const subject *const sides[SIDES] = {&base.subject, &which->subject};
+    const measure_part parts[SIDES] = {base.part, which->part};
     const metric what = metric_of(row);
     char error[ERROR_SIZE] = "";
     const results_scenario *again = play_once(self, what, from, sides, parts, error, sizeof error);
@@ -276,24 +284,30 @@ static void confirm_with_base(confirmation *self, model_arena *arena, const resu
 }
 
 static void confirm_with_reference(confirmation *self, model_arena *arena, const results_scenario *from,
-                                   const subject *which, compare_row *row) {
-    const subject *reference = self->reference == NULL ? NULL : subject_find(self->reference);
-    if (reference == NULL || reference == which) {
+                                   const confirm_subject *which, compare_row *row) {
+    if (self->reference == NULL || strcmp(self->reference, row->subject) == 0) {
         leave(arena, row,
-              reference == NULL ? "there is no reference subject; give --relative-to or --base-binary"
-                                : "it is the reference itself; only --base-binary can tell");
+              self->reference == NULL ? "there is no reference subject; give --relative-to or --base-binary"
+                                      : "it is the reference itself; only --base-binary can tell");
+        return;
+    }
+    confirm_subject reference;
+    const char *reason = confirm_subject_find(arena, self->new, "NEW", self->reference, &reference);
+    if (reason != NULL) {
+        leave(arena, row, model_text_format(arena, "the reference %s: %s", self->reference, reason));
         return;
     }
     const metric what = metric_of(row);
     const results_scenario *before = results_find_scenario(self->base, row->scenario);
-    const results_result *before_reference = results_find_result(before, reference->name);
+    const results_result *before_reference = results_find_result(before, self->reference);
     if (before_reference == NULL || before_reference->status != RESULT_OK) {
         leave(arena, row, "BASE has no samples of the reference in this scenario");
         return;
     }
-    const subject *const sides[SIDES] = {reference, which};
+    const subject *const sides[SIDES] = {&reference.subject, &which->subject};
+    const measure_part parts[SIDES] = {reference.part, which->part};
     char error[ERROR_SIZE] = "";
-    const results_scenario *again = play_once(self, what, from, sides, NULL, error, sizeof error);
+    const results_scenario *again = play_once(self, what, from, sides, parts, error, sizeof error);
     if (again == NULL) {
         leave(arena, row, error);
         return;
@@ -306,7 +320,7 @@ static void confirm_with_reference(confirmation *self, model_arena *arena, const
     } else {
         const stats_ratio ratio = stats_unpaired_ratio(fresh, counts[0], old, counts[1]);
         judge(self, arena, row, &ratio,
-              model_text_format(arena, "relative to %s, against BASE's samples", reference->name));
+              model_text_format(arena, "relative to %s, against BASE's samples", self->reference));
     }
     free(fresh);
     free(old);
@@ -314,12 +328,13 @@ static void confirm_with_reference(confirmation *self, model_arena *arena, const
 
 void confirm_row(confirmation *self, model_arena *arena, compare_row *row) {
     const results_scenario *from = results_find_scenario(self->new, row->scenario);
-    const subject *which = subject_find(row->subject);
-    if (from == NULL || which == NULL) {
-        leave(arena, row, "this program has no such subject");
+    confirm_subject which;
+    const char *reason = confirm_subject_find(arena, self->new, "NEW", row->subject, &which);
+    if (from == NULL || reason != NULL) {
+        leave(arena, row, reason != NULL ? reason : "its scenario is not in NEW");
     } else if (self->base_binary != NULL) {
-        confirm_with_base(self, arena, from, which, row);
+        confirm_with_base(self, arena, from, &which, row);
     } else {
-        confirm_with_reference(self, arena, from, which, row);
+        confirm_with_reference(self, arena, from, &which, row);
     }
 }

@@ -135,6 +135,7 @@ void results_model_add_command(results_model *model, const char *argument) {
 results_subject *results_model_add_subject(results_model *model, const char *name) {
     results_subject *subject = model_allocate(model->arena, sizeof *subject);
     subject->name = model_text(model->arena, name);
+    subject->spin_percent = subject->stall_every = subject->stall_ns = MODEL_UNKNOWN;
     model_append(model->arena, &model->subjects, &model->subject_count, subject);
     return subject;
 }

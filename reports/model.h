@@ -84,6 +84,10 @@ typedef struct results_run {
 typedef struct results_subject {
     const char *name, *note, *library, *version, *package; /* library: the path that really served */
     bool available;
+    /* What it takes to play it again. plays: the subject of the table that this one is under another name; spin_percent,
+     * stall_every and stall_ns: what slows it down; library_digest: of a user's own library, as a file. */
+    const char *plays, *library_digest;
+    uint64_t spin_percent, stall_every, stall_ns;
 } results_subject;
 
 typedef struct results_phase {

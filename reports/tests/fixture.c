@@ -33,6 +33,11 @@ static void add_subjects(results_model *model) {
     add_subject(model, "mimalloc", "/usr/lib/x86_64-linux-gnu/libmimalloc.so.2", "2.0.9", "libmimalloc2.0 2.0.9+ds-2");
     results_subject *missing = results_model_add_subject(model, "tcmalloc");
     missing->note = "libtcmalloc_minimal.so.4 was not found";
+    missing->plays = "malloc";
+    missing->spin_percent = 5;
+    missing->stall_every = 10000;
+    missing->stall_ns = 50000;
+    missing->library_digest = "fnv1a64:08125de0a0526ec4";
     add_subject(model, "fixed", NULL, NULL, NULL);
     add_subject(model, "null", NULL, NULL, NULL);
 }
