@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "reports/table.h"
+
 enum {
     NAMED_MOST = 4 /* scenarios in a line; the table has all */
 };
@@ -99,7 +101,8 @@ static void name(const compare_model *model, compare_loss kind) {
             continue;
         }
         const size_t here = count(model, kind, row->scenario);
-        (void)fprintf(stderr, "%s %s", named == 0 ? "" : ",", row->subject);
+        (void)fputs(named == 0 ? " " : ", ", stderr);
+        text_print_safe(stderr, row->subject);
         if (row->metric != NULL) {
             (void)fprintf(stderr, " %s", row->metric);
         }
@@ -109,7 +112,8 @@ static void name(const compare_model *model, compare_loss kind) {
         if (here > 1) {
             (void)fprintf(stderr, " and %zu more", here - 1);
         }
-        (void)fprintf(stderr, " on %s", row->scenario);
+        (void)fputs(" on ", stderr);
+        text_print_safe(stderr, row->scenario);
         left -= here;
         named++;
     }

@@ -102,6 +102,11 @@ run poolbuf compare fewer.json both.json --threshold 100000
 expect_status 0
 expect_stdout_has "only in NEW"
 lacks fewer.json "1 result of BASE missing in NEW: pooled (only in BASE) on t;"
+"$POOLBUF_JSON_TOOL" set fewer.json scenarios.0.name '"a\nb"' >odd-fewer.json
+"$POOLBUF_JSON_TOOL" set both.json scenarios.0.name '"a\nb"' >odd-both.json
+run poolbuf compare odd-both.json odd-fewer.json --threshold 100000
+expect_status 1
+expect_stderr_lines 1
 for status in unavailable unsupported; do
     "$POOLBUF_JSON_TOOL" set both.json scenarios.0.results.subject=pooled.status "\"$status\"" >now.json
     lacks now.json "pooled (ok in BASE, $status in NEW) on t;"
