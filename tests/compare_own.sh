@@ -56,6 +56,17 @@ expect_status 3
 expect_equal "relative to one under another name" 3 "$(grep -c "confirmed: .*relative to again" .stdout)"
 expect_stdout_has "could not be played again: it is the reference itself"
 
+note "parts of one experiment have the same subjects"
+sed 's/^name: tiny/name: other/' tiny.yaml >other.yaml
+run poolbuf run tiny.yaml --quick -n 2 --all-rounds -s fixed,slow=fixed+10 -o part-1.json
+for slow in slow=fixed+10 slow=fixed+20; do
+    run poolbuf run other.yaml --quick -n 2 --all-rounds -s fixed,$slow -o part-2.json
+    expect_status 0
+    run poolbuf report part-1.json part-2.json --format json -o both.json
+    [ $slow = slow=fixed+10 ] || expect_one_line_refusal "different subjects under one name"
+    [ $slow = slow=fixed+20 ] || expect_status 0
+done
+
 note "what cannot be put together stays a regression and says why"
 refuses() { # TEXT BASE NEW OPTION...
     local text=$1
