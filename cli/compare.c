@@ -9,6 +9,7 @@
 #include "arguments.h"
 #include "commands.h"
 #include "compare_amounts.h"
+#include "compare_losses.h"
 #include "confirm.h"
 #include "exit_codes.h"
 #include "formats.h"
@@ -26,6 +27,7 @@ typedef struct request {
     thresholds limits;
     uint64_t rounds; /* of a confirmation; 0: NEW's */
     bool force, confirm;
+    bool only_common; /* what NEW lacks was left out on purpose */
     report_format format;
 } request;
 
@@ -34,7 +36,6 @@ typedef struct comparison {
     compare_model *model;
     const request *wanted;
     size_t compared; /* rows with a ratio */
-    size_t broken;   /* rows that were fine in BASE and failed in NEW */
 } comparison;
 
 /* ---- may these two be compared? ---- */
@@ -60,6 +61,38 @@ static void differ_count(comparison *all, const char *what, uint64_t base, uint6
     }
 }
 
+/* Scenarios of one name must have been the same work. A digest says so; results of older programs have none, and then
+ * counts and the seed must do. */
+static void list_scenario_differences(comparison *all) {
+    const results_run *base_run = &all->base->run;
+    const results_run *new_run = &all->new->run;
+    bool needs_seed = false;
+    for (size_t i = 0; i < all->base->scenario_count; i++) {
+        const results_scenario *a = all->base->scenarios[i];
+        const results_scenario *b = results_find_scenario(all->new, a->name);
+        if (b == NULL) {
+            continue;
+        }
+        const bool has_digests = a->stream_digest != NULL && b->stream_digest != NULL;
+        needs_seed = needs_seed || !has_digests;
+        if (a->threads != b->threads || a->operations != b->operations || a->allocations != b->allocations) {
+            compare_model_add_remark(all->model,
+                                     model_text_format(all->model->arena,
+                                                       "different scenarios under one name: %s has other threads, "
+                                                       "operations or allocations (another seed or file?)",
+                                                       a->name));
+        } else if (has_digests && strcmp(a->stream_digest, b->stream_digest) != 0) {
+            compare_model_add_remark(all->model, model_text_format(all->model->arena,
+                                                                   "different scenarios under one name: %s has as many "
+                                                                   "operations, but others (another seed or file?)",
+                                                                   a->name));
+        }
+    }
+    if (needs_seed && base_run->seed != MODEL_UNKNOWN && new_run->seed != MODEL_UNKNOWN) {
+        differ_count(all, "seeds", base_run->seed, new_run->seed);
+    }
+}
+
 /* Every difference that could make a slowdown look like a regression becomes a remark. */
 static void list_differences(comparison *all) {
     const results_model *base = all->base;
@@ -72,18 +105,7 @@ static void list_differences(comparison *all) {
     differ(all, "build flags", base->build.flags, new->build.flags);
     differ(all, "leak levels", base->run.leak_level, new->run.leak_level);
     differ(all, "lengths of run", base->run.quick ? "quick" : "full", new->run.quick ? "quick" : "full");
-    for (size_t i = 0; i < base->scenario_count; i++) {
-        const results_scenario *a = base->scenarios[i];
-        const results_scenario *b = results_find_scenario(new, a->name);
-        if (b != NULL &&
-            (a->threads != b->threads || a->operations != b->operations || a->allocations != b->allocations)) {
-            compare_model_add_remark(all->model,
-                                     model_text_format(all->model->arena,
-                                                       "different scenarios under one name: %s has other threads, "
-                                                       "operations or allocations (another seed or file?)",
-                                                       a->name));
-        }
-    }
+    list_scenario_differences(all);
 }
 
 /* ---- rows ---- */
@@ -122,6 +144,7 @@ static bool compare_samples(comparison *all, const results_scenario *base_scenar
                           ratio.estimate > 1 + all->wanted->limits.percent[METRIC_TIME] / 100;
         if (row->ratio.verdict == VERDICT_UNKNOWN) {
             row->note = "too few samples: two rounds at least in each file";
+            row->loss = losses_of_samples(old_times, base->sample_count, new_times, new->sample_count);
         } else {
             all->compared++;
         }
@@ -143,19 +166,12 @@ static bool add_row(comparison *all, const results_scenario *base_scenario, cons
     if (new != NULL) {
         row->new_ns_per_op = new->time_ns_per_op;
     }
-    if (base == NULL || new == NULL) {
-        row->note = base == NULL ? "only in NEW" : "only in BASE";
+    if (losses_find(all->model, row, base, new)) {
         return true;
     }
-    if (base->status == RESULT_OK && new->status == RESULT_OK) {
-        const amounts_pair pair = {{base_scenario, new_scenario}, {base, new}, all->wanted->relative_to};
-        return compare_samples(all, base_scenario, base, new_scenario, new, row) &&
-               amounts_compare(all->model, &all->wanted->limits, &pair, &all->broken);
-    }
-    row->note = model_text_format(all->model->arena, "%s in BASE, %s in NEW", result_status_name(base->status),
-                                  result_status_name(new->status));
-    all->broken += base->status == RESULT_OK && new->status == RESULT_FAILED ? 1 : 0;
-    return true;
+    const amounts_pair pair = {{base_scenario, new_scenario}, {base, new}, all->wanted->relative_to};
+    return compare_samples(all, base_scenario, base, new_scenario, new, row) &&
+           amounts_compare(all->model, &all->wanted->limits, &pair);
 }
 
 static bool add_rows(comparison *all) {
@@ -244,11 +260,11 @@ static int write_comparison(const comparison *all) {
     if (!output_commit(&out)) {
         return EXIT_RUN_FAILED;
     }
+    losses_tell(all->model, all->new->run.partial);
     if (compare_model_regressions(all->model) > 0) {
         return EXIT_REGRESSION;
     }
-    if (all->broken > 0) {
-        fprintf(stderr, "poolbuf compare: %zu subjects that were fine in BASE failed in NEW\n", all->broken);
+    if (losses_are_failures(all->model)) {
         return EXIT_RUN_FAILED;
     }
     if (all->compared == 0) {
@@ -256,7 +272,7 @@ static int write_comparison(const comparison *all) {
               stderr);
         return EXIT_UNCHECKED;
     }
-    return EXIT_FINE;
+    return compare_model_losses(all->model) > 0 ? EXIT_RUN_FAILED : EXIT_FINE;
 }
 
 static int compare_models(comparison *all) {
@@ -290,6 +306,9 @@ static int compare_models(comparison *all) {
     all->model->threshold_percent = wanted->limits.percent[METRIC_TIME];
     if (!add_rows(all)) {
         return input_error("out of memory");
+    }
+    if (wanted->only_common) {
+        losses_forgive(all->model);
     }
     const int status = wanted->confirm ? confirm_rows(all) : ARGUMENTS_PROCEED;
     return status == ARGUMENTS_PROCEED ? write_comparison(all) : status;
@@ -372,10 +391,14 @@ int cli_compare(int argc, char **argv) {
          .value = &wanted.path,
          .meaning = "FILE",
          .help = "where to write it; default stdout"},
+        {.name = "only-common",
+         .kind = ARGUMENT_FLAG,
+         .value = &wanted.only_common,
+         .help = "judge what both files have: what NEW lacks was left out on purpose"},
         {.name = "force",
          .kind = ARGUMENT_FLAG,
          .value = &wanted.force,
-         .help = "compare unlike hosts, builds and runs"},
+         .help = "compare unlike hosts, builds, runs and scenarios"},
     };
     const command_line line = {
         .name = "compare",
@@ -394,12 +417,16 @@ int cli_compare(int argc, char **argv) {
             "--confirm plays it again first: both builds in turn with --base-binary, otherwise this build alone,\n"
             "relative to --relative-to or the baseline. Bytes, faults and instructions stand as they are, and what "
             "cannot be\n"
-            "played again stays a regression.\n"
+            "played again (a scenario or a library of your own that is gone or has changed) stays a regression.\n"
             "What was measured once a run, as instructions, has no interval: its threshold alone decides, and the row\n"
             "says so. Latency has one where both files have it from two processes or more.\n"
             "\n"
-            "Exit status: 0 no regression; 3 a regression; 1 a subject that worked in BASE failed in NEW; 2 usage,\n"
-            "bad input, or files that are not alike; 6 nothing could be compared.\n",
+            "What BASE has must be in NEW: a scenario, subject or metric that is not there is not judged, and is no\n"
+            "success. --only-common leaves out what NEW has no samples of, for a NEW with fewer on purpose.\n"
+            "\n"
+            "Exit status: 0 no regression; 3 a regression; 1 what was measured in BASE failed or is missing in NEW;\n"
+            "2 usage, bad input, or files that are not alike; 6 nothing could be compared. The first of 2, 3, 1 for a\n"
+            "failure, 6 and 1 for what is missing counts.\n",
         .arguments = arguments,
         .argument_count = sizeof arguments / sizeof arguments[0],
         .operands_least = 2,

@@ -156,23 +156,24 @@ static void show(model_estimate *out, metric which, const results_result *result
     free(samples);
 }
 
-static void judge(compare_model *model, compare_row *row, metric which, const amounts sides[SIDES], size_t *broken) {
+static void judge(compare_model *model, compare_row *row, metric which, const amounts sides[SIDES]) {
     const bool is_pass = metric_option(which) != NULL;
     const bool has[SIDES] = {sides[0].alone > 0, sides[1].alone > 0};
     if (!is_pass || (sides[0].count > 1 && sides[1].count > 1)) {
         judge_samples(row, &sides[0], &sides[1]);
+        row->loss = sides[0].count > 1 && sides[1].count < 2 ? COMPARE_LOST_MISSING : COMPARE_NOTHING_LOST;
     } else if (has[0] && has[1]) {
         judge_alone(row, &sides[0], &sides[1]);
     } else {
         row->note = has[0] || has[1] ? model_text_format(model->arena, "not measured in %s", SIDE_NAMES[has[0] ? 1 : 0])
                                      : "not measured in either";
-        *broken += has[0] ? 1 : 0;
+        row->loss = has[0] ? COMPARE_LOST_MISSING : COMPARE_NOTHING_LOST;
     }
     /* The null subject is the harness itself, whose growth is no regression. */
     row->regression = row->regression && strcmp(row->subject, MODEL_NULL_SUBJECT) != 0;
 }
 
-static bool compare_one(compare_model *model, metric which, double limit, const amounts_pair *pair, size_t *broken) {
+static bool compare_one(compare_model *model, metric which, double limit, const amounts_pair *pair) {
     const bool is_relative = pair->relative_to != NULL && metric_unit(which) == COMPARE_NS;
     amounts sides[SIDES] = {{.count = 0}, {.count = 0}};
     const bool fine = gather(which, pair, 0, is_relative, &sides[0]) && gather(which, pair, 1, is_relative, &sides[1]);
@@ -181,7 +182,7 @@ static bool compare_one(compare_model *model, metric which, double limit, const 
         row->metric = metric_name(which);
         row->unit = metric_unit(which);
         row->limit_percent = limit;
-        judge(model, row, which, sides, broken);
+        judge(model, row, which, sides);
         show(&row->base_amount, which, pair->results[0], row->is_by_threshold || sides[0].count < 2);
         show(&row->new_amount, which, pair->results[1], row->is_by_threshold || sides[1].count < 2);
     }
@@ -190,11 +191,11 @@ static bool compare_one(compare_model *model, metric which, double limit, const 
     return fine;
 }
 
-bool amounts_compare(compare_model *model, const thresholds *limits, const amounts_pair *pair, size_t *broken) {
+bool amounts_compare(compare_model *model, const thresholds *limits, const amounts_pair *pair) {
     bool fine = true;
     for (int which = METRIC_TIME + 1; which < METRIC_COUNT && fine; which++) {
         if (isfinite(limits->percent[which])) {
-            fine = compare_one(model, (metric)which, limits->percent[which], pair, broken);
+            fine = compare_one(model, (metric)which, limits->percent[which], pair);
         }
     }
     return fine;

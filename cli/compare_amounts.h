@@ -35,8 +35,8 @@ const char *amounts_missing(model_arena *arena, const thresholds *limits, const 
                             const char *const paths[2], bool forced);
 
 /* amounts_compare() adds the rows of one pair.
- *   broken   grows by one for each metric that BASE has and NEW has not.
+ * A metric that BASE has and NEW has not is a loss.
  *   returns  false without memory. */
-bool amounts_compare(compare_model *model, const thresholds *limits, const amounts_pair *pair, size_t *broken);
+bool amounts_compare(compare_model *model, const thresholds *limits, const amounts_pair *pair);
 
 #endif

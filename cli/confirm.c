@@ -9,11 +9,13 @@
 #include <unistd.h>
 
 #include "compare_amounts.h"
+#include "confirm_subject.h"
 #include "measure/host.h"
 #include "measure/passes.h"
 #include "measure/process.h"
 #include "measure/run.h"
 #include "scenario/scenario.h"
+#include "scenario/stream_digest.h"
 #include "stats/bootstrap.h"
 #include "subjects/subject.h"
 
@@ -104,6 +106,27 @@ static scenario *load(const results_scenario *from, char *error, size_t error_si
     return scenario_load(path, &loaded, error, error_size) ? loaded : NULL;
 }
 
+/* Whether the scenario, as its file is now, is the work that NEW was measured with. A file without a digest is of an older
+ * program; what was played is then held against its counts. */
+static bool is_same_work(const confirmation *self, const scenario *loaded, const results_scenario *from, char *error,
+                         size_t error_size) {
+    char digest[STREAM_DIGEST_TEXT_SIZE];
+    stream *made = NULL;
+    if (from->stream_digest == NULL) {
+        return true;
+    }
+    if (!stream_generate(loaded, self->new->run.seed, self->new->run.quick, &made, error, error_size)) {
+        return false;
+    }
+    stream_digest_text(made, digest);
+    stream_destroy(made);
+    if (strcmp(digest, from->stream_digest) != 0) {
+        (void)snprintf(error, error_size, "%s: the scenario is no longer what NEW was measured with", loaded->file);
+        return false;
+    }
+    return true;
+}
+
 static const char *problem_of(const results_result *result, unsigned passes) {
     const results_latency *latency =
         passes == MEASURE_PASS(WORKER_LATENCY_AT_RATE) ? &result->latency_at_rate : &result->latency;
@@ -116,7 +139,8 @@ static const char *problem_of(const results_result *result, unsigned passes) {
 static results_model *play(const confirmation *self, metric which, const results_scenario *from,
                            const subject *const *sides, const measure_part *parts, char *error, size_t error_size) {
     scenario *loaded = load(from, error, error_size);
-    if (loaded == NULL) {
+    if (loaded == NULL || !is_same_work(self, loaded, from, error, error_size)) {
+        scenario_destroy(loaded);
         return NULL;
     }
     const unsigned passes = metric_passes(which);
@@ -224,11 +248,18 @@ static void judge(const confirmation *self, model_arena *arena, compare_row *row
 /* The run's own baseline is malloc, if NEW's side is that: the ratio that is wanted is taken here. Of a few processes
  * Student's t knows more than a bootstrap does. */
 static void confirm_with_base(confirmation *self, model_arena *arena, const results_scenario *from,
-                              const subject *which, compare_row *row) {
-    subject base = *which;
-    base.name = "BASE";
-    const subject *const sides[SIDES] = {&base, which};
-    const measure_part parts[SIDES] = {{.plays = which->name, .program = self->base_binary}};
+                              const confirm_subject *which, compare_row *row) {
+    confirm_subject base;
+    const char *reason = confirm_subject_find(arena, self->base, "BASE", row->subject, &base);
+    if (reason != NULL) {
+        leave(arena, row, reason);
+        return;
+    }
+    base.part.plays = base.part.plays != NULL ? base.part.plays : base.subject.name;
+    base.part.program = self->base_binary;
+    base.subject.name = "BASE";
+    const subject *const sides[SIDES] = {&base.subject, &which->subject};
+    const measure_part parts[SIDES] = {base.part, which->part};
     const metric what = metric_of(row);
     char error[ERROR_SIZE] = "";
     const results_scenario *again = play_once(self, what, from, sides, parts, error, sizeof error);
@@ -253,24 +284,30 @@ static void confirm_with_base(confirmation *self, model_arena *arena, const resu
 }
 
 static void confirm_with_reference(confirmation *self, model_arena *arena, const results_scenario *from,
-                                   const subject *which, compare_row *row) {
-    const subject *reference = self->reference == NULL ? NULL : subject_find(self->reference);
-    if (reference == NULL || reference == which) {
+                                   const confirm_subject *which, compare_row *row) {
+    if (self->reference == NULL || strcmp(self->reference, row->subject) == 0) {
         leave(arena, row,
-              reference == NULL ? "there is no reference subject; give --relative-to or --base-binary"
-                                : "it is the reference itself; only --base-binary can tell");
+              self->reference == NULL ? "there is no reference subject; give --relative-to or --base-binary"
+                                      : "it is the reference itself; only --base-binary can tell");
+        return;
+    }
+    confirm_subject reference;
+    const char *reason = confirm_subject_find(arena, self->new, "NEW", self->reference, &reference);
+    if (reason != NULL) {
+        leave(arena, row, model_text_format(arena, "the reference %s: %s", self->reference, reason));
         return;
     }
     const metric what = metric_of(row);
     const results_scenario *before = results_find_scenario(self->base, row->scenario);
-    const results_result *before_reference = results_find_result(before, reference->name);
+    const results_result *before_reference = results_find_result(before, self->reference);
     if (before_reference == NULL || before_reference->status != RESULT_OK) {
         leave(arena, row, "BASE has no samples of the reference in this scenario");
         return;
     }
-    const subject *const sides[SIDES] = {reference, which};
+    const subject *const sides[SIDES] = {&reference.subject, &which->subject};
+    const measure_part parts[SIDES] = {reference.part, which->part};
     char error[ERROR_SIZE] = "";
-    const results_scenario *again = play_once(self, what, from, sides, NULL, error, sizeof error);
+    const results_scenario *again = play_once(self, what, from, sides, parts, error, sizeof error);
     if (again == NULL) {
         leave(arena, row, error);
         return;
@@ -283,7 +320,7 @@ static void confirm_with_reference(confirmation *self, model_arena *arena, const
     } else {
         const stats_ratio ratio = stats_unpaired_ratio(fresh, counts[0], old, counts[1]);
         judge(self, arena, row, &ratio,
-              model_text_format(arena, "relative to %s, against BASE's samples", reference->name));
+              model_text_format(arena, "relative to %s, against BASE's samples", self->reference));
     }
     free(fresh);
     free(old);
@@ -291,12 +328,13 @@ static void confirm_with_reference(confirmation *self, model_arena *arena, const
 
 void confirm_row(confirmation *self, model_arena *arena, compare_row *row) {
     const results_scenario *from = results_find_scenario(self->new, row->scenario);
-    const subject *which = subject_find(row->subject);
-    if (from == NULL || which == NULL) {
-        leave(arena, row, "this program has no such subject");
+    confirm_subject which;
+    const char *reason = confirm_subject_find(arena, self->new, "NEW", row->subject, &which);
+    if (from == NULL || reason != NULL) {
+        leave(arena, row, reason != NULL ? reason : "its scenario is not in NEW");
     } else if (self->base_binary != NULL) {
-        confirm_with_base(self, arena, from, which, row);
+        confirm_with_base(self, arena, from, &which, row);
     } else {
-        confirm_with_reference(self, arena, from, which, row);
+        confirm_with_reference(self, arena, from, &which, row);
     }
 }

@@ -10,6 +10,9 @@
  *
  * Times and latencies are played again. Bytes, faults and instructions are not the moment's, and stand as they are.
  *
+ * A subject is played as its results file says: under another name, slowed down on purpose, or from a user's own library
+ * if that is still there and the same (confirm_subject.h).
+ *
  * Confirmed is what is slower again, beyond the threshold, with an interval that leaves no room for "no change". What
  * cannot be played again stays a regression: a gate that cannot look must not open. */
 #ifndef CLI_CONFIRM_H

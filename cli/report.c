@@ -24,6 +24,24 @@ static bool same_text(const char *a, const char *b) {
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
+/* Whether subjects of one name are one subject: a name that a user gave may stand for anything. */
+static bool are_same_subject(const results_subject *a, const results_subject *b) {
+    return same_text(a->plays, b->plays) && same_text(a->library_digest, b->library_digest) &&
+           a->spin_percent == b->spin_percent && a->stall_every == b->stall_every && a->stall_ns == b->stall_ns;
+}
+
+static bool have_other_subjects(const results_model *a, const results_model *b) {
+    for (size_t i = 0; i < a->subject_count; i++) {
+        for (size_t j = 0; j < b->subject_count; j++) {
+            if (same_text(a->subjects[i]->name, b->subjects[j]->name) &&
+                !are_same_subject(a->subjects[i], b->subjects[j])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* Why two results are not parts of one experiment; NULL if they are. */
 static const char *why_apart(const results_model *a, const results_model *b) {
     if (!same_text(a->host.cpu, b->host.cpu) || !same_text(a->host.kernel, b->host.kernel) ||
@@ -38,6 +56,9 @@ static const char *why_apart(const results_model *a, const results_model *b) {
         !same_text(a->run.leak_level, b->run.leak_level) ||
         !same_text(a->run.baseline_subject, b->run.baseline_subject)) {
         return "different rounds, seeds, leak levels or baselines";
+    }
+    if (have_other_subjects(a, b)) {
+        return "different subjects under one name";
     }
     for (size_t i = 0; i < a->scenario_count; i++) {
         for (size_t j = 0; j < b->scenario_count; j++) {

@@ -16,8 +16,6 @@ enum {
     MESSAGE_SIZE = 8192
 };
 
-#define STALL_NS_MAX UINT64_C(1000000000)
-
 static const char NAME_CHARACTERS[] = "abcdefghijklmnopqrstuvwxyz0123456789-_.";
 
 static int unknown_subject(const command_line *line, const char *name) {
@@ -121,7 +119,8 @@ static bool read_stall(const char *text, measure_part *part) {
     }
     (void)snprintf(number, sizeof number, "%.*s", (int)digits, time);
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (strcmp(time + digits, units[i].unit) == 0 && read_count(number, 1, STALL_NS_MAX / units[i].ns, &amount)) {
+        if (strcmp(time + digits, units[i].unit) == 0 &&
+            read_count(number, 1, MEASURE_STALL_NS_MAX / units[i].ns, &amount)) {
             part->stall_every = (uint32_t)every;
             part->stall_ns = amount * units[i].ns;
             return true;
@@ -133,7 +132,7 @@ static bool read_stall(const char *text, measure_part *part) {
 /* What comes after the subject's name in an alias. */
 static int read_change(const command_line *line, const char *word, const char *change, measure_part *part) {
     uint64_t spin = 0;
-    if (*change == '+' && !read_count(change + 1, 1, 1000, &spin)) {
+    if (*change == '+' && !read_count(change + 1, 1, MEASURE_SPIN_PERCENT_MAX, &spin)) {
         return usage_error(line, "--subject %s: after + comes a slowdown in percent, from 1 to 1000", word);
     }
     if (*change == '~' && !read_stall(change + 1, part)) {

@@ -32,7 +32,7 @@ static bool read_percent(const char *text, size_t length, double *out) {
     return *end == '\0' && *out <= PERCENT_MOST;
 }
 
-static int parse_word(const command_line *line, const char *word, thresholds *out) {
+static int parse_word(const command_line *line, const char *word, thresholds *out, bool named[METRIC_COUNT]) {
     const char *equals = strchr(word, '=');
     const char *number = equals == NULL ? word : equals + 1;
     const size_t length = strlen(word) - strlen(number);
@@ -41,6 +41,11 @@ static int parse_word(const command_line *line, const char *word, thresholds *ou
         return usage_error(line, "--threshold: no metric \"%.*s\"; it must be one of %s", (int)length - 1, word,
                            metric_names());
     }
+    if (named[which]) {
+        return usage_error(line, "--threshold: %s has two of them; give each metric one, as in time=5,memory=10",
+                           metric_name(which));
+    }
+    named[which] = true;
     if (!read_percent(number, strlen(number), &out->percent[which])) {
         return usage_error(line, "--threshold: \"%s\" is not a number from 0 to %d", number, PERCENT_MOST);
     }
@@ -49,8 +54,9 @@ static int parse_word(const command_line *line, const char *word, thresholds *ou
 
 int thresholds_parse(const command_line *line, const text_list *words, thresholds *out) {
     int status = ARGUMENTS_PROCEED;
+    bool named[METRIC_COUNT] = {false};
     for (size_t i = 0; i < words->count && status == ARGUMENTS_PROCEED; i++) {
-        status = parse_word(line, words->items[i], out);
+        status = parse_word(line, words->items[i], out, named);
     }
     return status;
 }

@@ -16,8 +16,8 @@ typedef struct thresholds {
 void thresholds_init(thresholds *self, double time_percent);
 
 /* thresholds_parse() reads all that --threshold was given, however often. Time keeps its default unless it
- * is named; of a metric that is named twice the last counts.
- *   returns  ARGUMENTS_PROCEED, or EXIT_USAGE after one line. */
+ * is named.
+ *   returns  ARGUMENTS_PROCEED; EXIT_USAGE after one line, also for a metric that is named twice. */
 int thresholds_parse(const command_line *line, const text_list *words, thresholds *out);
 
 #endif

@@ -336,5 +336,8 @@ const char *answer_compare(const compare_model *model) {
     if (undecided != 0) {
         sentence_add(&out, ", %zu without a verdict", undecided);
     }
+    if (compare_model_losses(model) != 0) {
+        sentence_add(&out, "; %zu measured in base and not in new", compare_model_losses(model));
+    }
     return sentence_keep(&out, model->arena);
 }

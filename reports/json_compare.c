@@ -13,6 +13,9 @@ static const json_shape SIDE = JSON_SHAPE(compare_side, SIDE_FIELDS);
 static const char *const UNITS[] = {NULL, "bytes", "count", "ns"};
 _Static_assert(sizeof UNITS / sizeof UNITS[0] == COMPARE_UNIT_COUNT, "every unit has a word");
 
+static const char *const LOSSES[] = {NULL, "failed", "missing"};
+_Static_assert(sizeof LOSSES / sizeof LOSSES[0] == COMPARE_LOSS_COUNT, "every loss has a word");
+
 static const json_field ROW_FIELDS[] = {
     JSON_TEXT(compare_row, scenario, JSON_REQUIRED),
     JSON_TEXT(compare_row, subject, JSON_REQUIRED),
@@ -30,6 +33,7 @@ static const json_field ROW_FIELDS[] = {
     JSON_FLAG(compare_row, suspected, JSON_OPTIONAL),
     JSON_INNER(compare_row, confirmed, JSON_OPTIONAL, &json_ratio),
     JSON_TEXT(compare_row, confirmation, JSON_OPTIONAL),
+    JSON_CHOICE(compare_row, loss, JSON_OPTIONAL, LOSSES),
 };
 static const json_shape ROW = JSON_SHAPE(compare_row, ROW_FIELDS);
 

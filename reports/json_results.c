@@ -35,9 +35,12 @@ static const json_field RUN_FIELDS[] = {
 static const json_shape RUN = JSON_SHAPE(results_run, RUN_FIELDS);
 
 static const json_field SUBJECT_FIELDS[] = {
-    JSON_TEXT(results_subject, name, JSON_REQUIRED),    JSON_FLAG(results_subject, available, JSON_REQUIRED),
-    JSON_TEXT(results_subject, note, JSON_NULLABLE),    JSON_TEXT(results_subject, library, JSON_NULLABLE),
-    JSON_TEXT(results_subject, version, JSON_NULLABLE), JSON_TEXT(results_subject, package, JSON_NULLABLE),
+    JSON_TEXT(results_subject, name, JSON_REQUIRED),           JSON_FLAG(results_subject, available, JSON_REQUIRED),
+    JSON_TEXT(results_subject, note, JSON_NULLABLE),           JSON_TEXT(results_subject, library, JSON_NULLABLE),
+    JSON_TEXT(results_subject, version, JSON_NULLABLE),        JSON_TEXT(results_subject, package, JSON_NULLABLE),
+    JSON_TEXT(results_subject, plays, JSON_OPTIONAL),          JSON_COUNT(results_subject, spin_percent, JSON_OPTIONAL),
+    JSON_COUNT(results_subject, stall_every, JSON_OPTIONAL),   JSON_COUNT(results_subject, stall_ns, JSON_OPTIONAL),
+    JSON_TEXT(results_subject, library_digest, JSON_OPTIONAL),
 };
 static const json_shape SUBJECT = JSON_SHAPE(results_subject, SUBJECT_FIELDS);
 
@@ -93,6 +96,7 @@ static const json_field SCENARIO_FIELDS[] = {
     JSON_COUNT(results_scenario, threads, JSON_REQUIRED),
     JSON_COUNT(results_scenario, operations, JSON_NULLABLE),
     JSON_COUNT(results_scenario, allocations, JSON_NULLABLE),
+    JSON_TEXT(results_scenario, stream_digest, JSON_OPTIONAL),
     JSON_NAMES(results_scenario, phases, phase_count, JSON_REQUIRED),
     JSON_NUMBER(results_scenario, line_round_trip_ns, JSON_NULLABLE),
     JSON_COUNT(results_scenario, rounds_played, JSON_OPTIONAL),

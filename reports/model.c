@@ -135,6 +135,7 @@ void results_model_add_command(results_model *model, const char *argument) {
 results_subject *results_model_add_subject(results_model *model, const char *name) {
     results_subject *subject = model_allocate(model->arena, sizeof *subject);
     subject->name = model_text(model->arena, name);
+    subject->spin_percent = subject->stall_every = subject->stall_ns = MODEL_UNKNOWN;
     model_append(model->arena, &model->subjects, &model->subject_count, subject);
     return subject;
 }
@@ -385,6 +386,14 @@ size_t compare_model_regressions(const compare_model *model) {
     size_t count = 0;
     for (size_t i = 0; i < model->row_count; i++) {
         count += model->rows[i]->regression ? 1 : 0;
+    }
+    return count;
+}
+
+size_t compare_model_losses(const compare_model *model) {
+    size_t count = 0;
+    for (size_t i = 0; i < model->row_count; i++) {
+        count += model->rows[i]->loss != COMPARE_NOTHING_LOST ? 1 : 0;
     }
     return count;
 }

@@ -84,6 +84,10 @@ typedef struct results_run {
 typedef struct results_subject {
     const char *name, *note, *library, *version, *package; /* library: the path that really served */
     bool available;
+    /* What it takes to play it again. plays: the subject of the table that this one is under another name; spin_percent,
+     * stall_every and stall_ns: what slows it down; library_digest: of a user's own library, as a file. */
+    const char *plays, *library_digest;
+    uint64_t spin_percent, stall_every, stall_ns;
 } results_subject;
 
 typedef struct results_phase {
@@ -196,7 +200,8 @@ typedef struct results_result {
 typedef struct results_scenario {
     const char *name, *asks, *source, *file; /* source: "generated" or where the trace was recorded */
     uint64_t threads, operations, allocations;
-    const char **phases; /* names */
+    const char *stream_digest; /* of all operations: one digest is one work (bench/scenario/stream_digest.h) */
+    const char **phases;       /* names */
     size_t phase_count;
     double line_round_trip_ns; /* a cache line's way to the other core and back; NaN when single-threaded */
     uint64_t rounds_played;    /* fewer than the run's when the answer was clear before */
@@ -485,6 +490,14 @@ typedef enum compare_unit {
     COMPARE_UNIT_COUNT
 } compare_unit;
 
+/* What is in BASE and not in NEW. */
+typedef enum compare_loss {
+    COMPARE_NOTHING_LOST,
+    COMPARE_LOST_FAILED,  /* it failed in NEW */
+    COMPARE_LOST_MISSING, /* it is not in NEW, or too little of it to judge by */
+    COMPARE_LOSS_COUNT
+} compare_loss;
+
 typedef struct compare_row {
     const char *scenario, *subject;
     model_estimate base_ns_per_op, new_ns_per_op;
@@ -499,6 +512,7 @@ typedef struct compare_row {
     results_ratio confirmed;  /* what playing it again gave */
     const char *confirmation; /* the same in words, or why it could not be */
     const char *note;         /* why there is no verdict, such as "only in BASE" */
+    compare_loss loss;        /* a row without a verdict that must not look like a good one */
 } compare_row;
 
 typedef struct compare_model {
@@ -516,6 +530,7 @@ void compare_model_destroy(compare_model *model); /* NULL is fine */
 compare_row *compare_model_add_row(compare_model *model, const char *scenario, const char *subject);
 void compare_model_add_remark(compare_model *model, const char *remark);
 size_t compare_model_regressions(const compare_model *model);
+size_t compare_model_losses(const compare_model *model);
 
 /* ---- texts ---- */
 

@@ -176,6 +176,7 @@ void text_write_compare(const compare_model *model, FILE *to, bool colour) {
         text_print_safe(to, model->remarks[i]);
         fputs("\n", to);
     }
-    tone_print(to, colour, compare_model_regressions(model) == 0 ? TONE_STRONG : TONE_BAD, answer_compare(model));
+    const bool is_good = compare_model_regressions(model) == 0 && compare_model_losses(model) == 0;
+    tone_print(to, colour, is_good ? TONE_STRONG : TONE_BAD, answer_compare(model));
     fputs("\n", to);
 }

@@ -207,6 +207,12 @@ for bad in latency=5 latency-p98=5 latency-p99.=5 instructions=x latency-p99=20%
     expect_one_line_refusal "--threshold"
 done
 
+for bad in 5,10 5,time=6 time=5,time=5 memory=1,memory=2; do
+    run poolbuf compare new.json new.json --threshold "$bad"
+    expect_one_line_refusal "--threshold: " "has two of them"
+done
+run poolbuf compare new.json new.json --threshold 5 --threshold time=6
+expect_one_line_refusal "--threshold: time has two of them"
 for bad in time= memory "5," time=5,speed=2 =5 "5,,6" time=-1 1e3; do
     run poolbuf compare new.json new.json --threshold "$bad"
     expect_one_line_refusal "--threshold"

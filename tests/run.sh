@@ -115,9 +115,9 @@ expect_status 2
 expect_stdout_has "not for a terminal"
 
 # Parts of one experiment become one file; what is not is refused for JSON, and shown one after the other elsewhere.
-run poolbuf run tiny.yaml --quick --rounds 2 --subject pooled,null -o tiny.json
+run poolbuf run tiny.yaml --quick --rounds 2 --seed 7 --subject pooled,null -o tiny.json
 expect_status 0
-run poolbuf run pair.yaml --quick --rounds 2 --subject pooled,null -o pair.json
+run poolbuf run pair.yaml --quick --rounds 2 --seed 7 --subject pooled,null -o pair.json
 expect_status 0
 run poolbuf report tiny.json pair.json --format json -o both.json
 expect_status 0
@@ -177,6 +177,10 @@ expect_one_line_refusal "different build types" "Debug-ish"
 run poolbuf compare results.json other-scenario.json
 expect_one_line_refusal "different scenarios under one name: tiny"
 run poolbuf compare results.json tiny.json --threshold 100000 # a time of this machine is to decide nothing
+expect_status 1
+expect_stdout_has "only in BASE"
+expect_stderr_has "missing in NEW"
+run poolbuf compare results.json tiny.json --threshold 100000 --only-common
 expect_status 0
 expect_stdout_has "only in BASE"
 run poolbuf compare tiny.json pair.json

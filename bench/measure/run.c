@@ -13,6 +13,7 @@
 
 #include "measure/available.h"
 #include "measure/callgrind.h"
+#include "measure/file_digest.h"
 #include "measure/host.h"
 #include "measure/passes.h"
 #include "measure/process.h"
@@ -21,6 +22,7 @@
 #include "measure/stream_image.h"
 #include "measure/summarise.h"
 #include "scenario/stream.h"
+#include "scenario/stream_digest.h"
 #include "stats/design.h"
 
 /* One subject's part in a run. */
@@ -144,12 +146,31 @@ static const char *note_part(model_arena *arena, const measure_part *which, cons
     return model_text_format(arena, "%s%splays %s", note, separator, which->plays);
 }
 
+/* What it takes to play it again, for whoever reads the results. */
+static void record_part(run *self, contender *added) {
+    const measure_part *part = &added->part;
+    results_subject *record = added->record;
+    record->plays = model_text(self->model->arena, part->plays);
+    if (part->spin_percent > 0) {
+        record->spin_percent = part->spin_percent;
+    }
+    if (part->stall_every > 0) {
+        record->stall_every = part->stall_every;
+        record->stall_ns = part->stall_ns;
+    }
+    char digest[FILE_DIGEST_TEXT_SIZE];
+    if (added->subject->library != NULL && file_digest_text(added->subject->library, digest)) {
+        record->library_digest = model_text(self->model->arena, digest);
+    }
+}
+
 static void add_contender(run *self, contender *added, const subject *which) {
     added->subject = which;
     added->record = results_model_add_subject(self->model, which->name);
     added->record->available = true;
     added->record->package = which->package;
     added->record->note = note_tuning(self->model->arena, which);
+    record_part(self, added);
     if (added->part.plays != NULL) {
         added->record->note = note_part(self->model->arena, &added->part, added->record->note);
     }
@@ -519,6 +540,9 @@ static void describe_scenario(scenario_run *self) {
     record->threads = self->source->thread_count;
     record->operations = self->source->operation_count;
     record->allocations = self->source->allocation_count;
+    char digest[STREAM_DIGEST_TEXT_SIZE];
+    stream_digest_text(self->source, digest);
+    record->stream_digest = model_text(model->arena, digest);
     for (uint32_t i = 0; i < self->source->phase_count; i++) {
         results_scenario_add_phase(model, record, self->source->phases[i].name);
     }

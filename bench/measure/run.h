@@ -54,6 +54,10 @@ typedef struct measure_step {
     double seconds;         /* since the run began */
 } measure_step;
 
+/* How much a subject can be slowed down by. */
+#define MEASURE_SPIN_PERCENT_MAX 1000u
+#define MEASURE_STALL_NS_MAX     UINT64_C(1000000000)
+
 /* How a subject takes part other than as itself. Zero-initialised is as itself. */
 typedef struct measure_part {
     const char *plays;     /* the name that a worker knows it by, when it runs under another; NULL: its name */

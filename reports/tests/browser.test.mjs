@@ -159,6 +159,23 @@ async function checkNarrow(page, results) {
   equal(charts, results.scenarios.length, 'charts on a phone');
 }
 
+/* As many subjects as there are, with names as long as they have: no cell lies over its neighbour. */
+async function checkOverview(page) {
+  await page.setViewportSize({ width: 1280, height: 900 });
+  const over = await page.evaluate(() => {
+    for (const row of document.querySelectorAll('.matrix tr')) {
+      for (let i = 0; i < 12; i++) {
+        const copy = row.lastElementChild.cloneNode();
+        copy.textContent = row.parentElement.tagName === 'THEAD' ? 'malloc-threaded' : 'unsupported';
+        row.append(copy);
+      }
+    }
+    const cells = [...document.querySelectorAll('.matrix th, .matrix td')];
+    return cells.filter((cell) => cell.scrollWidth > cell.clientWidth + 2).map((cell) => cell.textContent);
+  });
+  equal(over.length, 0, `cells of the overview that are too narrow (${over.slice(0, 3).join(', ')})`);
+}
+
 function frameCount(group) {
   const sites = group.holders?.sites ?? [];
   return group.allocation_stack.length + [...group.accesses, ...sites].reduce((sum, part) => sum + part.stack.length, 0);
@@ -215,6 +232,7 @@ try {
   await checkSorting(page);
   await checkTheme(page);
   await checkNarrow(page, results);
+  await checkOverview(page);
   await checkLeaks(await open(browser, 'leaks.html'), leaks);
 
   const both = await open(browser, 'both.html');

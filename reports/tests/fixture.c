@@ -33,6 +33,11 @@ static void add_subjects(results_model *model) {
     add_subject(model, "mimalloc", "/usr/lib/x86_64-linux-gnu/libmimalloc.so.2", "2.0.9", "libmimalloc2.0 2.0.9+ds-2");
     results_subject *missing = results_model_add_subject(model, "tcmalloc");
     missing->note = "libtcmalloc_minimal.so.4 was not found";
+    missing->plays = "malloc";
+    missing->spin_percent = 5;
+    missing->stall_every = 10000;
+    missing->stall_ns = 50000;
+    missing->library_digest = "fnv1a64:08125de0a0526ec4";
     add_subject(model, "fixed", NULL, NULL, NULL);
     add_subject(model, "null", NULL, NULL, NULL);
 }
@@ -199,6 +204,7 @@ static void add_redis(results_model *model) {
     scenario->source = "recorded from redis-server 7.0.15";
     scenario->file = "scenarios/traces/redis.pbtrace";
     scenario->allocations = 412803;
+    scenario->stream_digest = "fnv1a64:acfc6cc8da35d6b2";
     add_rows(model, scenario, ROWS, sizeof ROWS / sizeof ROWS[0], 17825792);
 }
 
@@ -631,6 +637,7 @@ compare_model *fixture_compare(void) {
     row->limit_percent = 10;
     row->base_amount.median = 7340032;
     row->note = "not measured in NEW";
+    row->loss = COMPARE_LOST_MISSING;
     row = compare_model_add_row(model, "churn", "pooled");
     row->new_ns_per_op = (model_estimate){12, 11.8, 12.3};
     row->note = "only in new.json";

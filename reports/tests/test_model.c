@@ -292,6 +292,16 @@ static void regressions_are_counted_by_their_flag(void **state) {
     compare_model_destroy(model);
 }
 
+static void losses_are_counted_whatever_their_kind(void **state) {
+    (void)state;
+    compare_model *model = compare_model_create();
+    compare_model_add_row(model, "a", "pooled")->note = "only in NEW";
+    compare_model_add_row(model, "b", "pooled")->loss = COMPARE_LOST_FAILED;
+    compare_model_add_row(model, "c", "pooled")->loss = COMPARE_LOST_MISSING;
+    assert_int_equal(compare_model_losses(model), 2);
+    compare_model_destroy(model);
+}
+
 static void names_outside_the_enum_are_harmless(void **state) {
     (void)state;
     assert_string_equal(result_status_name(RESULT_UNSUPPORTED), "unsupported");
@@ -338,6 +348,7 @@ int main(void) {
         cmocka_unit_test(groups_of_one_fingerprint_are_compared_together),
         cmocka_unit_test(rules_of_several_processes_are_one_rule_each),
         cmocka_unit_test(regressions_are_counted_by_their_flag),
+        cmocka_unit_test(losses_are_counted_whatever_their_kind),
         cmocka_unit_test(names_outside_the_enum_are_harmless),
         cmocka_unit_test(waste_is_told_worst_first_and_not_below_a_twentieth),
     };
