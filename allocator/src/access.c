@@ -129,18 +129,12 @@ poolbuf_status poolbuf_get_buffer(const poolbuf *buffer, size_t index, poolbuf *
     return poolbuf_set_buffer(destination, destination_index, buffer, index, length);
 }
 
-/* A composite that grows may make its components one, and release one that the source is a view of: holds that for so long. */
-static poolbuf *hold_source(const poolbuf *buffer, const poolbuf *source, size_t length) {
-    bool grows = buffer->memory == NULL && length > handle_capacity(buffer) - poolbuf_writer_index(buffer);
-    return grows ? poolbuf_retain(buffer_counted(source)) : NULL;
-}
-
 poolbuf_status poolbuf_write_buffer(poolbuf *buffer, poolbuf *source, size_t length) {
     poolbuf_status status = pieces_check_read(source, length);
     if (status != POOLBUF_OK) {
         return status;
     }
-    poolbuf *held = hold_source(buffer, source, length);
+    poolbuf *held = pieces_hold_source(buffer, source, length);
     status = pieces_make_room(buffer, length);
     if (status == POOLBUF_OK) {
         status = copy_checked(buffer, poolbuf_writer_index(buffer), source, source->reader_index, length);

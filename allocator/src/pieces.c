@@ -6,6 +6,7 @@
 #include "buffer.h"
 #include "composite.h"
 #include "handle.h"
+#include "tracker.h"
 
 poolbuf *piece_leaf(const poolbuf *buffer, size_t index, size_t *leaf_index, size_t *length, uint32_t *seen) {
     size_t left = SIZE_MAX;
@@ -79,10 +80,28 @@ poolbuf_status pieces_make_room(poolbuf *buffer, size_t length) {
     return status != POOLBUF_OK || length <= there ? status : poolbuf_reserve_slow_(buffer, length);
 }
 
+poolbuf *pieces_hold_source(const poolbuf *to, const poolbuf *source, size_t length) {
+    bool grows = to->memory == NULL && length > handle_capacity(to) - poolbuf_writer_index(to);
+    return grows ? poolbuf_retain(buffer_counted(source)) : NULL;
+}
+
+/* piece_at() in a range that was checked. NULL, after saying so: what lay there has gone since. */
+static uint8_t *checked_piece(const poolbuf *buffer, size_t index, size_t *length) {
+    uint8_t *bytes = piece_at(buffer, index, length);
+    if (bytes == NULL) {
+        tracker_misuse(buffer, POOLBUF_MISUSE_USE_AFTER_RELEASE);
+    }
+    return bytes;
+}
+
 void pieces_get(const poolbuf *buffer, size_t index, void *destination, size_t length) {
     uint8_t *to = destination;
     for (size_t run = 0; length != 0; index += run, length -= run, to += run) {
-        const uint8_t *bytes = piece_at(buffer, index, &run);
+        const uint8_t *bytes = checked_piece(buffer, index, &run);
+        if (bytes == NULL) {
+            memset(to, 0, length); /* rather than whatever the caller's memory held */
+            return;
+        }
         run = smaller(run, length);
         memcpy(to, bytes, run);
     }
@@ -91,7 +110,10 @@ void pieces_get(const poolbuf *buffer, size_t index, void *destination, size_t l
 void pieces_set(const poolbuf *buffer, size_t index, const void *source, size_t length) {
     const uint8_t *from = source;
     for (size_t run = 0; length != 0; index += run, length -= run, from += run) {
-        uint8_t *bytes = piece_at(buffer, index, &run);
+        uint8_t *bytes = checked_piece(buffer, index, &run);
+        if (bytes == NULL) {
+            return;
+        }
         run = smaller(run, length);
         memcpy(bytes, from, run);
     }
@@ -99,7 +121,10 @@ void pieces_set(const poolbuf *buffer, size_t index, const void *source, size_t 
 
 void pieces_set_zero(const poolbuf *buffer, size_t index, size_t length) {
     for (size_t run = 0; length != 0; index += run, length -= run) {
-        uint8_t *bytes = piece_at(buffer, index, &run);
+        uint8_t *bytes = checked_piece(buffer, index, &run);
+        if (bytes == NULL) {
+            return;
+        }
         run = smaller(run, length);
         memset(bytes, 0, run);
     }
