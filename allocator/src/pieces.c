@@ -6,6 +6,7 @@
 #include "buffer.h"
 #include "composite.h"
 #include "handle.h"
+#include "overlap.h"
 #include "tracker.h"
 
 poolbuf *piece_leaf(const poolbuf *buffer, size_t index, size_t *leaf_index, size_t *length, uint32_t *seen) {
@@ -130,28 +131,12 @@ void pieces_set_zero(const poolbuf *buffer, size_t index, size_t length) {
     }
 }
 
-/* Whether some byte of one range is a byte of the other: each piece against each. */
-static bool overlap(const poolbuf *a, size_t a_index, const poolbuf *b, size_t b_index, size_t length) {
-    for (size_t i = 0, a_run = 0; i < length; i += a_run) {
-        uintptr_t first = (uintptr_t)piece_at(a, a_index + i, &a_run);
-        a_run = smaller(a_run, length - i);
-        for (size_t j = 0, b_run = 0; j < length; j += b_run) {
-            uintptr_t second = (uintptr_t)piece_at(b, b_index + j, &b_run);
-            b_run = smaller(b_run, length - j);
-            if (first < second + b_run && second < first + a_run) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
 bool pieces_copy(const poolbuf *to, size_t to_index, const poolbuf *from, size_t from_index, size_t length) {
     if (to->memory != NULL && from->memory != NULL) {
         memmove(to->memory + to_index, from->memory + from_index, length);
         return true;
     }
-    if (overlap(to, to_index, from, from_index, length)) {
+    if (overlap_possible(to, to_index, from, from_index, length)) {
         poolbuf *copy = poolbuf_copy(from, from_index, length);
         if (copy == NULL) {
             return false;
@@ -161,7 +146,10 @@ bool pieces_copy(const poolbuf *to, size_t to_index, const poolbuf *from, size_t
         return true;
     }
     for (size_t done = 0, run = 0; done < length; done += run) {
-        const uint8_t *bytes = piece_at(from, from_index + done, &run);
+        const uint8_t *bytes = checked_piece(from, from_index + done, &run);
+        if (bytes == NULL) {
+            return true; /* it has been told */
+        }
         run = smaller(run, length - done);
         pieces_set(to, to_index + done, bytes, run);
     }

@@ -43,8 +43,8 @@ void pieces_get(const poolbuf *buffer, size_t index, void *destination, size_t l
 void pieces_set(const poolbuf *buffer, size_t index, const void *source, size_t length);
 void pieces_set_zero(const poolbuf *buffer, size_t index, size_t length);
 
-/* Copies a range of one buffer to another, both checked; as if through a third place, unless nothing overlaps. False: that would
- * have needed memory, and there is none. */
+/* Copies a range of one buffer to another, both checked; as if through a third place, unless nothing overlaps (overlap.h). False:
+ * that would have needed memory, and there is none. */
 bool pieces_copy(const poolbuf *to, size_t to_index, const poolbuf *from, size_t from_index, size_t length);
 
 static inline size_t smaller(size_t a, size_t b) {

@@ -58,7 +58,9 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_set_zero(poolbuf *buffer, s
 /* From buffer to buffer. _write_ and _read_ move the reader index of the source and the writer index of the destination: they
  * are the same transfer, seen from either side. _set_ and _get_ leave all four indices alone. The two may be one buffer, or
  * share bytes; what is copied are the bytes as they were before the call.
- *   errors   of either side, as above; nothing has been copied, but that the destination may have grown. */
+ *   errors   of either side, as above; nothing has been copied, but that the destination may have grown.
+ *   cost     where both lie in many pieces: those of one are sorted, to see whether the two share bytes; if they do, or if there
+ *            is no memory to sort in, the bytes are copied twice. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_write_buffer(poolbuf *buffer, poolbuf *source, size_t length);
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_read_buffer(poolbuf *buffer, poolbuf *destination, size_t length);
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_set_buffer(poolbuf *buffer, size_t index, const poolbuf *source,
