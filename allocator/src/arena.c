@@ -663,8 +663,8 @@ uint64_t arena_decay_step(arena *self) {
     return next_ms;
 }
 
-/* Gives back what A2 keeps: an empty subpage pins the chunk that it lies in. Each class's next need cuts a new one. Between
- * decay_begin() and decay_end(): no page is out, so a chunk without another run is seen to be empty. */
+/* Gives back what A2 keeps: an empty subpage pins the chunk that it lies in. Each class's next need cuts a new one.
+ * Between decay_begin() and decay_end(): no page is out, so a chunk without another run is seen to be empty. */
 static void remove_kept_locked(arena *self, uint64_t now, chunk **doomed) {
     for (uint32_t i = 0; i < self->config.classes->count; i++) {
         subpage *record = self->kept[i];

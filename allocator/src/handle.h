@@ -30,8 +30,8 @@ static inline uint32_t handle_count_of(uint64_t state) {
 
 _Static_assert((POOLBUF_FLAG_MARKS << 1) - 1 == HANDLE_FLAG_MASK, "the flags have the bits that they need");
 
-/* One retained slice of a buffer. What the bits could count above the limit takes the threads that pass the check at the same
- * moment. */
+/* One retained slice of a buffer. What the bits could count above the limit takes the threads that pass the check at
+ * the same moment. */
 #define HANDLE_ONE_SHARE ((uint64_t)1 << HANDLE_SHARES_SHIFT)
 
 _Static_assert(POOLBUF_RETAINED_SLICES_LIMIT <= 1u << (63 - HANDLE_SHARES_SHIFT),

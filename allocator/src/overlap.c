@@ -19,8 +19,8 @@ typedef struct span {
     uintptr_t end;
 } span;
 
-/* The piece at an index, and how many of at most length bytes it has. Of what has gone since the check, one without bytes for
- * all that is left. */
+/* The piece at an index, and how many of at most length bytes it has. Of what has gone since the check, one without
+ * bytes for all that is left. */
 static span span_at(const poolbuf *buffer, size_t index, size_t length, size_t *run) {
     uintptr_t start = (uintptr_t)piece_at(buffer, index, run);
     *run = start != 0 ? smaller(*run, length) : length;

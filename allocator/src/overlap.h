@@ -7,8 +7,8 @@
 
 #include <poolbuf/buffer.h>
 
-/* Whether some byte of a checked range of one buffer is a byte of one of another, of the same length. Takes a few steps a piece
- * where either lies in few of them; else it sorts the pieces of one, in memory of malloc's. Without that: true. */
+/* Whether some byte of a checked range of one buffer is a byte of one of another, of the same length. Takes a few steps
+ * a piece where either lies in few; else it sorts the pieces of one, in memory of malloc's. Without that: true. */
 bool overlap_possible(const poolbuf *a, size_t a_index, const poolbuf *b, size_t b_index, size_t length);
 
 #endif

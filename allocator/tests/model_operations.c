@@ -133,7 +133,7 @@ static void trim(model *self) {
     }
 }
 
-/* With one thread, nothing is cached and no chunk is spare afterwards, and without a live buffer there is none at all. */
+/* With one thread, nothing is cached and no chunk is spare afterwards; without a live buffer there is none at all. */
 static void purge(model *self) {
     model_allocator *from = some_allocator(self);
     if (from != NULL) {

@@ -137,7 +137,7 @@ static void a_buffer_takes_a_dump_of_itself(void **state) {
     assert_true(poolbuf_release(b));
 }
 
-/* A composite that is full, of a pooled or an unpooled component and another; what it takes in makes it one component. */
+/* A full composite, of a pooled or an unpooled component and another; what it takes in makes it one component. */
 static poolbuf *full_composite(bool pooled) {
     poolbuf *composite = poolbuf_allocate_composite(allocator, 2);
     poolbuf *first = pooled ? poolbuf_allocate(allocator, 100, 100) : poolbuf_allocate_unpooled(allocator, 100, 100);

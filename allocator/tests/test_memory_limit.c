@@ -184,7 +184,7 @@ static void come_and_go(poolbuf *buffer) {
     assert_true(poolbuf_release(buffer));
 }
 
-/* Small buffers of all classes and both kinds come and go; then one needs all that the limit allows, as it could before. */
+/* Small buffers of all classes and both kinds come and go; then one needs all that the limit allows. */
 static void small_buffers_that_came_and_went_leave_no_chunk_pinned(void **state) {
     (void)state;
     for (unsigned i = 0; i < 8; i++) {

@@ -84,8 +84,8 @@ static poolbuf *scattered(unit_random *random, poolbuf *root, size_t part, size_
     return composite;
 }
 
-/* Between composites of many pieces that do not share bytes, share some, or show them twice. Where `to` shows a byte twice, the
- * later write holds. */
+/* Between composites of many pieces that do not share bytes, share some, or show them twice. Where `to` shows a byte
+ * twice, the later write holds. */
 static void many_pieces_are_copied_as_they_were(void **state) {
     (void)state;
     unit_random random = unit_random_start("many pieces", 4);

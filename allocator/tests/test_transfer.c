@@ -303,7 +303,7 @@ static void a_buffer_is_written_to_itself_even_as_it_grows(void **state) {
     kinds_each(allocator, CAPACITY, append_to_itself);
 }
 
-/* Of a size class, of malloc's, with a region of its own; by way of the buffer or a duplicate, from bytes or from a list. */
+/* Of a size class, of malloc's, with a region of its own; through it or a duplicate, from bytes or from a list. */
 static void bytes_of_the_buffer_itself_are_written_even_as_it_moves(void **state) {
     (void)state;
     const size_t sizes[] = {CAPACITY, 40000, (size_t)6 << 20};

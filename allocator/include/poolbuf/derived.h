@@ -37,9 +37,9 @@
 
 POOLBUF_BEGIN_DECLS
 
-/* So many views that count for themselves may look at one buffer at a time, those of its views and of the composites that it is
- * a component of included; threads that make some at the same moment may pass the limit by one each. A program that needs more
- * copies (poolbuf_copy()), or spreads its bytes over more buffers. */
+/* So many views that count for themselves may look at one buffer at a time, those of its views and of the composites
+ * that it is a component of included; threads that make some at the same moment may pass the limit by one each. A
+ * program that needs more may copy (poolbuf_copy()), or spread its bytes over more buffers. */
 #define POOLBUF_RETAINED_SLICES_LIMIT ((uint32_t)1 << 18)
 
 /* poolbuf_slice() gives a second view of a range.
