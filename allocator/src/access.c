@@ -42,13 +42,31 @@ poolbuf_status poolbuf_read_slow_(poolbuf *buffer, void *destination, size_t len
     return POOLBUF_OK;
 }
 
+/* Where a buffer in one piece had its bytes before it grew. */
+typedef struct old_place {
+    uintptr_t memory;
+    size_t capacity;
+} old_place;
+
+static old_place place_of(const poolbuf *buffer) {
+    bool in_pieces = buffer->memory == NULL;
+    return (old_place){.memory = (uintptr_t)buffer->memory, .capacity = in_pieces ? 0 : handle_capacity(buffer)};
+}
+
+/* Where a source lies now: one that is the buffer's own has moved with it. */
+static const void *source_now(const poolbuf *buffer, old_place before, const void *source) {
+    size_t offset = (uintptr_t)source - before.memory; /* modulo 2^64, if it lies below */
+    return offset < before.capacity ? buffer->memory + offset : source;
+}
+
 poolbuf_status poolbuf_write_slow_(poolbuf *buffer, const void *source, size_t length) {
+    const old_place before = place_of(buffer);
     poolbuf_status status = pieces_make_room(buffer, length);
     if (status != POOLBUF_OK) {
         return status;
     }
     poolbuf_note_access_(buffer, true);
-    pieces_set(buffer, poolbuf_writer_index(buffer), source, length);
+    pieces_set(buffer, poolbuf_writer_index(buffer), source_now(buffer, before, source), length);
     handle_wrote(buffer, length);
     return POOLBUF_OK;
 }
@@ -129,18 +147,12 @@ poolbuf_status poolbuf_get_buffer(const poolbuf *buffer, size_t index, poolbuf *
     return poolbuf_set_buffer(destination, destination_index, buffer, index, length);
 }
 
-/* A composite that grows may make its components one, and release one that the source is a view of: holds that for so long. */
-static poolbuf *hold_source(const poolbuf *buffer, const poolbuf *source, size_t length) {
-    bool grows = buffer->memory == NULL && length > handle_capacity(buffer) - poolbuf_writer_index(buffer);
-    return grows ? poolbuf_retain(buffer_counted(source)) : NULL;
-}
-
 poolbuf_status poolbuf_write_buffer(poolbuf *buffer, poolbuf *source, size_t length) {
     poolbuf_status status = pieces_check_read(source, length);
     if (status != POOLBUF_OK) {
         return status;
     }
-    poolbuf *held = hold_source(buffer, source, length);
+    poolbuf *held = pieces_hold_source(buffer, source, length);
     status = pieces_make_room(buffer, length);
     if (status == POOLBUF_OK) {
         status = copy_checked(buffer, poolbuf_writer_index(buffer), source, source->reader_index, length);
@@ -181,9 +193,9 @@ static void scatter(const poolbuf *buffer, size_t index, const struct iovec *pie
     poolbuf_note_access_(buffer, false);
 }
 
-static void gather(const poolbuf *buffer, size_t index, const struct iovec *pieces, size_t count) {
+static void gather(const poolbuf *buffer, size_t index, const struct iovec *pieces, size_t count, old_place before) {
     for (size_t i = 0; i < count; i++) {
-        pieces_set(buffer, index, pieces[i].iov_base, pieces[i].iov_len);
+        pieces_set(buffer, index, source_now(buffer, before, pieces[i].iov_base), pieces[i].iov_len);
         index += pieces[i].iov_len;
     }
     poolbuf_note_access_(buffer, true);
@@ -202,7 +214,7 @@ poolbuf_status poolbuf_set_iovec(poolbuf *buffer, size_t index, const struct iov
     size_t total = total_of(pieces, count);
     poolbuf_status status = total == SIZE_MAX ? POOLBUF_ERROR_BAD_ARGUMENT : pieces_check(buffer, index, total, true);
     if (status == POOLBUF_OK) {
-        gather(buffer, index, pieces, count);
+        gather(buffer, index, pieces, count, place_of(buffer));
     }
     return status;
 }
@@ -218,10 +230,11 @@ poolbuf_status poolbuf_read_iovec(poolbuf *buffer, const struct iovec *pieces, s
 }
 
 poolbuf_status poolbuf_write_iovec(poolbuf *buffer, const struct iovec *pieces, size_t count) {
+    const old_place before = place_of(buffer);
     size_t total = total_of(pieces, count);
     poolbuf_status status = total == SIZE_MAX ? POOLBUF_ERROR_BAD_ARGUMENT : pieces_make_room(buffer, total);
     if (status == POOLBUF_OK) {
-        gather(buffer, poolbuf_writer_index(buffer), pieces, count);
+        gather(buffer, poolbuf_writer_index(buffer), pieces, count, before);
         handle_wrote(buffer, total);
     }
     return status;

@@ -477,6 +477,17 @@ static uint64_t read_clock(uint64_t *now) {
     return *now;
 }
 
+/* Takes an empty subpage out of its ring, and gives back its run and its record. */
+static void remove_subpage_locked(arena *self, subpage *record, uint64_t now) {
+    uint32_t size_class = record->size_class;
+    subpage_ring_remove(&self->rings[size_class], record);
+    if (self->kept[size_class] == record) {
+        self->kept[size_class] = NULL;
+    }
+    chunk_remove_subpage(record->chunk, record, now);
+    slab_give(&self->subpage_records, record);
+}
+
 /* The slot is free again. The subpage enters its ring with its first free slot, and leaves with its last used one,
  * unless the ring would be empty then (A2). */
 static bool give_slot_locked(arena *self, chunk *owner, uint32_t size_class, uint32_t position, uint64_t *now) {
@@ -487,13 +498,26 @@ static bool give_slot_locked(arena *self, chunk *owner, uint32_t size_class, uin
         subpage_ring_add(ring, record);
     }
     subpage_give(record, chunk_position_slot(position));
-    if (!subpage_is_empty(record) || (record->next == NULL && record->prev == NULL)) {
+    if (!subpage_is_empty(record)) {
         return false;
     }
-    subpage_ring_remove(ring, record);
-    chunk_remove_subpage(owner, record, read_clock(now));
-    slab_give(&self->subpage_records, record);
+    if (record->next == NULL && record->prev == NULL) {
+        self->kept[size_class] = record;
+        return false;
+    }
+    remove_subpage_locked(self, record, read_clock(now));
     return true;
+}
+
+/* A chunk has got pages back, and had so many free and dirty ones before: puts it where it belongs now. */
+static void after_give_locked(arena *self, chunk *owner, uint64_t free_before, uint64_t dirty_before, uint64_t now,
+                              chunk **doomed) {
+    count_pages(self, owner, free_before, dirty_before);
+    if (chunk_list_after_give(owner)) {
+        watch(self, owner, now);
+    } else {
+        retire_chunk_locked(self, owner, doomed);
+    }
 }
 
 static void give_locked(arena *self, poolbuf *handle, chunk **doomed, uint64_t *now) {
@@ -511,12 +535,7 @@ static void give_locked(arena *self, poolbuf *handle, chunk **doomed, uint64_t *
         chunk_give_run(owner, serving, handle->position, read_clock(now));
     }
     if (pages_freed) {
-        count_pages(self, owner, free_before, dirty_before);
-        if (chunk_list_after_give(owner)) {
-            watch(self, owner, *now);
-        } else {
-            retire_chunk_locked(self, owner, doomed);
-        }
+        after_give_locked(self, owner, free_before, dirty_before, *now, doomed);
     }
     counter_sub(&self->counters.carved[size_class], 1);
     counter_add(&self->counters.releases[small ? ARENA_SMALL : ARENA_NORMAL], 1);
@@ -644,15 +663,38 @@ uint64_t arena_decay_step(arena *self) {
     return next_ms;
 }
 
+/* Gives back what A2 keeps: an empty subpage pins the chunk that it lies in. Each class's next need cuts a new one.
+ * Between decay_begin() and decay_end(): no page is out, so a chunk without another run is seen to be empty. */
+static void remove_kept_locked(arena *self, uint64_t now, chunk **doomed) {
+    for (uint32_t i = 0; i < self->config.classes->count; i++) {
+        subpage *record = self->kept[i];
+        if (record == NULL || !subpage_is_empty(record)) {
+            continue;
+        }
+        chunk *owner = record->chunk;
+        uint32_t free_before = owner->runs.free_pages;
+        uint32_t dirty_before = owner->dirty.count;
+        remove_subpage_locked(self, record, now);
+        after_give_locked(self, owner, free_before, dirty_before, now, doomed);
+    }
+}
+
 size_t arena_release_spares(arena *self) {
     chunk *doomed = NULL;
     arena_lock(self);
     /* The caller has found too few pages, perhaps because some were out. */
     decay_begin(&self->decay, &self->lock);
+    remove_kept_locked(self, os->now_ms(), &doomed);
     doom_spares_locked(self, &doomed);
     decay_end(&self->decay);
+    void (*wake)(void) =
+        arena_has_decaying(self) ? self->config.wake : NULL; /* the pages of those subpages are dirty */
     arena_unlock(self);
-    return release_doomed(self, doomed);
+    size_t bytes = release_doomed(self, doomed);
+    if (wake != NULL) {
+        wake();
+    }
+    return bytes;
 }
 
 size_t arena_purge(arena *self) {
@@ -661,6 +703,7 @@ size_t arena_purge(arena *self) {
     decay_begin(&self->decay, &self->lock);
     uint64_t before = self->counters.purged_bytes;
     uint64_t start = os->now_ms();
+    remove_kept_locked(self, start, &doomed);
     decay_hurry(&self->decay);
     while (drop_range_locked(self, start, &doomed)) {
         /* What is freed from now on, and what could not be dropped, is not this call's: so it ends. */

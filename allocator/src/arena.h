@@ -9,11 +9,12 @@
  * counts as carved, like one in a user's hands (A1): what is alive is carved minus cached, and nobody counts releases.
  *
  * Each class keeps at least one subpage once it has had one (A2): without it, a lone small buffer would cut and give back
- * its run each time. An empty chunk is a spare one (A3): it stays for decay_ms, as mapping a chunk anew costs a page fault
- * for each page that is touched; and so do the dirty pages of the others (decay.h). Whoever leaves the lock by a path that
- * takes or gives looks whether something is due, and gives back a bounded part of it, after unlocking; with each trim of a
- * thread's cache someone does that for every arena. Where there is a background thread, it does so, and the others help only if it is
- * late. Without either nothing happens.
+ * its run each time. Its last one may so be empty, and is `kept`; no other is. It goes where an arena gives back all
+ * that it can: it would pin a whole chunk. An empty chunk is a spare one (A3): it stays for decay_ms, as mapping a
+ * chunk anew costs a page fault for each page that is touched; and so do the dirty pages of the others (decay.h).
+ * Whoever leaves the lock by a path that takes or gives looks whether something is due, and gives back a bounded part
+ * of it, after unlocking; with each trim of a thread's cache someone does that for every arena. Where there is a
+ * background thread, it does so, and the others help only if it is late. Without either nothing happens.
  *
  * With an alignment, a class that is no multiple of it is served with memory of the next one that is (A4). A buffer keeps
  * the bin of the class that was asked for, so caches and the fast path know nothing of it: its bin just holds larger memory.
@@ -86,6 +87,7 @@ typedef struct arena {
     uint32_t mapping_huge; /* threads that are mapping a huge buffer; in a child, those too whose fork() it was not */
     chunk_list lists[CHUNK_LIST_COUNT];
     subpage *rings[SIZE_CLASS_MAX_COUNT];
+    subpage *kept[SIZE_CLASS_MAX_COUNT]; /* the last that stayed in its ring as it emptied, if it is there still (A2) */
     uint16_t serving[SIZE_CLASS_MAX_COUNT]; /* the class whose memory a class gets; constant (A4) */
     spare_list spares;
     decay decay;
@@ -133,7 +135,7 @@ static inline bool arena_has_decaying(const arena *self) {
     return decay_due_ms(&self->decay) != DECAY_NEVER;
 }
 
-/* Gives the system every spare chunk; bytes. Afterwards no page is out that was so before. */
+/* Gives back the empty subpages, and the system every spare chunk; bytes. Then no page is out that was so before. */
 size_t arena_release_spares(arena *self);
 
 /* Gives the system all it can have back; bytes. */

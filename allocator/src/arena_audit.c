@@ -63,6 +63,7 @@ static bool audit_locked(const arena *self) {
         for (const subpage *cut = self->rings[i]; cut != NULL; cut = cut->next) {
             POOLBUF_AUDIT(cut->size_class == i);
             POOLBUF_AUDIT(!subpage_is_full(cut));
+            POOLBUF_AUDIT(!subpage_is_empty(cut) || self->kept[i] == cut); /* A2 */
             members++;
         }
         POOLBUF_AUDIT(members == ring_members[i]);

@@ -147,7 +147,7 @@ poolbuf *derived_retained_slice(poolbuf *buffer, uint32_t flags, size_t index, s
     }
     poolbuf *counted = buffer_counted(buffer);
     poolbuf *root = buffer_root(counted);
-    if (handle_shares_of(handle_state_get(root)) >= HANDLE_SHARES_LIMIT) {
+    if (handle_shares_of(handle_state_get(root)) >= POOLBUF_RETAINED_SLICES_LIMIT) {
         return NULL;
     }
     poolbuf *slice = make_view(buffer, counted, POOLBUF_FLAG_RETAINED_SLICE | flags, index, length);
@@ -167,7 +167,7 @@ poolbuf *derived_retained_slice(poolbuf *buffer, uint32_t flags, size_t index, s
 
 poolbuf *poolbuf_retained_slice(poolbuf *buffer, size_t index, size_t length) {
     uint64_t state = handle_state_get(buffer);
-    bool plain = handle_flags_of(state) == 0 && handle_shares_of(state) < HANDLE_SHARES_LIMIT &&
+    bool plain = handle_flags_of(state) == 0 && handle_shares_of(state) < POOLBUF_RETAINED_SLICES_LIMIT &&
                  handle_count_of(state) - 1 < POOLBUF_RETAIN_LIMIT_ - 1;
     poolbuf *fast = plain ? make_plain(buffer, POOLBUF_FLAG_RETAINED_SLICE, index, length) : NULL;
     if (POOLBUF_LIKELY(fast != NULL)) {

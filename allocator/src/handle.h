@@ -30,10 +30,12 @@ static inline uint32_t handle_count_of(uint64_t state) {
 
 _Static_assert((POOLBUF_FLAG_MARKS << 1) - 1 == HANDLE_FLAG_MASK, "the flags have the bits that they need");
 
-/* One retained slice of a buffer. There may be so many at once; the bits above that take the threads which pass the check at the
- * same moment. */
-#define HANDLE_ONE_SHARE    ((uint64_t)1 << HANDLE_SHARES_SHIFT)
-#define HANDLE_SHARES_LIMIT (1u << 18)
+/* One retained slice of a buffer. What the bits could count above the limit takes the threads that pass the check at
+ * the same moment. */
+#define HANDLE_ONE_SHARE ((uint64_t)1 << HANDLE_SHARES_SHIFT)
+
+_Static_assert(POOLBUF_RETAINED_SLICES_LIMIT <= 1u << (63 - HANDLE_SHARES_SHIFT),
+               "it is half of what the bits can count");
 
 static inline uint32_t handle_flags_of(uint64_t state) {
     return (uint32_t)(state >> 32) & HANDLE_FLAG_MASK;

@@ -128,18 +128,22 @@ static poolbuf_status dump_to_array(const poolbuf *buffer, size_t index, size_t 
 
 static poolbuf_status dump_to_buffer(poolbuf *to, const poolbuf *buffer, size_t index, size_t length, bool pretty) {
     poolbuf_status status = pieces_check(buffer, index, length, false);
-    size_t size = size_of(length, pretty);
-    if (status == POOLBUF_OK) {
-        status = pieces_make_room(to, size);
-    }
     if (status != POOLBUF_OK) {
         return status;
     }
-    sink end = {.to = to, .index = poolbuf_writer_index(to)};
-    dump(buffer, index, length, pretty, &end);
-    poolbuf_note_access_(to, true);
-    handle_wrote(to, size);
-    return POOLBUF_OK;
+    size_t size = size_of(length, pretty);
+    poolbuf *held = pieces_hold_source(to, buffer, size);
+    status = pieces_make_room(to, size);
+    if (status == POOLBUF_OK) {
+        sink end = {.to = to, .index = poolbuf_writer_index(to)};
+        dump(buffer, index, length, pretty, &end);
+        poolbuf_note_access_(to, true);
+        handle_wrote(to, size);
+    }
+    if (held != NULL) {
+        (void)poolbuf_release(held);
+    }
+    return status;
 }
 
 static poolbuf_status dump_to_stream(FILE *stream, const poolbuf *buffer, size_t index, size_t length, bool pretty) {

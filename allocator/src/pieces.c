@@ -6,6 +6,8 @@
 #include "buffer.h"
 #include "composite.h"
 #include "handle.h"
+#include "overlap.h"
+#include "tracker.h"
 
 poolbuf *piece_leaf(const poolbuf *buffer, size_t index, size_t *leaf_index, size_t *length, uint32_t *seen) {
     size_t left = SIZE_MAX;
@@ -79,10 +81,28 @@ poolbuf_status pieces_make_room(poolbuf *buffer, size_t length) {
     return status != POOLBUF_OK || length <= there ? status : poolbuf_reserve_slow_(buffer, length);
 }
 
+poolbuf *pieces_hold_source(const poolbuf *to, const poolbuf *source, size_t length) {
+    bool grows = to->memory == NULL && length > handle_capacity(to) - poolbuf_writer_index(to);
+    return grows ? poolbuf_retain(buffer_counted(source)) : NULL;
+}
+
+/* piece_at() in a range that was checked. NULL, after saying so: what lay there has gone since. */
+static uint8_t *checked_piece(const poolbuf *buffer, size_t index, size_t *length) {
+    uint8_t *bytes = piece_at(buffer, index, length);
+    if (bytes == NULL) {
+        tracker_misuse(buffer, POOLBUF_MISUSE_USE_AFTER_RELEASE);
+    }
+    return bytes;
+}
+
 void pieces_get(const poolbuf *buffer, size_t index, void *destination, size_t length) {
     uint8_t *to = destination;
     for (size_t run = 0; length != 0; index += run, length -= run, to += run) {
-        const uint8_t *bytes = piece_at(buffer, index, &run);
+        const uint8_t *bytes = checked_piece(buffer, index, &run);
+        if (bytes == NULL) {
+            memset(to, 0, length); /* rather than whatever the caller's memory held */
+            return;
+        }
         run = smaller(run, length);
         memcpy(to, bytes, run);
     }
@@ -91,7 +111,10 @@ void pieces_get(const poolbuf *buffer, size_t index, void *destination, size_t l
 void pieces_set(const poolbuf *buffer, size_t index, const void *source, size_t length) {
     const uint8_t *from = source;
     for (size_t run = 0; length != 0; index += run, length -= run, from += run) {
-        uint8_t *bytes = piece_at(buffer, index, &run);
+        uint8_t *bytes = checked_piece(buffer, index, &run);
+        if (bytes == NULL) {
+            return;
+        }
         run = smaller(run, length);
         memcpy(bytes, from, run);
     }
@@ -99,26 +122,13 @@ void pieces_set(const poolbuf *buffer, size_t index, const void *source, size_t 
 
 void pieces_set_zero(const poolbuf *buffer, size_t index, size_t length) {
     for (size_t run = 0; length != 0; index += run, length -= run) {
-        uint8_t *bytes = piece_at(buffer, index, &run);
+        uint8_t *bytes = checked_piece(buffer, index, &run);
+        if (bytes == NULL) {
+            return;
+        }
         run = smaller(run, length);
         memset(bytes, 0, run);
     }
-}
-
-/* Whether some byte of one range is a byte of the other: each piece against each. */
-static bool overlap(const poolbuf *a, size_t a_index, const poolbuf *b, size_t b_index, size_t length) {
-    for (size_t i = 0, a_run = 0; i < length; i += a_run) {
-        uintptr_t first = (uintptr_t)piece_at(a, a_index + i, &a_run);
-        a_run = smaller(a_run, length - i);
-        for (size_t j = 0, b_run = 0; j < length; j += b_run) {
-            uintptr_t second = (uintptr_t)piece_at(b, b_index + j, &b_run);
-            b_run = smaller(b_run, length - j);
-            if (first < second + b_run && second < first + a_run) {
-                return true;
-            }
-        }
-    }
-    return false;
 }
 
 bool pieces_copy(const poolbuf *to, size_t to_index, const poolbuf *from, size_t from_index, size_t length) {
@@ -126,7 +136,7 @@ bool pieces_copy(const poolbuf *to, size_t to_index, const poolbuf *from, size_t
         memmove(to->memory + to_index, from->memory + from_index, length);
         return true;
     }
-    if (overlap(to, to_index, from, from_index, length)) {
+    if (overlap_possible(to, to_index, from, from_index, length)) {
         poolbuf *copy = poolbuf_copy(from, from_index, length);
         if (copy == NULL) {
             return false;
@@ -136,7 +146,10 @@ bool pieces_copy(const poolbuf *to, size_t to_index, const poolbuf *from, size_t
         return true;
     }
     for (size_t done = 0, run = 0; done < length; done += run) {
-        const uint8_t *bytes = piece_at(from, from_index + done, &run);
+        const uint8_t *bytes = checked_piece(from, from_index + done, &run);
+        if (bytes == NULL) {
+            return true; /* it has been told */
+        }
         run = smaller(run, length - done);
         pieces_set(to, to_index + done, bytes, run);
     }

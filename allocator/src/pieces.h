@@ -33,13 +33,19 @@ poolbuf_status pieces_check(const poolbuf *buffer, size_t index, size_t length, 
 poolbuf_status pieces_check_read(const poolbuf *buffer, size_t length);
 poolbuf_status pieces_make_room(poolbuf *buffer, size_t length);
 
-/* Copy a range that was checked. */
+/* Around pieces_make_room(to, length) for bytes of a source. A composite that grows may make its components one, and
+ * release one that the source is, or is a view of: holds that for so long, and the caller releases what it gets
+ * afterwards. NULL: there is no need. */
+poolbuf *pieces_hold_source(const poolbuf *to, const poolbuf *source, size_t length);
+
+/* Copy a range that was checked. Where it is no longer there that is misuse: they stop, and what is got of it are
+ * zeros. */
 void pieces_get(const poolbuf *buffer, size_t index, void *destination, size_t length);
 void pieces_set(const poolbuf *buffer, size_t index, const void *source, size_t length);
 void pieces_set_zero(const poolbuf *buffer, size_t index, size_t length);
 
-/* Copies a range of one buffer to another, both checked; as if through a third place, unless nothing overlaps. False: that would
- * have needed memory, and there is none. */
+/* Copies a range of one buffer to another, both checked; as if through a third place, unless nothing overlaps
+ * (overlap.h). False: that would have needed memory, and there is none. */
 bool pieces_copy(const poolbuf *to, size_t to_index, const poolbuf *from, size_t from_index, size_t length);
 
 static inline size_t smaller(size_t a, size_t b) {

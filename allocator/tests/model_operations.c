@@ -133,7 +133,7 @@ static void trim(model *self) {
     }
 }
 
-/* With one thread, nothing is cached and no chunk is spare afterwards. */
+/* With one thread, nothing is cached and no chunk is spare afterwards; without a live buffer there is none at all. */
 static void purge(model *self) {
     model_allocator *from = some_allocator(self);
     if (from != NULL) {
@@ -142,6 +142,7 @@ static void purge(model *self) {
         MODEL_EXPECT(poolbuf_allocator_metrics(from->real, &m) == POOLBUF_OK);
         MODEL_EXPECT(m.cached_buffers == 0);
         MODEL_EXPECT(m.spare_chunks == 0);
+        MODEL_EXPECT(m.live_buffers != 0 || m.chunk_count == 0);
     }
 }
 

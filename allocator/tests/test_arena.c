@@ -460,6 +460,83 @@ static void purge_keeps_what_is_in_use(void **state) {
     give_one(kept);
 }
 
+/* Leaves an empty subpage of each class. */
+static void use_each_small_class(fixture *f) {
+    for (uint32_t i = 0; i < f->classes.count && size_class_is_small(&f->classes, i); i++) {
+        give_one(take_one(f, size_class_bytes(&f->classes, i)));
+        assert_non_null(f->arena.rings[i]);
+    }
+    assert_true(arena_audit(&f->arena));
+}
+
+static void an_empty_subpage_goes_where_all_is_given_back(void **state) {
+    fixture *f = *state;
+    for (unsigned i = 0; i < 4; i++) {
+        f->arena.config.decay_ms = i < 2 ? DECAY_MS : 0;
+        use_each_small_class(f);
+        assert_true(f->arena.counters.chunks != 0); /* A2 */
+        size_t bytes = f->arena.counters.chunks * CHUNK;
+        size_t given = i % 2 == 0 ? arena_purge(&f->arena) : arena_release_spares(&f->arena);
+        assert_true(i < 2 ? given >= bytes : given == bytes);
+        assert_int_equal(f->arena.counters.chunks, 0);
+        assert_int_equal(f->arena.subpage_records.out, 0);
+        assert_true(arena_audit(&f->arena));
+    }
+}
+
+/* Also one that others have joined in its ring since it emptied; and what was kept and is in use again stays. */
+static void a_subpage_in_use_stays_where_all_is_given_back(void **state) {
+    fixture *f = *state;
+    uint32_t size_class = size_class_of(&f->classes, 1024);
+    poolbuf *handles[16];
+    for (unsigned i = 0; i < 16; i++) {
+        handles[i] = take_one(f, 1024); /* two subpages of 8, both full */
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        give_one(handles[i]); /* the first one is alone in the ring, and kept */
+    }
+    give_one(handles[8]);
+    assert_int_equal(f->arena.subpage_records.out, 2);
+    assert_true(arena_audit(&f->arena));
+    assert_int_equal(arena_release_spares(&f->arena), 0); /* the chunk is in use */
+    assert_int_equal(f->arena.subpage_records.out, 1);
+    assert_ptr_equal(f->arena.rings[size_class]->chunk, handles[9]->origin);
+    assert_true(arena_audit(&f->arena));
+    for (unsigned i = 9; i < 16; i++) {
+        give_one(handles[i]); /* now this one is */
+    }
+    poolbuf *again = take_one(f, 1024);
+    assert_int_equal(arena_purge(&f->arena), (size_t)PAGE); /* the page that the first one left */
+    assert_int_equal(f->arena.subpage_records.out, 1);
+    assert_true(arena_audit(&f->arena));
+    give_one(again);
+    assert_int_equal(arena_purge(&f->arena), CHUNK);
+    assert_int_equal(f->arena.counters.chunks, 0);
+}
+
+static unsigned woken;
+
+static void count_wake(void) {
+    woken++;
+}
+
+static void the_pages_of_an_empty_subpage_that_goes_wake_whoever_drops_them(void **state) {
+    fixture *f = *state;
+    poolbuf *run = take_one(f, 64 << 10); /* holds the chunk */
+    give_one(take_one(f, 1024));
+    f->arena.config.wake = count_wake;
+    woken = 0;
+    assert_false(arena_has_decaying(&f->arena));
+    assert_int_equal(arena_release_spares(&f->arena), 0);
+    assert_int_equal(f->arena.counters.dirty_pages, 1);
+    assert_true(arena_has_decaying(&f->arena));
+    assert_int_equal(woken, 1);
+    os_fault_pass_ms(DECAY_MS + 2 * TICK_MS);
+    (void)arena_decay_step(&f->arena);
+    assert_int_equal(f->arena.counters.dirty_pages, 0);
+    give_one(run);
+}
+
 static void the_dump_names_lists_chunks_and_subpages(void **state) {
     fixture *f = *state;
     poolbuf *kept = take_one(f, 100);
@@ -546,6 +623,9 @@ int main(void) {
         ARENA_TEST(a_huge_buffers_region_is_in_no_list_when_it_goes),
         ARENA_TEST(purge_gives_back_spares_and_empty_chunks),
         ARENA_TEST(purge_keeps_what_is_in_use),
+        ARENA_TEST(an_empty_subpage_goes_where_all_is_given_back),
+        ARENA_TEST(a_subpage_in_use_stays_where_all_is_given_back),
+        ARENA_TEST(the_pages_of_an_empty_subpage_that_goes_wake_whoever_drops_them),
         ARENA_TEST(the_dump_names_lists_chunks_and_subpages),
         ARENA_TEST(the_dump_shows_thresholds_runs_rings_huge_buffers_and_counters),
     };

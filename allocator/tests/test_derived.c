@@ -1,6 +1,8 @@
 /* Unit tests of derived.c: slices, which share a count, and retained slices, which have their own. */
 #include "unit.h"
 
+#include <poolbuf/composite.h>
+
 #include "allocator.h"
 
 static poolbuf_allocator *allocator;
@@ -201,6 +203,46 @@ static void slices_of_huge_and_unpooled_buffers_work_alike(void **state) {
     UNIT_OK(poolbuf_allocator_destroy(unpooled));
 }
 
+static void a_buffer_has_no_more_retained_slices_than_the_limit(void **state) {
+    (void)state;
+    poolbuf *b = counting(100);
+    poolbuf **held = calloc(POOLBUF_RETAINED_SLICES_LIMIT, sizeof(poolbuf *));
+    assert_non_null(held);
+    for (uint32_t i = 0; i < POOLBUF_RETAINED_SLICES_LIMIT; i++) {
+        held[i] = i % 2 == 0 ? poolbuf_retained_slice(b, i % 100, 1) : poolbuf_retained_slice(held[i - 1], 0, 1);
+        assert_non_null(held[i]);
+    }
+    poolbuf *composite = poolbuf_allocate_composite(allocator, 4);
+    poolbuf *other = poolbuf_allocate_composite(allocator, 4);
+    UNIT_OK(poolbuf_composite_add_component(composite, counting(10), true));
+    UNIT_OK(poolbuf_composite_add_component(composite, poolbuf_retain(b), true));
+    poolbuf *slices[2] = {NULL, NULL};
+    size_t count = 2;
+    uint64_t live = unit_metrics(allocator).live_buffers;
+
+    assert_null(poolbuf_retained_slice(b, 0, 1));
+    assert_null(poolbuf_retained_slice(held[1], 0, 1));
+    assert_null(poolbuf_retained_duplicate(b));
+    assert_null(poolbuf_read_retained_slice(b, 1));
+    assert_int_equal(poolbuf_reader_index(b), 0);
+    assert_null(poolbuf_retained_slice(composite, 0, 110));
+    assert_int_equal(poolbuf_composite_decompose(composite, 0, 110, slices, &count), POOLBUF_ERROR_NO_MEMORY);
+    assert_int_equal(poolbuf_composite_add_flattened(other, poolbuf_retain(composite), true), POOLBUF_ERROR_NO_MEMORY);
+    assert_int_equal(poolbuf_composite_component_count(other), 0);
+    assert_int_equal(unit_metrics(allocator).live_buffers, live);
+
+    assert_true(poolbuf_release(held[POOLBUF_RETAINED_SLICES_LIMIT - 1]));
+    held[POOLBUF_RETAINED_SLICES_LIMIT - 1] = poolbuf_retained_slice(b, 0, 1);
+    assert_non_null(held[POOLBUF_RETAINED_SLICES_LIMIT - 1]);
+    assert_true(poolbuf_release(other));
+    assert_true(poolbuf_release(composite));
+    for (uint32_t i = POOLBUF_RETAINED_SLICES_LIMIT; i-- > 0;) {
+        assert_true(poolbuf_release(held[i]));
+    }
+    free(held);
+    assert_true(poolbuf_release(b));
+}
+
 #define DERIVED_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -216,6 +258,7 @@ int main(void) {
         DERIVED_TEST(a_buffer_with_retained_slices_stays_where_it_is),
         DERIVED_TEST(dead_slices_are_used_again),
         DERIVED_TEST(slices_of_huge_and_unpooled_buffers_work_alike),
+        DERIVED_TEST(a_buffer_has_no_more_retained_slices_than_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

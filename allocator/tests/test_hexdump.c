@@ -137,6 +137,38 @@ static void a_buffer_takes_a_dump_of_itself(void **state) {
     assert_true(poolbuf_release(b));
 }
 
+/* A full composite, of a pooled or an unpooled component and another; what it takes in makes it one component. */
+static poolbuf *full_composite(bool pooled) {
+    poolbuf *composite = poolbuf_allocate_composite(allocator, 2);
+    poolbuf *first = pooled ? poolbuf_allocate(allocator, 100, 100) : poolbuf_allocate_unpooled(allocator, 100, 100);
+    for (uint8_t i = 0; i < 100; i++) {
+        UNIT_OK(poolbuf_write_u8(first, i));
+    }
+    UNIT_OK(poolbuf_composite_add_component(composite, first, true));
+    UNIT_OK(poolbuf_composite_add_component(composite, cut_plain(allocator, "rest", 4), true));
+    return composite;
+}
+
+static void a_dump_of_a_component_outlives_its_consolidation(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        char expected[1000];
+        char text[sizeof expected];
+        bool pretty = i % 2 != 0;
+        poolbuf *composite = full_composite(i < 4);
+        poolbuf *source =
+            i % 4 < 2 ? poolbuf_composite_component(composite, 0) : poolbuf_composite_component_slice(composite, 0);
+        UNIT_OK((pretty ? poolbuf_pretty_hex_dump : poolbuf_hex_dump)(source, 7, 90, expected, sizeof expected));
+        UNIT_OK((pretty ? poolbuf_write_pretty_hex_dump : poolbuf_write_hex_dump)(composite, source, 7, 90));
+        assert_int_equal(poolbuf_composite_component_count(composite), 1);
+        assert_int_equal(poolbuf_readable_bytes(composite), 104 + strlen(expected));
+        UNIT_OK(poolbuf_get_string(composite, 104, strlen(expected), text, sizeof text));
+        assert_string_equal(text, expected);
+        assert_true(poolbuf_release(composite));
+        assert_int_equal(unit_metrics(allocator).live_buffers, 0);
+    }
+}
+
 static void dumps_are_printed_to_a_stream(void **state) {
     (void)state;
     poolbuf *from = cut_plain(allocator, known_bytes, KNOWN_LENGTH);
@@ -386,6 +418,7 @@ int main(void) {
         HEXDUMP_TEST(every_byte_has_its_digits_and_its_letter),
         HEXDUMP_TEST(dumps_are_appended_to_a_buffer),
         HEXDUMP_TEST(a_buffer_takes_a_dump_of_itself),
+        HEXDUMP_TEST(a_dump_of_a_component_outlives_its_consolidation),
         HEXDUMP_TEST(dumps_are_printed_to_a_stream),
         HEXDUMP_TEST(ranges_and_rooms_are_checked_before_anything_is_dumped),
         HEXDUMP_TEST(random_bytes_come_back_from_both_dumps),

@@ -179,6 +179,39 @@ static void spare_chunks_make_room_before_anybody_is_asked(void **state) {
     UNIT_OK(poolbuf_allocator_destroy(allocator));
 }
 
+static void come_and_go(poolbuf *buffer) {
+    assert_non_null(buffer);
+    assert_true(poolbuf_release(buffer));
+}
+
+/* Small buffers of all classes and both kinds come and go; then one needs all that the limit allows. */
+static void small_buffers_that_came_and_went_leave_no_chunk_pinned(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        poolbuf_allocator_options options = options_of(CHUNK * 2);
+        options.memory_limit_reached = on_limit;
+        options.memory_limit_context = &asked_of;
+        options.decay_ms = i % 2 == 0 ? 1000 : 0;
+        options.cache_limit_bytes = i % 4 < 2 ? 0 : (size_t)1 << 20;
+        poolbuf_allocator *allocator = create(&options);
+        for (size_t size = 1; size < 28000; size += size / 4 + 1) {
+            come_and_go(poolbuf_allocate_direct(allocator, size, size));
+            come_and_go(poolbuf_allocate_heap(allocator, size, size));
+        }
+        assert_int_equal(unit_metrics(allocator).payload_bytes, CHUNK * 2);
+        if (i >= 4) {
+            (void)poolbuf_allocator_purge(allocator);
+            assert_int_equal(unit_metrics(allocator).payload_bytes, 0);
+        }
+        poolbuf *huge = poolbuf_allocate(allocator, CHUNK * 2, CHUNK * 2);
+        assert_non_null(huge);
+        assert_int_equal(asked_of.asked, 0);
+        assert_true(allocator_audit(allocator));
+        assert_true(poolbuf_release(huge));
+        UNIT_OK(poolbuf_allocator_destroy(allocator));
+    }
+}
+
 static void room_in_another_arena_is_used_before_the_limit_fails(void **state) {
     (void)state;
     poolbuf_allocator_options options = options_of(CHUNK);
@@ -393,6 +426,7 @@ int main(void) {
         LIMIT_TEST(chunks_of_both_kinds_and_huge_buffers_count_and_handles_do_not),
         LIMIT_TEST(unpooled_buffers_count_their_bytes),
         LIMIT_TEST(spare_chunks_make_room_before_anybody_is_asked),
+        LIMIT_TEST(small_buffers_that_came_and_went_leave_no_chunk_pinned),
         LIMIT_TEST(room_in_another_arena_is_used_before_the_limit_fails),
         LIMIT_TEST(the_callback_hears_what_is_wanted_and_what_it_releases_is_used),
         LIMIT_TEST(the_callback_is_asked_once_an_allocation_and_may_say_no),

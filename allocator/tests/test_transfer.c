@@ -303,6 +303,30 @@ static void a_buffer_is_written_to_itself_even_as_it_grows(void **state) {
     kinds_each(allocator, CAPACITY, append_to_itself);
 }
 
+/* Of a size class, of malloc's, with a region of its own; through it or a duplicate, from bytes or from a list. */
+static void bytes_of_the_buffer_itself_are_written_even_as_it_moves(void **state) {
+    (void)state;
+    const size_t sizes[] = {CAPACITY, 40000, (size_t)6 << 20};
+    for (unsigned i = 0; i < 24; i++) {
+        size_t size = sizes[i % 3];
+        poolbuf *buffer = i % 2 != 0 ? poolbuf_allocate(allocator, size, 4 * size)
+                                     : poolbuf_allocate_unpooled(allocator, size, 4 * size);
+        UNIT_OK(poolbuf_write_zero(buffer, size));
+        for (size_t j = 0; j < size; j += size / 20) {
+            UNIT_OK(poolbuf_set_u8(buffer, j, (uint8_t)(j / 3 + 1)));
+        }
+        poolbuf *to = i % 4 < 2 ? buffer : poolbuf_duplicate(buffer);
+        UNIT_OK(poolbuf_set_capacity(to, size)); /* without the slack of a class */
+        const uint8_t *old_memory = poolbuf_memory(to);
+        const struct iovec pieces[] = {{poolbuf_memory(to), size - 5}, {poolbuf_memory(to) + size - 5, 5}};
+        for (size_t room = size; room == size || poolbuf_memory(to) == old_memory; room += size) {
+            UNIT_OK(i < 12 ? poolbuf_write_bytes(to, pieces[0].iov_base, size) : poolbuf_write_iovec(to, pieces, 2));
+            assert_memory_equal(poolbuf_memory(to), poolbuf_memory(to) + room, size);
+        }
+        assert_true(poolbuf_release(buffer));
+    }
+}
+
 /* Two components that show the same bytes, 8 apart: what is set in one is seen in the other. */
 static void a_composite_that_holds_the_same_bytes_twice_copies_them_as_they_were(void **state) {
     (void)state;
@@ -514,6 +538,7 @@ int main(void) {
         TRANSFER_TEST(a_transfer_that_either_side_refuses_moves_no_byte_and_no_index),
         TRANSFER_TEST(a_transfer_that_overlaps_copies_the_bytes_as_they_were),
         TRANSFER_TEST(a_buffer_is_written_to_itself_even_as_it_grows),
+        TRANSFER_TEST(bytes_of_the_buffer_itself_are_written_even_as_it_moves),
         TRANSFER_TEST(a_composite_that_holds_the_same_bytes_twice_copies_them_as_they_were),
         TRANSFER_TEST(a_source_that_lies_in_a_component_outlives_its_consolidation),
         TRANSFER_TEST(iovecs_take_and_give_their_pieces_in_order),

@@ -43,7 +43,10 @@ POOLBUF_BEGIN_DECLS
 /* ---- Bytes -------------------------------------------------------------------------------------------------------- */
 
 /* Bytes, inline.
- *   source, destination  not NULL unless length is 0; must not overlap the range of the buffer. */
+ *   source, destination  not NULL unless length is 0; must not overlap the range of the buffer. A source may be other
+ *                        bytes of the buffer, and goes with them where they move as it grows; but not a component's of
+ *                        a composite that is written to, as growing may release that: poolbuf_write_buffer(buffer,
+ *                        buffer, length) may do so. */
 POOLBUF_NODISCARD static inline poolbuf_status poolbuf_write_bytes(poolbuf *buffer, const void *source, size_t length);
 POOLBUF_NODISCARD static inline poolbuf_status poolbuf_read_bytes(poolbuf *buffer, void *destination, size_t length);
 POOLBUF_NODISCARD static inline poolbuf_status poolbuf_set_bytes(poolbuf *buffer, size_t index, const void *source,
@@ -58,7 +61,9 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_set_zero(poolbuf *buffer, s
 /* From buffer to buffer. _write_ and _read_ move the reader index of the source and the writer index of the destination: they
  * are the same transfer, seen from either side. _set_ and _get_ leave all four indices alone. The two may be one buffer, or
  * share bytes; what is copied are the bytes as they were before the call.
- *   errors   of either side, as above; nothing has been copied, but that the destination may have grown. */
+ *   errors   of either side, as above; nothing has been copied, but that the destination may have grown.
+ *   cost     where both lie in many pieces: those of one are sorted, to see whether the two share bytes; if they do, or
+ *            if there is no memory to sort in, the bytes are copied twice. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_write_buffer(poolbuf *buffer, poolbuf *source, size_t length);
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_read_buffer(poolbuf *buffer, poolbuf *destination, size_t length);
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_set_buffer(poolbuf *buffer, size_t index, const poolbuf *source,
@@ -68,7 +73,7 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_get_buffer(const poolbuf *b
                                                                 size_t length);
 
 /* From and to memory in pieces: all that the list names, in its order. For sockets and files see io.h.
- *   pieces   count of them; may be NULL where count is 0.
+ *   pieces   count of them; may be NULL where count is 0. What they name is as source and destination are above.
  *   errors   as above, and POOLBUF_ERROR_BAD_ARGUMENT: their sum is larger than POOLBUF_CAPACITY_LIMIT. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_write_iovec(poolbuf *buffer, const struct iovec *pieces,
                                                                  size_t count);

@@ -67,10 +67,11 @@ typedef struct poolbuf_allocator_options {
     size_t memory_limit_bytes; /* bytes that payload may take from the system: chunks, spare ones too, huge and unpooled
                                 * buffers, not handles and tables; 0 = no limit, else at least chunk_size where anything is
                                 * pooled; POOLBUF_MEMORY_LIMIT, 0 */
-    /* What happens at the limit: this thread's cache and the depot are emptied, spare chunks go back, room in other arenas is
-     * used; then, if there is a callback, it is asked: wanted_bytes more would pass the limit, used_bytes are taken. No lock
-     * is held: it may release, trim and purge. true = try once more; else, or where that fails too, the allocation gives NULL.
-     * An allocation inside it that meets the limit fails without asking. No environment variable; any thread. */
+    /* What happens at the limit: this thread's cache and the depot are emptied; each chunk goes back in which nothing
+     * is alive, or in another thread's cache; room in other arenas is used; then, if there is a callback, it is asked:
+     * wanted_bytes more would pass the limit, used_bytes are taken. No lock is held: it may release, trim and purge.
+     * true = try once more; else, or where that fails too, the allocation gives NULL. An allocation inside it that
+     * meets the limit fails without asking. No environment variable; any thread. */
     bool (*memory_limit_reached)(void *context, poolbuf_allocator *allocator, size_t wanted_bytes, size_t used_bytes);
     void *memory_limit_context; /* passed to it */
     /* Callbacks; NULL = none; no environment variable. chunk.h says what they may do. */
@@ -125,7 +126,9 @@ POOLBUF_API poolbuf_allocator *poolbuf_allocator_default(void);
 POOLBUF_API void poolbuf_trim_thread_cache(poolbuf_allocator *allocator);
 
 /* poolbuf_allocator_purge() gives back to the system all that can be given back now: it trims the calling thread's
- * cache, empties what the threads share, unmaps spare chunks, and drops the dirty pages of the others.
+ * cache, empties what the threads share, gives up the empty subpages that size classes keep, unmaps spare chunks, and
+ * drops the dirty pages of the others. The chunks that are left have buffers that are alive, or in other threads'
+ * caches.
  *   allocator  NULL means the default one.
  *   returns    bytes of the chunks that were unmapped and of the pages that were dropped.
  *   errors     none; what the system refuses stays as it is.

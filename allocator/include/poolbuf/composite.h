@@ -81,7 +81,8 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_composite_add_components(po
 
 /* poolbuf_composite_add_flattened() appends the readable bytes of a buffer; if that is a composite, or a view of one, its components
  * are added one by one (as retained slices of them) instead of the composite, and empty ones left out.
- *   buffer, errors  as above. */
+ *   buffer, errors  as above; POOLBUF_ERROR_NO_MEMORY also where a component has POOLBUF_RETAINED_SLICES_LIMIT retained
+ *                   slices. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_composite_add_flattened(poolbuf *composite, poolbuf *buffer,
                                                                              bool increase_writer_index);
 
@@ -128,7 +129,8 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_composite_next(poolbuf_comp
 /* poolbuf_composite_decompose() gives retained slices of the components that a range lies in, in order.
  *   slices   room for as many pointers as there are components (so many always suffice).
  *   count    in: the room; out: how many were given, 0 for a range of no bytes. The caller owns one reference to each.
- *   errors   POOLBUF_ERROR_OUT_OF_BOUNDS; POOLBUF_ERROR_BAD_ARGUMENT: too little room; POOLBUF_ERROR_NO_MEMORY. None was given. */
+ *   errors   POOLBUF_ERROR_OUT_OF_BOUNDS; POOLBUF_ERROR_BAD_ARGUMENT: too little room; POOLBUF_ERROR_NO_MEMORY, also
+ *            where a component has POOLBUF_RETAINED_SLICES_LIMIT retained slices. None was given. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_composite_decompose(poolbuf *composite, size_t offset,
                                                                          size_t length, poolbuf **slices,
                                                                          size_t *count);

@@ -24,16 +24,23 @@
  *
  * All of these: threads: any owner of a reference, but for the reading of indices (the slice of "what is readable"), which
  * needs the one that is using the bytes. Cost: a handle from the calling thread's cache; the buffer's last release then
- * takes its slow path. Errors: NULL: the range is out of bounds, or no memory. */
+ * takes its slow path. Errors: NULL: the range is out of bounds, or no memory; for one that counts for itself also that
+ * POOLBUF_RETAINED_SLICES_LIMIT of those that look at the same buffer are alive. */
 #ifndef POOLBUF_DERIVED_H
 #define POOLBUF_DERIVED_H
 
 #include <stddef.h> /* size_t */
+#include <stdint.h> /* uint32_t */
 
 #include <poolbuf/buffer.h>
 #include <poolbuf/export.h>
 
 POOLBUF_BEGIN_DECLS
+
+/* So many views that count for themselves may look at one buffer at a time, those of its views and of the composites
+ * that it is a component of included; threads that make some at the same moment may pass the limit by one each. A
+ * program that needs more may copy (poolbuf_copy()), or spread its bytes over more buffers. */
+#define POOLBUF_RETAINED_SLICES_LIMIT ((uint32_t)1 << 18)
 
 /* poolbuf_slice() gives a second view of a range.
  *   index, length  the range; it lies within the buffer's capacity.
@@ -89,7 +96,7 @@ POOLBUF_API size_t poolbuf_pinned_bytes(const poolbuf *buffer);
  * than POOLBUF_COPY_PINNED_FACTOR times its length alive; a retained slice otherwise. Either way the caller owns one reference, and
  * writes to the result only if it knows that nobody shares it.
  *   returns  readable as a whole; of fixed capacity or not, as it happens.
- *   errors   NULL: the range is out of bounds, or no memory. */
+ *   errors   NULL: the range is out of bounds, or no memory; where it would share, also as a retained slice. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf *poolbuf_copy_if_small(poolbuf *buffer, size_t index, size_t length);
 
 POOLBUF_END_DECLS

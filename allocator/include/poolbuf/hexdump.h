@@ -44,8 +44,8 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_pretty_hex_dump(const poolb
 
 /* poolbuf_write_hex_dump() and poolbuf_write_pretty_hex_dump() append a dump of a range to another buffer, without a
  * NUL.
- *   to  the dump goes here. It may be the same buffer, or a view of it, as long as no byte of the range lies where the
- *       dump will be written. */
+ *   to  the dump goes here. It may be the same buffer, or a view of it, or a composite that the buffer is a component
+ *       of, as long as no byte of the range lies where the dump will be written. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_write_hex_dump(poolbuf *to, const poolbuf *buffer, size_t index,
                                                                     size_t length);
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_write_pretty_hex_dump(poolbuf *to, const poolbuf *buffer,

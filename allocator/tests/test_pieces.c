@@ -1,0 +1,162 @@
+/* Unit tests of pieces.c and overlap.c: pieces that are no longer there, and copies between many. */
+#include "unit.h"
+
+#include <valgrind/valgrind.h>
+
+#include <poolbuf/composite.h>
+
+#include "allocator.h"
+#include "cut.h"
+#include "pieces.h"
+
+static poolbuf_allocator *allocator;
+
+static int set_up(void **state) {
+    (void)state;
+    return poolbuf_allocator_create(NULL, &allocator) == POOLBUF_OK ? 0 : -1;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    assert_true(allocator_audit(allocator));
+    return poolbuf_allocator_destroy(allocator) == POOLBUF_OK ? 0 : -1;
+}
+
+/* ---- What is gone ----------------------------------------------------------------------------------------------- */
+
+/* A slice of two components, of which the second has gone since. */
+static void a_piece_that_is_gone_is_misuse_and_ends_the_walk(void **state) {
+    (void)state;
+    poolbuf *composite = poolbuf_allocate_composite(allocator, 2);
+    UNIT_OK(poolbuf_composite_add_component(composite, cut_plain(allocator, "here", 4), true));
+    UNIT_OK(poolbuf_composite_add_component(composite, cut_plain(allocator, "gone", 4), true));
+    poolbuf *view = poolbuf_slice(composite, 0, 8);
+    UNIT_OK(poolbuf_composite_remove_components(composite, 1, 1));
+    uint64_t before = unit_metrics(allocator).misuses;
+    char text[9] = "xxxxxxxx";
+    pieces_get(view, 0, text, 8);
+    assert_memory_equal(text, "here\0\0\0\0", 8);
+    assert_int_equal(unit_metrics(allocator).misuses, before + 1);
+    pieces_set(view, 2, "ROES", 4);
+    assert_int_equal(unit_metrics(allocator).misuses, before + 2);
+    cut_expect(composite, 0, "heRO", 4);
+    pieces_set_zero(view, 3, 5);
+    assert_int_equal(unit_metrics(allocator).misuses, before + 3);
+    cut_expect(composite, 0, "heR", 4);
+    assert_true(poolbuf_release(composite));
+}
+
+/* ---- What overlaps ---------------------------------------------------------------------------------------------- */
+
+enum {
+    ROOT_SIZE = 400,
+    PIECES = 60,   /* of each of two composites: more than are compared one by one */
+    MANY = 1 << 19 /* so many in each are some 2^38 comparisons of each with each, which takes an hour */
+};
+
+static bool malloc_fails;
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
+void *__wrap_malloc(size_t size) {
+    return malloc_fails ? NULL : __real_malloc(size);
+}
+
+/* Shows a range of a root as the last component. */
+static void show(poolbuf *composite, poolbuf *root, size_t index, size_t length) {
+    UNIT_OK(poolbuf_set_indices(root, index, index + length));
+    UNIT_OK(poolbuf_composite_add_component(composite, poolbuf_retain(root), true));
+}
+
+/* A composite of short ranges of a part of the root's bytes, and which those are. */
+static poolbuf *scattered(unit_random *random, poolbuf *root, size_t part, size_t *shown, size_t *length) {
+    poolbuf *composite = poolbuf_allocate_composite(allocator, POOLBUF_COMPOSITE_COMPONENTS_LIMIT);
+    *length = 0;
+    for (unsigned i = 0; i < PIECES; i++) {
+        size_t run = 1 + unit_random_below(random, 3);
+        size_t index = part + unit_random_below(random, (uint32_t)(ROOT_SIZE / 2 - run));
+        show(composite, root, index, run);
+        for (size_t j = 0; j < run; j++) {
+            shown[(*length)++] = index + j;
+        }
+    }
+    return composite;
+}
+
+/* Between composites of many pieces that do not share bytes, share some, or show them twice. Where `to` shows a byte
+ * twice, the later write holds. */
+static void many_pieces_are_copied_as_they_were(void **state) {
+    (void)state;
+    unit_random random = unit_random_start("many pieces", 4);
+    for (unsigned round = 0; round < 400; round++) {
+        uint8_t model[ROOT_SIZE];
+        uint8_t taken[3 * PIECES];
+        size_t to_shown[3 * PIECES];
+        size_t from_shown[3 * PIECES];
+        size_t to_length = 0;
+        size_t from_length = 0;
+        for (size_t i = 0; i < ROOT_SIZE; i++) {
+            model[i] = (uint8_t)unit_random_next(&random);
+        }
+        poolbuf *root = cut_plain(allocator, model, ROOT_SIZE);
+        static const size_t parts[] = {ROOT_SIZE / 2, 0, ROOT_SIZE / 4, ROOT_SIZE / 2 - 2};
+        poolbuf *to = scattered(&random, root, 0, to_shown, &to_length);
+        poolbuf *from = scattered(&random, root, parts[round % 4], from_shown, &from_length);
+        size_t length = to_length < from_length ? to_length : from_length;
+        length -= unit_random_below(&random, 20);
+        for (size_t i = 0; i < length; i++) {
+            taken[i] = model[from_shown[i]];
+        }
+        for (size_t i = 0; i < length; i++) {
+            model[to_shown[i]] = taken[i];
+        }
+        malloc_fails = round % 8 >= 4;
+        poolbuf_status status = poolbuf_set_buffer(to, 0, from, 0, length);
+        malloc_fails = false;
+        UNIT_OK(status);
+        assert_memory_equal(poolbuf_memory(root), model, ROOT_SIZE);
+        assert_true(poolbuf_release(to));
+        assert_true(poolbuf_release(from));
+        assert_true(poolbuf_release(root));
+    }
+}
+
+/* The bytes of a root in pieces of one byte each, the last first. */
+static poolbuf *shredded(poolbuf *root, size_t count) {
+    poolbuf *composite = poolbuf_allocate_composite(allocator, POOLBUF_COMPOSITE_COMPONENTS_LIMIT);
+    for (size_t i = count; i-- > 0;) {
+        show(composite, root, i, 1);
+    }
+    return composite;
+}
+
+static void a_copy_takes_no_step_for_each_pair_of_pieces(void **state) {
+    (void)state;
+    size_t count = RUNNING_ON_VALGRIND ? MANY / 16 : MANY;
+    poolbuf *a = poolbuf_allocate(allocator, count, count);
+    poolbuf *b = poolbuf_allocate(allocator, count, count);
+    for (size_t i = 0; i < count; i++) {
+        UNIT_OK(poolbuf_write_u8(a, (uint8_t)(i * i >> 3)));
+    }
+    UNIT_OK(poolbuf_write_zero(b, count));
+    poolbuf *from = shredded(a, count);
+    poolbuf *to = shredded(b, count);
+    UNIT_OK(poolbuf_set_buffer(to, 0, from, 0, count));
+    assert_memory_equal(poolbuf_memory(a), poolbuf_memory(b), count);
+    assert_true(poolbuf_release(from));
+    assert_true(poolbuf_release(to));
+    assert_true(poolbuf_release(a));
+    assert_true(poolbuf_release(b));
+}
+
+#define PIECES_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        PIECES_TEST(a_piece_that_is_gone_is_misuse_and_ends_the_walk),
+        PIECES_TEST(many_pieces_are_copied_as_they_were),
+        PIECES_TEST(a_copy_takes_no_step_for_each_pair_of_pieces),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
