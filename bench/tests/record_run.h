@@ -58,7 +58,7 @@ static inline int remove_folder(void **state) {
 /* Runs `poolbuf record ARGUMENTS` in a shell; returns its exit status. */
 static inline int record(const char *arguments) {
     char command[3 * PATH_MAX];
-    char path[PATH_MAX];
+    char path[sizeof folder + sizeof "/stderr"];
     (void)snprintf(path, sizeof path, "%s/stderr", folder);
     (void)snprintf(command, sizeof command, "cd %s && exec %s record %s >/dev/null 2>%s", folder, POOLBUF_PROGRAM,
                    arguments, path);
