@@ -317,7 +317,7 @@ const char *answer_compare(const compare_model *model) {
     size_t undecided = verdicts[VERDICT_UNKNOWN] + verdicts[VERDICT_BASELINE];
     sentence out;
     sentence_init(&out);
-    if (compare_model_judged(model) == 0 && regressions == 0) {
+    if (undecided == timed && regressions == 0) {
         sentence_add(&out, "nothing could be compared");
         return sentence_keep(&out, model->arena);
     }

@@ -398,17 +398,6 @@ size_t compare_model_losses(const compare_model *model) {
     return count;
 }
 
-size_t compare_model_judged(const compare_model *model) {
-    size_t count = 0;
-    for (size_t i = 0; i < model->row_count; i++) {
-        const compare_row *row = model->rows[i];
-        const model_verdict verdict = row->ratio.verdict;
-        bool by_verdict = verdict != VERDICT_UNKNOWN && verdict != VERDICT_BASELINE;
-        count += by_verdict || (row->is_by_threshold && row->loss == COMPARE_NOTHING_LOST) ? 1 : 0;
-    }
-    return count;
-}
-
 /* ---- names ---- */
 
 const char *result_status_name(result_status status) {

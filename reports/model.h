@@ -531,8 +531,6 @@ compare_row *compare_model_add_row(compare_model *model, const char *scenario, c
 void compare_model_add_remark(compare_model *model, const char *remark);
 size_t compare_model_regressions(const compare_model *model);
 size_t compare_model_losses(const compare_model *model);
-size_t
-compare_model_judged(const compare_model *model); /* rows with a verdict, or within a threshold that alone decides */
 
 /* ---- texts ---- */
 

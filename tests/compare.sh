@@ -136,17 +136,6 @@ expect_status 3
 cp .stdout comparison.json
 expect_equal "alone" true "$(json comparison.json rows.metric=instructions.by_threshold_alone)"
 expect_equal "regression" true "$(json comparison.json rows.metric=instructions.regression)"
-# One round has no time to compare, but its instructions are all that a gate by instructions needs.
-sample=$(json counted.json scenarios.0.results.0.samples.0)
-for file in counted near; do
-    with $file.json samples "[$sample]" once.json
-    "$POOLBUF_JSON_TOOL" set once.json scenarios.0.results "[$(json once.json scenarios.0.results.0)]" >$file-once.json
-done
-run poolbuf compare counted-once.json near-once.json --threshold instructions=0.5
-expect_status 0
-expect_stdout_has "no regression beyond the thresholds"
-run poolbuf compare counted-once.json near-once.json
-expect_status 6
 with new.json memory '{"drained_resident_bytes": 8000000, "idle_resident_bytes": 7000000}' kept.json
 with new.json memory '{"drained_resident_bytes": 8100000, "idle_resident_bytes": 7900000}' stuck.json
 run poolbuf compare kept.json stuck.json --threshold memory-drained=5,memory-idle=20
