@@ -581,7 +581,7 @@ static bool fork_in_callback(void *context, const poolbuf_chunk *told) {
     if (child == 0) {
         registration *self = context;
         poolbuf *b = poolbuf_allocate(self->allocator, 100, 100);
-        bool good = b != NULL && arenas_are_whole(self->allocator);
+        bool good = b != NULL && arenas_are_whole(self->allocator) && poolbuf_release(b);
         _exit(good ? 0 : 1);
     }
     int status = -1;
