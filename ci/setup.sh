@@ -15,7 +15,7 @@ build=(gcc g++ make cmake ninja-build pkg-config git ca-certificates
 # The first three are preloaded; Boost and DPDK are compiled into workers of their own, which are left out without them.
 peers=(libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libboost-dev libdpdk-dev heaptrack)
 checks=(clang clang-format clang-tidy libclang-rt-14-dev llvm shellcheck chromium fonts-liberation gdb
-    bpftrace python3-prometheus-client libnuma1)
+    jq bpftrace python3-prometheus-client libnuma1)
 servers=(redis-server redis-tools nginx-light apache2-utils)
 
 group=${1:-bench}

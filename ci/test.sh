@@ -36,16 +36,18 @@ check_format() {
 }
 
 # With clang's flags, since clang-tidy refuses some of gcc's. One file a run: version 14 reports false faults on va_list
-# when it is given several. A file that passed is analysed again only when it, a header, the configuration or the tool changed; how many were
-# taken from the last pass is printed.
+# when it is given several. Of the targets that share a file only those count that read it differently once it is
+# preprocessed. A file that passed is analysed again only when that text, a header (for its macros), the configuration or
+# the tool changed; how many were taken from the last pass is printed.
 check_tidy() {
     stage "clang-tidy"
     configure_and_build dev-clang
     local stamps=build/tidy common file key fresh=0 todo=()
     mkdir -p "$stamps"
+    distinct_compilations build/dev-clang/compile_commands.json "$stamps"
     common=$({ clang-tidy --version; cat .clang-tidy; git ls-files -z '*.h' | sort -z | xargs -0 cat; } | sha256sum)
     while IFS= read -r file; do
-        key=$({ echo "$common $file"; cat "$file"; } | sha256sum | cut -c1-32)
+        key=$({ echo "$common $file"; grep -F " $PWD/$file" "$stamps/texts" || cat "$file"; } | sha256sum | cut -c1-32)
         if [ -e "$stamps/$key" ]; then
             fresh=$((fresh + 1))
         else
@@ -57,10 +59,32 @@ check_tidy() {
     [ ${#todo[@]} -eq 0 ] || printf '%s\n' "${todo[@]}" | xargs -P "$jobs" -I{} bash -c 'tidy_one "$1"' _ {}
 }
 
+# distinct_compilations DATABASE FOLDER: leaves the database without repetitions in the folder, and in its file `texts` a
+# line "TEXT FILE" for each compilation of a C file that is left. Comments count, as they may silence a check.
+distinct_compilations() {
+    local kept
+    # shellcheck disable=SC2016 # for the inner shell
+    jq -r 'to_entries[] | select(.value.file | endswith(".c")) |
+           [.key, .value.directory, .value.file, .value.command] | @sh' "$1" |
+        xargs -P "$jobs" -L 1 bash -o pipefail -ec 'preprocessed "$@"' _ |
+        sort -k 2,3 -k 1,1n | sort -s -u -k 2,3 >"$2/compilations"
+    kept=$(awk '{ print (NR > 1 ? "," : "") $1 }' "$2/compilations")
+    jq "[.[${kept//$'\n'/}]]" "$1" >"$2/compile_commands.json"
+    cut -d ' ' -f 2- "$2/compilations" >"$2/texts"
+}
+
+# preprocessed INDEX FOLDER FILE COMMAND: prints the index, what identifies the text, and the file.
+preprocessed() {
+    local text
+    text=$(cd "$2" && eval "$4 -E -C -o -" | sha256sum | cut -c 1-32)
+    echo "$1 $text $3"
+}
+export -f preprocessed
+
 # tidy_one FILE:STAMP: analyse one file, and leave the stamp when it is clean.
 tidy_one() {
     local out
-    if ! out=$(clang-tidy -p build/dev-clang --quiet "${1%%:*}" 2>/dev/null); then
+    if ! out=$(clang-tidy -p build/tidy --quiet "${1%%:*}" 2>/dev/null); then
         printf '%s\n' "$out"
         return 1
     fi
@@ -85,21 +109,27 @@ run_preset() {
 # Each target for a short time, from its own seed: enough to notice that one has rotted, not enough to hunt with.
 fuzz() {
     stage "fuzz: each libFuzzer target for 10 s"
-    local log target
+    local log
     log=$(mktemp -d)
     if ! { cmake --preset fuzz && cmake --build --preset fuzz -j "$jobs" --target fuzz_targets; } >"$log/build" 2>&1; then
         cat "$log/build" >&2
         return 1
     fi
-    for target in build/fuzz/fuzz/fuzz_*; do
-        if ! "$target" -max_total_time=10 -seed=1 -artifact_prefix="$log/" >"$log/run" 2>&1; then
-            cat "$log/run" >&2
-            return 1
-        fi
-        echo "$(basename "$target"): $(tail -n 1 "$log/run")"
-    done
+    # shellcheck disable=SC2016 # for the inner shell
+    printf '%s\n' build/fuzz/fuzz/fuzz_* | xargs -P "$jobs" -I{} bash -c 'fuzz_one "$1" "$2"' _ {} "$log"
     rm -rf "$log"
 }
+
+# fuzz_one TARGET FOLDER: what it finds is left in the folder, and said.
+fuzz_one() {
+    local name=${1##*/}
+    if ! "$1" -max_total_time=10 -seed=1 -artifact_prefix="$2/$name-" >"$2/$name" 2>&1; then
+        cat "$2/$name" >&2
+        return 1
+    fi
+    echo "$name: $(tail -n 1 "$2/$name")"
+}
+export -f fuzz_one
 
 all() {
     stage "dev: gcc, every test, unit tests also under Memcheck"
