@@ -19,6 +19,7 @@
 
 #include "growth.h"
 #include "guard.h"
+#include "listener.h"
 #include "message.h"
 #include "misuses.h"
 #include "report.h"
@@ -187,16 +188,25 @@ static void write_news_to_stderr(report *self, symbolizer *symbols) {
     }
 }
 
+/* Tells the program's listener, if it has one; whether that has dealt with the text. */
+static bool tell(report *self, symbolizer *symbols) {
+    if (!listener_is_set()) {
+        return false;
+    }
+    resolve(self, symbols);
+    return listener_tell(self);
+}
+
 /* Writes to POOLBUF_LEAK_REPORT, or where the caller of leakdetect_write_report() said; if it is about leaks, one line on
  * stderr says where to read. */
-static bool write_report_to_path(report *self, symbolizer *symbols, const char *pattern) {
+static bool write_report_to_path(report *self, symbolizer *symbols, const char *pattern, bool quiet) {
     char path[REPORT_PATH_BYTES];
     resolve(self, symbols);
     if (!report_write_file(self, pattern, path)) {
         return false;
     }
     uint64_t leaked = report_leaked(self);
-    if (leaked > 0 && !report_is_live(self) && !detector_get_settings()->quiet) {
+    if (leaked > 0 && !report_is_live(self) && !quiet && !detector_get_settings()->quiet) {
         message_print("LEAK: %llu never released; %s, process %ld: see %s", (unsigned long long)leaked, self->reason,
                       self->pid, path);
     }
@@ -250,28 +260,44 @@ void finalize_owner(const void *owner, uint64_t live, uint64_t live_bytes) {
     if (symbols == NULL) {
         return;
     }
-    report_scope scope = {.owner = owner, .mark = path == NULL, .generation = tracker_generation()};
+    const bool names_them = path == NULL || listener_is_set();
+    report_scope scope = {.owner = owner, .mark = names_them, .generation = tracker_generation()};
     fill_circumstances(&all, "allocator destroyed");
     collect(&all, &scope);
+    announced += names_them ? live : 0;
+    announced_bytes += names_them ? live_bytes : 0;
+    const bool taken = tell(&all, symbols);
     if (path != NULL) {
-        write_report_to_path(&all, symbols, path);
-    } else {
-        announced += live;
-        announced_bytes += live_bytes;
+        write_report_to_path(&all, symbols, path, taken);
+    } else if (!taken) {
         write_news_to_stderr(&all, symbols);
     }
     report_fini(&all);
     report_end(self, symbols);
 }
 
-static void write_exit_text(report *all, symbolizer *symbols, orphans said) {
+static void leave_out(report *all, orphans said) {
     if (all->exact.known) {
         said.buffers = smaller(said.buffers, announced);
         said.bytes = smaller(said.bytes, announced_bytes);
         all->exact.live_buffers -= smaller(said.buffers, all->exact.live_buffers);
         all->exact.live_bytes -= smaller(said.bytes, all->exact.live_bytes);
     }
-    write_news_to_stderr(all, symbols);
+}
+
+/* A report file at exit names everything, whoever has named it before. A listener is told what it does not know. */
+static bool tell_what_is_new(const report *all, symbolizer *symbols, orphans said) {
+    if (!listener_is_set()) {
+        return false;
+    }
+    report fresh = {.exact = all->exact};
+    report_scope scope = {.unreported_only = true, .generation = tracker_generation()};
+    fill_circumstances(&fresh, "process exit");
+    collect(&fresh, &scope);
+    leave_out(&fresh, said);
+    const bool taken = tell(&fresh, symbols);
+    report_fini(&fresh);
+    return taken;
 }
 
 /* What the exit code answers for: all leaks but the suppressed ones, whoever has named them before. Rules match names, so
@@ -310,10 +336,14 @@ void finalize_process(void) {
     fill_circumstances(&all, "process exit");
     collect(&all, &scope);
     uint64_t leaked = count_for_exit_code(&all, symbols);
-    if (settings->report_path == NULL) {
-        write_exit_text(&all, symbols, said);
+    if (settings->report_path != NULL) {
+        const bool taken = tell_what_is_new(&all, symbols, said);
+        write_report_to_path(&all, symbols, settings->report_path, taken);
     } else {
-        write_report_to_path(&all, symbols, settings->report_path);
+        leave_out(&all, said);
+        if (!tell(&all, symbols)) {
+            write_news_to_stderr(&all, symbols);
+        }
     }
     report_fini(&all);
     report_end(self, symbols);
@@ -372,9 +402,10 @@ void finalize_live(const char *reason) {
     report_scope scope = {.generation = tracker_generation()};
     fill_circumstances(&all, reason);
     collect(&all, &scope);
+    const bool taken = report_is_of_scan(&all) && tell(&all, symbols);
     if (path != NULL) {
-        write_report_to_path(&all, symbols, path);
-    } else {
+        write_report_to_path(&all, symbols, path, taken);
+    } else if (!taken) {
         write_report_to_stderr(&all, symbols);
     }
     report_fini(&all);
@@ -420,7 +451,7 @@ poolbuf_status finalize_write_path(const char *path) {
     report_scope scope = {.generation = tracker_generation()};
     fill_circumstances(&all, "on request");
     collect(&all, &scope);
-    bool written = write_report_to_path(&all, symbols, path);
+    bool written = write_report_to_path(&all, symbols, path, false);
     report_fini(&all);
     report_end(self, symbols);
     return written ? POOLBUF_OK : POOLBUF_ERROR_BAD_ARGUMENT;

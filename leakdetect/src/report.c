@@ -513,9 +513,13 @@ bool report_is_sampled(const report *self) {
     return self->largest_weight_buffers > 1 || self->largest_weight_resources > 1;
 }
 
+bool report_is_of_scan(const report *self) {
+    return strncmp(self->reason, "scan, ", 6) == 0;
+}
+
 bool report_is_live(const report *self) {
     return strcmp(self->reason, "on request") == 0 || strcmp(self->reason, "interval") == 0 ||
-           strncmp(self->reason, "signal ", 7) == 0 || strncmp(self->reason, "scan, ", 6) == 0;
+           strncmp(self->reason, "signal ", 7) == 0 || report_is_of_scan(self);
 }
 
 uint64_t report_leaked(const report *self) {

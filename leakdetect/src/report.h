@@ -174,11 +174,10 @@ void report_frames_fini(report_frames *frames);
 
 const char *report_access_name(access_kind kind);
 
-/* What leaked, in all: the exact count where it is known, the tracked one otherwise; without what is suppressed. */
 /* Whether a part of what is alive was asked for. */
 bool report_is_partial(const report *self);
 
-/* What leaked, in all: the exact count where it is known, the tracked one otherwise. */
+/* What leaked, in all: the exact count where it is known, the tracked one otherwise; without what is suppressed. */
 uint64_t report_leaked(const report *self);
 
 /* The exact counts without what is suppressed; 0 where they are unknown. */
@@ -186,14 +185,18 @@ uint64_t report_live_buffers(const report *self);
 uint64_t report_live_bytes(const report *self);
 
 const char *report_suppression_name(report_suppression_state state);
-/* Of a program that goes on: what is alive is no leak yet. */
+/* Of a program that goes on: what is alive is no leak yet. And of those, what a scan has found reason for. */
 bool report_is_live(const report *self);
+bool report_is_of_scan(const report *self);
 
 /* The writers. report_write_text() is for people, report_write_json() is schema poolbuf.leaks/1 (leaks.schema.json). */
 bool report_is_sampled(const report *self); /* not everything was tracked */
 void report_write_text(const report *self, FILE *out);
 void report_write_json(const report *self, FILE *out);
 void report_write_frames(const report_frames *frames, const char *indent, FILE *out);
+
+/* Writes "session_open (session.c:41)", the file without its folders, for the middle of a line. */
+void report_write_place(const symbol_frame *frame, FILE *out);
 
 enum {
     REPORT_PATH_BYTES = 4096

@@ -73,8 +73,7 @@ void report_write_frames(const report_frames *frames, const char *indent, FILE *
     }
 }
 
-/* "session_open (session.c:41)", the file without its folders: it stands in the middle of a line. */
-static void write_place(const symbol_frame *frame, FILE *out) {
+void report_write_place(const symbol_frame *frame, FILE *out) {
     if (frame->function != NULL) {
         write_name(out, frame->function);
     } else {
@@ -156,7 +155,7 @@ static void write_site(const holders_site *site, FILE *out) {
     if (frame == NULL) {
         fputs("(no stack)", out);
     } else {
-        write_place(frame, out);
+        report_write_place(frame, out);
     }
 }
 
@@ -171,7 +170,7 @@ static void write_open(const holders_site *site, FILE *out) {
     write_site(site, out);
     if (site->caller != NULL) {
         fputs(", for ", out);
-        write_place(site->caller, out);
+        report_write_place(site->caller, out);
         fprintf(out, ", which took %s", grouped(site->caller_count));
     }
     fputs("; ", out);

@@ -190,6 +190,53 @@ POOLBUF_API poolbuf_status leakdetect_report_since(FILE *out, leakdetect_format 
  *   returns  as above, and POOLBUF_ERROR_BAD_ARGUMENT, with one line on stderr, where the file cannot be written. */
 POOLBUF_API poolbuf_status leakdetect_write_report(const char *path);
 
+/* One group of what leaked: what is of one type and was allocated by one call stack. The library sets struct_size; a
+ * later one may add fields at the end. */
+typedef struct leakdetect_leak {
+    size_t struct_size;
+    const char *type;         /* "poolbuf", or the resources' */
+    const char *site;         /* the innermost function, and where it is known its file and line; never NULL */
+    uint64_t fingerprint;     /* of the stack's functions, as reports print it: another run and build has the same */
+    uint64_t count, bytes;    /* that were tracked: at a sampled level a part; bytes in the type's unit */
+    uint64_t estimated_count; /* what that part stands for, with its 95 % interval; where all is tracked, count */
+    uint64_t estimated_low, estimated_high;
+    uint64_t lost;                 /* of count: two scans found them unreachable */
+    uint64_t oldest_ms, newest_ms; /* ages */
+} leakdetect_leak;
+
+/* What a listener is told at one time. */
+typedef struct leakdetect_leaks {
+    size_t struct_size;
+    const char *reason; /* "process exit", "allocator destroyed", "scan, 3 lost" */
+    uint64_t leaked; /* in all: exact where somebody counts exactly, tracked ones otherwise; of a scan, the lost ones */
+    const leakdetect_leak *const *groups; /* in the order of the text; none where the exact count alone knows */
+    size_t group_count;
+    const char *text; /* the report as stderr would have it, of text_length bytes and a 0 */
+    size_t text_length;
+} leakdetect_leaks;
+
+/* leakdetect_listener is called with each report that accuses somebody: when an allocator is destroyed before its buffers
+ * and when the process ends, with what no call named before, and when the scans of POOLBUF_LEAK_SCAN_INTERVAL_S have found
+ * more lost than ever. Not with what is suppressed, and not with reports that were asked for, by a signal or an
+ * interval either: what is alive there is no leak yet.
+ *   leaks    valid until the function returns.
+ *   context  as it was set.
+ *   returns  true: the text is dealt with, say in the program's own log, and does not go to stderr. A report file is written,
+ *            and POOLBUF_LEAK_EXIT_CODE rules, either way.
+ *   threads  whichever makes the report; two may at once. At the end of the process that is after main() and its exit
+ *            handlers. No lock of the detector is held. What the function allocates is not tracked, and reports that it asks
+ *            for are refused as without memory. It must not jump out. */
+typedef bool leakdetect_listener(const leakdetect_leaks *leaks, void *context);
+
+/* leakdetect_set_listener() sets the function that is told of leaks, as ResourceLeakDetector.LeakListener is in Netty; one
+ * for the process.
+ *   listener NULL: nobody, as at the start. Must stay loaded until another is set.
+ *   context  handed to it.
+ *   threads  any, the listener itself included. A call that has begun may still run when this returns. A child after fork()
+ *            has the same.
+ *   cost     waits for a report that is being made. */
+POOLBUF_API void leakdetect_set_listener(leakdetect_listener *listener, void *context);
+
 /* How to scan. Callers set struct_size to sizeof(leakdetect_scan_options); what is 0 has its default. */
 typedef struct leakdetect_scan_options {
     size_t struct_size;
