@@ -272,8 +272,7 @@ static json_t *or_end(json_t *value) {
 
 static bool is_unknown(const json_shape *shape, const unsigned char *from);
 
-/* A text that is not UTF-8, such as a file name, is written with its foreign bytes replaced rather than lost. */
-static json_t *text_to_json(const char *text) {
+json_t *json_text(const char *text) {
     json_t *value = json_string(text);
     if (value != NULL) {
         return value;
@@ -296,8 +295,7 @@ static json_t *list_to_json(const json_field *field, const unsigned char *from) 
     memcpy(&items, from + field->offset, sizeof items);
     memcpy(&count, from + field->count_offset, sizeof count);
     for (size_t i = 0; i < count; i++) {
-        json_t *item =
-            field->kind == JSON_KIND_TEXTS ? text_to_json(items[i]) : json_shape_write(field->shape, items[i]);
+        json_t *item = field->kind == JSON_KIND_TEXTS ? json_text(items[i]) : json_shape_write(field->shape, items[i]);
         or_end(json_array_append_new(list, item) == 0 ? list : NULL);
     }
     return list;
@@ -310,7 +308,7 @@ static json_t *value_to_json(const json_field *field, const unsigned char *from)
     case JSON_KIND_TEXT: {
         const char *text;
         memcpy(&text, at, sizeof text);
-        return text == NULL ? NULL : text_to_json(text);
+        return text == NULL ? NULL : json_text(text);
     }
     case JSON_KIND_COUNT: {
         uint64_t count;

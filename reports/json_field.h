@@ -98,6 +98,9 @@ bool json_shape_has(const json_shape *shape, const char *key);
 /* The reader's fault, with its path in front; the first one stays. Returns false. */
 bool json_fault(json_reader *reader, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* A text; one that is not UTF-8, such as a file name, has its foreign bytes replaced rather than lost. */
+json_t *json_text(const char *text);
+
 /* A new object, or the same keys added to an existing one. Running out of memory ends the program. */
 json_t *json_shape_write(const json_shape *shape, const void *from);
 void json_shape_write_into(const json_shape *shape, const void *from, json_t *object);

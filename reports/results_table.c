@@ -159,11 +159,26 @@ void results_overview_init(text_table *table, const results_model *model) {
     }
 }
 
-static unit_text amount_text(compare_unit unit, double amount) {
-    return unit == COMPARE_NS ? unit_time_ns(amount) : unit == COMPARE_COUNT ? unit_number(amount) : unit_bytes(amount);
+unit_text compare_amount(const compare_row *row, bool is_new) {
+    if (row->metric == NULL) {
+        return unit_time_ns(is_new ? row->new_ns_per_op.median : row->base_ns_per_op.median);
+    }
+    const double amount = is_new ? row->new_amount.median : row->base_amount.median;
+    return row->unit == COMPARE_NS      ? unit_time_ns(amount)
+           : row->unit == COMPARE_COUNT ? unit_number(amount)
+                                        : unit_bytes(amount);
 }
 
-static const char *amount_outcome(const compare_row *row) {
+bool compare_is_decided(const compare_row *row) {
+    return row->is_by_threshold || row->ratio.verdict != VERDICT_UNKNOWN;
+}
+
+const char *compare_outcome(const compare_row *row) {
+    if (row->metric == NULL) {
+        return compare_is_decided(row) ? model_verdict_name(row->ratio.verdict)
+               : row->note != NULL     ? row->note
+                                       : "no verdict";
+    }
     if (row->note != NULL) {
         return row->note;
     }
@@ -177,16 +192,15 @@ static const char *amount_outcome(const compare_row *row) {
                                                          : "no verdict";
 }
 
-/* A row about another metric than time. Of two numbers there is a ratio, but no interval. */
-static void add_amounts(text_table *table, const compare_row *row) {
-    const model_estimate *sides[] = {&row->base_amount, &row->new_amount};
+/* Of two numbers there is a ratio, but no interval. */
+static void add_row(text_table *table, const compare_row *row) {
+    const bool decided = compare_is_decided(row);
     const table_tone tone = row->regression ? TONE_BAD : verdict_tone(row->ratio.verdict);
     table_add(table, TONE_PLAIN, "%s", row->scenario);
-    table_add(table, TONE_PLAIN, "%s %s", row->subject, row->metric);
-    for (int i = 0; i < 2; i++) {
-        table_add(table, TONE_PLAIN, "%s", amount_text(row->unit, sides[i]->median).text);
-    }
-    const bool decided = row->is_by_threshold || row->ratio.verdict != VERDICT_UNKNOWN;
+    table_add(table, TONE_PLAIN, "%s%s%s", row->subject, row->metric == NULL ? "" : " ",
+              row->metric == NULL ? "" : row->metric);
+    table_add(table, TONE_PLAIN, "%s", compare_amount(row, false).text);
+    table_add(table, TONE_PLAIN, "%s", compare_amount(row, true).text);
     table_add(table, TONE_PLAIN, "%s", decided ? unit_ratio(row->ratio.estimate).text : "-");
     table_add(table, TONE_FAINT, "%s", decided ? unit_ratio_interval(row->ratio.low, row->ratio.high).text : "");
     if (decided && isfinite(row->ratio.estimate)) {
@@ -194,7 +208,7 @@ static void add_amounts(text_table *table, const compare_row *row) {
     } else {
         table_add(table, TONE_FAINT, "-");
     }
-    table_add(table, tone, "%s%s%s%s", row->regression ? "REGRESSION: " : "", amount_outcome(row),
+    table_add(table, tone, "%s%s%s%s", row->regression ? "REGRESSION: " : "", compare_outcome(row),
               row->confirmation != NULL ? "; " : "", row->confirmation != NULL ? row->confirmation : "");
     table_end_row(table);
 }
@@ -206,29 +220,6 @@ void compare_table_init(text_table *table, const compare_model *model) {
     };
     table_init(table, COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
     for (size_t i = 0; i < model->row_count; i++) {
-        const compare_row *row = model->rows[i];
-        if (row->metric != NULL) {
-            add_amounts(table, row);
-            continue;
-        }
-        bool decided = row->ratio.verdict != VERDICT_UNKNOWN;
-        table_tone tone = row->regression ? TONE_BAD : verdict_tone(row->ratio.verdict);
-        table_add(table, TONE_PLAIN, "%s", row->scenario);
-        table_add(table, TONE_PLAIN, "%s", row->subject);
-        table_add(table, TONE_PLAIN, "%s", unit_time_ns(row->base_ns_per_op.median).text);
-        table_add(table, TONE_PLAIN, "%s", unit_time_ns(row->new_ns_per_op.median).text);
-        table_add(table, TONE_PLAIN, "%s", decided ? unit_ratio(row->ratio.estimate).text : "-");
-        table_add(table, TONE_FAINT, "%s", decided ? unit_ratio_interval(row->ratio.low, row->ratio.high).text : "");
-        if (decided && isfinite(row->ratio.estimate)) {
-            table_add(table, tone, "%+.1f %%", (row->ratio.estimate - 1) * 100);
-        } else {
-            table_add(table, TONE_FAINT, "-");
-        }
-        table_add(table, row->regression ? TONE_BAD : tone, "%s%s%s%s", row->regression ? "REGRESSION: " : "",
-                  decided             ? model_verdict_name(row->ratio.verdict)
-                  : row->note != NULL ? row->note
-                                      : "no verdict",
-                  row->confirmation != NULL ? "; " : "", row->confirmation != NULL ? row->confirmation : "");
-        table_end_row(table);
+        add_row(table, model->rows[i]);
     }
 }

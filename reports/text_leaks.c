@@ -50,12 +50,8 @@ static void print_holders(const leaks_model *model, const leaks_group *group, FI
     }
 }
 
-static void print_misuse(const leaks_model *model, const leaks_misuse *misuse, size_t number, FILE *to, bool colour) {
-    char heading[64];
-    snprintf(heading, sizeof heading, "MISUSE %zu of %zu  ", number, model->misuse_count);
-    tone_print(to, colour, TONE_BAD, heading);
-    tone_print(to, colour, TONE_STRONG, leaks_misuse_title(model, misuse));
-    fputs("\n    found at\n", to);
+void text_write_misuse(const leaks_model *model, const leaks_misuse *misuse, FILE *to) {
+    fputs("    found at\n", to);
     print_stack(model, misuse->stack, misuse->stack_count, to, 6);
     if (misuse->released_by != NULL || misuse->release_stack_count > 0) {
         print_line(to, "released before that by thread ",
@@ -66,21 +62,19 @@ static void print_misuse(const leaks_model *model, const leaks_misuse *misuse, s
         fputs("    allocated at\n", to);
         print_stack(model, misuse->allocation_stack, misuse->allocation_stack_count, to, 6);
     }
+}
+
+static void print_misuse(const leaks_model *model, const leaks_misuse *misuse, size_t number, FILE *to, bool colour) {
+    char heading[64];
+    snprintf(heading, sizeof heading, "MISUSE %zu of %zu  ", number, model->misuse_count);
+    tone_print(to, colour, TONE_BAD, heading);
+    tone_print(to, colour, TONE_STRONG, leaks_misuse_title(model, misuse));
+    fputc('\n', to);
+    text_write_misuse(model, misuse, to);
     fputc('\n', to);
 }
 
-static void print_group(const leaks_model *model, const leaks_group *group, size_t number, FILE *to, bool colour) {
-    char heading[64];
-    snprintf(heading, sizeof heading, "%s %zu of %zu  ", leaks_model_is_live(model) ? "ALIVE" : "LEAK", number,
-             model->group_count);
-    const char *standing = leaks_group_standing(model, group);
-    tone_print(to, colour, TONE_BAD, heading);
-    tone_print(to, colour, TONE_STRONG, leaks_group_title(model, group));
-    if (standing != NULL) {
-        fputs("  ", to);
-        tone_print(to, colour, group->baseline.standing == STANDING_KNOWN ? TONE_FAINT : TONE_BAD, standing);
-    }
-    fputc('\n', to);
+static void print_group_body(const leaks_model *model, const leaks_group *group, FILE *to, bool colour) {
     const char *facts = leaks_group_facts(model, group);
     if (facts != NULL) {
         fputs("    ", to);
@@ -96,17 +90,29 @@ static void print_group(const leaks_model *model, const leaks_group *group, size
     print_line(to, "", leaks_group_lost(model, group));
     print_line(to, "not suppressed: ", leaks_group_lifted(model, group));
     print_accesses(model, group, to);
+}
+
+void text_write_group(const leaks_model *model, const leaks_group *group, FILE *to) {
+    print_group_body(model, group, to, false);
+}
+
+static void print_group(const leaks_model *model, const leaks_group *group, size_t number, FILE *to, bool colour) {
+    char heading[64];
+    snprintf(heading, sizeof heading, "%s %zu of %zu  ", leaks_model_is_live(model) ? "ALIVE" : "LEAK", number,
+             model->group_count);
+    const char *standing = leaks_group_standing(model, group);
+    tone_print(to, colour, TONE_BAD, heading);
+    tone_print(to, colour, TONE_STRONG, leaks_group_title(model, group));
+    if (standing != NULL) {
+        fputs("  ", to);
+        tone_print(to, colour, group->baseline.standing == STANDING_KNOWN ? TONE_FAINT : TONE_BAD, standing);
+    }
+    fputc('\n', to);
+    print_group_body(model, group, to, colour);
     fputc('\n', to);
 }
 
-void text_write_leaks(const leaks_model *model, FILE *to, bool colour) {
-    const leaks_group **groups = leaks_order(model);
-    for (size_t i = 0; i < model->misuse_count; i++) {
-        print_misuse(model, model->misuses[i], i + 1, to, colour);
-    }
-    for (size_t i = 0; i < model->group_count; i++) {
-        print_group(model, groups[i], i + 1, to, colour);
-    }
+void text_write_checked(const leaks_model *model, FILE *to) {
     for (size_t i = 0; i < model->process_count; i++) {
         text_print_safe(to, leaks_process_facts(model, model->processes[i]));
         fputc('\n', to);
@@ -125,6 +131,17 @@ void text_write_leaks(const leaks_model *model, FILE *to, bool colour) {
         text_print_safe(to, line);
         fputc('\n', to);
     }
+}
+
+void text_write_leaks(const leaks_model *model, FILE *to, bool colour) {
+    const leaks_group **groups = leaks_order(model);
+    for (size_t i = 0; i < model->misuse_count; i++) {
+        print_misuse(model, model->misuses[i], i + 1, to, colour);
+    }
+    for (size_t i = 0; i < model->group_count; i++) {
+        print_group(model, groups[i], i + 1, to, colour);
+    }
+    text_write_checked(model, to);
     tone_print(to, colour, model->group_count == 0 && model->misuse_count == 0 ? TONE_STRONG : TONE_BAD,
                answer_leaks(model));
     fputc('\n', to);

@@ -16,6 +16,11 @@ typedef struct report_view {
 void text_write_results(const results_model *model, FILE *to, bool colour);
 void text_write_leaks(const leaks_model *model, FILE *to, bool colour);
 void text_write_compare(const compare_model *model, FILE *to, bool colour);
+/* What stands below one title of a text report, for writers that have titles of their own. */
+void text_write_group(const leaks_model *model, const leaks_group *group, FILE *to);
+void text_write_misuse(const leaks_model *model, const leaks_misuse *misuse, FILE *to);
+/* What was checked, and how far that goes: processes, counts, the sample, suppressions. */
+void text_write_checked(const leaks_model *model, FILE *to);
 
 void markdown_write_results(const results_model *model, FILE *to);
 void markdown_write_leaks(const leaks_model *model, FILE *to);
