@@ -384,7 +384,7 @@ int cli_compare(int argc, char **argv) {
          .kind = ARGUMENT_TEXT,
          .value = &wanted.word,
          .meaning = "FORMAT",
-         .help = "text, markdown or json; default by FILE's suffix, else text"},
+         .help = "text, markdown, json or junit; default by FILE's suffix, else text"},
         {.name = "output",
          .letter = 'o',
          .kind = ARGUMENT_TEXT,

@@ -2,17 +2,26 @@
 #include "formats.h"
 #include "scenario/near.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const struct {
     const char *suffix, *word;
-} SUFFIXES[] = {{".json", "json"}, {".md", "markdown"}, {".html", "html"}, {".htm", "html"}, {".txt", "text"}};
+} SUFFIXES[] = {{".sarif.json", "sarif"}, {".sarif", "sarif"}, {".json", "json"}, {".md", "markdown"},
+                {".html", "html"},        {".htm", "html"},    {".txt", "text"},  {".xml", "junit"}};
 
 static const char *word_of_path(const char *path) {
-    const char *dot = path == NULL ? NULL : strrchr(path, '.');
-    for (size_t i = 0; dot != NULL && i < sizeof SUFFIXES / sizeof SUFFIXES[0]; i++) {
-        if (strcmp(dot, SUFFIXES[i].suffix) == 0) {
+    if (path == NULL) {
+        return "text";
+    }
+    const size_t length = strlen(path);
+    for (size_t i = 0; i < sizeof SUFFIXES / sizeof SUFFIXES[0]; i++) {
+        const size_t size = strlen(SUFFIXES[i].suffix);
+        if (length >= size && strcmp(path + length - size, SUFFIXES[i].suffix) == 0) {
             return SUFFIXES[i].word;
         }
     }
@@ -22,7 +31,7 @@ static const char *word_of_path(const char *path) {
 int formats_choose(const command_line *line, report_kind kind, const char *word, const char *path, report_format *out) {
     const char *chosen = word != NULL ? word : word_of_path(path);
     if (!report_format_parse(kind, chosen, out)) {
-        static const char *const WORDS[] = {"text", "markdown", "html", "json"};
+        static const char *const WORDS[] = {"text", "markdown", "html", "json", "junit", "sarif"};
         const char *near = near_word(chosen, WORDS, sizeof WORDS / sizeof WORDS[0]);
         report_format ignored = REPORT_TEXT;
         if (near != NULL && report_format_parse(kind, near, &ignored)) {
@@ -36,4 +45,20 @@ int formats_choose(const command_line *line, report_kind kind, const char *word,
         return usage_error(line, "HTML is not for a terminal: give -o report.html, or redirect stdout");
     }
     return ARGUMENTS_PROCEED;
+}
+
+const char *formats_find_root(const command_line *line, const char *folder, char *root) {
+    struct stat found;
+    if (realpath(folder, root) == NULL || stat(root, &found) != 0) {
+        (void)usage_error(line, "--source-root: \"%s\": %s", folder, strerror(errno));
+        return NULL;
+    }
+    if (!S_ISDIR(found.st_mode)) {
+        (void)usage_error(line, "--source-root: \"%s\" is no folder", folder);
+        return NULL;
+    }
+    if (strcmp(root, "/") == 0) {
+        root[0] = '\0';
+    }
+    return root;
 }

@@ -11,4 +11,10 @@
  *   returns  ARGUMENTS_PROCEED, or EXIT_USAGE after one line on stderr: an unknown format, or HTML onto a terminal. */
 int formats_choose(const command_line *line, report_kind kind, const char *word, const char *path, report_format *out);
 
+/* formats_find_root() makes of --source-root what report_options wants.
+ *   folder   as it was given, "." by default.
+ *   root     PATH_MAX bytes; lasts as long as its user.
+ *   returns  the root; NULL after one line on stderr: there is no such folder. */
+const char *formats_find_root(const command_line *line, const char *folder, char *root);
+
 #endif

@@ -58,9 +58,10 @@ static const struct {
 };
 
 typedef struct request {
-    const char *level, *tool, *fail_on, *format, *output;
+    const char *level, *tool, *fail_on, *format, *output, *root;
     const char *settings[SET_COUNT];
     report_format output_format;
+    char source_root[PATH_MAX];
     const char *baseline_path;
     leaks_model *baseline; /* NULL: none */
     const char *suppressions;
@@ -218,7 +219,12 @@ static int check_request(const command_line *line, request *wanted) {
     if (wanted->format != NULL && wanted->output == NULL) {
         return usage_error(line, "--format needs -o FILE (or -o - for stdout): the text report goes to stderr");
     }
-    return formats_choose(line, REPORT_LEAKS, wanted->format, wanted->output, &wanted->output_format);
+    const int status = formats_choose(line, REPORT_LEAKS, wanted->format, wanted->output, &wanted->output_format);
+    if (status != ARGUMENTS_PROCEED || wanted->output_format != REPORT_SARIF) {
+        return status;
+    }
+    wanted->root = formats_find_root(line, wanted->root == NULL ? "." : wanted->root, wanted->source_root);
+    return wanted->root == NULL ? EXIT_USAGE : ARGUMENTS_PROCEED;
 }
 
 #define SETTING(which, option, word, text)                                                                             \
@@ -273,7 +279,12 @@ static int parse(int argc, char **argv, request *wanted) {
          .kind = ARGUMENT_TEXT,
          .value = &wanted->format,
          .meaning = "FORMAT",
-         .help = "of FILE: text, markdown, html, json; default by its suffix"},
+         .help = "of FILE: text, markdown, html, json, junit, sarif; default by its suffix"},
+        {.name = "source-root",
+         .kind = ARGUMENT_TEXT,
+         .value = &wanted->root,
+         .meaning = "FOLDER",
+         .help = "of sarif: files in it are named relative to it; default the current folder"},
     };
     const command_line line = {
         .name = "leaks",
@@ -357,6 +368,7 @@ static int gather_and_judge(const request *wanted, const scratch *folder, const 
         .baseline = wanted->baseline,
         .baseline_path = wanted->baseline_path,
         .output_format = wanted->output_format,
+        .source_root = wanted->root,
         .fail_on = wanted->fail_on == FAIL_ON[FAIL_NONE]    ? FAIL_NONE
                    : wanted->fail_on == FAIL_ON[FAIL_NEW]   ? FAIL_NEW
                    : wanted->fail_on == FAIL_ON[FAIL_GROWN] ? FAIL_GROWN

@@ -180,7 +180,8 @@ bool findings_show(const findings *self, FILE *to) {
         suppressions_print(self->model, stdout);
     }
     const leaks_model *written = self->model->process_count == 0 ? self->alive : self->model;
-    if (to != NULL && !report_write_leaks(written, self->how.output_format, NULL, to, error, sizeof error)) {
+    const report_options options = {.source_root = self->how.source_root};
+    if (to != NULL && !report_write_leaks(written, self->how.output_format, &options, to, error, sizeof error)) {
         say("%s", error);
         return false;
     }

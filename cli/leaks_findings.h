@@ -25,6 +25,7 @@ typedef struct findings_request {
     const leaks_model *baseline; /* NULL: none */
     const char *baseline_path;
     report_format output_format;
+    const char *source_root; /* of sarif; see report_options */
     fail_on fail_on;
 } findings_request;
 

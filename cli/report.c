@@ -1,5 +1,6 @@
 /* `poolbuf report`: files of results and of leaks, in any format. Several files become one report: leaks are merged by
  * fingerprint; results are merged when they are parts of one experiment, and otherwise stand one after the other. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,17 +158,18 @@ static int refuse_many(const material *all, char **paths) {
     if (a->results != NULL && b->results != NULL) {
         reason = why_apart(a->results, b->results);
     }
-    return input_error("%s and others: cannot become one JSON file: %s; give one, or ask for text, markdown or html",
-                       paths[0], reason);
+    return input_error(
+        "%s and others: cannot become one JSON file: %s; give one, or ask for text, markdown, html or junit", paths[0],
+        reason);
 }
 
-static int write_report(const material *all, report_format format, const char *path) {
+static int write_report(const material *all, report_format format, const char *path, const char *root) {
     output out;
     if (!output_open(&out, path)) {
         return EXIT_USAGE;
     }
     char error[REPORT_ERROR_BYTES];
-    const report_options options = {.colour = out.path == NULL && report_colour_wanted(stdout)};
+    const report_options options = {.colour = out.path == NULL && report_colour_wanted(stdout), .source_root = root};
     if (!report_write_inputs(all->shown, all->shown_count, format, &options, out.stream, error, sizeof error)) {
         output_discard(&out);
         return input_error("%s", error);
@@ -178,13 +180,20 @@ static int write_report(const material *all, report_format format, const char *p
 int cli_report(int argc, char **argv) {
     const char *word = NULL;
     const char *path = NULL;
+    const char *root = ".";
+    char source_root[PATH_MAX];
     text_list binaries = {0};
     const argument arguments[] = {
         {.name = "format",
          .kind = ARGUMENT_TEXT,
          .value = &word,
          .meaning = "FORMAT",
-         .help = "text, markdown, html or json; default by FILE's suffix, else text"},
+         .help = "text, markdown, html, json, junit, or of leaks sarif; default by FILE's suffix, else text"},
+        {.name = "source-root",
+         .kind = ARGUMENT_TEXT,
+         .value = &root,
+         .meaning = "FOLDER",
+         .help = "of sarif: files in it are named relative to it; default the current folder"},
         {.name = "binaries",
          .kind = ARGUMENT_LIST,
          .value = &binaries,
@@ -203,6 +212,8 @@ int cli_report(int argc, char **argv) {
         .examples = "  poolbuf report results.json                    a table for the terminal\n"
                     "  poolbuf report results.json -o report.html     one page with charts, readable offline\n"
                     "  poolbuf report leaks.json --format markdown >> \"$GITHUB_STEP_SUMMARY\"\n"
+                    "  poolbuf report leaks.json -o leaks.sarif       findings for code scanning\n"
+                    "  poolbuf report leaks.json -o leaks.xml         test results: a failed case for each leak\n"
                     "  poolbuf report leaks.json --binaries build/    names for a report of a stripped program\n",
         .about =
             "Shows results (`poolbuf run -o`) and leaks (`poolbuf leaks -o`, POOLBUF_LEAK_REPORT) in any format.\n"
@@ -223,7 +234,11 @@ int cli_report(int argc, char **argv) {
     int status = arguments_parse(&line, argc, argv, &operands, &count);
     report_format format = REPORT_TEXT;
     if (status == ARGUMENTS_PROCEED) {
-        status = formats_choose(&line, REPORT_RESULTS, word, path, &format);
+        status = formats_choose(&line, REPORT_LEAKS, word, path, &format);
+    }
+    if (status == ARGUMENTS_PROCEED && format == REPORT_SARIF) {
+        root = formats_find_root(&line, root, source_root);
+        status = root == NULL ? EXIT_USAGE : status;
     }
     material all = {0};
     if (status == ARGUMENTS_PROCEED) {
@@ -231,7 +246,7 @@ int cli_report(int argc, char **argv) {
     }
     if (status == ARGUMENTS_PROCEED) {
         status = format == REPORT_JSON && all.shown_count > 1 ? refuse_many(&all, operands)
-                                                              : write_report(&all, format, path);
+                                                              : write_report(&all, format, path, root);
     }
     for (size_t i = 0; i < all.read_count; i++) {
         report_input_fini(&all.read[i]);

@@ -381,7 +381,7 @@ int cli_run(int argc, char **argv) {
          .kind = ARGUMENT_TEXT,
          .value = &asked.format_word,
          .meaning = "FORMAT",
-         .help = "of what is printed on stdout: text, markdown, html or json; default text"},
+         .help = "of what is printed on stdout: text, markdown, html, json or junit; default text"},
     };
     const command_line line = {
         .name = "run",

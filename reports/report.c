@@ -9,11 +9,11 @@
 #include "reports/json.h"
 #include "reports/writers.h"
 
-static const char *const FORMAT_NAMES[] = {"text", "markdown", "html", "json"};
+static const char *const FORMAT_NAMES[] = {"text", "markdown", "html", "json", "junit", "sarif"};
 _Static_assert(sizeof FORMAT_NAMES / sizeof FORMAT_NAMES[0] == REPORT_FORMAT_COUNT, "every format has a name");
 
 static bool has_format(report_kind kind, report_format format) {
-    return kind != REPORT_COMPARE || format != REPORT_HTML;
+    return format == REPORT_HTML ? kind != REPORT_COMPARE : format == REPORT_SARIF ? kind == REPORT_LEAKS : true;
 }
 
 bool report_format_parse(report_kind kind, const char *name, report_format *out) {
@@ -27,7 +27,9 @@ bool report_format_parse(report_kind kind, const char *name, report_format *out)
 }
 
 const char *report_format_names(report_kind kind) {
-    return kind == REPORT_COMPARE ? "text, markdown, json" : "text, markdown, html, json";
+    return kind == REPORT_COMPARE ? "text, markdown, json, junit"
+           : kind == REPORT_LEAKS ? "text, markdown, html, json, junit, sarif"
+                                  : "text, markdown, html, json, junit";
 }
 
 bool report_colour_wanted(FILE *stream) {
@@ -50,6 +52,20 @@ static bool finish(FILE *to, char *error, size_t error_size) {
 static bool refuse_html(char *error, size_t error_size) {
     snprintf(error, error_size, "html was left out of this build (POOLBUF_WEB=OFF); expected text, markdown or json");
     return false;
+}
+
+static bool refuse_sarif(char *error, size_t error_size) {
+    snprintf(error, error_size, "sarif describes leaks, and results were given; expected %s",
+             report_format_names(REPORT_RESULTS));
+    return false;
+}
+
+static bool are_leaks(const report_view *views, size_t count) {
+    size_t leaks = 0;
+    for (size_t i = 0; i < count; i++) {
+        leaks += views[i].leaks != NULL;
+    }
+    return leaks == count;
 }
 
 /* A failure stays in the stream, where finish() finds it. */
@@ -79,7 +95,14 @@ static bool write_views(const report_view *views, size_t count, report_format fo
         snprintf(error, error_size, "json takes one input, %zu were given; expected one, or another format", count);
         return false;
     }
-    if (format == REPORT_HTML) {
+    if (format == REPORT_SARIF && !are_leaks(views, count)) {
+        return refuse_sarif(error, error_size);
+    }
+    if (format == REPORT_JUNIT) {
+        junit_write(views, count, to);
+    } else if (format == REPORT_SARIF) {
+        sarif_write(views, count, options == NULL ? NULL : options->source_root, to);
+    } else if (format == REPORT_HTML) {
         html_write(views, count, to);
     } else if (format == REPORT_JSON) {
         write_json(views->results != NULL ? results_to_json(views->results) : leaks_to_json(views->leaks), to);
@@ -128,6 +151,9 @@ bool report_write_compare(const compare_model *model, report_format format, cons
         break;
     case REPORT_JSON:
         write_json(compare_to_json(model), to);
+        break;
+    case REPORT_JUNIT:
+        junit_write_compare(model, to);
         break;
     default:
         snprintf(error, error_size, "a comparison has no such format; expected %s",

@@ -19,6 +19,8 @@ typedef enum report_format {
     REPORT_MARKDOWN,
     REPORT_HTML,
     REPORT_JSON,
+    REPORT_JUNIT, /* test results for CI; see junit.h */
+    REPORT_SARIF, /* code scanning; of leaks alone */
     REPORT_FORMAT_COUNT
 } report_format;
 
@@ -29,13 +31,15 @@ typedef enum report_kind {
     REPORT_KIND_COUNT
 } report_kind;
 
-/* Which formats a kind of report has. names: "text, markdown, html, json", for messages and help. */
+/* Which formats a kind of report has. names: "text, markdown, html, json, junit", for messages and help. */
 bool report_format_parse(report_kind kind, const char *name, report_format *out);
 const char *report_format_names(report_kind kind);
 
 typedef struct report_options {
-    bool colour;  /* text only: mark verdicts with colour as well as with words */
-} report_options; /* NULL is the default: none */
+    bool colour; /* text only: mark verdicts with colour as well as with words */
+    const char *
+        source_root; /* SARIF only: files in this folder, an absolute path without a slash at its end, are named relative to it; NULL: none is */
+} report_options;    /* NULL is the default: none */
 
 /* Whether text on this stream should be coloured: it is a terminal, TERM is not "dumb", NO_COLOR is unset or empty. */
 bool report_colour_wanted(FILE *stream);
@@ -58,7 +62,8 @@ bool report_write_leaks(const leaks_model *model, report_format format, const re
                         char *error, size_t error_size);
 bool report_write_compare(const compare_model *model, report_format format, const report_options *options, FILE *to,
                           char *error, size_t error_size);
-/* Several inputs as one report: one page, or one text after the other. JSON takes exactly one input. */
+/* Several inputs as one report: one page, one text after the other, or one document. JSON takes exactly one input, SARIF
+ * leaks alone. */
 bool report_write_inputs(const report_input *inputs, size_t count, report_format format, const report_options *options,
                          FILE *to, char *error, size_t error_size);
 

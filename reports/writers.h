@@ -26,6 +26,13 @@ void markdown_write_results(const results_model *model, FILE *to);
 void markdown_write_leaks(const leaks_model *model, FILE *to);
 void markdown_write_compare(const compare_model *model, FILE *to);
 
+/* JUnit's XML; several inputs are several suites of one document. */
+void junit_write(const report_view *views, size_t count, FILE *to);
+void junit_write_compare(const compare_model *model, FILE *to);
+
+/* SARIF 2.1.0, a run an input, which are all leaks; files in source_root are named relative to it. */
+void sarif_write(const report_view *views, size_t count, const char *source_root, FILE *to);
+
 /* False if the page was left out of this build. */
 bool html_is_built(void);
 void html_write(const report_view *views, size_t count, FILE *to);

@@ -24,6 +24,11 @@ doctored new.json 0.01 base.json
 
 run poolbuf compare base.json new.json
 expect_status 3
+run poolbuf compare base.json new.json -o compare.xml
+expect_status 3
+expect_equal "failures in JUnit's XML" 1 "$(grep -c '<failure .*type="regression"/>' compare.xml)"
+run poolbuf compare base.json new.json --format sarif
+expect_one_line_refusal '"sarif"' "text, markdown, json, junit"
 run poolbuf compare base.json new.json --confirm --relative-to fixed
 expect_status 3
 expect_stderr_has "pooled on tiny is suspected; playing it again, 10 rounds"

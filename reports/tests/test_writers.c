@@ -154,6 +154,7 @@ static void results_are_written_as_before(void **state) {
     assert_writes(write_results, REPORT_TEXT, false, "results.txt");
     assert_writes(write_results, REPORT_MARKDOWN, false, "results.md");
     assert_writes(write_results, REPORT_JSON, false, "results.json");
+    assert_writes(write_results, REPORT_JUNIT, false, "results.xml");
 }
 
 static void leaks_are_written_as_before(void **state) {
@@ -161,6 +162,8 @@ static void leaks_are_written_as_before(void **state) {
     assert_writes(write_leaks, REPORT_TEXT, false, "leaks.txt");
     assert_writes(write_leaks, REPORT_MARKDOWN, false, "leaks.md");
     assert_writes(write_leaks, REPORT_JSON, false, "leaks.json");
+    assert_writes(write_leaks, REPORT_JUNIT, false, "leaks.xml");
+    assert_writes(write_leaks, REPORT_SARIF, false, "leaks.sarif");
 }
 
 static void comparisons_are_written_as_before(void **state) {
@@ -168,6 +171,7 @@ static void comparisons_are_written_as_before(void **state) {
     assert_writes(write_compare, REPORT_TEXT, false, "compare.txt");
     assert_writes(write_compare, REPORT_MARKDOWN, false, "compare.md");
     assert_writes(write_compare, REPORT_JSON, false, "compare.json");
+    assert_writes(write_compare, REPORT_JUNIT, false, "compare.xml");
 }
 
 /* Colour only adds: without its escape sequences the text is the same. */

@@ -1,0 +1,136 @@
+/* Leak findings as test results: a case for each call stack that leaked, for each misuse, and two that say whether the
+ * detector was there and whether it missed something. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "reports/answer.h"
+#include "reports/facts.h"
+#include "reports/junit.h"
+#include "reports/leaks_holders.h"
+#include "reports/leaks_order.h"
+#include "reports/sentence.h"
+
+/* What one case is called after: the program, without its folders. */
+static const char *program_of(const leaks_model *model) {
+    const char *program = model->process_count == 0 ? NULL : model->processes[0]->program;
+    const char *slash = program == NULL ? NULL : strrchr(program, '/');
+    const char *name = slash == NULL ? program : slash + 1;
+    for (size_t i = 1; i < model->process_count && name != NULL; i++) {
+        const char *other = model->processes[i]->program;
+        if (other == NULL || strcmp(other, program) != 0) {
+            return "several programs";
+        }
+    }
+    return name == NULL ? "poolbuf" : name;
+}
+
+/* Without its line, which moves from change to change. */
+static const char *function_of(leaks_frame *const *stack, size_t count) {
+    return count == 0 || stack[0]->function == NULL ? "an unknown function" : stack[0]->function;
+}
+
+/* A known leak that has not grown was accepted with its baseline, and what is alive is no leak yet. */
+static const char *why_skipped(const leaks_model *model, const leaks_group *group) {
+    if (group->baseline.standing == STANDING_KNOWN) {
+        return "known: the baseline has it, with as many or more";
+    }
+    const bool is_lost = group->lost != 0 && group->lost != MODEL_UNKNOWN;
+    return leaks_model_is_live(model) && !is_lost ? "alive when the report was made: no leak yet" : NULL;
+}
+
+static void add_group(junit_suite *suite, const leaks_model *model, const leaks_group *group, const char *class_name) {
+    char *details = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&details, &size);
+    sentence message;
+    if (out != NULL) {
+        text_write_group(model, group, out);
+        (void)fclose(out);
+    }
+    const char *skipped = why_skipped(model, group);
+    sentence_init(&message);
+    sentence_join_text(&message, "", leaks_group_title(model, group));
+    sentence_join_text(&message, "", leaks_group_standing(model, group));
+    sentence_join_text(&message, "", leaks_holders_verdict(model, group, 0));
+    junit_add_case(
+        suite,
+        &(junit_case){.class_name = class_name,
+                      .name = model_text_format(
+                          model->arena, "%s allocated by %s, %s", group->type == NULL ? "resource" : group->type,
+                          function_of(group->allocation_stack, group->allocation_stack_count), group->fingerprint),
+                      .outcome = skipped == NULL ? JUNIT_FAILURE : JUNIT_SKIPPED,
+                      .type = "leak",
+                      .message = skipped == NULL ? message.text : skipped,
+                      .details = details,
+                      .seconds = MODEL_NAN});
+    free(details);
+}
+
+static void add_misuse(junit_suite *suite, const leaks_model *model, const leaks_misuse *misuse,
+                       const char *class_name) {
+    char *details = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&details, &size);
+    if (out != NULL) {
+        text_write_misuse(model, misuse, out);
+        (void)fclose(out);
+    }
+    junit_add_case(suite, &(junit_case){.class_name = class_name,
+                                        .name = model_text_format(model->arena, "%s, by %s", misuse->offence,
+                                                                  function_of(misuse->stack, misuse->stack_count)),
+                                        .outcome = JUNIT_FAILURE,
+                                        .type = "misuse",
+                                        .message = leaks_misuse_title(model, misuse),
+                                        .details = details,
+                                        .seconds = MODEL_NAN});
+    free(details);
+}
+
+/* Passes even where leaks were found: whether they were looked for is another question. */
+static void add_check(junit_suite *suite, const leaks_model *model, const char *class_name) {
+    char *facts = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&facts, &size);
+    if (out != NULL) {
+        text_write_checked(model, out);
+        (void)fclose(out);
+    }
+    const bool is_checked = model->process_count > 0 || model->group_count > 0;
+    junit_add_case(suite, &(junit_case){.class_name = class_name,
+                                        .name = "leaks were looked for",
+                                        .outcome = is_checked ? JUNIT_PASSED : JUNIT_ERROR,
+                                        .type = "unchecked",
+                                        .message = is_checked ? NULL : answer_leaks(model),
+                                        .details = facts != NULL && facts[0] != '\0' ? facts : NULL,
+                                        .seconds = MODEL_NAN});
+    free(facts);
+}
+
+/* Where something is listed, the sample has seen what there was to see. */
+static void add_unsampled(junit_suite *suite, const leaks_model *model, const char *class_name) {
+    const leaks_exact exact = leaks_model_unsuppressed(model);
+    if (exact.live_buffers == MODEL_UNKNOWN || leaks_model_is_live(model)) {
+        return;
+    }
+    const bool is_missed = exact.live_buffers != 0 && model->group_count == 0;
+    junit_add_case(suite, &(junit_case){.class_name = class_name,
+                                        .name = "no buffer leaked that no sample saw",
+                                        .outcome = is_missed ? JUNIT_FAILURE : JUNIT_PASSED,
+                                        .type = "leak",
+                                        .message = is_missed ? answer_leaks(model) : NULL,
+                                        .seconds = MODEL_NAN});
+}
+
+void junit_add_leaks(junit *to, const leaks_model *model) {
+    const char *class_name = program_of(model);
+    junit_suite *suite = junit_add_suite(to, model_text_format(model->arena, "leaks of %s", class_name), NULL);
+    const leaks_group **groups = leaks_order(model);
+    add_check(suite, model, class_name);
+    add_unsampled(suite, model, class_name);
+    for (size_t i = 0; i < model->misuse_count; i++) {
+        add_misuse(suite, model, model->misuses[i], class_name);
+    }
+    for (size_t i = 0; i < model->group_count; i++) {
+        add_group(suite, model, groups[i], class_name);
+    }
+}

@@ -1,0 +1,286 @@
+/* JUnit's XML: that it says what the exit codes say, that its counts add up, and that no text breaks it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libxml/parser.h>
+#include <libxml/tree.h>
+
+#include "reports/report.h"
+#include "reports/tests/fixture.h"
+
+/* ---- reading it ---- */
+
+static xmlDoc *parsed(const char *text, size_t size) {
+    xmlDoc *document = xmlReadMemory(text, (int)size, "report.xml", NULL, XML_PARSE_NONET);
+    assert_non_null(document);
+    return document;
+}
+
+static xmlDoc *of_leaks(const leaks_model *model) {
+    char *text = NULL;
+    size_t size = 0;
+    char error[REPORT_ERROR_BYTES] = "";
+    FILE *to = open_memstream(&text, &size);
+    assert_true(report_write_leaks(model, REPORT_JUNIT, NULL, to, error, sizeof error));
+    fclose(to);
+    xmlDoc *document = parsed(text, size);
+    free(text);
+    return document;
+}
+
+static xmlDoc *of_compare(const compare_model *model) {
+    char *text = NULL;
+    size_t size = 0;
+    char error[REPORT_ERROR_BYTES] = "";
+    FILE *to = open_memstream(&text, &size);
+    assert_true(report_write_compare(model, REPORT_JUNIT, NULL, to, error, sizeof error));
+    fclose(to);
+    xmlDoc *document = parsed(text, size);
+    free(text);
+    return document;
+}
+
+static xmlDoc *of_results(const results_model *model) {
+    char *text = NULL;
+    size_t size = 0;
+    char error[REPORT_ERROR_BYTES] = "";
+    FILE *to = open_memstream(&text, &size);
+    assert_true(report_write_results(model, REPORT_JUNIT, NULL, to, error, sizeof error));
+    fclose(to);
+    xmlDoc *document = parsed(text, size);
+    free(text);
+    return document;
+}
+
+static bool is_called(const xmlNode *node, const char *name) {
+    return node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, name) == 0;
+}
+
+static const xmlNode *child(const xmlNode *node, const char *name) {
+    const xmlNode *found = node->children;
+    while (found != NULL && !is_called(found, name)) {
+        found = found->next;
+    }
+    return found;
+}
+
+/* Copied into a ring, so that callers need not free it; "" where there is none. */
+static const char *attribute(const xmlNode *node, const char *name) {
+    static char texts[8][4096];
+    static size_t next;
+    char *text = texts[next++ % 8];
+    xmlChar *value = xmlGetProp(node, (const xmlChar *)name);
+    snprintf(text, sizeof texts[0], "%s", value == NULL ? "" : (const char *)value);
+    xmlFree(value);
+    return text;
+}
+
+static unsigned long number(const xmlNode *node, const char *name) {
+    char *end = NULL;
+    const char *text = attribute(node, name);
+    unsigned long value = strtoul(text, &end, 10);
+    assert_true(end != text && *end == '\0');
+    return value;
+}
+
+typedef struct counts {
+    unsigned long tests, failures, errors, skipped;
+} counts;
+
+static void assert_counts(const xmlNode *node, counts wanted) {
+    assert_int_equal(number(node, "tests"), wanted.tests);
+    assert_int_equal(number(node, "failures"), wanted.failures);
+    assert_int_equal(number(node, "errors"), wanted.errors);
+    assert_int_equal(number(node, "skipped"), wanted.skipped);
+}
+
+static counts count_cases(const xmlNode *suite) {
+    counts found = {0};
+    for (const xmlNode *node = suite->children; node != NULL; node = node->next) {
+        if (is_called(node, "testcase")) {
+            assert_string_not_equal(attribute(node, "classname"), "");
+            assert_string_not_equal(attribute(node, "name"), "");
+            found.tests++;
+            found.failures += child(node, "failure") != NULL;
+            found.errors += child(node, "error") != NULL;
+            found.skipped += child(node, "skipped") != NULL;
+        }
+    }
+    return found;
+}
+
+/* Every document: what the attributes say is what is there. Frees it, and returns the sums. */
+static counts checked(xmlDoc *document) {
+    const xmlNode *root = xmlDocGetRootElement(document);
+    counts all = {0};
+    assert_true(is_called(root, "testsuites"));
+    for (const xmlNode *node = root->children; node != NULL; node = node->next) {
+        if (is_called(node, "testsuite")) {
+            const counts suite = count_cases(node);
+            assert_counts(node, suite);
+            all.tests += suite.tests;
+            all.failures += suite.failures;
+            all.errors += suite.errors;
+            all.skipped += suite.skipped;
+        }
+    }
+    assert_counts(root, all);
+    xmlFreeDoc(document);
+    return all;
+}
+
+/* ---- models ---- */
+
+static leaks_model *one_process(const char *reason, uint64_t live) {
+    leaks_model *model = leaks_model_create();
+    leaks_process *process = leaks_model_add_process(model);
+    process->program = "/opt/server/bin/server";
+    process->reason = reason;
+    process->exact = (leaks_exact){.live_buffers = live, .live_bytes = live * 100, .allocated = 1000};
+    return model;
+}
+
+static leaks_group *add_leak(leaks_model *model, const char *fingerprint) {
+    leaks_group *group = leaks_model_add_group(model, fingerprint);
+    group->type = "poolbuf";
+    group->count = 1;
+    group->bytes = 100;
+    return group;
+}
+
+/* ---- tests ---- */
+
+static void counts_are_those_of_the_cases(void **state) {
+    (void)state;
+    leaks_model *leaks = fixture_leaks();
+    results_model *results = fixture_results();
+    compare_model *compare = fixture_compare();
+    counts found = checked(of_leaks(leaks));
+    assert_int_equal(found.tests, 2 + leaks->misuse_count + leaks->group_count);
+    found = checked(of_results(results));
+    assert_int_equal(found.failures, 1);
+    found = checked(of_compare(compare));
+    assert_int_equal(found.tests, compare->row_count + 1);
+    assert_int_equal(found.failures, compare_model_regressions(compare));
+    assert_int_equal(found.errors, compare_model_losses(compare));
+    leaks_model_destroy(leaks);
+    results_model_destroy(results);
+    compare_model_destroy(compare);
+}
+
+static void a_clean_program_passes(void **state) {
+    (void)state;
+    leaks_model *model = one_process("process exit", 0);
+    const counts found = checked(of_leaks(model));
+    assert_int_equal(found.tests, 2);
+    assert_int_equal(found.failures + found.errors + found.skipped, 0);
+    leaks_model_destroy(model);
+}
+
+static void that_nothing_was_checked_is_an_error(void **state) {
+    (void)state;
+    leaks_model *model = leaks_model_create();
+    const counts found = checked(of_leaks(model));
+    assert_int_equal(found.errors, 1);
+    leaks_model_destroy(model);
+    compare_model *compare = compare_model_create();
+    compare_model_add_row(compare, "churn", "pooled")->note = "only in base";
+    assert_int_equal(checked(of_compare(compare)).errors, 1);
+    compare_model_destroy(compare);
+}
+
+static void what_no_sample_saw_is_a_failure(void **state) {
+    (void)state;
+    leaks_model *model = one_process("process exit", 3);
+    assert_int_equal(checked(of_leaks(model)).failures, 1);
+    leaks_model_destroy(model);
+}
+
+static void what_is_alive_or_known_is_skipped(void **state) {
+    (void)state;
+    leaks_model *model = one_process("on request", 3);
+    leaks_group *alive = add_leak(model, "0000000000000001");
+    alive->lost = 0;
+    add_leak(model, "0000000000000002")->lost = 1; /* a scan says that this one is none of them */
+    counts found = checked(of_leaks(model));
+    assert_int_equal(found.skipped, 1);
+    assert_int_equal(found.failures, 1);
+    leaks_model_destroy(model);
+    model = one_process("process exit", 3);
+    add_leak(model, "0000000000000001")->baseline.standing = STANDING_KNOWN;
+    add_leak(model, "0000000000000002")->baseline.standing = STANDING_GROWN;
+    add_leak(model, "0000000000000003")->baseline.standing = STANDING_NEW;
+    found = checked(of_leaks(model));
+    assert_int_equal(found.skipped, 1);
+    assert_int_equal(found.failures, 2);
+    leaks_model_destroy(model);
+}
+
+/* CI tells a test's history by its names: a line that moves, a count that changes and another process id are no new test. */
+static void a_leak_keeps_its_name_when_lines_move(void **state) {
+    (void)state;
+    char names[2][4096];
+    for (uint64_t i = 0; i < 2; i++) {
+        leaks_model *model = one_process("process exit", 3 + i);
+        model->processes[0]->pid = 4000 + i;
+        leaks_group *group = add_leak(model, "00000000000000aa");
+        group->count += i;
+        leaks_frame *frame = leaks_group_add_frame(model, group);
+        frame->function = "session_open";
+        frame->file = "session.c";
+        frame->line = 10 + i;
+        xmlDoc *document = of_leaks(model);
+        const xmlNode *node = child(child(xmlDocGetRootElement(document), "testsuite"), "testcase");
+        while (node->next != NULL && strncmp(attribute(node, "name"), "poolbuf allocated by", 20) != 0) {
+            node = node->next;
+        }
+        snprintf(names[i], sizeof names[i], "%.2000s %.2000s", attribute(node, "classname"), attribute(node, "name"));
+        xmlFreeDoc(document);
+        leaks_model_destroy(model);
+    }
+    assert_string_equal(names[0], "server poolbuf allocated by session_open, 00000000000000aa");
+    assert_string_equal(names[0], names[1]);
+}
+
+/* XML 1.0 cannot hold control characters at all, however they are escaped. */
+static void no_text_breaks_the_document(void **state) {
+    (void)state;
+    static const char HOSTILE[] =
+        "a\x01\x1b[31m<&>\"'\xff\xc3\xe2\x82\xf0\x9f\x98\x80 ]]> \xed\xa0\x80 \xef\xbf\xbf \xc3\xa9";
+    leaks_model *model = one_process("process exit", 1);
+    model->processes[0]->program = HOSTILE;
+    leaks_group *group = add_leak(model, "00000000000000aa");
+    group->type = HOSTILE;
+    leaks_frame *frame = leaks_group_add_frame(model, group);
+    frame->function = HOSTILE;
+    frame->file = HOSTILE;
+    frame->line = 1;
+    xmlDoc *document = of_leaks(model);
+    const xmlNode *suite = child(xmlDocGetRootElement(document), "testsuite");
+    const char *name = attribute(child(suite, "testcase"), "classname");
+    assert_non_null(strstr(name, "<&>\"'"));
+    assert_non_null(strstr(name, "\xf0\x9f\x98\x80"));
+    assert_non_null(strstr(name, "\xc3\xa9"));
+    assert_int_equal(checked(document).failures, 1);
+    leaks_model_destroy(model);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counts_are_those_of_the_cases),        cmocka_unit_test(a_clean_program_passes),
+        cmocka_unit_test(that_nothing_was_checked_is_an_error), cmocka_unit_test(what_no_sample_saw_is_a_failure),
+        cmocka_unit_test(what_is_alive_or_known_is_skipped),    cmocka_unit_test(a_leak_keeps_its_name_when_lines_move),
+        cmocka_unit_test(no_text_breaks_the_document),
+    };
+    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    xmlCleanupParser();
+    return failed;
+}

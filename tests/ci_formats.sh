@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Reports that CI reads: JUnit's XML and SARIF, of a real program, by suffix and by name, and what is refused.
+source "$(dirname "$0")/lib.sh"
+
+leaky=$POOLBUF_EXAMPLES/leaky
+clean=$POOLBUF_EXAMPLES/clean
+results=$POOLBUF_SOURCE/reports/tests/golden/results.json
+
+run poolbuf leaks -o leaks.json -- "$leaky"
+expect_status 4
+
+note "SARIF: locations are files of the source root, wherever the report is written from"
+run poolbuf report leaks.json -o leaks.sarif --source-root "$POOLBUF_SOURCE/"
+expect_status 0
+expect_stdout_empty
+expect_equal "version" 2.1.0 "$(json leaks.sarif version)"
+expect_equal "results" 2 "$(json leaks.sarif runs.0.results.#)"
+expect_equal "file" examples/leaky.c "$(json leaks.sarif runs.0.results.0.locations.0.physicalLocation.artifactLocation.uri)"
+expect_equal "fingerprint" "$(json leaks.json groups.0.fingerprint)$(json leaks.json groups.1.fingerprint)" \
+    "$(grep -o '"poolbufStack/v1": "[0-9a-f]*"' leaks.sarif | cut -d'"' -f4 | tr -d '\n')"
+note "the same from the program itself, in one go, and from the folder it stands in"
+(cd "$POOLBUF_SOURCE" && "$POOLBUF_BIN" report "$work/leaks.json" --format sarif) >same.sarif
+expect_equal "by default the current folder" "$(cat leaks.sarif)" "$(cat same.sarif)"
+run poolbuf leaks -o direct.sarif.json --source-root "$POOLBUF_SOURCE" -- "$leaky"
+expect_status 4
+expect_equal "file" examples/leaky.c "$(json direct.sarif.json runs.0.results.1.locations.0.physicalLocation.artifactLocation.uri)"
+run poolbuf leaks --baseline leaks.json -o known.sarif -- "$leaky"
+expect_status 0
+expect_equal "standing" unchanged "$(json known.sarif runs.0.results.0.baselineState)"
+
+note "JUnit: a failed case for each leak, none for a clean program, and a known leak is skipped"
+run poolbuf report leaks.json -o leaks.xml
+expect_status 0
+expect_file leaks.xml
+expect_equal "counts" 'tests="4" failures="2" errors="0" skipped="0"' \
+    "$(sed -n 's/^<testsuites name="poolbuf" \(.*\) time=.*/\1/p' leaks.xml)"
+grep -q '<testcase classname="leaky" name="poolbuf allocated by format_reply, [0-9a-f]\{16\}">' leaks.xml ||
+    fail "no case for format_reply"
+run poolbuf leaks --format junit -o - -- "$clean"
+expect_status 0
+expect_stdout_has 'tests="2" failures="0" errors="0" skipped="0"'
+run poolbuf leaks --baseline leaks.json -o known.xml -- "$leaky"
+expect_status 0
+grep -q 'tests="4" failures="0" errors="0" skipped="2"' known.xml || fail "known leaks should be skipped"
+run poolbuf report "$results" leaks.json --format junit
+expect_status 0
+expect_stdout_has '<testsuite name="leaks of leaky"'
+expect_stdout_has '<testsuite name="pingpong"'
+
+note "that nothing was checked is an error there, too"
+run poolbuf leaks -o unchecked.xml -- true
+expect_status 6
+grep -q 'tests="1" failures="0" errors="1"' unchecked.xml || fail "no error in the XML"
+run poolbuf leaks -o unchecked.sarif -- true
+expect_status 6
+expect_equal "successful" false "$(json unchecked.sarif runs.0.invocations.0.executionSuccessful)"
+
+note "what cannot be is refused, and nothing is written"
+run poolbuf report "$results" -o results.sarif
+expect_one_line_refusal "sarif describes leaks" junit
+run poolbuf report "$results" leaks.json --format sarif -o results.sarif
+expect_one_line_refusal "sarif describes leaks"
+expect_no_file results.sarif
+run poolbuf report leaks.json -o other.sarif --source-root nowhere
+expect_one_line_refusal '--source-root: "nowhere"' "No such file"
+run poolbuf report leaks.json -o other.sarif --source-root leaks.json
+expect_one_line_refusal '--source-root: "leaks.json" is no folder'
+expect_no_file other.sarif
+run poolbuf report leaks.json --format sarfi
+expect_one_line_refusal '"sarfi"' 'did you mean "sarif"' "junit, sarif"
+
+finish
