@@ -142,7 +142,8 @@ void junit_add_case(junit_suite *suite, const junit_case *to_add) {
     suite->sums.skipped += to_add->outcome == JUNIT_SKIPPED;
     const bool has_text = to_add->outcome == JUNIT_FAILURE || to_add->outcome == JUNIT_ERROR;
     if (ELEMENTS[to_add->outcome] != NULL) {
-        xmlNode *outcome = add(node, ELEMENTS[to_add->outcome], has_text ? to_add->details : NULL);
+        const char *text = to_add->details == NULL ? to_add->message : to_add->details;
+        xmlNode *outcome = add(node, ELEMENTS[to_add->outcome], has_text ? text : NULL);
         set(outcome, "message", to_add->message);
         set(outcome, "type", has_text ? to_add->type : NULL);
     }

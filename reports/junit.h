@@ -27,7 +27,8 @@ typedef struct junit_case {
     junit_outcome outcome;
     const char *type;    /* of a failure or an error: one word for its kind */
     const char *message; /* one line; NULL where it passed */
-    const char *details; /* text below it; of a case that passed, system-out. NULL: none */
+    const char *details; /* text below it, as some readers show nothing else; of a case that passed, system-out. NULL:
+                            the message, or none */
     double seconds;      /* NaN: unknown */
 } junit_case;
 

@@ -26,7 +26,7 @@ run poolbuf compare base.json new.json
 expect_status 3
 run poolbuf compare base.json new.json -o compare.xml
 expect_status 3
-expect_equal "failures in JUnit's XML" 1 "$(grep -c '<failure .*type="regression"/>' compare.xml)"
+expect_equal "failures in JUnit's XML" 1 "$(grep -c '<failure .*type="regression">' compare.xml)"
 run poolbuf compare base.json new.json --format sarif
 expect_one_line_refusal '"sarif"' "text, markdown, json, junit"
 run poolbuf compare base.json new.json --confirm --relative-to fixed

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# The templates of ci/github and ci/gitlab: each line that begins with "poolbuf" is run as it stands, for a program that
+# leaks and for one that does not; and each command of ours that a template names is one of those lines.
+source "$(dirname "$0")/lib.sh"
+
+mkdir -p path change
+cat >path/poolbuf <<END
+#!/usr/bin/env bash
+# A run is short here.
+if [ "\$1" = run ]; then
+    set -- "\$@" --quick --rounds 3
+fi
+exec "$POOLBUF_BIN" "\$@"
+END
+chmod +x path/poolbuf
+cat >scenario.yaml <<'END'
+name: tiny
+asks: Is it slower?
+source: Made for this test.
+threads: 1
+phases:
+  - {kind: churn, live: 32, operations: 4000, sizes: {fixed: 256}}
+END
+cp scenario.yaml change/
+cp "$POOLBUF_EXAMPLES/subject/free_lists.so" base.so
+cp base.so change.so
+export SCENARIO=scenario.yaml BASELINE=
+export PATH=$work/path:$PATH GITHUB_STEP_SUMMARY=$work/summary.md
+
+# play FILE WANTED...: runs the lines of a template in their order, and holds their statuses against what is wanted.
+play() {
+    local file=$1 line statuses=()
+    shift
+    while IFS= read -r line; do
+        run bash -c "$line"
+        # Which of two runs was faster is the machine's affair.
+        [[ $line != "poolbuf compare"* || $status != 3 ]] || status=0
+        statuses+=("$status")
+        [ "$status" != 2 ] || fail "a line of $file is refused: $line"
+    done < <(sed -nE 's/^ *(- )?(poolbuf .*)/\2/p' "$file")
+    expect_equal "statuses of $file" "$*" "${statuses[*]}"
+}
+
+github=$POOLBUF_SOURCE/ci/github/poolbuf.yml
+gitlab=$POOLBUF_SOURCE/ci/gitlab/poolbuf.yml
+for file in "$github" "$gitlab"; do
+    # Not "name: poolbuf", nor what is said of it in comments.
+    expect_equal "commands of $file" "$(grep -cE '^ *(- )?poolbuf ' "$file")" \
+        "$(grep -vE '^ *#' "$file" | grep -cE '\bpoolbuf (leaks|report|run|compare|doctor)\b')"
+done
+
+note "a program that leaks: the job fails, and what is uploaded is there"
+TESTS=$POOLBUF_EXAMPLES/leaky play "$github" 4 0 0 0 0 0 0 0
+expect_equal "findings" 2 "$(json leaks.sarif runs.0.results.#)"
+grep -q 'leaking call stack' summary.md || fail "the summary lacks the answer"
+TESTS=$POOLBUF_EXAMPLES/leaky play "$gitlab" 4 0 0 0 0 0
+expect_file leaks.html
+grep -q '<failure' leaks.xml || fail "no failed case"
+
+finish
