@@ -36,6 +36,7 @@
 #include "stack_bounds.h"
 #include "unwind.h"
 #include "unwind_gate.h"
+#include "unwind_memo.h"
 
 /* --- epochs ------------------------------------------------------------------------------------------------------ */
 
@@ -278,29 +279,15 @@ static __attribute__((noinline, cold)) int walk_foreign(position at, stack_bound
  * frames at once. What differs is walked by steps, and so is what comes behind it, until the two meet again. The result
  * is that of steps alone: the same position, the same rule in the same epoch, the same words (R3).
  *
- * A walk that is all trail has the stack that it had the last time. Where its caller has left word of that stack here,
- * nothing is written down and nothing looked up: the words are compared, and that is all. A thread has a trail for each
- * reason to capture, as an allocation and a release come from different places in the library, and mostly in the
- * program.
- *
- * Trails lie in a table by the thread's place in the gate, which is its own as long as it lives, so they need no
- * destructor. The frame pointers of a program may be anything, pointers to buffers, too: they are kept inverted, or a
- * scan would find them here (scan.h). */
+ * A walk that is all trail has the stack that it had the last time, and may be no more than comparisons (unwind_memo.h). The frame
+ * pointers of a program may be anything: they are kept inverted here, too. */
 enum {
-    TRAIL_FRAMES = 40,
     MANY_STEPS = 10, /* that many beside the trail, and it has not helped */
     UNHELPFUL = 2,   /* what that adds to the annoyance, of which each walk that it did help takes 1 away */
     PATIENCE = 6,    /* so much of it, and a new trail is laid */
     MISSES_MIN =
         16, /* so many walks in a row beside it, and the same: after that twice as many, as long as new trails */
     MISSES_MAX = 1024 /* bring no repetition, up to here */
-};
-
-enum {
-    STACK_ID_BITS = 32,
-    FRAMES_BITS = 10, /* how many the stack may have at most */
-    FRAMES_MAX = (1 << FRAMES_BITS) - 1,
-    SERIAL_BITS = 22
 };
 
 typedef struct trail_frame {
@@ -310,37 +297,20 @@ typedef struct trail_frame {
     uintptr_t bp_at;   /* where it was saved; 0: nowhere on this walk */
 } trail_frame;
 
-/* A word of the stack that must be what it was, which is kept inverted, too. */
-typedef struct trail_check {
-    uintptr_t at, not_word;
-} trail_check;
-
 typedef struct trail {
-    uintptr_t
-        busy; /* who walks by it: a signal handler finds its own thread there, and goes without. 0: nobody. Who had the place
-                       before may have ended in the midst of a walk; he does not count */
+    unwind_memo memo; /* its serial is another also when frames change */
     uint32_t epoch;
     uint32_t count;
     uint32_t annoyance;
     uint32_t misses;        /* walks since the last that was a repetition */
     uint32_t misses_enough; /* for another trail */
     uint32_t limit;         /* of the walk that laid it */
-    uint32_t serial;        /* of frames and checks: another whenever either changes */
-    uint32_t check_count;   /* of a walk that is all trail, as far as its stack needs */
     bool ends;              /* the last frame is the outermost */
     uintptr_t high;         /* of the stack */
-    _Atomic uint64_t known; /* the stack of that walk, below its mark; any other mark: it is not known */
-    trail_check checks[2 * TRAIL_FRAMES];
-    trail_frame frames[TRAIL_FRAMES];
+    trail_frame frames[MEMO_FRAMES];
 } trail;
 
 static trail trails[GATE_PLACES][UNWIND_REASONS];
-
-static inline uintptr_t this_thread(void) {
-    return (uintptr_t)&gate_own; /* no other thread that lives has it there */
-}
-
-#define PLAIN __attribute__((no_sanitize("thread"))) /* a thread's own, from its place's first owner to its last */
 
 /* A walk with a trail. */
 typedef struct walker {
@@ -380,15 +350,15 @@ static inline bool stands_on(const position *at, const trail_frame *frame) {
 }
 
 /* Whether who was on the frame before this one comes to this one. */
-PLAIN static inline __attribute__((always_inline)) bool leads_to(const trail_frame *next) {
+MEMO_PLAIN static inline __attribute__((always_inline)) bool leads_to(const trail_frame *next) {
     return stack_bounds_word(next->sp - sizeof(uintptr_t)) == next->pc &&
            (next->checked == 0 || stack_bounds_word(next->checked) == ~next->not_bp);
 }
 
 /* The walker stands on frame `from`. Adds it and all those behind it that are as they were, and leaves the walker on
  * the last of them, which is added; sets *last to its number. */
-PLAIN static inline __attribute__((always_inline)) outcome follow(walker *self, const trail *on, uint32_t from,
-                                                                  uint32_t *last) {
+MEMO_PLAIN static inline __attribute__((always_inline)) outcome follow(walker *self, const trail *on, uint32_t from,
+                                                                       uint32_t *last) {
     const size_t room = self->limit - self->count;
     const uint32_t end = on->count - from < room ? on->count : from + (uint32_t)room;
     void **into = self->addresses + self->count;
@@ -408,7 +378,7 @@ PLAIN static inline __attribute__((always_inline)) outcome follow(walker *self, 
 
 /* From the trail's frame `last`, which has been added, to the next one. The walker still stands where it came to the
  * trail: the frame pointer is the one that was saved since, or its own. */
-PLAIN static inline outcome leave(walker *self, const trail *on, uint32_t last) {
+MEMO_PLAIN static inline outcome leave(walker *self, const trail *on, uint32_t last) {
     const trail_frame *frame = &on->frames[last];
     const uintptr_t bp = frame->bp_at < self->at.sp ? self->at.bp : stack_bounds_word(frame->bp_at);
     self->at = (position){.pc = frame->pc, .sp = frame->sp, .bp = bp};
@@ -417,7 +387,7 @@ PLAIN static inline outcome leave(walker *self, const trail *on, uint32_t last) 
     return walk_step(self, &rule);
 }
 
-PLAIN static inline __attribute__((always_inline)) outcome walk_beside(walker *self, const trail *on) {
+MEMO_PLAIN static inline __attribute__((always_inline)) outcome walk_beside(walker *self, const trail *on) {
     outcome so_far = WALK_GOES_ON;
     uint64_t rule;
     uint32_t next = 0; /* frames below have been passed */
@@ -438,7 +408,7 @@ PLAIN static inline __attribute__((always_inline)) outcome walk_beside(walker *s
 
 /* From which frame on it matters what the frame pointer is: only one that finds its caller by it asks for it, and seldom
  * does any. Mostly it is a register like another, which has another value each time. */
-PLAIN static inline void forget_frame_pointers(trail *in, const uint64_t *crossed) {
+MEMO_PLAIN static inline void forget_frame_pointers(trail *in, const uint64_t *crossed) {
     bool matters = false; /* going on beyond the last frame is leave()'s business */
     for (uint32_t i = in->count; i-- > 0;) {
         if (i + 1 < in->count) {
@@ -457,18 +427,14 @@ PLAIN static inline void forget_frame_pointers(trail *in, const uint64_t *crosse
     }
 }
 
-PLAIN static inline void change_serial(trail *of) {
-    of->serial = (of->serial + 1) % (1u << SERIAL_BITS) == 0 ? 1 : of->serial + 1;
-}
-
 /* A frame whose position hangs on other words than the two that are compared ends the trail. */
-PLAIN static __attribute__((noinline)) outcome walk_and_lay(walker *self, trail *into) {
+MEMO_PLAIN static __attribute__((noinline)) outcome walk_and_lay(walker *self, trail *into) {
     outcome so_far = WALK_GOES_ON;
     uint64_t rule = 0;
-    uint64_t crossed[TRAIL_FRAMES]; /* the rules by which each frame was left */
+    uint64_t crossed[MEMO_FRAMES]; /* the rules by which each frame was left */
     uintptr_t bp_at = 0;
     bool laying = true;
-    change_serial(into);
+    memo_change(&into->memo);
     into->epoch = self->now;
     into->high = self->bounds.high;
     into->limit = (uint32_t)self->limit;
@@ -486,55 +452,32 @@ PLAIN static __attribute__((noinline)) outcome walk_and_lay(walker *self, trail 
                 (trail_frame){.pc = here.pc, .sp = here.sp, .not_bp = ~here.bp, .bp_at = bp_at};
             into->ends = kind_of(rule) == CFI_OUTERMOST;
         }
-        laying = laying && kind_of(rule) != CFI_REALIGNED && into->count < TRAIL_FRAMES;
+        laying = laying && kind_of(rule) != CFI_REALIGNED && into->count < MEMO_FRAMES;
         bp_at = slot_bytes(rule) == 0 ? bp_at : self->at.sp - slot_bytes(rule);
     }
     forget_frame_pointers(into, crossed);
     return so_far;
 }
 
-/* Marks what is known by these checks of a stack of at most so many frames. It is stored after the walk, and a signal handler
- * may have laid or checked something else in between. How many addresses the walk was asked for does not matter: they
- * were enough for the stack. */
-PLAIN static inline uint64_t mark_of(const trail *on, size_t frames) {
-    return (uint64_t)on->serial << (STACK_ID_BITS + FRAMES_BITS) | (uint64_t)frames << STACK_ID_BITS;
-}
-
-/* The stack of a walk from `at`, if it is known and the walk is all trail; else 0. */
-PLAIN static inline __attribute__((always_inline)) uint32_t repeat(const trail *on, const position *at, size_t frames) {
-    const uint64_t known = atomic_load_explicit(&on->known, memory_order_relaxed);
-    if ((known ^ mark_of(on, frames)) >> STACK_ID_BITS != 0 || !stands_on(at, &on->frames[0])) {
-        return 0;
-    }
-    uintptr_t all = UINTPTR_MAX; /* and no branch: none of the words waits for another */
-    for (const trail_check *check = on->checks, *end = check + on->check_count; check < end; check++) {
-        all &= stack_bounds_word(check->at) ^ check->not_word;
-    }
-    return all == UINTPTR_MAX ? (uint32_t)known : 0;
-}
-
 /* After a walk that was all trail: what to check, and where to leave word of its stack. */
-PLAIN static void ask_for_stack(trail *on, size_t limit, unwind_query *query) {
-    if (query == NULL || query->frames > FRAMES_MAX || !(on->ends || limit <= on->count)) {
+MEMO_PLAIN static void ask_for_stack(trail *on, size_t limit, unwind_query *query) {
+    if (query == NULL || query->frames > MEMO_LIMIT_MAX || !(on->ends || limit <= on->count)) {
         return;
     }
     const size_t end = limit < on->count ? limit : on->count;
-    trail_check *into = on->checks;
+    memo_check *into = on->memo.checks;
     for (size_t i = 1; i < end; i++) {
         const trail_frame *frame = &on->frames[i];
-        *into++ = (trail_check){frame->sp - sizeof(uintptr_t), ~frame->pc};
+        *into++ = (memo_check){frame->sp - sizeof(uintptr_t), ~frame->pc};
         if (frame->checked != 0) {
-            *into++ = (trail_check){frame->checked, frame->not_bp};
+            *into++ = (memo_check){frame->checked, frame->not_bp};
         }
     }
-    on->check_count = (uint32_t)(into - on->checks);
-    change_serial(on);
-    query->remember = &on->known;
-    query->remembered = mark_of(on, query->frames);
+    memo_ask(&on->memo, into, query);
 }
 
 /* Whether a walk beside the trail, with so many steps, was one too many. */
-PLAIN static inline bool is_tired_of(trail *self, size_t steps) {
+MEMO_PLAIN static inline bool is_tired_of(trail *self, size_t steps) {
     self->misses++;
     if (self->misses >= self->misses_enough) {
         self->misses_enough = self->misses_enough < MISSES_MAX ? 2 * self->misses_enough : MISSES_MAX;
@@ -550,8 +493,8 @@ PLAIN static inline bool is_tired_of(trail *self, size_t steps) {
 
 /* Sets *all_trail if the trail is now what was walked. A new one is that of the walk which the old one did not help: not that
  * of the next, which may go on well with the old one, or not go far. */
-PLAIN static inline __attribute__((always_inline)) outcome walk_with_trail(walker *self, trail *with,
-                                                                           const position *start, bool *all_trail) {
+MEMO_PLAIN static inline __attribute__((always_inline)) outcome
+walk_with_trail(walker *self, trail *with, const position *start, bool *all_trail) {
     *all_trail = true;
     if (__builtin_expect(with->epoch != self->now || with->high != self->bounds.high, 0) ||
         (with->limit < self->limit && !with->ends)) {
@@ -580,8 +523,9 @@ static __attribute__((noinline)) int walk_without_trail(position start, stack_bo
 }
 
 /* Apart, so that a walk that is a repetition needs no walker. */
-PLAIN static __attribute__((noinline)) int walk_anew(const position *start, const stack_bounds *bounds,
-                                                     void **addresses, size_t limit, trail *with, unwind_query *query) {
+MEMO_PLAIN static __attribute__((noinline)) int walk_anew(const position *start, const stack_bounds *bounds,
+                                                          void **addresses, size_t limit, trail *with,
+                                                          unwind_query *query) {
     walker self = {.at = *start, .bounds = *bounds, .addresses = addresses, .limit = limit, .now = cfi_epoch()};
     bool all_trail = false;
     if (query != NULL) {
@@ -598,8 +542,8 @@ PLAIN static __attribute__((noinline)) int walk_anew(const position *start, cons
 }
 
 /* `frame` is that of a function with a frame pointer: its caller's, and the return address above it. */
-PLAIN static inline __attribute__((always_inline)) int walk(uintptr_t frame, void **addresses, size_t limit,
-                                                            unwind_query *query) {
+MEMO_PLAIN static inline __attribute__((always_inline)) int walk(uintptr_t frame, void **addresses, size_t limit,
+                                                                 unwind_query *query) {
     const position start = {.pc = stack_bounds_word(frame + sizeof(uintptr_t)),
                             .sp = frame + 2 * sizeof(uintptr_t),
                             .bp = stack_bounds_word(frame)};
@@ -609,14 +553,15 @@ PLAIN static inline __attribute__((always_inline)) int walk(uintptr_t frame, voi
         return walk_foreign(start, &bounds, addresses, limit);
     }
     trail *const with = &trails[number % GATE_PLACES][query == NULL ? UNWIND_OPENING : query->reason];
-    if (__builtin_expect(number == GATE_PLACES || with->busy == this_thread() || limit == 0, 0)) {
+    if (__builtin_expect(number == GATE_PLACES || with->memo.busy == memo_thread() || limit == 0, 0)) {
         return walk_without_trail(start, &bounds, addresses, limit);
     }
     int count = 0;
-    with->busy = this_thread();
+    with->memo.busy = memo_thread();
     atomic_signal_fence(memory_order_seq_cst);
     const bool is_new = with->epoch != cfi_epoch() || with->high != bounds.high;
-    const uint32_t stack = query == NULL || is_new ? 0 : repeat(with, &start, query->frames);
+    const uint32_t stack =
+        query == NULL || is_new ? 0 : memo_recall(&with->memo, query->frames, stands_on(&start, &with->frames[0]));
     if (__builtin_expect(stack != 0, 1)) {
         query->stack = stack;
         with->misses = 0;
@@ -625,7 +570,7 @@ PLAIN static inline __attribute__((always_inline)) int walk(uintptr_t frame, voi
         count = walk_anew(&start, &bounds, addresses, limit, with, query);
     }
     atomic_signal_fence(memory_order_seq_cst);
-    with->busy = 0;
+    with->memo.busy = 0;
     return count;
 }
 
