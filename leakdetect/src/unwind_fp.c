@@ -1,4 +1,4 @@
-/* Stacks by frame pointers: some 2 ns a frame, no library, no table, no lock, and never a fault.
+/* Stacks by frame pointers: some 2 ns a frame, less where nothing has changed, no library, no lock, and never a fault.
  *
  * A frame pointer points at the caller's, with the return address above it:
  *
@@ -14,7 +14,10 @@
  *     unloaded meanwhile.
  * The first address that fails ends the stack. What no check can see is a function without frame pointers between two
  * that have them: if it leaves the register alone, its caller is missing, and the rest is right.
- */
+ *
+ * Where a walk begins as the last one did, its words are compared with what they were (unwind_memo.h). With the same words and
+ * the same end of the stack it would go the same way: a return address that pointed into an object still does, since
+ * somebody is going to return there. */
 #include <dlfcn.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -24,6 +27,8 @@
 
 #include "stack_bounds.h"
 #include "unwind.h"
+#include "unwind_gate.h"
+#include "unwind_memo.h"
 
 enum {
     NEAR = 4096,            /* bytes from a frame to the next, on one stack for certain */
@@ -84,15 +89,41 @@ static inline bool plausible(walker_state *self, uintptr_t address) {
 
 /* --- the walk --------------------------------------------------------------------------------------------------- */
 
+/* What a thread's last walk of a kind was. */
+typedef struct fp_memo {
+    uintptr_t start, high; /* where it began, and the end of the stack; 0: nothing is known */
+    unwind_memo memo;
+} fp_memo;
+
+static fp_memo memos[GATE_PLACES][UNWIND_REASONS];
+
+/* Writes down what a walk reads; `into` is where it stands, NULL where nobody wants it, or there was too much, or not the
+ * stack's words alone have decided. */
+typedef struct notes {
+    memo_check *into, *end;
+} notes;
+
+MEMO_PLAIN static inline __attribute__((always_inline)) void note(notes *self, uintptr_t at, const frame *here) {
+    if (self->into == NULL) {
+        return;
+    }
+    if (self->into == self->end) {
+        self->into = NULL;
+        return;
+    }
+    *self->into++ = (memo_check){at, ~here->caller};
+    *self->into++ = (memo_check){at + sizeof(uintptr_t), ~here->return_address};
+}
+
 /* The last frame of a walk may stand so close to the stack's end that only a part of it is known; it is not read
  * then. */
-static inline size_t walk(walker_state *self, uintptr_t at, void **addresses, size_t limit) {
-    stack_bounds bounds;
+MEMO_PLAIN static inline __attribute__((always_inline)) size_t
+walk(walker_state *self, stack_bounds *bounds, uintptr_t at, void **addresses, size_t limit, notes *read) {
     size_t count = 0;
-    (void)stack_bounds_find(&bounds, at, sizeof(frame));
-    while (count < limit && stack_bounds_hold(&bounds, at, sizeof(frame))) {
+    while (count < limit && stack_bounds_hold(bounds, at, sizeof(frame))) {
         const frame here = {.caller = stack_bounds_word(at),
                             .return_address = stack_bounds_word(at + sizeof(uintptr_t))};
+        note(read, at, &here);
         if (!plausible(self, here.return_address)) {
             break;
         }
@@ -101,31 +132,79 @@ static inline size_t walk(walker_state *self, uintptr_t at, void **addresses, si
             break;
         }
         if (__builtin_expect(here.caller - at > NEAR, 0)) {
-            stack_bounds_doubt(&bounds);
+            stack_bounds_doubt(bounds);
+            read->into = NULL;
         }
         at = here.caller;
     }
     return count;
 }
 
+/* A thread's first walk, on a foreign stack, a handler's within a walk, and where nobody wants the stack. */
+static __attribute__((noinline)) size_t walk_alone(stack_bounds *bounds, uintptr_t at, void **addresses, size_t limit) {
+    notes none = {NULL, NULL};
+    if (gate_own == NULL && gate_enter()) { /* a place for the next time */
+        gate_leave();
+    }
+    return walk(&state, bounds, at, addresses, limit, &none);
+}
+
+MEMO_PLAIN static __attribute__((noinline)) size_t walk_and_note(stack_bounds *bounds, uintptr_t at, void **addresses,
+                                                                 size_t limit, fp_memo *with, unwind_query *query) {
+    notes read = {with->memo.checks, with->memo.checks + MEMO_CHECKS};
+    with->start = 0;
+    memo_change(&with->memo);
+    query->remember = NULL; /* of an earlier walk, which was not enough */
+    const size_t count = walk(&state, bounds, at, addresses, limit, &read);
+    if (read.into != NULL && query->frames <= MEMO_LIMIT_MAX) {
+        with->start = at;
+        with->high = bounds->high;
+        memo_ask(&with->memo, read.into, query);
+    }
+    return count;
+}
+
+MEMO_PLAIN static inline __attribute__((always_inline)) size_t walk_or_recall(uintptr_t at, void **addresses,
+                                                                              size_t limit, unwind_query *query) {
+    stack_bounds bounds;
+    const size_t number = gate_number();
+    if (!stack_bounds_find(&bounds, at, sizeof(frame)) || query == NULL || number == GATE_PLACES) {
+        return walk_alone(&bounds, at, addresses, limit);
+    }
+    fp_memo *const with = &memos[number][query->reason];
+    if (__builtin_expect(with->memo.busy == memo_thread(), 0)) {
+        return walk_alone(&bounds, at, addresses, limit);
+    }
+    size_t count = 0;
+    with->memo.busy = memo_thread();
+    atomic_signal_fence(memory_order_seq_cst);
+    query->stack = memo_recall(&with->memo, query->frames, with->start == at && with->high == bounds.high);
+    if (query->stack == 0) {
+        count = walk_and_note(&bounds, at, addresses, limit, with, query);
+    }
+    atomic_signal_fence(memory_order_seq_cst);
+    with->memo.busy = 0;
+    return count;
+}
+
 /* Memcheck knows which words of a stack were never written, and of garbage it would say so. */
-static __attribute__((noinline)) size_t walk_under_valgrind(walker_state *self, uintptr_t at, void **addresses,
-                                                            size_t limit) {
+static __attribute__((noinline)) size_t walk_under_valgrind(uintptr_t at, void **addresses, size_t limit,
+                                                            unwind_query *query) {
     VALGRIND_DISABLE_ERROR_REPORTING;
-    size_t count = walk(self, at, addresses, limit);
+    size_t count = walk_or_recall(at, addresses, limit, query);
     (void)VALGRIND_MAKE_MEM_DEFINED(&count, sizeof count);
     (void)VALGRIND_MAKE_MEM_DEFINED(addresses, count * sizeof *addresses);
-    (void)VALGRIND_MAKE_MEM_DEFINED(self, sizeof *self);
+    (void)VALGRIND_MAKE_MEM_DEFINED(query, query == NULL ? 0 : sizeof *query);
+    (void)VALGRIND_MAKE_MEM_DEFINED(&state, sizeof state);
     (void)VALGRIND_MAKE_MEM_DEFINED(&stack_known_own, sizeof stack_known_own);
     VALGRIND_ENABLE_ERROR_REPORTING;
     return count;
 }
 
 __attribute__((noinline)) static int fp_capture(void **addresses, size_t limit, unwind_query *query) {
-    (void)query;
     const uintptr_t at = (uintptr_t)__builtin_frame_address(0);
-    return (int)(stack_bounds_under_valgrind() ? walk_under_valgrind(&state, at, addresses, limit)
-                                               : walk(&state, at, addresses, limit));
+    return (int)(stack_bounds_under_valgrind() ? walk_under_valgrind(at, addresses, limit, query)
+                                               : walk_or_recall(at, addresses, limit, query));
 }
 
 const unwinder unwind_fp = {

@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -337,6 +338,147 @@ static void warm_captures_make_no_system_call(void **state) {
     assert_null(status);
 }
 
+/* --- repetitions ------------------------------------------------------------------------------------------------ */
+
+typedef struct way {
+    const uint8_t *turns; /* which function calls next, from here on; each turn is a frame */
+    size_t left;
+} way;
+
+static uint32_t last_stack;
+static unsigned differences;
+
+/* Frames behind the one that returns to `caller`. */
+static size_t behind(const uintptr_t *frames, size_t count, uintptr_t caller, const uintptr_t **rest) {
+    size_t at = 0;
+    while (at < count && frames[at] != caller) {
+        at++;
+    }
+    *rest = frames + at;
+    return count - at;
+}
+
+/* The stack that may be a repetition's beside a walk that nobody wants the stack of, which is never one. */
+OWN_FRAME static void compare_with_a_fresh_walk(void) {
+    const uintptr_t caller = (uintptr_t)__builtin_return_address(0);
+    uintptr_t fresh[STACK_MAX_FRAMES];
+    const uintptr_t *ours = NULL;
+    const uintptr_t *theirs = NULL;
+    size_t depth = 0;
+    for (volatile int i = 0; i < 2; i++) { /* the second one is a repetition where there can be one */
+        last_stack = unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_OPENING);
+        const uintptr_t *known = stack_table_get(last_stack, &depth);
+        const size_t wanted = behind(fresh, unwind_capture(fresh, STACK_MAX_FRAMES), caller, &theirs);
+        const size_t got = behind(known, depth, caller, &ours);
+        differences += got == 0 || got != wanted || memcmp(ours, theirs, got * sizeof *ours) != 0;
+    }
+}
+
+static void take(way on);
+
+OWN_FRAME static void turn_left(way on) {
+    take(on);
+    __asm__ volatile("" ::: "memory");
+}
+
+/* As deep as turn_left(): where one has stood the other's frame pointers are the same. */
+OWN_FRAME static void turn_right(way on) {
+    __asm__ volatile("" ::: "memory");
+    take(on);
+    __asm__ volatile("nop" ::: "memory");
+}
+
+OWN_FRAME static void turn_wide(way on) {
+    volatile char larger[96];
+    larger[0] = 1;
+    take(on);
+    __asm__ volatile("" : : "r"(larger[0]) : "memory");
+}
+
+OWN_FRAME static void take(way on) {
+    static void (*const TURNS[])(way) = {turn_left, turn_right, turn_wide};
+    if (on.left == 0) {
+        compare_with_a_fresh_walk();
+    } else {
+        TURNS[*on.turns]((way){on.turns + 1, on.left - 1});
+    }
+    __asm__ volatile("" ::: "memory");
+}
+
+/* Stacks that begin as the last one did and differ further out, as long or longer, and as deep in bytes or not. */
+static void what_changed_since_the_last_walk_is_seen(void **state) {
+    (void)state;
+    uint64_t random = 31;
+    uint8_t turns[10] = {0}; /* with what lies above and below, a walk of fewer frames than a memo keeps */
+    differences = 0;
+    const int rounds = RUNNING_ON_VALGRIND ? ROUNDS / 100 : ROUNDS / 4;
+    for (int i = 0; i < rounds; i++) {
+        const uint64_t draw = random_next(&random);
+        const unsigned turn = (unsigned)(draw >> 32 & 7);
+        turns[draw % sizeof turns] = (uint8_t)(turn == 7 ? 2 : turn & 1);
+        take((way){turns, sizeof turns - (draw >> 40) % 4 / 3});
+    }
+    assert_int_equal(differences, 0);
+}
+
+/* Two ways with the same turns in another order are as deep in bytes: words of the stack alone tell them apart. */
+static void the_order_of_callers_is_seen(void **state) {
+    (void)state;
+    static const uint8_t ONE[] = {0, 2, 0, 0};
+    static const uint8_t OTHER[] = {0, 0, 2, 0};
+    differences = 0;
+    for (volatile int i = 0; i < 4; i++) {
+        take((way){i % 2 == 0 ? ONE : OTHER, sizeof ONE});
+    }
+    const uint32_t other = last_stack;
+    for (volatile int i = 0; i < 1; i++) {
+        take((way){ONE, sizeof ONE});
+    }
+    assert_int_not_equal(last_stack, other);
+    assert_int_equal(differences, 0);
+}
+
+/* For each reason a stack of its own, which is what was said of the walk; another limit is another stack. */
+static void a_repetition_names_the_stack_that_was_told(void **state) {
+    (void)state;
+    void *frames[STACK_MAX_FRAMES];
+    unsigned repetitions = 0;
+    for (volatile unsigned i = 0; i < 6 * UNWIND_REASONS; i++) {
+        const unsigned reason = i % UNWIND_REASONS;
+        const uint32_t limit = i < 5 * UNWIND_REASONS ? 8 : 4;
+        unwind_query query = {.reason = (unwind_reason)reason, .frames = limit};
+        const int count = unwind_fp.capture(frames, limit, &query);
+        if (query.stack != 0) {
+            assert_int_equal(query.stack, 100 + reason);
+            assert_int_equal(count, 0);
+            assert_int_equal(limit, 8);
+            repetitions++;
+        } else {
+            assert_true(count > 1);
+            assert_non_null(query.remember);
+            atomic_store(query.remember, query.remembered | (100 + reason));
+        }
+    }
+    assert_int_equal(repetitions, 4 * UNWIND_REASONS);
+}
+
+/* A signal handler may walk between a walk and the word that is left of its stack. */
+static void what_is_told_late_is_not_believed(void **state) {
+    (void)state;
+    void *frames[STACK_MAX_FRAMES];
+    unwind_query early = {.reason = UNWIND_USING, .frames = 8};
+    unwind_query late = early;
+    (void)unwind_fp.capture(frames, 8, &early);
+    uint32_t stack = 1;
+    for (volatile int i = 0; i < 2; i++) {
+        late = (unwind_query){.reason = UNWIND_USING, .frames = 8};
+        (void)unwind_fp.capture(frames, 8, &late);
+        stack = late.stack;
+        atomic_store(early.remember, early.remembered | 99);
+    }
+    assert_int_equal(stack, 0);
+}
+
 /* --- said once -------------------------------------------------------------------------------------------------- */
 
 static int capture_one(void **addresses, size_t limit, unwind_query *query) {
@@ -381,6 +523,10 @@ int main(void) {
         cmocka_unit_test_setup(a_coroutines_stack_is_not_remembered, set_up),
         cmocka_unit_test_setup(handlers_capture_on_their_own_stack, set_up),
 #endif
+        cmocka_unit_test_setup(what_changed_since_the_last_walk_is_seen, set_up),
+        cmocka_unit_test_setup(the_order_of_callers_is_seen, set_up),
+        cmocka_unit_test_setup(a_repetition_names_the_stack_that_was_told, set_up),
+        cmocka_unit_test_setup(what_is_told_late_is_not_believed, set_up),
         cmocka_unit_test_setup(warm_captures_make_no_system_call, set_up),
         cmocka_unit_test(a_stack_without_callers_is_said_once),
     };
