@@ -124,6 +124,17 @@ run "$prefix/bin/poolbuf" leaks -- ./leak
 expect_status 4
 expect_stderr_has leak.c
 
+# A program without any shared library has no loader, by which the detector could get at its helpers: it does without.
+run "${CC:-cc}" -g -static app.c -o all_static "${flags[@]}"
+expect_status 0
+expect_42 env POOLBUF_LEAK_LEVEL=paranoid ./all_static
+run "${CC:-cc}" -g -static leak.c -o leak_static "${flags[@]}"
+expect_status 0
+run env POOLBUF_LEAK_LEVEL=paranoid ./leak_static
+expect_status 0
+expect_stderr_has 'LEAK: 1 buffer never released'
+expect_stderr_has '/leak_static+0x'
+
 run "$prefix/bin/poolbuf" list scenarios
 expect_status 0
 expect_stdout_has pingpong
