@@ -257,6 +257,28 @@ static void finding_each_line_takes_no_walk_over_those_behind_it(void **state) {
     assert_true(poolbuf_release(line));
 }
 
+static void taking_parts_one_after_the_other_takes_no_walk_from_the_first(void **state) {
+    (void)state;
+    size_t count = RUNNING_ON_VALGRIND ? MANY / 16 : MANY;
+    poolbuf *pair = cut_plain(allocator, "ab", 2);
+    poolbuf *composite = poolbuf_allocate_composite(allocator, POOLBUF_COMPOSITE_COMPONENTS_LIMIT);
+    for (size_t i = 0; i < count; i++) {
+        show(composite, pair, i % 2, i % 4 == 2 ? 0 : 1); /* "ab", one of no bytes, "b", over and over */
+    }
+    size_t length = count / 4 * 3;
+    for (size_t at = 0; at + 2 <= length; at++) {
+        poolbuf *parts[2];
+        size_t given = 2;
+        UNIT_OK(poolbuf_composite_decompose(composite, at, 2, parts, &given));
+        assert_int_equal(given, 2);
+        cut_expect(parts[0], 0, &"abb"[at % 3], 1);
+        cut_expect(parts[1], 0, &"abb"[(at + 1) % 3], 1);
+        assert_int_equal(poolbuf_release_many(parts, 2), 2);
+    }
+    assert_true(poolbuf_release(composite));
+    assert_true(poolbuf_release(pair));
+}
+
 #define PIECES_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -267,6 +289,7 @@ int main(void) {
         PIECES_TEST(a_search_looks_at_nothing_behind_what_it_finds),
         PIECES_TEST(a_search_ends_at_a_piece_that_is_gone),
         PIECES_TEST(finding_each_line_takes_no_walk_over_those_behind_it),
+        PIECES_TEST(taking_parts_one_after_the_other_takes_no_walk_from_the_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
