@@ -185,7 +185,7 @@ poolbuf *poolbuf_retained_slice(poolbuf *buffer, size_t index, size_t length) {
 
 static poolbuf *skip_if_made(poolbuf *buffer, poolbuf *slice, size_t length) {
     if (slice != NULL) {
-        buffer->reader_index += (uint32_t)length;
+        handle_read(buffer, length);
     }
     return slice;
 }

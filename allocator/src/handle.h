@@ -81,9 +81,18 @@ static inline void handle_set_indices(poolbuf *handle, size_t reader_index, size
     handle_set_writer_index(handle, writer_index);
 }
 
-/* So many bytes have been written after the writer index. */
+/* So many bytes have been written after the writer index, or read after the reader index. None: nothing is stored, as the
+ * empty buffer is many threads'. */
 static inline void handle_wrote(poolbuf *handle, size_t length) {
-    handle_set_writer_index(handle, poolbuf_writer_index(handle) + length);
+    if (length != 0) {
+        handle_set_writer_index(handle, poolbuf_writer_index(handle) + length);
+    }
+}
+
+static inline void handle_read(poolbuf *handle, size_t length) {
+    if (length != 0) {
+        handle->reader_index += (uint32_t)length;
+    }
 }
 
 /* Makes H1 true; the flags that belong to the memory stay. */

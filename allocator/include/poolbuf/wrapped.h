@@ -77,7 +77,8 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf *poolbuf_allocate_copy(poolbuf_allocator *
 
 /* poolbuf_empty() lends the empty buffer: one for the whole process, of capacity 0, read-only and unreleasable. Views of it are the
  * buffer itself.
- *   errors  none.     cost  none. */
+ *   errors   none.     cost  none.
+ *   threads  any number may use it at once, but for what sets indices (poolbuf_clear(), poolbuf_set_indices() and their kin). */
 POOLBUF_API poolbuf *poolbuf_empty(void);
 
 POOLBUF_END_DECLS
