@@ -8,7 +8,9 @@
 #define HANDLE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <poolbuf/buffer.h>
 
@@ -93,6 +95,22 @@ static inline void handle_read(poolbuf *handle, size_t length) {
     if (length != 0) {
         handle->reader_index += (uint32_t)length;
     }
+}
+
+/* A retained slice keeps the buffer with the bytes where others keep a position and a hidden writer index: what it holds may be a
+ * retained slice as well, and so on, so that the way there may be long. */
+_Static_assert(offsetof(poolbuf, hidden_writer_index) == offsetof(poolbuf, position) + sizeof(uint32_t) &&
+                   sizeof(poolbuf *) == 2 * sizeof(uint32_t),
+               "the two have room for a pointer");
+
+static inline void handle_set_root(poolbuf *retained_slice, const poolbuf *root) {
+    memcpy((char *)retained_slice + offsetof(poolbuf, position), (const void *)&root, sizeof(poolbuf *));
+}
+
+static inline poolbuf *handle_root(const poolbuf *retained_slice) {
+    poolbuf *root = NULL;
+    memcpy((void *)&root, (const char *)retained_slice + offsetof(poolbuf, position), sizeof(poolbuf *));
+    return root;
 }
 
 /* Makes H1 true; the flags that belong to the memory stay. */

@@ -24,7 +24,8 @@ POOLBUF_BEGIN_DECLS
 typedef void poolbuf_wrap_release(void *memory, size_t length, void *context);
 
 /* poolbuf_wrap() gives a buffer of memory that the caller owns, readable and writable as a whole.
- *   memory    length bytes, not NULL; they stay valid until release() is called, or, without one, until the last reference is gone.
+ *   memory    length bytes; they stay valid until release() is called, or, without one, until the last reference is gone. NULL
+ *             only where length is 0.
  *   length    at most POOLBUF_CAPACITY_LIMIT.
  *   release   NULL: nobody is to be told.
  *   errors    NULL: no memory, or too long. release() is not called: the memory is the caller's as before.
