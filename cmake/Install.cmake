@@ -18,7 +18,7 @@ function(poolbuf_pkg_config PC_NAME PC_LIBS PC_CFLAGS)
   install(FILES ${PROJECT_BINARY_DIR}/package/${PC_NAME}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endfunction()
 poolbuf_pkg_config(poolbuf "-L\${libdir} -lpoolbuf" "")
-poolbuf_pkg_config(poolbuf-static "-L\${libdir} -l:libpoolbuf.a -pthread -ldl" " -DPOOLBUF_INLINE=1")
+poolbuf_pkg_config(poolbuf-static "-L\${libdir} -l:libpoolbuf.a -pthread -ldl -Wl,-z,nodelete" " -DPOOLBUF_INLINE=1")
 
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # What the JSON files hold, for those who read them; scenarios/schema.json lies beside the scenarios.

@@ -67,6 +67,8 @@ target_compile_features(ref PRIVATE cxx_std_17)
 add_executable(ref_static app_ref.cc)
 target_link_libraries(ref_static PRIVATE poolbuf::static)
 target_compile_features(ref_static PRIVATE cxx_std_20)
+add_library(plugin MODULE app.c)
+target_link_libraries(plugin PRIVATE poolbuf::static)
 add_executable(forgetful leak.c)
 target_link_libraries(forgetful PRIVATE poolbuf::poolbuf)
 poolbuf_leak_checked_test(NAME tidy COMMAND shared)
@@ -123,6 +125,64 @@ expect_status 0
 run "$prefix/bin/poolbuf" leaks -- ./leak
 expect_status 4
 expect_stderr_has leak.c
+
+# A plugin with the library inside stays when it is closed: threads that have used it still call into it as they end.
+cat >plugin.c <<'END'
+#include <poolbuf/poolbuf.h>
+int use(void) {
+    poolbuf *buffer = poolbuf_allocate(NULL, 100, 100);
+    return buffer != NULL && poolbuf_release(buffer) ? 42 : 0;
+}
+END
+cat >host.c <<'END'
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+static int (*use)(void);
+static pthread_barrier_t used, closed;
+static void *thread(void *unused) {
+    (void)unused;
+    printf("%d\n", use());
+    pthread_barrier_wait(&used);
+    pthread_barrier_wait(&closed);
+    return NULL;
+}
+int main(void) {
+    pthread_t made;
+    void *plugin = dlopen("./plugin.so", RTLD_NOW);
+    if (plugin == NULL) {
+        return 1;
+    }
+    *(void **)&use = dlsym(plugin, "use");
+    pthread_barrier_init(&used, NULL, 2);
+    pthread_barrier_init(&closed, NULL, 2);
+    if (pthread_create(&made, NULL, thread, NULL) != 0) {
+        return 1;
+    }
+    pthread_barrier_wait(&used);
+    dlclose(plugin);
+    pthread_barrier_wait(&closed);
+    return pthread_join(made, NULL);
+}
+END
+run "${CC:-cc}" -shared -fPIC plugin.c -o plugin.so "${flags[@]}"
+expect_status 0
+run "${CC:-cc}" host.c -o host -ldl -pthread
+expect_status 0
+expect_42 ./host
+run readelf -dW built/libplugin.so
+expect_stdout_has NODELETE
+
+# A program without any shared library has no loader, by which the detector could get at its helpers: it does without.
+run "${CC:-cc}" -g -static app.c -o all_static "${flags[@]}"
+expect_status 0
+expect_42 env POOLBUF_LEAK_LEVEL=paranoid ./all_static
+run "${CC:-cc}" -g -static leak.c -o leak_static "${flags[@]}"
+expect_status 0
+run env POOLBUF_LEAK_LEVEL=paranoid ./leak_static
+expect_status 0
+expect_stderr_has 'LEAK: 1 buffer never released'
+expect_stderr_has '/leak_static+0x'
 
 run "$prefix/bin/poolbuf" list scenarios
 expect_status 0

@@ -38,7 +38,7 @@ poolbuf_status poolbuf_read_slow_(poolbuf *buffer, void *destination, size_t len
     }
     poolbuf_note_access_(buffer, false);
     pieces_get(buffer, buffer->reader_index, destination, length);
-    buffer->reader_index += (uint32_t)length;
+    handle_read(buffer, length);
     return POOLBUF_OK;
 }
 
@@ -158,7 +158,7 @@ poolbuf_status poolbuf_write_buffer(poolbuf *buffer, poolbuf *source, size_t len
         status = copy_checked(buffer, poolbuf_writer_index(buffer), source, source->reader_index, length);
     }
     if (status == POOLBUF_OK) {
-        source->reader_index += (uint32_t)length;
+        handle_read(source, length);
         handle_wrote(buffer, length);
     }
     if (held != NULL) {
@@ -224,7 +224,7 @@ poolbuf_status poolbuf_read_iovec(poolbuf *buffer, const struct iovec *pieces, s
     poolbuf_status status = total == SIZE_MAX ? POOLBUF_ERROR_BAD_ARGUMENT : pieces_check_read(buffer, total);
     if (status == POOLBUF_OK) {
         scatter(buffer, buffer->reader_index, pieces, count);
-        buffer->reader_index += (uint32_t)total;
+        handle_read(buffer, total);
     }
     return status;
 }
@@ -265,7 +265,7 @@ poolbuf *poolbuf_read_copy(poolbuf *buffer, size_t length) {
     }
     poolbuf *copy = poolbuf_copy(buffer, buffer->reader_index, length);
     if (copy != NULL) {
-        buffer->reader_index += (uint32_t)length;
+        handle_read(buffer, length);
     }
     return copy;
 }

@@ -388,11 +388,9 @@ poolbuf *buffer_counted(const poolbuf *buffer) {
 }
 
 poolbuf *buffer_root(const poolbuf *buffer) {
-    const uint32_t derived = POOLBUF_FLAG_SLICE | POOLBUF_FLAG_RETAINED_SLICE;
-    while ((handle_flags_of(handle_state_get(buffer)) & derived) != 0) {
-        buffer = buffer->origin;
-    }
-    return (poolbuf *)(uintptr_t)buffer;
+    const poolbuf *counted = buffer_counted(buffer);
+    bool holds = (handle_flags_of(handle_state_get(counted)) & POOLBUF_FLAG_RETAINED_SLICE) != 0;
+    return holds ? handle_root(counted) : (poolbuf *)(uintptr_t)counted;
 }
 
 void buffer_note_references(const poolbuf *buffer, poolbuf_access access, uint32_t references) {
@@ -419,7 +417,7 @@ static void give_dead(poolbuf_allocator *allocator, poolbuf *buffer) {
 }
 
 /* The last reference is gone, and with it every right of its owners: takes the buffer apart. untold: of a retained slice,
- * see buffer_release_telling(); of a buffer, whose end is what is told, nothing. */
+ * see buffer_drop_hold(); of a buffer, whose end is what is told, nothing. */
 static void end_buffer(poolbuf *buffer, uint32_t flags, uint32_t untold) {
     if ((flags & POOLBUF_FLAG_RETAINED_SLICE) != 0) {
         derived_end_retained_telling(buffer, untold);
@@ -491,11 +489,36 @@ void buffer_end_share(poolbuf *root, uint64_t state) {
     }
 }
 
-bool poolbuf_release_n(poolbuf *buffer, uint32_t count) {
-    return buffer_release_telling(buffer, count, count);
+/* Of a buffer that counts for itself. */
+static bool drop_references(poolbuf *buffer, uint32_t count, uint32_t *untold, uint64_t *state) {
+    if (handle_count_of(*state) < count) {
+        tracker_misuse(buffer, POOLBUF_MISUSE_OVER_RELEASE);
+        return false;
+    }
+    /* Note it first: afterwards the buffer may be somebody else's. If others overtake us, it still is the last one. */
+    if (handle_count_of(*state) == count) {
+        return true;
+    }
+    if (*untold != 0) {
+        buffer_note_references(buffer, POOLBUF_ACCESS_RELEASE, *untold);
+    }
+    *untold = 0;
+    *state = __atomic_fetch_sub(&buffer->state, count, __ATOMIC_ACQ_REL);
+    if (POOLBUF_UNLIKELY(handle_count_of(*state) < count)) {
+        /* Two owners of the same references were here at once: the count has wrapped into the flags. */
+        handle_state_set(buffer, *state);
+        tracker_misuse(buffer, POOLBUF_MISUSE_OVER_RELEASE);
+        return false;
+    }
+    return handle_count_of(*state) == count;
 }
 
-bool buffer_release_telling(poolbuf *buffer, uint32_t count, uint32_t untold) {
+bool buffer_drop_hold(poolbuf *retained_slice, uint32_t *untold) {
+    uint64_t state = __atomic_load_n(&retained_slice->state, __ATOMIC_ACQUIRE);
+    return drop_references(retained_slice, 1, untold, &state);
+}
+
+bool poolbuf_release_n(poolbuf *buffer, uint32_t count) {
     uint64_t state = __atomic_load_n(&buffer->state, __ATOMIC_ACQUIRE);
     if (handle_count_of(state) == 0 && handle_state_possible(state)) {
         tracker_misuse(buffer, POOLBUF_MISUSE_OVER_RELEASE);
@@ -505,28 +528,10 @@ bool buffer_release_telling(poolbuf *buffer, uint32_t count, uint32_t untold) {
         return false;
     }
     if ((handle_flags_of(state) & POOLBUF_FLAG_SLICE) != 0) {
-        return buffer_release_telling(buffer_counted(buffer), count, untold);
+        return poolbuf_release_n(buffer_counted(buffer), count);
     }
-    if (handle_count_of(state) < count) {
-        tracker_misuse(buffer, POOLBUF_MISUSE_OVER_RELEASE);
-        return false;
-    }
-    /* Note it first: afterwards the buffer may be somebody else's. If others overtake us, it still is the last one. */
-    bool last = handle_count_of(state) == count;
-    if (!last) {
-        if (untold != 0) {
-            buffer_note_references(buffer, POOLBUF_ACCESS_RELEASE, untold);
-        }
-        untold = 0;
-        state = __atomic_fetch_sub(&buffer->state, count, __ATOMIC_ACQ_REL);
-        last = handle_count_of(state) == count;
-        if (POOLBUF_UNLIKELY(handle_count_of(state) < count)) {
-            /* Two owners of the same references were here at once: the count has wrapped into the flags. */
-            handle_state_set(buffer, state);
-            tracker_misuse(buffer, POOLBUF_MISUSE_OVER_RELEASE);
-            return false;
-        }
-    }
+    uint32_t untold = count;
+    bool last = drop_references(buffer, count, &untold, &state);
     if (last) {
         end_buffer(buffer, handle_flags_of(state), untold);
     }

@@ -48,9 +48,10 @@ void buffer_count_and_sample(poolbuf_allocator *allocator, poolbuf *buffer);
  * root where that was the last one. */
 void buffer_end_share(poolbuf *root, uint64_t state);
 
-/* poolbuf_release_n(), of which the tracker is told as the giving back of `untold` references: those of a slice that this
- * one was held by, whose last ones went at once, or none, since they have been told. */
-bool buffer_release_telling(poolbuf *buffer, uint32_t count, uint32_t untold);
+/* Drops the reference that a retained slice of a retained slice has held; true if it was the last one, and that one is to be
+ * ended. The tracker is told of it as the giving back of *untold references: those of the slice that held it, whose last ones
+ * went at once, or none, since they have been told; *untold is what it has not been told of afterwards. */
+bool buffer_drop_hold(poolbuf *retained_slice, uint32_t *untold);
 
 /* derived.c: makes a retained slice of a checked range of a buffer with memory, with flags of its own; hangs a view, or marks, on
  * a buffer that counts; ends those that hang on a dying one; ends a retained slice whose count has reached 0, by one

@@ -15,6 +15,28 @@ static bool begin(const poolbuf *buffer, size_t index, size_t length) {
     return true;
 }
 
+/* The same where the bytes are looked at one piece after the other, and that may end early. */
+static bool begin_walk(const poolbuf *buffer, size_t index, size_t length) {
+    if (pieces_check_bounds(buffer, index, length) != POOLBUF_OK) {
+        return false;
+    }
+    poolbuf_note_access_(buffer, false);
+    return true;
+}
+
+/* Whether two ranges that passed begin_walk() hold the same. */
+static bool same(const poolbuf *a, size_t a_index, const poolbuf *b, size_t b_index, size_t length) {
+    for (size_t run = 0, other = 0; length != 0; length -= run, a_index += run, b_index += run) {
+        const uint8_t *ours = piece_at(a, a_index, &run);
+        const uint8_t *theirs = piece_at(b, b_index, &other);
+        run = smaller(smaller(run, other), length);
+        if (ours == NULL || theirs == NULL || memcmp(ours, theirs, run) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* memcmp() of two ranges that have been checked. */
 static int order_of(const poolbuf *a, size_t a_index, const poolbuf *b, size_t b_index, size_t length) {
     int order = 0;
@@ -28,17 +50,13 @@ static int order_of(const poolbuf *a, size_t a_index, const poolbuf *b, size_t b
 }
 
 bool poolbuf_equals_range(const poolbuf *a, size_t a_index, const poolbuf *b, size_t b_index, size_t length) {
-    if (!begin(a, a_index, length) || !begin(b, b_index, length)) {
-        return false;
-    }
-    return order_of(a, a_index, b, b_index, length) == 0;
+    return begin_walk(a, a_index, length) && begin_walk(b, b_index, length) && same(a, a_index, b, b_index, length);
 }
 
 bool poolbuf_equals(const poolbuf *a, const poolbuf *b) {
     size_t length = poolbuf_readable_bytes(a);
-    bool readable = begin(a, a->reader_index, length) && begin(b, b->reader_index, poolbuf_readable_bytes(b));
-    return readable && length == poolbuf_readable_bytes(b) &&
-           order_of(a, a->reader_index, b, b->reader_index, length) == 0;
+    bool readable = begin_walk(a, a->reader_index, length) && begin_walk(b, b->reader_index, poolbuf_readable_bytes(b));
+    return readable && length == poolbuf_readable_bytes(b) && same(a, a->reader_index, b, b->reader_index, length);
 }
 
 int poolbuf_compare(const poolbuf *a, const poolbuf *b) {
@@ -56,12 +74,12 @@ int poolbuf_compare(const poolbuf *a, const poolbuf *b) {
     return (order > 0) - (order < 0);
 }
 
-/* Whether a checked range holds these bytes. */
+/* Whether a range that passed begin_walk() holds these bytes. */
 static bool holds(const poolbuf *buffer, size_t index, const uint8_t *expected, size_t length) {
     for (size_t run = 0; length != 0; length -= run, index += run, expected += run) {
         const uint8_t *bytes = piece_at(buffer, index, &run);
         run = smaller(run, length);
-        if (memcmp(bytes, expected, run) != 0) {
+        if (bytes == NULL || memcmp(bytes, expected, run) != 0) {
             return false;
         }
     }
@@ -71,12 +89,12 @@ static bool holds(const poolbuf *buffer, size_t index, const uint8_t *expected, 
 bool poolbuf_starts_with(const poolbuf *buffer, const void *bytes, size_t length) {
     size_t readable = poolbuf_readable_bytes(buffer);
     size_t first = buffer->reader_index;
-    return begin(buffer, first, readable) && length <= readable && holds(buffer, first, bytes, length);
+    return begin_walk(buffer, first, readable) && length <= readable && holds(buffer, first, bytes, length);
 }
 
 bool poolbuf_ends_with(const poolbuf *buffer, const void *bytes, size_t length) {
     size_t readable = poolbuf_readable_bytes(buffer);
-    return begin(buffer, buffer->reader_index, readable) && length <= readable &&
+    return begin_walk(buffer, buffer->reader_index, readable) && length <= readable &&
            holds(buffer, poolbuf_writer_index(buffer) - length, bytes, length);
 }
 

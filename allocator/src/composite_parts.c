@@ -146,17 +146,17 @@ poolbuf_status poolbuf_composite_add_flattened(poolbuf *composite_buffer, poolbu
 
 poolbuf_status poolbuf_composite_decompose(poolbuf *composite_buffer, size_t offset, size_t length, poolbuf **slices,
                                            size_t *count) {
-    uint32_t components = poolbuf_composite_component_count(composite_buffer);
     const uint32_t kinds = POOLBUF_FLAG_COMPOSITE | POOLBUF_FLAG_SLICE;
-    if ((flags_of(composite_buffer) & kinds) != POOLBUF_FLAG_COMPOSITE || composite_is_fixed(composite_buffer)) {
+    if (!buffer_check_alive(composite_buffer) || (flags_of(composite_buffer) & kinds) != POOLBUF_FLAG_COMPOSITE ||
+        composite_is_fixed(composite_buffer)) {
         return POOLBUF_ERROR_UNSUPPORTED;
     }
     poolbuf_status status = pieces_check(composite_buffer, offset, length, false);
     size_t given = 0;
-    const composite *self = composite_buffer->origin;
-    for (uint32_t i = 0; i < components && length != 0 && status == POOLBUF_OK; i++) {
-        const component *part = &self->components[i];
-        if (offset >= (size_t)part->start + part->length) {
+    composite *self = composite_buffer->origin;
+    const component *part = status == POOLBUF_OK && length != 0 ? composite_find(self, offset) : NULL;
+    for (; part != NULL && length != 0 && status == POOLBUF_OK; part++) {
+        if (part->length == 0) {
             continue;
         }
         size_t into = offset - part->start;

@@ -62,6 +62,9 @@ static poolbuf *make_view(const poolbuf *buffer, poolbuf *origin, uint32_t flags
         .slot = buffer->slot,
         .kind = buffer->kind,
     };
+    if ((flags & POOLBUF_FLAG_RETAINED_SLICE) != 0) {
+        handle_set_root(view, buffer_root(buffer));
+    }
     handle_state_set(view, handle_state(flags, 1));
     return view;
 }
@@ -171,6 +174,7 @@ poolbuf *poolbuf_retained_slice(poolbuf *buffer, size_t index, size_t length) {
                  handle_count_of(state) - 1 < POOLBUF_RETAIN_LIMIT_ - 1;
     poolbuf *fast = plain ? make_plain(buffer, POOLBUF_FLAG_RETAINED_SLICE, index, length) : NULL;
     if (POOLBUF_LIKELY(fast != NULL)) {
+        handle_set_root(fast, buffer);
         (void)__atomic_fetch_add(&buffer->state, HANDLE_ONE_SHARE + 1, __ATOMIC_RELAXED);
         return fast;
     }
@@ -185,7 +189,7 @@ poolbuf *poolbuf_retained_slice(poolbuf *buffer, size_t index, size_t length) {
 
 static poolbuf *skip_if_made(poolbuf *buffer, poolbuf *slice, size_t length) {
     if (slice != NULL) {
-        buffer->reader_index += (uint32_t)length;
+        handle_read(buffer, length);
     }
     return slice;
 }
@@ -317,35 +321,44 @@ void derived_end_slices(poolbuf_allocator *allocator, poolbuf *buffer) {
 /* The slice is gone but for the share of the root and the reference to the parent, which go last: with them the allocator
  * itself may go. The release orders our last look at the bytes before the move that the owner may make once it sees no
  * shares. What ends the root is told as its end alone; so of a root that only our reference keeps, to which nobody else
- * can add any, nothing is told here. untold: see buffer_release_telling(). */
-static void end_hold(poolbuf *parent, uint32_t untold) {
+ * can add any, nothing is told here. untold: see buffer_drop_hold(). Gives back the parent where that is to be ended as
+ * well: another retained slice, and we its last holder. */
+static poolbuf *end_hold(poolbuf *parent, uint32_t *untold) {
     poolbuf *root = buffer_root(parent);
     if (parent != root) {
         (void)__atomic_fetch_sub(&root->state, HANDLE_ONE_SHARE, __ATOMIC_RELEASE);
-        (void)buffer_release_telling(parent, 1, untold);
-        return;
+        return buffer_drop_hold(parent, untold) ? parent : NULL;
     }
     uint64_t state = handle_state_get(root);
-    if (untold != 0 && (handle_flags_of(state) & POOLBUF_FLAG_TRACKED) != 0 && handle_count_of(state) != 1) {
-        tracker_accessed(root, POOLBUF_ACCESS_RELEASE, untold, true, NULL);
+    if (*untold != 0 && (handle_flags_of(state) & POOLBUF_FLAG_TRACKED) != 0 && handle_count_of(state) != 1) {
+        tracker_accessed(root, POOLBUF_ACCESS_RELEASE, *untold, true, NULL);
     }
     buffer_end_share(root, __atomic_fetch_sub(&root->state, HANDLE_ONE_SHARE + 1, __ATOMIC_ACQ_REL));
+    return NULL;
 }
 
-static inline void end_retained(poolbuf *slice, uint32_t untold) {
-    poolbuf *parent = slice->origin;
+static void give_retained(poolbuf *slice, const poolbuf *parent) {
     if (slice->link != NULL) {
         derived_end_slices(poolbuf_owner(parent), slice);
     }
-    if (POOLBUF_UNLIKELY(flags_of(parent) != 0)) {
-        const poolbuf *root = buffer_root(parent);
-        if ((flags_of(root) & POOLBUF_FLAG_TRACKED) != 0) {
-            end_tracked_view(poolbuf_owner(parent), slice, root);
-        } else if (!naked_push(naked_plain_cache(slice->slot), slice)) {
-            naked_give(poolbuf_owner(parent), slice);
+    const poolbuf *root = buffer_root(parent);
+    if ((flags_of(root) & POOLBUF_FLAG_TRACKED) != 0) {
+        end_tracked_view(poolbuf_owner(parent), slice, root);
+    } else if (!naked_push(naked_plain_cache(slice->slot), slice)) {
+        naked_give(poolbuf_owner(parent), slice);
+    }
+}
+
+/* A loop, as a recursion would be as deep as there are retained slices that hold each other, and stacks are not. */
+static inline void end_retained(poolbuf *slice, uint32_t untold) {
+    poolbuf *parent = slice->origin;
+    while (POOLBUF_UNLIKELY(flags_of(parent) != 0 || slice->link != NULL)) {
+        give_retained(slice, parent);
+        slice = end_hold(parent, &untold);
+        if (slice == NULL) {
+            return;
         }
-        end_hold(parent, untold);
-        return;
+        parent = slice->origin;
     }
     if (POOLBUF_UNLIKELY(!naked_push(naked_plain_cache(slice->slot), slice))) {
         naked_give(poolbuf_owner(parent), slice);

@@ -8,7 +8,9 @@
 #define HANDLE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <poolbuf/buffer.h>
 
@@ -81,9 +83,34 @@ static inline void handle_set_indices(poolbuf *handle, size_t reader_index, size
     handle_set_writer_index(handle, writer_index);
 }
 
-/* So many bytes have been written after the writer index. */
+/* So many bytes have been written after the writer index, or read after the reader index. None: nothing is stored, as the
+ * empty buffer is many threads'. */
 static inline void handle_wrote(poolbuf *handle, size_t length) {
-    handle_set_writer_index(handle, poolbuf_writer_index(handle) + length);
+    if (length != 0) {
+        handle_set_writer_index(handle, poolbuf_writer_index(handle) + length);
+    }
+}
+
+static inline void handle_read(poolbuf *handle, size_t length) {
+    if (length != 0) {
+        handle->reader_index += (uint32_t)length;
+    }
+}
+
+/* A retained slice keeps the buffer with the bytes where others keep a position and a hidden writer index: what it holds may be a
+ * retained slice as well, and so on, so that the way there may be long. */
+_Static_assert(offsetof(poolbuf, hidden_writer_index) == offsetof(poolbuf, position) + sizeof(uint32_t) &&
+                   sizeof(poolbuf *) == 2 * sizeof(uint32_t),
+               "the two have room for a pointer");
+
+static inline void handle_set_root(poolbuf *retained_slice, const poolbuf *root) {
+    memcpy((char *)retained_slice + offsetof(poolbuf, position), (const void *)&root, sizeof(poolbuf *));
+}
+
+static inline poolbuf *handle_root(const poolbuf *retained_slice) {
+    poolbuf *root = NULL;
+    memcpy((void *)&root, (const char *)retained_slice + offsetof(poolbuf, position), sizeof(poolbuf *));
+    return root;
 }
 
 /* Makes H1 true; the flags that belong to the memory stay. */

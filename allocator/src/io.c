@@ -204,7 +204,7 @@ static poolbuf_status read_to(const transfer *self, poolbuf *buffer, size_t leng
         status = go_on(self, buffer, buffer->reader_index, length, transferred);
     }
     if (status == POOLBUF_OK) {
-        buffer->reader_index += (uint32_t)*transferred;
+        handle_read(buffer, *transferred);
     }
     return status;
 }
@@ -315,7 +315,7 @@ poolbuf_status poolbuf_send_to(poolbuf *buffer, int descriptor, size_t length, i
     poolbuf_note_access_(buffer, false);
     status = pass_message(&self, buffer, buffer->reader_index, length, transferred);
     if (status == POOLBUF_OK) {
-        buffer->reader_index += (uint32_t)*transferred;
+        handle_read(buffer, *transferred);
     }
     return status;
 }

@@ -46,12 +46,24 @@ uint8_t *piece_at(const poolbuf *buffer, size_t index, size_t *length) {
     return leaf != NULL ? leaf->memory + leaf_index : NULL;
 }
 
-poolbuf_status pieces_check(const poolbuf *buffer, size_t index, size_t length, bool write) {
-    if (!buffer_check_alive(buffer)) {
+static bool range_within(size_t index, size_t length, size_t capacity) {
+    return index <= capacity && length <= capacity - index;
+}
+
+poolbuf_status pieces_check_bounds(const poolbuf *buffer, size_t index, size_t length) {
+    if (!buffer_check_alive(buffer) || !range_within(index, length, handle_capacity(buffer))) {
         return POOLBUF_ERROR_OUT_OF_BOUNDS;
     }
-    size_t capacity = handle_capacity(buffer);
-    if (index > capacity || length > capacity - index) {
+    bool in_pieces = buffer->memory == NULL && length != 0;
+    if (!in_pieces || (handle_flags_of(handle_state_get(buffer)) & POOLBUF_FLAG_SLICE) == 0) {
+        return POOLBUF_OK;
+    }
+    bool there = range_within(buffer->position + index, length, handle_capacity(buffer->origin));
+    return there ? POOLBUF_OK : POOLBUF_ERROR_OUT_OF_BOUNDS;
+}
+
+poolbuf_status pieces_check(const poolbuf *buffer, size_t index, size_t length, bool write) {
+    if (!buffer_check_alive(buffer) || !range_within(index, length, handle_capacity(buffer))) {
         return POOLBUF_ERROR_OUT_OF_BOUNDS;
     }
     uint32_t seen = handle_flags_of(handle_state_get(buffer));

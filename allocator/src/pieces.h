@@ -25,6 +25,11 @@ uint8_t *piece_at(const poolbuf *buffer, size_t index, size_t *length);
  * buffers on the way. NULL as there. */
 poolbuf *piece_leaf(const poolbuf *buffer, size_t index, size_t *leaf_index, size_t *length, uint32_t *seen);
 
+/* Whether the buffer is alive and a range lies within it, and of a slice of a composite also within that: POOLBUF_OK
+ * or _OUT_OF_BOUNDS, without a look at the components. For walks that may end early, which go by piece_below(): a walk
+ * over all components ahead of each would make a loop of such walks quadratic. */
+poolbuf_status pieces_check_bounds(const poolbuf *buffer, size_t index, size_t length);
+
 /* Whether the buffer is alive and a range can be read, or written: POOLBUF_OK, _OUT_OF_BOUNDS, _READ_ONLY. */
 poolbuf_status pieces_check(const poolbuf *buffer, size_t index, size_t length, bool write);
 
@@ -50,6 +55,14 @@ bool pieces_copy(const poolbuf *to, size_t to_index, const poolbuf *from, size_t
 
 static inline size_t smaller(size_t a, size_t b) {
     return a < b ? a : b;
+}
+
+/* The piece at an index, and how many of its bytes lie below end, which has passed pieces_check_bounds(). NULL: there
+ * are no more, or a component has lost its bytes to a smaller capacity. */
+static inline const uint8_t *piece_below(const poolbuf *buffer, size_t index, size_t end, size_t *run) {
+    const uint8_t *bytes = index < end ? piece_at(buffer, index, run) : NULL;
+    *run = bytes != NULL ? smaller(*run, end - index) : 0;
+    return bytes;
 }
 
 #endif

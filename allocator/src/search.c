@@ -10,8 +10,9 @@
  *     memmem                                    [------------------->
  *
  * A window is several times as long as the needle and moves on by most of its length, so many small pieces cost no more
- * than few large ones. Longer needles, and those that lie in pieces themselves, are two_way.h's: it reads bytes
- * one by one where they are, needs no memory, and takes time in proportion to them. */
+ * than few large ones. The first is short, as what is near is not to wait for thousands of pieces behind it; each one is
+ * twice as long as the one before. Longer needles, and those that lie in pieces themselves, are two_way.h's: it reads
+ * bytes one by one where they are, needs no memory, and takes time in proportion to them. */
 #include <poolbuf/search.h>
 
 #include "buffer.h"
@@ -20,9 +21,12 @@
 #include "pieces.h"
 #include "two_way.h"
 
-/* Of a window, and of the longest needle that is searched in one, which search.h tells as well. */
+/* Of the longest window, of the first one unless the needle needs more, and of the longest needle that is searched in
+ * one, which search.h tells as well. */
 #define WINDOW_BYTES        ((size_t)4096)
+#define WINDOW_FIRST_BYTES  ((size_t)64)
 #define WINDOW_NEEDLE_BYTES ((size_t)1024)
+_Static_assert(4 * WINDOW_NEEDLE_BYTES <= WINDOW_BYTES, "the first window of the longest needle is no longer than any");
 
 /* The most bytes of a set for which memchr() of each is faster than a look-up a byte, and how far each looks at a time:
  * what is near is not to wait for a long search after what is not there. */
@@ -31,19 +35,18 @@
 
 /* Whether there is something to search. */
 static bool begin(const poolbuf *buffer, size_t index, size_t length) {
-    if (pieces_check(buffer, index, length, false) != POOLBUF_OK) {
+    if (pieces_check_bounds(buffer, index, length) != POOLBUF_OK) {
         return false;
     }
     poolbuf_note_access_(buffer, false);
     return true;
 }
 
-/* The other way round than piece_at(): where the piece ends that holds the byte before index, and how many bytes there
- * are in it up to there, at least 1. The byte is in bounds. */
-static const uint8_t *piece_before(const poolbuf *buffer, size_t index, size_t *length) {
-    size_t left = SIZE_MAX;
-    for (;;) {
-        left = smaller(left, index);
+/* The other way round than piece_below(): where the piece ends that holds the byte before index, and how many of its
+ * bytes up to there lie at start or above. */
+static const uint8_t *piece_above(const poolbuf *buffer, size_t start, size_t index, size_t *length) {
+    size_t left = index - start;
+    while (left != 0 && index <= handle_capacity(buffer)) {
         if (buffer->memory != NULL) {
             *length = left;
             return buffer->memory + index;
@@ -54,10 +57,15 @@ static const uint8_t *piece_before(const poolbuf *buffer, size_t index, size_t *
             continue;
         }
         const component *part = composite_find(buffer->origin, index - 1);
+        if (part == NULL) {
+            break;
+        }
         left = smaller(left, index - part->start);
         index = part->offset + (index - part->start);
         buffer = part->buffer;
     }
+    *length = 0;
+    return NULL;
 }
 
 /* ---- One byte ----------------------------------------------------------------------------------------------------- */
@@ -66,9 +74,8 @@ size_t poolbuf_index_of_slow_(const poolbuf *buffer, size_t index, size_t length
     if (!begin(buffer, index, length)) {
         return POOLBUF_NOT_FOUND;
     }
-    for (size_t end = index + length, run = 0; index < end; index += run) {
-        const uint8_t *bytes = piece_at(buffer, index, &run);
-        run = smaller(run, end - index);
+    const uint8_t *bytes = NULL;
+    for (size_t end = index + length, run = 0; (bytes = piece_below(buffer, index, end, &run)) != NULL; index += run) {
         const uint8_t *found = memchr(bytes, byte, run);
         if (found != NULL) {
             return index + (size_t)(found - bytes);
@@ -89,9 +96,8 @@ size_t poolbuf_last_index_of(const poolbuf *buffer, size_t index, size_t length,
     if (!begin(buffer, index, length)) {
         return POOLBUF_NOT_FOUND;
     }
-    for (size_t end = index + length, run = 0; end > index; end -= run) {
-        const uint8_t *behind = piece_before(buffer, end, &run);
-        run = smaller(run, end - index);
+    const uint8_t *behind = NULL;
+    for (size_t end = index + length, run = 0; (behind = piece_above(buffer, index, end, &run)) != NULL; end -= run) {
         const uint8_t *found = memrchr(behind - run, byte, run);
         if (found != NULL) {
             return end - (size_t)(behind - found);
@@ -135,9 +141,8 @@ static size_t first_of_few(const uint8_t *bytes, size_t length, const uint8_t *f
 }
 
 static size_t first_in_set(const poolbuf *buffer, size_t index, size_t length, const byte_set *set, bool wanted) {
-    for (size_t end = index + length, run = 0; index < end; index += run) {
-        const uint8_t *bytes = piece_at(buffer, index, &run);
-        run = smaller(run, end - index);
+    const uint8_t *bytes = NULL;
+    for (size_t end = index + length, run = 0; (bytes = piece_below(buffer, index, end, &run)) != NULL; index += run) {
         for (size_t i = 0; i < run; i++) {
             if (byte_set_has(set, bytes[i]) == wanted) {
                 return index + i;
@@ -148,9 +153,8 @@ static size_t first_in_set(const poolbuf *buffer, size_t index, size_t length, c
 }
 
 static size_t last_in_set(const poolbuf *buffer, size_t index, size_t length, const byte_set *set, bool wanted) {
-    for (size_t end = index + length, run = 0; end > index; end -= run) {
-        const uint8_t *behind = piece_before(buffer, end, &run);
-        run = smaller(run, end - index);
+    const uint8_t *behind = NULL;
+    for (size_t end = index + length, run = 0; (behind = piece_above(buffer, index, end, &run)) != NULL; end -= run) {
         for (size_t i = 1; i <= run; i++) {
             if (byte_set_has(set, *(behind - i)) == wanted) {
                 return end - i;
@@ -168,9 +172,8 @@ size_t poolbuf_index_of_any(const poolbuf *buffer, size_t index, size_t length, 
         byte_set wanted = byte_set_of(set, count);
         return first_in_set(buffer, index, length, &wanted, true);
     }
-    for (size_t end = index + length, run = 0; index < end; index += run) {
-        const uint8_t *bytes = piece_at(buffer, index, &run);
-        run = smaller(run, end - index);
+    const uint8_t *bytes = NULL;
+    for (size_t end = index + length, run = 0; (bytes = piece_below(buffer, index, end, &run)) != NULL; index += run) {
         size_t first = first_of_few(bytes, run, set, count);
         if (first < run) {
             return index + first;
@@ -210,9 +213,8 @@ size_t poolbuf_for_each_byte(const poolbuf *buffer, size_t index, size_t length,
     if (!begin(buffer, index, length)) {
         return POOLBUF_NOT_FOUND;
     }
-    for (size_t end = index + length, run = 0; index < end; index += run) {
-        const uint8_t *bytes = piece_at(buffer, index, &run);
-        run = smaller(run, end - index);
+    const uint8_t *bytes = NULL;
+    for (size_t end = index + length, run = 0; (bytes = piece_below(buffer, index, end, &run)) != NULL; index += run) {
         for (size_t i = 0; i < run; i++) {
             if (!visitor(bytes[i], context)) {
                 return index + i;
@@ -227,9 +229,8 @@ size_t poolbuf_for_each_byte_desc(const poolbuf *buffer, size_t index, size_t le
     if (!begin(buffer, index, length)) {
         return POOLBUF_NOT_FOUND;
     }
-    for (size_t end = index + length, run = 0; end > index; end -= run) {
-        const uint8_t *behind = piece_before(buffer, end, &run);
-        run = smaller(run, end - index);
+    const uint8_t *behind = NULL;
+    for (size_t end = index + length, run = 0; (behind = piece_above(buffer, index, end, &run)) != NULL; end -= run) {
         for (size_t i = 1; i <= run; i++) {
             if (!visitor(*(behind - i), context)) {
                 return end - i;
@@ -251,15 +252,19 @@ static size_t find_in_window(const two_way_needle *self, const poolbuf *buffer, 
 static size_t find_across(two_way_needle *self, const poolbuf *buffer, size_t index, size_t length) {
     size_t overlap = self->length - 1;
     bool fits = self->length <= WINDOW_NEEDLE_BYTES;
+    size_t window = 4 * self->length > WINDOW_FIRST_BYTES ? 4 * self->length : WINDOW_FIRST_BYTES;
     size_t found = POOLBUF_NOT_FOUND;
     for (size_t end = index + length, run = 0; found == POOLBUF_NOT_FOUND && end - index > overlap;) {
-        const uint8_t *bytes = piece_at(buffer, index, &run);
-        run = smaller(run, end - index);
+        const uint8_t *bytes = piece_below(buffer, index, end, &run);
         if (run > overlap) {
             const uint8_t *inside = memmem(bytes, run, self->whole, self->length);
             found = inside != NULL ? index + (size_t)(inside - bytes) : POOLBUF_NOT_FOUND;
         } else {
-            run = smaller(fits ? WINDOW_BYTES : 2 * self->length, end - index);
+            run = smaller(fits ? window : 2 * self->length, end - index);
+            window = smaller(2 * window, WINDOW_BYTES);
+            if (pieces_check(buffer, index, run, false) != POOLBUF_OK) {
+                break; /* a component has lost its bytes */
+            }
             found = fits ? find_in_window(self, buffer, index, run) : two_way_find(self, buffer, index, run);
         }
         index += run - overlap;
@@ -291,7 +296,8 @@ size_t poolbuf_index_of_bytes(const poolbuf *buffer, size_t index, size_t length
 size_t poolbuf_index_of_buffer(const poolbuf *buffer, size_t index, size_t length, const poolbuf *needle) {
     size_t from = needle->reader_index;
     size_t needle_length = poolbuf_readable_bytes(needle);
-    if (!begin(needle, from, needle_length) || !begin(buffer, index, length) || needle_length > length) {
+    if (!begin(needle, from, needle_length) || !begin(buffer, index, length) || needle_length > length ||
+        pieces_check(needle, from, needle_length, false) != POOLBUF_OK) {
         return POOLBUF_NOT_FOUND;
     }
     size_t run = 0;
@@ -303,6 +309,9 @@ size_t poolbuf_index_of_buffer(const poolbuf *buffer, size_t index, size_t lengt
         uint8_t copy[WINDOW_NEEDLE_BYTES];
         pieces_get(needle, from, copy, needle_length);
         return find_whole(buffer, index, length, copy, needle_length);
+    }
+    if (pieces_check(buffer, index, length, false) != POOLBUF_OK) {
+        return POOLBUF_NOT_FOUND;
     }
     two_way_needle pieces = two_way_pieces(needle, from, needle_length);
     return two_way_find(&pieces, buffer, index, length);

@@ -221,13 +221,12 @@ size_t poolbuf_search_bytes(poolbuf_search *search, const void *bytes, size_t le
 
 size_t poolbuf_search_buffer(poolbuf_search *search, const poolbuf *buffer, size_t index, size_t length,
                              uint32_t *needle) {
-    if (pieces_check(buffer, index, length, false) != POOLBUF_OK) {
+    if (pieces_check_bounds(buffer, index, length) != POOLBUF_OK) {
         return POOLBUF_NOT_FOUND;
     }
     poolbuf_note_access_(buffer, false);
-    for (size_t end = index + length, run = 0; index < end; index += run) {
-        const uint8_t *bytes = piece_at(buffer, index, &run);
-        run = smaller(run, end - index);
+    const uint8_t *bytes = NULL;
+    for (size_t end = index + length, run = 0; (bytes = piece_below(buffer, index, end, &run)) != NULL; index += run) {
         size_t taken = poolbuf_search_bytes(search, bytes, run, needle);
         if (taken != POOLBUF_NOT_FOUND) {
             return index + taken;

@@ -159,7 +159,7 @@ poolbuf_status poolbuf_read_text(poolbuf *buffer, size_t length, poolbuf_text en
         status = take_text(buffer, buffer->reader_index, length, encoding, policy, text, room, text_length);
     }
     if (status == POOLBUF_OK) {
-        buffer->reader_index += (uint32_t)length;
+        handle_read(buffer, length);
     }
     return status;
 }
@@ -189,7 +189,7 @@ poolbuf_status poolbuf_read_utf8_as_utf16(poolbuf *buffer, size_t length, poolbu
         status = take_units(buffer, buffer->reader_index, length, policy, units, room, count);
     }
     if (status == POOLBUF_OK) {
-        buffer->reader_index += (uint32_t)length;
+        handle_read(buffer, length);
     }
     return status;
 }
@@ -230,7 +230,7 @@ poolbuf_status poolbuf_read_string(poolbuf *buffer, size_t length, char *text, s
         status = poolbuf_get_string(buffer, buffer->reader_index, length, text, room);
     }
     if (status == POOLBUF_OK) {
-        buffer->reader_index += (uint32_t)length;
+        handle_read(buffer, length);
     }
     return status;
 }

@@ -83,7 +83,7 @@ poolbuf_status poolbuf_read_varint_slow_(poolbuf *buffer, unsigned width, uint64
     poolbuf_status status = decode(buffer, buffer->reader_index, poolbuf_writer_index(buffer), width, value, &length);
     if (status == POOLBUF_OK) {
         poolbuf_note_access_(buffer, false);
-        buffer->reader_index += (uint32_t)length;
+        handle_read(buffer, length);
     }
     return status;
 }

@@ -71,7 +71,7 @@ static poolbuf *wrap(poolbuf_allocator *allocator, uint32_t flags, void *memory,
     record *from = (record *)(void *)handle;
     *from = (record){.allocator = allocator, .release = release, .context = context};
     *buffer = (poolbuf){
-        .memory = memory,
+        .memory = memory != NULL || length != 0 ? memory : no_bytes, /* a buffer without memory is one in pieces */
         .writer_index = (uint32_t)length,
         .capacity = (flags & POOLBUF_FLAG_READ_ONLY) != 0 ? 0 : (uint32_t)length,
         .max_capacity = (uint32_t)length,
@@ -98,7 +98,7 @@ poolbuf *poolbuf_wrap_read_only(poolbuf_allocator *allocator, const void *memory
 void wrapped_end(poolbuf_allocator *allocator, poolbuf *buffer) {
     record *from = buffer->origin;
     const record told = *from;
-    void *memory = buffer->memory;
+    void *memory = buffer->memory != no_bytes ? buffer->memory : NULL;
     size_t length = buffer->usable;
     naked_give(allocator, (poolbuf *)(void *)from);
     naked_end(allocator, buffer);

@@ -1,9 +1,12 @@
-/* Unit tests of pieces.c and overlap.c: pieces that are no longer there, and copies between many. */
+/* Unit tests of pieces.c and overlap.c: pieces that are no longer there, copies between many, and walks that end
+ * early. */
 #include "unit.h"
 
 #include <valgrind/valgrind.h>
 
+#include <poolbuf/compare.h>
 #include <poolbuf/composite.h>
+#include <poolbuf/search.h>
 
 #include "allocator.h"
 #include "cut.h"
@@ -150,6 +153,132 @@ static void a_copy_takes_no_step_for_each_pair_of_pieces(void **state) {
     assert_true(poolbuf_release(b));
 }
 
+/* ---- How far a walk goes ---------------------------------------------------------------------------------------- */
+
+/* "abcde" in components of one letter, of which one has lost it since to a smaller capacity. */
+static poolbuf *letters_but(size_t missing) {
+    poolbuf *composite = poolbuf_allocate_composite(allocator, 5);
+    for (size_t i = 0; i < 5; i++) {
+        poolbuf *letter = cut_plain(allocator, &"abcde"[i], 1);
+        UNIT_OK(poolbuf_composite_add_component(composite, poolbuf_retain(letter), true));
+        if (i == missing) {
+            UNIT_OK(poolbuf_set_capacity(letter, 0));
+        }
+        assert_false(poolbuf_release(letter));
+    }
+    return composite;
+}
+
+static bool is_not_c(uint8_t byte, void *context) {
+    (void)context;
+    return byte != 'c';
+}
+
+static void a_search_looks_at_nothing_behind_what_it_finds(void **state) {
+    (void)state;
+    poolbuf *last = letters_but(4);
+    poolbuf *first = letters_but(0);
+    poolbuf *needle = cut_plain(allocator, "cd", 2);
+    assert_int_equal(poolbuf_index_of(last, 0, 5, 'd'), 3);
+    assert_int_equal(poolbuf_bytes_before(last, 'd'), 3);
+    assert_int_equal(poolbuf_index_of_any(last, 0, 5, "xd", 2), 3);
+    assert_int_equal(poolbuf_index_of_any(last, 0, 5, "uvwxd", 5), 3);
+    assert_int_equal(poolbuf_index_of_none(last, 0, 5, "abc", 3), 3);
+    assert_int_equal(poolbuf_for_each_byte(last, 0, 5, is_not_c, NULL), 2);
+    assert_int_equal(poolbuf_index_of_bytes(last, 0, 5, "d", 1), 3);
+    assert_int_equal(poolbuf_last_index_of(first, 0, 5, 'b'), 1);
+    assert_int_equal(poolbuf_last_index_of_any(first, 0, 5, "xb", 2), 1);
+    assert_int_equal(poolbuf_last_index_of_none(first, 0, 5, "cde", 3), 1);
+    assert_int_equal(poolbuf_for_each_byte_desc(first, 0, 5, is_not_c, NULL), 2);
+    assert_true(poolbuf_starts_with(last, "abcd", 4));
+    assert_true(poolbuf_ends_with(first, "bcde", 4));
+    assert_int_equal(poolbuf_index_of_buffer(last, 0, 4, needle), 2);
+    assert_true(poolbuf_release(needle));
+    assert_true(poolbuf_release(last));
+    assert_true(poolbuf_release(first));
+}
+
+static void a_search_ends_at_a_piece_that_is_gone(void **state) {
+    (void)state;
+    poolbuf *middle = letters_but(2);
+    poolbuf *whole = cut_plain(allocator, "abcde", 5);
+    assert_int_equal(poolbuf_index_of(middle, 0, 5, 'd'), POOLBUF_NOT_FOUND);
+    assert_int_equal(poolbuf_index_of_any(middle, 0, 5, "de", 2), POOLBUF_NOT_FOUND);
+    assert_int_equal(poolbuf_index_of_none(middle, 0, 5, "ab", 2), POOLBUF_NOT_FOUND);
+    assert_int_equal(poolbuf_for_each_byte(middle, 0, 5, is_not_c, NULL), POOLBUF_NOT_FOUND);
+    assert_int_equal(poolbuf_index_of_bytes(middle, 0, 5, "d", 1), POOLBUF_NOT_FOUND);
+    assert_int_equal(poolbuf_index_of_bytes(middle, 0, 5, "de", 2), POOLBUF_NOT_FOUND);
+    assert_int_equal(poolbuf_last_index_of(middle, 0, 5, 'b'), POOLBUF_NOT_FOUND);
+    assert_int_equal(poolbuf_last_index_of_any(middle, 0, 5, "ab", 2), POOLBUF_NOT_FOUND);
+    assert_int_equal(poolbuf_last_index_of_none(middle, 0, 5, "de", 2), POOLBUF_NOT_FOUND);
+    assert_int_equal(poolbuf_for_each_byte_desc(middle, 0, 5, is_not_c, NULL), POOLBUF_NOT_FOUND);
+    assert_int_equal(poolbuf_index_of_buffer(whole, 0, 5, middle), POOLBUF_NOT_FOUND);
+    assert_false(poolbuf_starts_with(middle, "abc", 3));
+    assert_false(poolbuf_ends_with(middle, "cde", 3));
+    assert_false(poolbuf_equals(middle, whole));
+    assert_false(poolbuf_equals(whole, middle));
+    assert_false(poolbuf_equals_range(middle, 1, whole, 1, 2));
+    assert_int_equal(poolbuf_compare(middle, whole), -1);
+    assert_int_equal(poolbuf_hash(middle, 0), poolbuf_hash(poolbuf_empty(), 0));
+    assert_true(poolbuf_release(middle));
+    assert_true(poolbuf_release(whole));
+}
+
+/* Each line of a stream that has come in many components, found in all the ways that there are: some 2^38 looks at
+ * components, if each call were to look at all that follow. */
+static void finding_each_line_takes_no_walk_over_those_behind_it(void **state) {
+    (void)state;
+    size_t count = RUNNING_ON_VALGRIND ? MANY / 16 : MANY;
+    poolbuf *line = cut_plain(allocator, "x\n", 2);
+    poolbuf *stream = poolbuf_allocate_composite(allocator, POOLBUF_COMPOSITE_COMPONENTS_LIMIT);
+    for (size_t i = 0; i < count; i++) {
+        show(stream, line, i % 2, 1);
+    }
+    poolbuf_searcher *searcher = NULL;
+    UNIT_OK(poolbuf_searcher_create(&(poolbuf_needle){.bytes = "\n", .length = 1}, 1, &searcher));
+    poolbuf_search search = poolbuf_search_begin(searcher);
+    UNIT_OK(poolbuf_set_indices(line, 0, 2));
+    for (size_t at = 0; at < count; at += 2) {
+        uint32_t needle = 0;
+        size_t left = count - at;
+        assert_int_equal(poolbuf_bytes_before(stream, '\n'), 1);
+        assert_int_equal(poolbuf_index_of_any(stream, at, left, POOLBUF_SET_CRLF), at + 1);
+        assert_int_equal(poolbuf_index_of_none(stream, at, left, "x", 1), at + 1);
+        assert_int_equal(poolbuf_index_of_bytes(stream, at, left, "x\n", 2), at);
+        assert_int_equal(poolbuf_search_buffer(&search, stream, at, left, &needle), at + 2);
+        assert_int_equal(poolbuf_last_index_of(stream, 0, at + 2, 'x'), at);
+        assert_true(poolbuf_starts_with(stream, "x\n", 2));
+        assert_true(poolbuf_ends_with(stream, "x\n", 2));
+        assert_int_equal(poolbuf_equals(stream, line), left == 2);
+        UNIT_OK(poolbuf_skip_bytes(stream, 2));
+    }
+    poolbuf_searcher_destroy(searcher);
+    assert_true(poolbuf_release(stream));
+    assert_true(poolbuf_release(line));
+}
+
+static void taking_parts_one_after_the_other_takes_no_walk_from_the_first(void **state) {
+    (void)state;
+    size_t count = RUNNING_ON_VALGRIND ? MANY / 16 : MANY;
+    poolbuf *pair = cut_plain(allocator, "ab", 2);
+    poolbuf *composite = poolbuf_allocate_composite(allocator, POOLBUF_COMPOSITE_COMPONENTS_LIMIT);
+    for (size_t i = 0; i < count; i++) {
+        show(composite, pair, i % 2, i % 4 == 2 ? 0 : 1); /* "ab", one of no bytes, "b", over and over */
+    }
+    size_t length = count / 4 * 3;
+    for (size_t at = 0; at + 2 <= length; at++) {
+        poolbuf *parts[2];
+        size_t given = 2;
+        UNIT_OK(poolbuf_composite_decompose(composite, at, 2, parts, &given));
+        assert_int_equal(given, 2);
+        cut_expect(parts[0], 0, &"abb"[at % 3], 1);
+        cut_expect(parts[1], 0, &"abb"[(at + 1) % 3], 1);
+        assert_int_equal(poolbuf_release_many(parts, 2), 2);
+    }
+    assert_true(poolbuf_release(composite));
+    assert_true(poolbuf_release(pair));
+}
+
 #define PIECES_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -157,6 +286,10 @@ int main(void) {
         PIECES_TEST(a_piece_that_is_gone_is_misuse_and_ends_the_walk),
         PIECES_TEST(many_pieces_are_copied_as_they_were),
         PIECES_TEST(a_copy_takes_no_step_for_each_pair_of_pieces),
+        PIECES_TEST(a_search_looks_at_nothing_behind_what_it_finds),
+        PIECES_TEST(a_search_ends_at_a_piece_that_is_gone),
+        PIECES_TEST(finding_each_line_takes_no_walk_over_those_behind_it),
+        PIECES_TEST(taking_parts_one_after_the_other_takes_no_walk_from_the_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -525,6 +525,16 @@ struct can_slice<Ref, std::void_t<decltype(std::declval<Ref>().slice(0, 0)), dec
 static_assert(can_slice<poolbuf_ref &>::value && can_slice<const poolbuf_ref &>::value, "a ref that stays");
 static_assert(!can_slice<poolbuf_ref>::value && !can_slice<const poolbuf_ref>::value, "a ref that is about to go");
 
+/* A bare 0 is also a null pointer, and so would be a text; whoever writes one means a number, whose type it lacks. */
+template <class Ref, class = void> struct can_write_zero : std::false_type {};
+template <class Ref>
+struct can_write_zero<Ref, std::void_t<decltype(std::declval<Ref>().write(0))>> : std::true_type {};
+template <class Ref, class = void> struct can_write_text : std::false_type {};
+template <class Ref>
+struct can_write_text<Ref, std::void_t<decltype(std::declval<Ref>().write("0"))>> : std::true_type {};
+static_assert(!can_write_zero<poolbuf_ref &>::value, "no text at address 0");
+static_assert(can_write_text<poolbuf_ref &>::value, "texts are written as ever");
+
 /* ---- Reading and writing ----------------------------------------------------------------------------------------- */
 
 template <class T> static void expect_round_trip(T value) {

@@ -4,7 +4,10 @@
 
 #include <pthread.h>
 
+#include <valgrind/valgrind.h>
+
 #include <poolbuf/tracker.h>
+#include <poolbuf/wrapped.h>
 
 #include "allocator.h"
 #include "kinds.h"
@@ -468,6 +471,61 @@ static void retained_views_are_read_and_released_by_other_threads(void **state) 
     read_by_threads(true);
 }
 
+/* ---- Long chains ------------------------------------------------------------------------------------------------ */
+
+/* As of a parser that goes on with a retained slice of the rest, and releases what it had. Each holds the one before. */
+static void *go_on_with_the_rest(void *argument) {
+    const size_t count = RUNNING_ON_VALGRIND ? POOLBUF_RETAINED_SLICES_LIMIT / 16 : POOLBUF_RETAINED_SLICES_LIMIT;
+    poolbuf *rest = argument;
+    for (size_t i = 0; i < count; i++) {
+        poolbuf *next = poolbuf_retained_slice(rest, 1, poolbuf_capacity(rest) - 1);
+        EXPECT(next != NULL);
+        EXPECT(!poolbuf_release(rest));
+        rest = next;
+    }
+    uint8_t first = 0;
+    EXPECT_OK(poolbuf_read_u8(rest, &first));
+    EXPECT(first == (uint8_t)(count * 7));
+    EXPECT(poolbuf_release(rest)); /* and with it all that it holds */
+    return NULL;
+}
+
+/* On a stack that has no room for a call a slice, and without a step for each pair of them, which were 2^35. */
+static void a_long_chain_of_retained_slices_ends_on_a_small_stack(void **state) {
+    (void)state;
+    const size_t length = (size_t)POOLBUF_RETAINED_SLICES_LIMIT + 1;
+    poolbuf *b = poolbuf_allocate(allocator, length, length);
+    for (size_t i = 0; i < length; i++) {
+        UNIT_OK(poolbuf_write_u8(b, (uint8_t)(i * 7)));
+    }
+    pthread_attr_t small;
+    pthread_t thread;
+    assert_int_equal(pthread_attr_init(&small), 0);
+    assert_int_equal(pthread_attr_setstacksize(&small, (size_t)512 << 10), 0);
+    assert_int_equal(pthread_create(&thread, &small, go_on_with_the_rest, b), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(pthread_attr_destroy(&small), 0);
+    assert_int_equal(unit_metrics(allocator).live_buffers, 0);
+}
+
+static unsigned ends;
+
+static void count_end(void *memory, size_t length, void *context) {
+    ends += memory == NULL && length == 0 && context == &ends;
+}
+
+static void no_memory_can_be_wrapped_and_viewed(void **state) {
+    (void)state;
+    poolbuf *b = poolbuf_wrap(allocator, NULL, 0, count_end, &ends);
+    poolbuf *view = poolbuf_retained_slice(b, 0, 0);
+    assert_true(poolbuf_is_contiguous(b));
+    assert_int_equal(poolbuf_readable_bytes(view), 0);
+    assert_ptr_equal(poolbuf_unwrap(view), b);
+    assert_false(poolbuf_release(b));
+    assert_true(poolbuf_release(view));
+    assert_int_equal(ends, 1);
+}
+
 #define COUNTS_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -484,6 +542,8 @@ int main(void) {
         COUNTS_TEST(every_view_is_told_of_as_the_buffer_that_it_is_cut_from),
         COUNTS_TEST(threads_that_share_a_buffer_read_it_through_views_of_their_own),
         COUNTS_TEST(retained_views_are_read_and_released_by_other_threads),
+        COUNTS_TEST(a_long_chain_of_retained_slices_ends_on_a_small_stack),
+        COUNTS_TEST(no_memory_can_be_wrapped_and_viewed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

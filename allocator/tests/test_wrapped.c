@@ -5,8 +5,10 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <poolbuf/io.h>
 #include <poolbuf/tracker.h>
 
 /* ---- Wrapping ----------------------------------------------------------------------------------------------------- */
@@ -587,6 +589,27 @@ static void the_empty_buffer_has_nothing_to_give_and_no_room(void **state) {
     assert_true(poolbuf_release(b));
 }
 
+/* Its page may only be read here: threads share it, so calls that have no bytes to move store nothing. */
+static void the_empty_buffer_is_not_written_to(void **state) {
+    (void)state;
+    poolbuf *e = poolbuf_empty();
+    poolbuf *b = poolbuf_allocate(allocator, 8, 8);
+    const struct iovec none = {.iov_len = 0};
+    uint8_t byte = 0;
+    size_t moved = 1;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    void *start = (uint8_t *)e - (uintptr_t)e % page;
+    assert_int_equal(mprotect(start, page, PROT_READ), 0);
+    bool fine = poolbuf_write_bytes(e, &byte, 0) == POOLBUF_OK && poolbuf_read_bytes(e, &byte, 0) == POOLBUF_OK &&
+                poolbuf_skip_bytes(e, 0) == POOLBUF_OK && poolbuf_write_buffer(b, e, 0) == POOLBUF_OK &&
+                poolbuf_read_buffer(e, b, 0) == POOLBUF_OK && poolbuf_read_iovec(e, &none, 1) == POOLBUF_OK &&
+                poolbuf_read_to_fd(e, -1, 0, &moved) == POOLBUF_OK && moved == 0 && poolbuf_read_slice(e, 0) == e &&
+                poolbuf_read_retained_slice(e, 0) == e && poolbuf_retain(e) == e && !poolbuf_release(e);
+    assert_int_equal(mprotect(start, page, PROT_READ | PROT_WRITE), 0);
+    assert_true(fine);
+    assert_true(poolbuf_release(b));
+}
+
 static void views_of_the_empty_buffer_are_the_empty_buffer(void **state) {
     (void)state;
     poolbuf *e = poolbuf_empty();
@@ -758,6 +781,7 @@ int main(void) {
         COMPOSITE_TEST(a_copy_is_of_what_was_given),
         COMPOSITE_TEST(the_empty_buffer_never_dies),
         COMPOSITE_TEST(the_empty_buffer_has_nothing_to_give_and_no_room),
+        COMPOSITE_TEST(the_empty_buffer_is_not_written_to),
         COMPOSITE_TEST(views_of_the_empty_buffer_are_the_empty_buffer),
         COMPOSITE_TEST(buffers_without_the_pools_memory_outlive_their_allocator),
         COMPOSITE_TEST(retained_slices_of_orphaned_composites_are_orphans_too),

@@ -14,8 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "helper.h"
 #include "memory.h"
-#include "message.h"
 #include "module_log.h"
 #include "symbolize_modules.h"
 #include "unwind_gate.h"
@@ -89,14 +89,13 @@ static bool find_function(void *library, const char *name, void *slot) {
 }
 
 static void load_libdw(void) {
-    void *library = dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    void *library = helper_open("libdw.so.1");
     dw_loaded = library != NULL;
 #define LOAD(name) dw_loaded = dw_loaded && find_function(library, #name, &dw.name);
     LIBDW_FUNCTIONS(LOAD)
 #undef LOAD
     if (!dw_loaded) {
-        message_print("libdw.so.1 is missing: reports show modules and offsets, no functions and lines; "
-                      "install libdw1");
+        helper_say_missing("libdw.so.1", "reports show modules and offsets, no functions and lines", "libdw1");
     }
 }
 
@@ -106,7 +105,9 @@ void symbolize_load(void) {
         return;
     }
     (void)pthread_once(&dw_once, load_libdw);
-    (void)find_function(RTLD_DEFAULT, "__cxa_demangle", &found);
+    if (helper_loader_exists()) {
+        (void)find_function(RTLD_DEFAULT, "__cxa_demangle", &found);
+    }
     atomic_store_explicit(&demangle, found, memory_order_relaxed);
 }
 

@@ -26,7 +26,7 @@
 
 #include <valgrind/valgrind.h>
 
-#include "message.h"
+#include "helper.h"
 #include "stack_bounds.h"
 #include "unwind.h"
 #include "unwind_gate.h"
@@ -134,13 +134,13 @@ static void load_steps(void *library) {
 #endif
 
 static void load(void) {
-    void *library = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    void *library = helper_open("libunwind.so.8");
     void *symbol = library == NULL ? NULL : dlsym(library, "unw_backtrace");
     if (symbol != NULL) {
         walk = (backtrace_function *)symbol;
         load_steps(library);
     } else {
-        message_print("libunwind.so.8 is missing: stacks come from the slower backtrace(3); install libunwind8");
+        helper_say_missing("libunwind.so.8", "stacks come from the slower backtrace(3)", "libunwind8");
         walk = backtrace;
     }
     if (RUNNING_ON_VALGRIND) {

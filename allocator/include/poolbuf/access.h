@@ -147,10 +147,10 @@ static inline poolbuf_status poolbuf_write_bytes(poolbuf *buffer, const void *so
         return poolbuf_write_slow_(buffer, source, length);
     }
     poolbuf_note_access_(buffer, true);
-    if (length != 0) {
+    if (length != 0) { /* else nothing is stored either: threads share the empty buffer */
         memcpy(buffer->memory + buffer->writer_index, source, length);
+        buffer->writer_index += (uint32_t)length;
     }
-    buffer->writer_index += (uint32_t)length;
     return POOLBUF_OK;
 }
 
@@ -161,8 +161,8 @@ static inline poolbuf_status poolbuf_read_bytes(poolbuf *buffer, void *destinati
     poolbuf_note_access_(buffer, false);
     if (length != 0) {
         memcpy(destination, buffer->memory + buffer->reader_index, length);
+        buffer->reader_index += (uint32_t)length;
     }
-    buffer->reader_index += (uint32_t)length;
     return POOLBUF_OK;
 }
 

@@ -429,7 +429,9 @@ static inline poolbuf_status poolbuf_skip_bytes(poolbuf *buffer, size_t length) 
         poolbuf_out_of_bounds_(buffer);
         return POOLBUF_ERROR_OUT_OF_BOUNDS;
     }
-    buffer->reader_index += (uint32_t)length;
+    if (length != 0) {
+        buffer->reader_index += (uint32_t)length;
+    }
     return POOLBUF_OK;
 }
 

@@ -3,7 +3,8 @@
  *
  * All of these: what is compared are the readable bytes, unless a range is given. Neither index moves. Threads: the one
  * owner that is using the bytes; any number may compare buffers that nobody changes. Cost: a call of memcmp() for each
- * stretch that is in one piece on both sides. */
+ * stretch that is in one piece on both sides, up to where they differ; poolbuf_compare() looks at all components
+ * first. */
 #ifndef POOLBUF_COMPARE_H
 #define POOLBUF_COMPARE_H
 
@@ -34,7 +35,7 @@ POOLBUF_API int poolbuf_compare(const poolbuf *a, const poolbuf *b);
 
 /* poolbuf_starts_with() and poolbuf_ends_with() tell whether the readable bytes do so.
  *   bytes   length of them; may be NULL where length is 0, which every buffer starts and ends with.
- *   errors  false: the buffer cannot be read. */
+ *   errors  false: the buffer cannot be read, where they would be. */
 POOLBUF_API bool poolbuf_starts_with(const poolbuf *buffer, const void *bytes, size_t length);
 POOLBUF_API bool poolbuf_ends_with(const poolbuf *buffer, const void *bytes, size_t length);
 

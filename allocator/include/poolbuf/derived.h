@@ -17,6 +17,10 @@
  * held from view to view. What a view of a read-only or unreleasable buffer is made of is read-only or unreleasable too; a
  * retained view of an unreleasable buffer is an unreleasable one without a reference of its own, as there is none to hold.
  *
+ * A retained view of a retained view holds that one, and that the one before: none of them ends before those behind it. So
+ * whoever goes on and on with a retained slice of the rest keeps a handle for each step, and comes to
+ * POOLBUF_RETAINED_SLICES_LIMIT. poolbuf_read_retained_slice() takes parts off one buffer without that.
+ *
  * Of a composite: views that share its count look at it by index, so they show what lies there after components have come and
  * gone, and an access beyond what is left is out of bounds. Retained views hold the components they cover, and not the
  * composite: they go on unchanged while it takes more in, discards what was read, or dies. One that lies within a single

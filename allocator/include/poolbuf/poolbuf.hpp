@@ -450,6 +450,7 @@ class poolbuf_ref {
     [[nodiscard]] poolbuf_status write(std::string_view bytes) noexcept {
         return poolbuf_write_bytes(buffer_, bytes.data(), bytes.size());
     }
+    poolbuf_status write(std::nullptr_t) = delete; /* also write(0), which is no number without its type */
     template <class T> poolbuf_result<T> read(poolbuf_order order = poolbuf_order::big) noexcept {
         return poolbuf_read_as<T>(buffer_, order);
     }

@@ -10,7 +10,9 @@
  *
  * All of these, unless they say otherwise: errors: none but POOLBUF_NOT_FOUND. Threads: the one owner that is using the
  * bytes; any number may search a buffer that nobody changes. Cost: a call of memchr() or its like for each piece that
- * the bytes lie in: a buffer other than a composite has one, a composite one a component, which has to be found. */
+ * the bytes lie in, up to where something is found: a buffer other than a composite has one, a composite one a
+ * component, which has to be found. So a component that has lost its bytes, as somebody has cut its own capacity, ends a
+ * search that comes to it: nothing is found there or behind it. */
 #ifndef POOLBUF_SEARCH_H
 #define POOLBUF_SEARCH_H
 

@@ -24,7 +24,8 @@ POOLBUF_BEGIN_DECLS
 typedef void poolbuf_wrap_release(void *memory, size_t length, void *context);
 
 /* poolbuf_wrap() gives a buffer of memory that the caller owns, readable and writable as a whole.
- *   memory    length bytes, not NULL; they stay valid until release() is called, or, without one, until the last reference is gone.
+ *   memory    length bytes; they stay valid until release() is called, or, without one, until the last reference is gone. NULL
+ *             only where length is 0.
  *   length    at most POOLBUF_CAPACITY_LIMIT.
  *   release   NULL: nobody is to be told.
  *   errors    NULL: no memory, or too long. release() is not called: the memory is the caller's as before.
@@ -77,7 +78,8 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf *poolbuf_allocate_copy(poolbuf_allocator *
 
 /* poolbuf_empty() lends the empty buffer: one for the whole process, of capacity 0, read-only and unreleasable. Views of it are the
  * buffer itself.
- *   errors  none.     cost  none. */
+ *   errors   none.     cost  none.
+ *   threads  any number may use it at once, but for what sets indices (poolbuf_clear(), poolbuf_set_indices() and their kin). */
 POOLBUF_API poolbuf *poolbuf_empty(void);
 
 POOLBUF_END_DECLS

@@ -7,6 +7,10 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/auxv.h>
 
 #include <linux/mempolicy.h>
 
@@ -29,7 +33,23 @@ static const struct bitmask *nodes; /* that this process may use */
 static const char *tried; /* atomic; the library that was loaded last, or was not there; released after what it says */
 static const char *lacking; /* atomic; NULL: nothing */
 
+/* A program that was linked statically has none to load by: what its dlopen() brings in lacks thread-local storage. The
+ * others name theirs among their program headers. */
+static bool loader_exists(void) {
+    const ElfW(Phdr) *headers = (const ElfW(Phdr) *)getauxval(AT_PHDR); /* NOLINT(performance-no-int-to-ptr) */
+    const size_t count = headers != NULL ? (size_t)getauxval(AT_PHNUM) : 0;
+    for (size_t i = 0; i < count; i++) {
+        if (headers[i].p_type == PT_INTERP) {
+            return true;
+        }
+    }
+    return count == 0;
+}
+
 static const char *load(void) {
+    if (!loader_exists()) {
+        return "a static program cannot load libnuma.so.1";
+    }
     void *library = dlopen(os_numa_library, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (library == NULL) {
         return "libnuma.so.1 is missing; install libnuma1";
