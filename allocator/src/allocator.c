@@ -254,23 +254,12 @@ poolbuf_status poolbuf_allocator_create(const poolbuf_allocator_options *options
     return create(options, false, allocator);
 }
 
-/* The default allocator must exist even where the environment's sizes do not fit each other: that has been said on
- * stderr, and the built-in ones take their place. And it must where the system starts no thread, which is said here. */
+/* The default allocator must exist even where the environment's options do not fit each other: an option that does not has
+ * its default then, which is said on stderr. And it must where the system starts no thread, which is said here. */
 static poolbuf_allocator *make_default_locked(void) {
     poolbuf_allocator_options options;
     poolbuf_allocator_options_init(&options);
-    if (!options_check(&options)) {
-        options_exit_if_strict();
-        options.page_size = 8192;
-        options.chunk_size = (size_t)4 << 20;
-        options.classes_per_doubling = 4;
-        if (!options_check(&options)) {
-            options.memory_limit_bytes = 0;
-            options.alignment = 0;
-            options.huge_pages = POOLBUF_HUGE_PAGES_OFF;
-            options.numa = POOLBUF_NUMA_OFF;
-        }
-    }
+    options_mend(&options);
     poolbuf_allocator *made = NULL;
     if (create(&options, true, &made) != POOLBUF_OK && options.background_thread) {
         options.background_thread = false;
