@@ -25,6 +25,14 @@ expect_status 0
 for word in "round 1 of 2" "two, fixed" "two, null" " left, " "] "; do
     expect_stdout_has "$word"
 done
+# A pass is no round: its word is shown, and which of its processes it is.
+run env -u CI TERM=xterm script -qec \
+    "'$POOLBUF_BIN' run two.yaml --quick --rounds 2 -s fixed -m latency -m memory --rate 1000000" /dev/null
+expect_status 0
+for word in "round 2 of 2, two, fixed" "latency 1 of 2, two, fixed" "latency 2 of 2" "latency at that rate 1 of 2" \
+    "memory 1 of 1"; do
+    expect_stdout_has "$word"
+done
 for how in "env CI=true TERM=xterm" "env -u CI TERM=dumb"; do
     run $how script -qec "'$POOLBUF_BIN' run two.yaml --quick --rounds 2 -s fixed,null" /dev/null
     expect_status 0

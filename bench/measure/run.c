@@ -21,6 +21,7 @@
 #include "measure/schedule.h"
 #include "measure/stream_image.h"
 #include "measure/summarise.h"
+#include "measure/worker_pass.h"
 #include "scenario/stream.h"
 #include "scenario/stream_digest.h"
 #include "stats/design.h"
@@ -302,13 +303,16 @@ static bool is_stopped(const run *self) {
     return self->plan->stop != NULL && *self->plan->stop != 0;
 }
 
-static void announce(const scenario_run *self, const contender *next, uint32_t round) {
+/* round counts from 0: the rounds, or the processes of a pass. */
+static void announce(const scenario_run *self, const contender *next, worker_pass pass, uint32_t round,
+                     uint32_t rounds) {
     const measure_plan *plan = self->whole->plan;
     if (plan->progress != NULL) {
         const measure_step step = {.scenario = self->scenario->name,
                                    .subject = next->subject->name,
+                                   .pass = worker_pass_name(pass),
                                    .round = round + 1,
-                                   .rounds = plan->rounds,
+                                   .rounds = rounds,
                                    .done = self->whole->done,
                                    .total = self->whole->total,
                                    .seconds = now_seconds() - self->whole->start};
@@ -336,7 +340,7 @@ static bool measure_one(scenario_run *self, uint32_t index, uint32_t round, uint
     const worker_job job = job_of(self, now);
     worker_report report = {.status = WORKER_FAILED};
     char message[WORKER_MESSAGE_SIZE] = "";
-    announce(self, now, round);
+    announce(self, now, WORKER_TIME, round, whole->plan->rounds);
     whole->done++;
     const bool has_report = whole->plan->launch(whole->plan, &job, &report, message, sizeof message);
     if (is_stopped(whole)) {
@@ -446,7 +450,7 @@ static measure_outcome measure_rounds(scenario_run *scenarios) {
 
 /* One subject in one pass. What goes wrong is said where its numbers would be, and fails the run: they were asked
  * for. */
-static void measure_pass(scenario_run *self, contender *now, results_result *result, worker_pass pass,
+static void measure_pass(scenario_run *self, contender *now, results_result *result, worker_pass pass, uint32_t process,
                          uint32_t processes) {
     run *whole = self->whole;
     worker_job job = job_of(self, now);
@@ -456,7 +460,7 @@ static void measure_pass(scenario_run *self, contender *now, results_result *res
     job.rate = whole->plan->rate;
     job.idle_seconds = whole->plan->idle_seconds;
     job.seconds = passes_seconds(pass, whole->plan->seconds, processes);
-    announce(self, now, whole->plan->rounds - 1);
+    announce(self, now, pass, process, processes);
     whole->done++;
     const bool has_report = whole->plan->launch(whole->plan, &job, &report, message, sizeof message);
     const char *problem = !has_report                  ? message
@@ -484,7 +488,7 @@ static void count_null(scenario_run *self) {
         results_scenario *aside = results_model_add_scenario_apart(whole->model);
         results_result *result = results_scenario_add_result(whole->model, aside, MODEL_NULL_SUBJECT);
         whole->total++;
-        measure_pass(self, &null, result, WORKER_INSTRUCTIONS, 1);
+        measure_pass(self, &null, result, WORKER_INSTRUCTIONS, 0, 1);
         known = result;
     }
     for (size_t i = 0; i < self->record->result_count; i++) {
@@ -507,7 +511,7 @@ static void measure_one_pass(scenario_run *self, worker_pass pass) {
             if (result->status != RESULT_OK || passes_has_failed(result, pass)) {
                 continue;
             }
-            measure_pass(self, &whole->contenders[order[place]], result, pass, processes);
+            measure_pass(self, &whole->contenders[order[place]], result, pass, process, processes);
             whole->total -= passes_has_failed(result, pass) ? processes - 1 - process : 0;
         }
     }
