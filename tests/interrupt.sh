@@ -59,10 +59,10 @@ has_worker() { pgrep -P "$1" >/dev/null; }
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
 
 # A signal to the program alone: it ends its worker, writes, and dies of the signal, which a shell shows as 128 + its number.
-for signal in INT:130 TERM:143; do
+for signal in INT:130 TERM:143 HUP:129; do
     rm -f partial.json
     # A shell without job control has its background jobs ignore SIGINT: `env` gives the default back.
-    env --default-signal=INT "$POOLBUF_BIN" run long.yaml --rounds 1000 -s fixed,null -o partial.json \
+    env --default-signal=INT,HUP "$POOLBUF_BIN" run long.yaml --rounds 1000 -s fixed,null -o partial.json \
         >.stdout 2>.stderr </dev/null &
     pid=$!
     last_command="poolbuf run, SIG${signal%:*}"
