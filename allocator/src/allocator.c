@@ -333,12 +333,12 @@ poolbuf_status poolbuf_allocator_destroy(poolbuf_allocator *allocator) {
     uint64_t buffers = 0;
     uint64_t bytes = 0;
     tracker_surrender(allocator);
+    if (allocator->has_member) {
+        background_leave(&allocator->member);
+    }
     allocator_live(allocator, &buffers, &bytes);
     if (buffers != 0) {
         tracker_allocator_destroyed(allocator, buffers, bytes);
-    }
-    if (allocator->has_member) {
-        background_leave(&allocator->member);
     }
     /* One more than are alive: the calls that release them and this one must not both be the last. */
     __atomic_store_n(&allocator->orphans, buffers + 1, __ATOMIC_RELEASE);
@@ -459,9 +459,11 @@ static void live_locked(const poolbuf_allocator *self, total *sum) {
 
 void allocator_live(poolbuf_allocator *allocator, uint64_t *buffers, uint64_t *bytes) {
     total sum = {0};
+    background_hold();
     registry_lock();
     live_locked(allocator, &sum);
     registry_unlock();
+    background_let_go();
     *buffers = sum.buffers;
     *bytes = sum.bytes;
 }
@@ -476,7 +478,9 @@ _Static_assert(offsetof(struct poolbuf_allocator, group) == 0, "a group's addres
 
 void poolbuf_live_totals(uint64_t *buffers, uint64_t *bytes, uint64_t *allocated) {
     total sum = {.allocated = counter_get(&destroyed_allocations)};
+    background_hold();
     registry_visit(add_group_locked, &sum);
+    background_let_go();
     if (buffers != NULL) {
         *buffers = sum.buffers;
     }

@@ -119,6 +119,14 @@ uint64_t background_pass(void) {
     return next_ms;
 }
 
+void background_hold(void) {
+    (void)pthread_mutex_lock(&work_lock);
+}
+
+void background_let_go(void) {
+    (void)pthread_mutex_unlock(&work_lock);
+}
+
 /* ---- Sleep -------------------------------------------------------------------------------------------------------- */
 
 static void set_idle(bool value) {
