@@ -55,9 +55,15 @@ void progress_line(const measure_step *step, int columns, char *text, size_t siz
         print_time(step->seconds / (double)step->done * (double)(total - done), time, sizeof time);
         (void)snprintf(left, sizeof left, "%s left, ", time);
     }
-    (void)snprintf(text, size, "[%s] %3zu%%  %s%s %" PRIu32 " of %" PRIu32 ", %s, %s", bar, done * 100 / total, left,
-                   part_of(step), step->round, step->rounds, step->scenario, step->subject);
-    if (columns > 0 && (size_t)columns < size) {
+    const int length =
+        snprintf(text, size, "[%s] %3zu%%  %s%s %" PRIu32 " of %" PRIu32 ", %s, %s", bar, done * 100 / total, left,
+                 part_of(step), step->round, step->rounds, step->scenario, step->subject);
+    /* The bar says the least of it. */
+    const int bar_length = WIDTH + 3;
+    if (length > columns && (size_t)length < size) {
+        memmove(text, text + bar_length, (size_t)(length - bar_length) + 1);
+    }
+    if (columns >= 0 && (size_t)columns < size) {
         text[columns] = '\0';
     }
 }

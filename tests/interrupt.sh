@@ -25,6 +25,17 @@ expect_status 0
 for word in "round 1 of 2" "two, fixed" "two, null" " left, " "] "; do
     expect_stdout_has "$word"
 done
+# A narrow terminal does without the bar, and no line is longer than it is wide.
+for columns in 1 12 50; do
+    run env -u CI TERM=xterm script -qec \
+        "stty cols $columns; '$POOLBUF_BIN' run two.yaml --quick --rounds 2 -s fixed,null >table" /dev/null
+    expect_status 0
+    tr '\r' '\n' <.stdout | sed -n 's/\x1b\[K$//p' >drawn
+    [ -s drawn ] || fail "nothing was drawn on $columns columns"
+    [ -z "$(awk -v most="$columns" 'length($0) >= most' drawn)" ] || fail "a line fills $columns columns"
+done
+grep -q '^ *[0-9]*%  .*round 2 of 2, two, ' drawn || fail "50 columns have room for what runs: $(cat drawn)"
+
 # A pass is no round: its word is shown, and which of its processes it is.
 run env -u CI TERM=xterm script -qec \
     "'$POOLBUF_BIN' run two.yaml --quick --rounds 2 -s fixed -m latency -m memory --rate 1000000" /dev/null
