@@ -5,6 +5,7 @@
 #include <poolbuf/options.h>
 #include <poolbuf/poolbuf.h>
 
+#include "cancel.h"
 #include "check.h"
 #include "composite.h"
 #include "counter.h"
@@ -100,20 +101,24 @@ static size_t set_up_depot(cache_group *group, poolbuf **handles) {
 static bool chunk_mapped(void *owner, uint32_t index, void *base, size_t bytes) {
     const poolbuf_allocator_options *options = &((const poolbuf_allocator *)owner)->options;
     const poolbuf_chunk told = {.index = index, .base = base, .bytes = bytes};
+    int cancel = cancel_disable();
     registry_suspend();
     bool wanted = options->chunk_mapped == NULL || options->chunk_mapped(options->chunk_context, &told);
     registry_resume();
+    cancel_restore(cancel);
     return wanted;
 }
 
 static void chunk_unmapped(void *owner, uint32_t index, void *base, size_t bytes) {
     const poolbuf_allocator_options *options = &((const poolbuf_allocator *)owner)->options;
     const poolbuf_chunk told = {.index = index, .base = base, .bytes = bytes};
+    int cancel = cancel_disable();
     registry_suspend();
     if (options->chunk_unmapped != NULL) {
         options->chunk_unmapped(options->chunk_context, &told);
     }
     registry_resume();
+    cancel_restore(cancel);
 }
 
 _Static_assert((int)REGION_PAGES_ADVISED == (int)POOLBUF_HUGE_PAGES_MADVISE, "the option's values are the module's");
@@ -248,10 +253,13 @@ poolbuf_status poolbuf_allocator_create(const poolbuf_allocator_options *options
     if (options->struct_size != sizeof *options || allocator == NULL) {
         return POOLBUF_ERROR_BAD_ARGUMENT;
     }
-    if (!options_check(options)) {
-        return POOLBUF_ERROR_BAD_OPTION;
+    int cancel = cancel_disable();
+    poolbuf_status status = POOLBUF_ERROR_BAD_OPTION;
+    if (options_check(options)) {
+        status = create(options, false, allocator);
     }
-    return create(options, false, allocator);
+    cancel_restore(cancel);
+    return status;
 }
 
 /* The default allocator must exist even where the environment's options do not fit each other: an option that does not has
@@ -277,6 +285,7 @@ poolbuf_allocator *poolbuf_allocator_default(void) {
     if (POOLBUF_LIKELY(self != NULL)) {
         return self;
     }
+    int cancel = cancel_disable();
     /* Before the lock: another thread may hold the loader's, and wait for ours in a constructor that allocates. */
     options_load();
     registry_lock_creation();
@@ -286,6 +295,7 @@ poolbuf_allocator *poolbuf_allocator_default(void) {
         __atomic_store_n(&default_allocator, self, __ATOMIC_RELEASE);
     }
     registry_unlock_creation();
+    cancel_restore(cancel);
     return self;
 }
 
@@ -550,6 +560,7 @@ poolbuf_status poolbuf_allocator_dump(poolbuf_allocator *allocator, FILE *stream
     if (allocator == NULL) {
         return POOLBUF_ERROR_NO_MEMORY;
     }
+    int cancel = cancel_disable(); /* it writes with locks held */
     const cache_group *group = &allocator->group;
     uint64_t buffers = 0;
     uint64_t bytes = 0;
@@ -570,6 +581,7 @@ poolbuf_status poolbuf_allocator_dump(poolbuf_allocator *allocator, FILE *stream
     }
     (void)fprintf(stream, "%s", waiting == 0 ? "  none\n" : "");
     registry_visit_caches(group, dump_cache, stream);
+    cancel_restore(cancel);
     return ferror(stream) == 0 ? POOLBUF_OK : POOLBUF_ERROR_BAD_ARGUMENT;
 }
 
