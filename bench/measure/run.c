@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,6 +20,7 @@
 #include "measure/schedule.h"
 #include "measure/stream_image.h"
 #include "measure/summarise.h"
+#include "measure/tuning.h"
 #include "measure/worker_pass.h"
 #include "scenario/stream.h"
 #include "scenario/stream_digest.h"
@@ -111,27 +111,6 @@ static bool is_usable(const contender *self) {
     return self->record->available;
 }
 
-/* Allocators read their own variables. That is the user's right, and the reader's: what is set stands in the note. */
-static const char *note_tuning(model_arena *arena, const subject *which) {
-    static const struct {
-        subject_provider provider;
-        const char *variable;
-    } known[] = {{SUBJECT_PROVIDER_LIBC, "GLIBC_TUNABLES"},
-                 {SUBJECT_PROVIDER_LIBC, "MALLOC_ARENA_MAX"},
-                 {SUBJECT_PROVIDER_JEMALLOC, "MALLOC_CONF"},
-                 {SUBJECT_PROVIDER_MIMALLOC, "MIMALLOC_LARGE_OS_PAGES"},
-                 {SUBJECT_PROVIDER_TCMALLOC, "TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES"}};
-    const char *note = NULL;
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        const char *value = getenv(known[i].variable);
-        if (known[i].provider == which->provider && value != NULL) {
-            note = model_text_format(arena, "%s%s%s=%s", note != NULL ? note : "", note != NULL ? " " : "tuned by ",
-                                     known[i].variable, value);
-        }
-    }
-    return note;
-}
-
 /* A subject under another name says whose it is. */
 static const char *note_part(model_arena *arena, const measure_part *which, const char *note) {
     const char *separator = note != NULL ? "; " : "";
@@ -170,7 +149,7 @@ static void add_contender(run *self, contender *added, const subject *which) {
     added->record = results_model_add_subject(self->model, which->name);
     added->record->available = true;
     added->record->package = which->package;
-    added->record->note = note_tuning(self->model->arena, which);
+    added->record->note = tuning_note(self->model->arena, which->provider);
     record_part(self, added);
     if (added->part.plays != NULL) {
         added->record->note = note_part(self->model->arena, &added->part, added->record->note);
