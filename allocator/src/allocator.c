@@ -262,8 +262,9 @@ poolbuf_status poolbuf_allocator_create(const poolbuf_allocator_options *options
     return status;
 }
 
-/* The default allocator must exist even where the environment's options do not fit each other: an option that does not has
- * its default then, which is said on stderr. And it must where the system starts no thread, which is said here. */
+/* The default allocator must exist even where the environment's options do not fit each other: an option that does
+ * not has its default then, which is said on stderr. And it must where the system starts no thread, which is said
+ * here. */
 static poolbuf_allocator *make_default_locked(void) {
     poolbuf_allocator_options options;
     poolbuf_allocator_options_init(&options);

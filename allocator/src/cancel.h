@@ -1,6 +1,7 @@
-/* No function of the allocator is a cancellation point, as malloc() is none: a thread that pthread_cancel() ends amid one would
- * leave a lock that nobody gives back, or a count that nobody takes down. So whatever is a cancellation point below it (waiting, files,
- * the program's callbacks) stands between these two; the request stays pending meanwhile. */
+/* No function of the allocator is a cancellation point, as malloc() is none: a thread that pthread_cancel() ends amid
+ * one would leave a lock that nobody gives back, or a count that nobody takes down. So whatever is a cancellation
+ * point below it (waiting, files, the program's callbacks) stands between these two; the request stays pending
+ * meanwhile. */
 #ifndef CANCEL_H
 #define CANCEL_H
 

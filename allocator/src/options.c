@@ -547,8 +547,8 @@ static void use_default(poolbuf_allocator_options *options, option_id id) {
     }
 }
 
-/* A default may not fit either, beside what else was asked for: then that is the next fault. The defaults fit each other, so
- * this ends when each option has been seen to. */
+/* A default may not fit either, beside what else was asked for: then that is the next fault. The defaults fit each
+ * other, so this ends when each option has been seen to. */
 void options_mend(poolbuf_allocator_options *options) {
     fault found;
     for (unsigned i = 0; i < OPTION_COUNT && !check(options, &found); i++) {

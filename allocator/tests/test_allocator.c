@@ -496,7 +496,8 @@ static void no_call_is_a_cancellation_point(void **state) {
 
 static bool is_dropping, may_drop, has_come; /* atomic */
 
-/* The system, which takes its time over the first pages that it is to drop: until another thread has come, and a while. */
+/* The system, which takes its time over the first pages that it is to drop: until another thread has come, and a
+ * while. */
 static int slow_purge(void *start, size_t size) {
     __atomic_store_n(&is_dropping, true, __ATOMIC_RELEASE);
     while (!__atomic_load_n(&has_come, __ATOMIC_ACQUIRE)) {

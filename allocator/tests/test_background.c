@@ -513,7 +513,8 @@ static void allocators_come_and_go_while_the_thread_works(void **state) {
     assert_int_equal(threads_now(false), 0);
 }
 
-/* The system, with a clock that stops the thread where it has taken a batch out of the depot and not yet given it to an arena. */
+/* The system, with a clock that stops the thread where it has taken a batch out of the depot and not yet given it to
+ * an arena. */
 static poolbuf_allocator *drained;    /* the allocator whose depot is looked at; atomic */
 static uint32_t batches_before;       /* in it */
 static bool is_amid_drain, may_go_on; /* atomic */

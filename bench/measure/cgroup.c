@@ -58,8 +58,8 @@ static bool is_listed(const char *list, size_t length, const char *word) {
     return false;
 }
 
-/* The process's group, as "/a/b", among those of a controller of version 1, or "" for version 2; "" when it is the root or not
- * known. A line is "4:cpu,cpuacct:/a/b", of version 2 "0::/a/b". */
+/* The process's group, as "/a/b", among those of a controller of version 1, or "" for version 2; "" when it is the
+ * root or not known. A line is "4:cpu,cpuacct:/a/b", of version 2 "0::/a/b". */
 static void find_own(const char *root, const char *controller, char own[LINE_SIZE]) {
     char path[PATH_SIZE];
     char line[LINE_SIZE];
@@ -83,8 +83,8 @@ static void find_own(const char *root, const char *controller, char own[LINE_SIZ
     }
 }
 
-/* The lowest limit from the process's own group up to the root of a file system; 0 for none. A path that this file system does
- * not have, as in a container that sees only its own part, leaves the root. */
+/* The lowest limit from the process's own group up to the root of a file system; 0 for none. A path that this file
+ * system does not have, as in a container that sees only its own part, leaves the root. */
 static double lowest_below(const char *root, const char *mount, const char *controller,
                            double (*limit_in)(const char *folder)) {
     char own[LINE_SIZE];

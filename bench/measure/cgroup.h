@@ -1,5 +1,5 @@
-/* The limits of the control groups that this process is in. Each group is bounded by those around it, so the lowest of all counts;
- * the root of a file system of groups has none itself, but in a container it is the container's group. */
+/* The limits of the control groups that this process is in. Each group is bounded by those around it, so the lowest
+ * of all counts; the root of a file system of groups has none itself, but in a container it is the container's group. */
 #ifndef POOLBUF_BENCH_CGROUP_H
 #define POOLBUF_BENCH_CGROUP_H
 

@@ -7,8 +7,8 @@
 #include <strings.h>
 #include <unistd.h>
 
-/* A name that ends in an asterisk is all that begin so, in any case, as mimalloc reads its own. glibc's are those of malloc's
- * tunables; jemalloc's has the beginning of its name from them. */
+/* A name that ends in an asterisk is all that begin so, in any case, as mimalloc reads its own. glibc's are those of
+ * malloc's tunables; jemalloc's has the beginning of its name from them. */
 static const struct {
     subject_provider provider;
     const char *name;

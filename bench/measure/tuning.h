@@ -1,5 +1,5 @@
-/* What the environment tells an allocator. It is the user's right to set that, and the reader's to know: some of it, such as
- * filling each block with a pattern, makes an allocator ten times slower. */
+/* What the environment tells an allocator. It is the user's right to set that, and the reader's to know: some of it,
+ * such as filling each block with a pattern, makes an allocator ten times slower. */
 #ifndef POOLBUF_BENCH_TUNING_H
 #define POOLBUF_BENCH_TUNING_H
 
