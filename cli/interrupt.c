@@ -11,7 +11,7 @@ static void note(int number) {
 }
 
 void interrupt_watch(void) {
-    static const int watched[] = {SIGINT, SIGTERM};
+    static const int watched[] = {SIGINT, SIGTERM, SIGHUP};
     for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++) {
         struct sigaction before;
         /* No SA_RESTART: poll() must return. Reset, so that whoever is in a hurry asks twice. */

@@ -8,6 +8,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "measure/worker_pass.h"
+
 enum {
     LINE_SIZE = 512,
     COLUMNS_DEFAULT = 80
@@ -29,6 +31,14 @@ static void print_time(double seconds, char *text, size_t size) {
     }
 }
 
+/* What is counted: rounds, or the processes of a pass, by the word that asked for it. */
+static const char *part_of(const measure_step *step) {
+    if (step->pass == NULL) {
+        return "round";
+    }
+    return strcmp(step->pass, worker_pass_name(WORKER_LATENCY_AT_RATE)) == 0 ? "latency at that rate" : step->pass;
+}
+
 void progress_line(const measure_step *step, int columns, char *text, size_t size) {
     enum {
         WIDTH = 24
@@ -45,9 +55,15 @@ void progress_line(const measure_step *step, int columns, char *text, size_t siz
         print_time(step->seconds / (double)step->done * (double)(total - done), time, sizeof time);
         (void)snprintf(left, sizeof left, "%s left, ", time);
     }
-    (void)snprintf(text, size, "[%s] %3zu%%  %sround %" PRIu32 " of %" PRIu32 ", %s, %s", bar, done * 100 / total, left,
-                   step->round, step->rounds, step->scenario, step->subject);
-    if (columns > 0 && (size_t)columns < size) {
+    const int length =
+        snprintf(text, size, "[%s] %3zu%%  %s%s %" PRIu32 " of %" PRIu32 ", %s, %s", bar, done * 100 / total, left,
+                 part_of(step), step->round, step->rounds, step->scenario, step->subject);
+    /* The bar says the least of it. */
+    const int bar_length = WIDTH + 3;
+    if (length > columns && (size_t)length < size) {
+        memmove(text, text + bar_length, (size_t)(length - bar_length) + 1);
+    }
+    if (columns >= 0 && (size_t)columns < size) {
         text[columns] = '\0';
     }
 }

@@ -18,7 +18,7 @@ void progress_init(progress *self, bool quiet);
 void progress_step(const measure_step *step, void *self);
 void progress_end(const progress *self);
 
-/* progress_line() is what is drawn, cut to `columns` so that it never wraps. */
+/* progress_line() is what is drawn, without the bar and cut where `columns` are too few, so that it never wraps. */
 void progress_line(const measure_step *step, int columns, char *text, size_t size);
 
 #endif

@@ -26,6 +26,8 @@ complain() {
 complain POOLBUF_LEAK_LEVEL=paranoyd paranoyd disabled simple advanced paranoid
 complain POOLBUF_LEAK_LEVEL=4 disabled paranoid
 complain POOLBUF_LEAK_LEVLE=paranoid POOLBUF_LEAK_LEVEL
+complain POOLBUF_leak_level=paranoid POOLBUF_LEAK_LEVEL
+complain POOLBUF_MEMORY_LIMIT=1m "at least the chunk size" "using the default"
 complain POOLBUF_LEAK_SAMPLING_INTERVAL=-5 "-5" "1 to"
 complain POOLBUF_LEAK_SAMPLING_INTERVAL=0 "1 to"
 complain POOLBUF_LEAK_SAMPLING_INTERVAL=12x 12x

@@ -25,6 +25,25 @@ expect_status 0
 for word in "round 1 of 2" "two, fixed" "two, null" " left, " "] "; do
     expect_stdout_has "$word"
 done
+# A narrow terminal does without the bar, and no line is longer than it is wide.
+for columns in 1 12 50; do
+    run env -u CI TERM=xterm script -qec \
+        "stty cols $columns; '$POOLBUF_BIN' run two.yaml --quick --rounds 2 -s fixed,null >table" /dev/null
+    expect_status 0
+    tr '\r' '\n' <.stdout | sed -n 's/\x1b\[K$//p' >drawn
+    [ -s drawn ] || fail "nothing was drawn on $columns columns"
+    [ -z "$(awk -v most="$columns" 'length($0) >= most' drawn)" ] || fail "a line fills $columns columns"
+done
+grep -q '^ *[0-9]*%  .*round 2 of 2, two, ' drawn || fail "50 columns have room for what runs: $(cat drawn)"
+
+# A pass is no round: its word is shown, and which of its processes it is.
+run env -u CI TERM=xterm script -qec \
+    "'$POOLBUF_BIN' run two.yaml --quick --rounds 2 -s fixed -m latency -m memory --rate 1000000" /dev/null
+expect_status 0
+for word in "round 2 of 2, two, fixed" "latency 1 of 2, two, fixed" "latency 2 of 2" "latency at that rate 1 of 2" \
+    "memory 1 of 1"; do
+    expect_stdout_has "$word"
+done
 for how in "env CI=true TERM=xterm" "env -u CI TERM=dumb"; do
     run $how script -qec "'$POOLBUF_BIN' run two.yaml --quick --rounds 2 -s fixed,null" /dev/null
     expect_status 0
@@ -51,10 +70,10 @@ has_worker() { pgrep -P "$1" >/dev/null; }
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
 
 # A signal to the program alone: it ends its worker, writes, and dies of the signal, which a shell shows as 128 + its number.
-for signal in INT:130 TERM:143; do
+for signal in INT:130 TERM:143 HUP:129; do
     rm -f partial.json
     # A shell without job control has its background jobs ignore SIGINT: `env` gives the default back.
-    env --default-signal=INT "$POOLBUF_BIN" run long.yaml --rounds 1000 -s fixed,null -o partial.json \
+    env --default-signal=INT,HUP "$POOLBUF_BIN" run long.yaml --rounds 1000 -s fixed,null -o partial.json \
         >.stdout 2>.stderr </dev/null &
     pid=$!
     last_command="poolbuf run, SIG${signal%:*}"

@@ -5,6 +5,7 @@
 #include <poolbuf/options.h>
 #include <poolbuf/poolbuf.h>
 
+#include "cancel.h"
 #include "check.h"
 #include "composite.h"
 #include "counter.h"
@@ -100,20 +101,24 @@ static size_t set_up_depot(cache_group *group, poolbuf **handles) {
 static bool chunk_mapped(void *owner, uint32_t index, void *base, size_t bytes) {
     const poolbuf_allocator_options *options = &((const poolbuf_allocator *)owner)->options;
     const poolbuf_chunk told = {.index = index, .base = base, .bytes = bytes};
+    int cancel = cancel_disable();
     registry_suspend();
     bool wanted = options->chunk_mapped == NULL || options->chunk_mapped(options->chunk_context, &told);
     registry_resume();
+    cancel_restore(cancel);
     return wanted;
 }
 
 static void chunk_unmapped(void *owner, uint32_t index, void *base, size_t bytes) {
     const poolbuf_allocator_options *options = &((const poolbuf_allocator *)owner)->options;
     const poolbuf_chunk told = {.index = index, .base = base, .bytes = bytes};
+    int cancel = cancel_disable();
     registry_suspend();
     if (options->chunk_unmapped != NULL) {
         options->chunk_unmapped(options->chunk_context, &told);
     }
     registry_resume();
+    cancel_restore(cancel);
 }
 
 _Static_assert((int)REGION_PAGES_ADVISED == (int)POOLBUF_HUGE_PAGES_MADVISE, "the option's values are the module's");
@@ -248,29 +253,22 @@ poolbuf_status poolbuf_allocator_create(const poolbuf_allocator_options *options
     if (options->struct_size != sizeof *options || allocator == NULL) {
         return POOLBUF_ERROR_BAD_ARGUMENT;
     }
-    if (!options_check(options)) {
-        return POOLBUF_ERROR_BAD_OPTION;
+    int cancel = cancel_disable();
+    poolbuf_status status = POOLBUF_ERROR_BAD_OPTION;
+    if (options_check(options)) {
+        status = create(options, false, allocator);
     }
-    return create(options, false, allocator);
+    cancel_restore(cancel);
+    return status;
 }
 
-/* The default allocator must exist even where the environment's sizes do not fit each other: that has been said on
- * stderr, and the built-in ones take their place. And it must where the system starts no thread, which is said here. */
+/* The default allocator must exist even where the environment's options do not fit each other: an option that does
+ * not has its default then, which is said on stderr. And it must where the system starts no thread, which is said
+ * here. */
 static poolbuf_allocator *make_default_locked(void) {
     poolbuf_allocator_options options;
     poolbuf_allocator_options_init(&options);
-    if (!options_check(&options)) {
-        options_exit_if_strict();
-        options.page_size = 8192;
-        options.chunk_size = (size_t)4 << 20;
-        options.classes_per_doubling = 4;
-        if (!options_check(&options)) {
-            options.memory_limit_bytes = 0;
-            options.alignment = 0;
-            options.huge_pages = POOLBUF_HUGE_PAGES_OFF;
-            options.numa = POOLBUF_NUMA_OFF;
-        }
-    }
+    options_mend(&options);
     poolbuf_allocator *made = NULL;
     if (create(&options, true, &made) != POOLBUF_OK && options.background_thread) {
         options.background_thread = false;
@@ -288,6 +286,7 @@ poolbuf_allocator *poolbuf_allocator_default(void) {
     if (POOLBUF_LIKELY(self != NULL)) {
         return self;
     }
+    int cancel = cancel_disable();
     /* Before the lock: another thread may hold the loader's, and wait for ours in a constructor that allocates. */
     options_load();
     registry_lock_creation();
@@ -297,6 +296,7 @@ poolbuf_allocator *poolbuf_allocator_default(void) {
         __atomic_store_n(&default_allocator, self, __ATOMIC_RELEASE);
     }
     registry_unlock_creation();
+    cancel_restore(cancel);
     return self;
 }
 
@@ -344,12 +344,12 @@ poolbuf_status poolbuf_allocator_destroy(poolbuf_allocator *allocator) {
     uint64_t buffers = 0;
     uint64_t bytes = 0;
     tracker_surrender(allocator);
+    if (allocator->has_member) {
+        background_leave(&allocator->member);
+    }
     allocator_live(allocator, &buffers, &bytes);
     if (buffers != 0) {
         tracker_allocator_destroyed(allocator, buffers, bytes);
-    }
-    if (allocator->has_member) {
-        background_leave(&allocator->member);
     }
     /* One more than are alive: the calls that release them and this one must not both be the last. */
     __atomic_store_n(&allocator->orphans, buffers + 1, __ATOMIC_RELEASE);
@@ -470,9 +470,11 @@ static void live_locked(const poolbuf_allocator *self, total *sum) {
 
 void allocator_live(poolbuf_allocator *allocator, uint64_t *buffers, uint64_t *bytes) {
     total sum = {0};
+    background_hold();
     registry_lock();
     live_locked(allocator, &sum);
     registry_unlock();
+    background_let_go();
     *buffers = sum.buffers;
     *bytes = sum.bytes;
 }
@@ -487,7 +489,9 @@ _Static_assert(offsetof(struct poolbuf_allocator, group) == 0, "a group's addres
 
 void poolbuf_live_totals(uint64_t *buffers, uint64_t *bytes, uint64_t *allocated) {
     total sum = {.allocated = counter_get(&destroyed_allocations)};
+    background_hold();
     registry_visit(add_group_locked, &sum);
+    background_let_go();
     if (buffers != NULL) {
         *buffers = sum.buffers;
     }
@@ -557,6 +561,7 @@ poolbuf_status poolbuf_allocator_dump(poolbuf_allocator *allocator, FILE *stream
     if (allocator == NULL) {
         return POOLBUF_ERROR_NO_MEMORY;
     }
+    int cancel = cancel_disable(); /* it writes with locks held */
     const cache_group *group = &allocator->group;
     uint64_t buffers = 0;
     uint64_t bytes = 0;
@@ -577,6 +582,7 @@ poolbuf_status poolbuf_allocator_dump(poolbuf_allocator *allocator, FILE *stream
     }
     (void)fprintf(stream, "%s", waiting == 0 ? "  none\n" : "");
     registry_visit_caches(group, dump_cache, stream);
+    cancel_restore(cancel);
     return ferror(stream) == 0 ? POOLBUF_OK : POOLBUF_ERROR_BAD_ARGUMENT;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cancel.h"
 #include "check.h"
 #include "counter.h"
 #include "handle.h"
@@ -111,7 +112,9 @@ static bool await_chunk_unlocking(arena *self, uint32_t *looks) {
     }
     const struct timespec pause = {.tv_nsec = MAPPING_LOOK_NS};
     arena_unlock(self);
+    int cancel = cancel_disable();
     (void)nanosleep(&pause, NULL);
+    cancel_restore(cancel);
     arena_lock(self);
     return true;
 }

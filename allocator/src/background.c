@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <time.h>
 
+#include "cancel.h"
 #include "check.h"
 #include "counter.h"
 #include "os/os.h"
@@ -117,6 +118,14 @@ uint64_t background_pass(void) {
     uint64_t next_ms = until_next_locked();
     (void)pthread_mutex_unlock(&work_lock);
     return next_ms;
+}
+
+void background_hold(void) {
+    (void)pthread_mutex_lock(&work_lock);
+}
+
+void background_let_go(void) {
+    (void)pthread_mutex_unlock(&work_lock);
 }
 
 /* ---- Sleep -------------------------------------------------------------------------------------------------------- */
@@ -281,6 +290,7 @@ bool background_enter(background_member *member, cache_group *group, uint32_t de
 }
 
 void background_leave(background_member *member) {
+    int cancel = cancel_disable();
     (void)pthread_mutex_lock(&lifecycle_lock);
     remove_member(member);
     if (member_count == 0 && is_running()) {
@@ -289,6 +299,7 @@ void background_leave(background_member *member) {
         forget_thread();
     }
     (void)pthread_mutex_unlock(&lifecycle_lock);
+    cancel_restore(cancel);
 }
 
 /* There is a thread to wake, or none yet in this process. The latter is a forked child's: it may stand anywhere in the

@@ -14,9 +14,10 @@
  * first call there that makes something dirty starts one. Where that fails, and where the thread is late, calls that reach an arena
  * give back what is due, as they do without a thread (arena.c).
  *
- * Locks. lifecycle: whoever starts or stops the thread. work: the members, held for each step of a pass, so that a member
- * that leaves, and a fork(), wait for that step and no longer. sleep: the flags, a leaf. Their order among all others is in
- * registry.h. The child makes lifecycle and sleep anew, since what they guard is of a thread that it does not have. */
+ * Locks. lifecycle: whoever starts or stops the thread. work: the members, held for each step of a pass, so that a
+ * member that leaves, a fork(), and who counts what is alive, wait for that step and no longer. sleep: the flags, a
+ * leaf. Their order among all others is in registry.h. The child makes lifecycle and sleep anew, since what they
+ * guard is of a thread that it does not have. */
 #ifndef BACKGROUND_H
 #define BACKGROUND_H
 
@@ -50,6 +51,11 @@ void background_wake_for_depot(void);
 
 /* One pass over all members: milliseconds until the next, or BACKGROUND_NEVER. By the thread, and by tests that have none. */
 uint64_t background_pass(void);
+
+/* Between these the thread moves nothing: what it takes out of a depot is for a moment in no count, and would pass
+ * for alive. Waits for a step of a pass. */
+void background_hold(void);
+void background_let_go(void);
 
 /* Makes the thread pass at once; for tests, whose clock stands still. */
 void background_call(void);

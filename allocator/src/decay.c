@@ -1,6 +1,7 @@
 /* Decay: an arena's dirty pages, by when they are due, and how they leave. */
 #include "decay.h"
 
+#include "cancel.h"
 #include "check.h"
 #include "chunk_list.h"
 #include "os/os.h"
@@ -120,9 +121,11 @@ bool decay_begin_try(decay *self) {
 }
 
 void decay_begin(decay *self, pthread_mutex_t *arena_lock) {
+    int cancel = cancel_disable();
     while (!decay_begin_try(self)) {
         (void)pthread_cond_wait(&self->ended, arena_lock);
     }
+    cancel_restore(cancel);
 }
 
 void decay_end(decay *self) {

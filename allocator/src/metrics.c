@@ -5,6 +5,7 @@
 
 #include "allocator.h"
 #include "arena_metrics.h"
+#include "background.h"
 #include "counter.h"
 #include "give_back.h"
 #include "registry.h"
@@ -95,10 +96,12 @@ static void add_buffers(poolbuf_metrics *m, const poolbuf_allocator *allocator) 
     cache_totals totals = {
         .allocations = counter_get(&group->retired_allocations) + counter_get(&group->uncached_allocations),
     };
+    buffer_totals live = {0};
+    background_hold();
     allocator_add_depot_idle(group, totals.idle);
     registry_visit_caches(group, add_cache, &totals);
-    buffer_totals live = {0};
     allocator_add_live(allocator, totals.idle, &live);
+    background_let_go();
     uint64_t cached_bytes[CACHE_KINDS] = {0};
     for (uint32_t i = 0; i < group->naked_bin; i++) {
         m->cached_buffers += totals.idle[i];

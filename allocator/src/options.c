@@ -4,6 +4,7 @@
  * What is remembered is which complaints have been printed, one bit an option, so that each is printed once. */
 #include "options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,8 +90,9 @@ static bool environment_is_ours(void) {
 
 /* ---- Words -------------------------------------------------------------------------------------------------------- */
 
-static bool word_equal(const char *text, size_t length, const char *word) {
-    return strlen(word) == length && strncasecmp(text, word, length) == 0;
+/* As getenv() compares: in another case it is another name, which nobody reads. */
+static bool name_equal(const char *text, size_t length, const char *name) {
+    return strlen(name) == length && strncmp(text, name, length) == 0;
 }
 
 static bool parse_flag(const char *text, bool *value) {
@@ -164,7 +166,7 @@ static bool parse_number(const option_row *row, const char *text, uint64_t *valu
 
 /* ---- Complaints --------------------------------------------------------------------------------------------------- */
 
-/* Letters to change, insert or drop to make one name of the other; enough for names this short. */
+/* Letters to change, insert or drop to make one name of the other, case aside; enough for names this short. */
 static unsigned edit_distance(const char *a, const char *b) {
     unsigned row[64];
     size_t width = strlen(b);
@@ -178,7 +180,7 @@ static unsigned edit_distance(const char *a, const char *b) {
         unsigned diagonal = row[0];
         row[0] = (unsigned)i + 1;
         for (size_t j = 0; j < width; j++) {
-            unsigned change = diagonal + (a[i] != b[j]);
+            unsigned change = diagonal + (toupper((unsigned char)a[i]) != toupper((unsigned char)b[j]));
             diagonal = row[j + 1];
             unsigned best = row[j] < row[j + 1] ? row[j] + 1 : row[j + 1] + 1;
             row[j + 1] = change < best ? change : best;
@@ -232,12 +234,12 @@ static void complain_about_name(const char *name, size_t length) {
 
 static bool name_known(const char *name, size_t length) {
     for (size_t i = 0; i < OPTION_COUNT; i++) {
-        if (word_equal(name, length, ROWS[i].public_row.environment)) {
+        if (name_equal(name, length, ROWS[i].public_row.environment)) {
             return true;
         }
     }
     for (size_t i = 0; i < sizeof OTHER_NAMES / sizeof OTHER_NAMES[0]; i++) {
-        if (word_equal(name, length, OTHER_NAMES[i])) {
+        if (name_equal(name, length, OTHER_NAMES[i])) {
             return true;
         }
     }
@@ -349,6 +351,12 @@ static uint64_t number(option_id id) {
     return value;
 }
 
+static uint64_t default_number(option_id id) {
+    uint64_t value = 0;
+    (void)parse_number(&ROWS[id], ROWS[id].public_row.default_text, &value);
+    return value;
+}
+
 static bool flag(option_id id) {
     bool value = false;
     (void)poolbuf_option_read_flag(ROWS[id].public_row.environment, &value);
@@ -400,87 +408,153 @@ static bool power_of_two(uint64_t value) {
     return value != 0 && (value & (value - 1)) == 0;
 }
 
-/* One line for the value that is refused; true so that callers can chain. */
-static bool refuse(option_id id, uint64_t value) {
-    (void)fprintf(stderr, "poolbuf: %s=%llu is not legal; legal: %s\n", ROWS[id].public_row.environment,
-                  (unsigned long long)value, ROWS[id].public_row.legal);
-    return false;
-}
-
-static bool within(option_id id, uint64_t value) {
-    return (value >= ROWS[id].minimum && value <= ROWS[id].maximum) || refuse(id, value);
-}
-
-/* A chunk must hold a huge page to be made of any. */
-static bool check_huge_pages(const poolbuf_allocator_options *options) {
-    if ((unsigned)options->huge_pages > POOLBUF_HUGE_PAGES_AUTO) {
-        return refuse(OPTION_HUGE_PAGES, (unsigned)options->huge_pages);
-    }
-    bool direct = options->pooling && options->direct_arenas != 0;
-    bool wanted =
-        options->huge_pages == POOLBUF_HUGE_PAGES_MADVISE || options->huge_pages == POOLBUF_HUGE_PAGES_EXPLICIT;
-    size_t huge = direct && wanted ? os_huge_page_size(options->huge_pages == POOLBUF_HUGE_PAGES_EXPLICIT) : 0;
-    if (options->chunk_size < huge) {
-        (void)fprintf(
-            stderr, "poolbuf: POOLBUF_CHUNK_SIZE=%zu is not legal with POOLBUF_HUGE_PAGES=%s; legal: at least %zu\n",
-            options->chunk_size, options->huge_pages == POOLBUF_HUGE_PAGES_EXPLICIT ? "explicit" : "madvise", huge);
-        return false;
-    }
-    return true;
-}
-
-static bool check_numa(const poolbuf_allocator_options *options) {
-    if ((unsigned)options->numa > POOLBUF_NUMA_INTERLEAVE) {
-        return refuse(OPTION_NUMA, (unsigned)options->numa);
-    }
-    if (options->numa == POOLBUF_NUMA_OFF || !options->pooling || options->direct_arenas == 0) {
-        return true;
-    }
-    const char *missing = os_numa_start((os_numa)options->numa);
-    if (missing != NULL) {
-        (void)fprintf(stderr, "poolbuf: POOLBUF_NUMA=%s is not possible here: %s\n",
-                      options->numa == POOLBUF_NUMA_LOCAL ? "local" : "interleave", missing);
-    }
-    return missing == NULL;
-}
-
 void options_load(void) {
     if (choice(OPTION_NUMA) != POOLBUF_NUMA_OFF) {
         (void)os_numa_load();
     }
 }
 
-bool options_check(const poolbuf_allocator_options *options) {
-    if (!within(OPTION_PAGE_SIZE, options->page_size) || !within(OPTION_CHUNK_SIZE, options->chunk_size) ||
-        !within(OPTION_MAX_CACHED_CAPACITY, options->max_cached_capacity) ||
-        !within(OPTION_CACHE_LIMIT_BYTES, options->cache_limit_bytes) ||
-        !within(OPTION_HEAP_ARENAS, options->heap_arenas) || !within(OPTION_DIRECT_ARENAS, options->direct_arenas) ||
-        !within(OPTION_SMALL_CACHE_SIZE, options->small_cache_size) ||
-        !within(OPTION_NORMAL_CACHE_SIZE, options->normal_cache_size) ||
-        !within(OPTION_CACHE_TRIM_INTERVAL, options->cache_trim_interval) ||
-        !within(OPTION_MEMORY_LIMIT, options->memory_limit_bytes) || !within(OPTION_ALIGNMENT, options->alignment)) {
+/* What is wrong with a struct of options: the first option that does not fit, and a line about it. */
+typedef struct fault {
+    option_id id;
+    char text[192]; /* without the program's name and the line's end */
+} fault;
+
+/* False so that callers can chain. */
+static bool refuse(fault *found, option_id id, uint64_t value) {
+    found->id = id;
+    (void)snprintf(found->text, sizeof found->text, "%s=%llu is not legal; legal: %s", ROWS[id].public_row.environment,
+                   (unsigned long long)value, ROWS[id].public_row.legal);
+    return false;
+}
+
+static bool within(fault *found, option_id id, uint64_t value) {
+    return (value >= ROWS[id].minimum && value <= ROWS[id].maximum) || refuse(found, id, value);
+}
+
+/* A chunk must hold a huge page to be made of any. */
+static bool check_huge_pages(const poolbuf_allocator_options *options, fault *found) {
+    if ((unsigned)options->huge_pages > POOLBUF_HUGE_PAGES_AUTO) {
+        return refuse(found, OPTION_HUGE_PAGES, (unsigned)options->huge_pages);
+    }
+    bool direct = options->pooling && options->direct_arenas != 0;
+    bool wanted =
+        options->huge_pages == POOLBUF_HUGE_PAGES_MADVISE || options->huge_pages == POOLBUF_HUGE_PAGES_EXPLICIT;
+    size_t huge = direct && wanted ? os_huge_page_size(options->huge_pages == POOLBUF_HUGE_PAGES_EXPLICIT) : 0;
+    if (options->chunk_size < huge) {
+        found->id = OPTION_HUGE_PAGES;
+        (void)snprintf(found->text, sizeof found->text,
+                       "POOLBUF_CHUNK_SIZE=%zu is not legal with POOLBUF_HUGE_PAGES=%s; legal: at least %zu",
+                       options->chunk_size, options->huge_pages == POOLBUF_HUGE_PAGES_EXPLICIT ? "explicit" : "madvise",
+                       huge);
+        return false;
+    }
+    return true;
+}
+
+static bool check_numa(const poolbuf_allocator_options *options, fault *found) {
+    if ((unsigned)options->numa > POOLBUF_NUMA_INTERLEAVE) {
+        return refuse(found, OPTION_NUMA, (unsigned)options->numa);
+    }
+    if (options->numa == POOLBUF_NUMA_OFF || !options->pooling || options->direct_arenas == 0) {
+        return true;
+    }
+    const char *missing = os_numa_start((os_numa)options->numa);
+    if (missing != NULL) {
+        found->id = OPTION_NUMA;
+        (void)snprintf(found->text, sizeof found->text, "POOLBUF_NUMA=%s is not possible here: %s",
+                       options->numa == POOLBUF_NUMA_LOCAL ? "local" : "interleave", missing);
+    }
+    return missing == NULL;
+}
+
+static bool check_limits(const poolbuf_allocator_options *options, fault *found) {
+    return within(found, OPTION_PAGE_SIZE, options->page_size) &&
+           within(found, OPTION_CHUNK_SIZE, options->chunk_size) &&
+           within(found, OPTION_MAX_CACHED_CAPACITY, options->max_cached_capacity) &&
+           within(found, OPTION_CACHE_LIMIT_BYTES, options->cache_limit_bytes) &&
+           within(found, OPTION_HEAP_ARENAS, options->heap_arenas) &&
+           within(found, OPTION_DIRECT_ARENAS, options->direct_arenas) &&
+           within(found, OPTION_SMALL_CACHE_SIZE, options->small_cache_size) &&
+           within(found, OPTION_NORMAL_CACHE_SIZE, options->normal_cache_size) &&
+           within(found, OPTION_CACHE_TRIM_INTERVAL, options->cache_trim_interval) &&
+           within(found, OPTION_MEMORY_LIMIT, options->memory_limit_bytes) &&
+           within(found, OPTION_ALIGNMENT, options->alignment);
+}
+
+/* Whether everything fits; else what is the first that does not. */
+static bool check(const poolbuf_allocator_options *options, fault *found) {
+    if (!check_limits(options, found)) {
         return false;
     }
     if (!power_of_two(options->page_size)) {
-        return refuse(OPTION_PAGE_SIZE, options->page_size);
+        return refuse(found, OPTION_PAGE_SIZE, options->page_size);
     }
     if (options->classes_per_doubling != 4 && options->classes_per_doubling != 8) {
-        return refuse(OPTION_CLASSES_PER_DOUBLING, options->classes_per_doubling);
+        return refuse(found, OPTION_CLASSES_PER_DOUBLING, options->classes_per_doubling);
     }
     size_t pages = options->chunk_size / options->page_size;
     if (!power_of_two(options->chunk_size) || !power_of_two(pages) || pages < 8 || pages > 16384) {
-        return refuse(OPTION_CHUNK_SIZE, options->chunk_size);
+        return refuse(found, OPTION_CHUNK_SIZE, options->chunk_size);
     }
     if (options->classes_per_doubling == 8 && pages < 16) {
-        return refuse(OPTION_CLASSES_PER_DOUBLING, options->classes_per_doubling);
+        return refuse(found, OPTION_CLASSES_PER_DOUBLING, options->classes_per_doubling);
     }
     if (options->alignment != 0 && (!power_of_two(options->alignment) || options->alignment > options->page_size)) {
-        return refuse(OPTION_ALIGNMENT, options->alignment);
+        return refuse(found, OPTION_ALIGNMENT, options->alignment);
     }
     /* A pool that cannot map its first chunk would fail every allocation. */
     bool chunks = options->pooling && (options->direct_arenas != 0 || options->heap_arenas != 0);
     if (chunks && options->memory_limit_bytes != 0 && options->memory_limit_bytes < options->chunk_size) {
-        return refuse(OPTION_MEMORY_LIMIT, options->memory_limit_bytes);
+        return refuse(found, OPTION_MEMORY_LIMIT, options->memory_limit_bytes);
     }
-    return check_huge_pages(options) && check_numa(options);
+    return check_huge_pages(options, found) && check_numa(options, found);
+}
+
+bool options_check(const poolbuf_allocator_options *options) {
+    fault found;
+    bool good = check(options, &found);
+    if (!good) {
+        (void)fprintf(stderr, "poolbuf: %s\n", found.text);
+    }
+    return good;
+}
+
+/* Of the options that fit others or the machine, and so may be wrong though the parser took each of them alone. */
+static void use_default(poolbuf_allocator_options *options, option_id id) {
+    switch (id) {
+    case OPTION_PAGE_SIZE:
+        options->page_size = default_number(id);
+        break;
+    case OPTION_CHUNK_SIZE:
+        options->chunk_size = default_number(id);
+        break;
+    case OPTION_CLASSES_PER_DOUBLING:
+        options->classes_per_doubling = (uint32_t)default_number(id);
+        break;
+    case OPTION_ALIGNMENT:
+        options->alignment = default_number(id);
+        break;
+    case OPTION_MEMORY_LIMIT:
+        options->memory_limit_bytes = default_number(id);
+        break;
+    case OPTION_HUGE_PAGES:
+        options->huge_pages = POOLBUF_HUGE_PAGES_AUTO;
+        break;
+    default:
+        options->numa = POOLBUF_NUMA_OFF;
+        break;
+    }
+}
+
+/* A default may not fit either, beside what else was asked for: then that is the next fault. The defaults fit each
+ * other, so this ends when each option has been seen to. */
+void options_mend(poolbuf_allocator_options *options) {
+    fault found;
+    for (unsigned i = 0; i < OPTION_COUNT && !check(options, &found); i++) {
+        (void)fprintf(stderr, "poolbuf: %s; using the default of %s, %s\n", found.text,
+                      ROWS[found.id].public_row.environment, ROWS[found.id].public_row.default_text);
+        options_exit_if_strict();
+        use_default(options, found.id);
+    }
 }

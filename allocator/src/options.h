@@ -9,6 +9,10 @@
 /* Whether every option lies within its limits. Says on stderr what does not. */
 bool options_check(const poolbuf_allocator_options *options);
 
+/* Gives each option that does not fit the others, or that cannot be had here, its default, and says so on stderr; the
+ * others stay as they are. With POOLBUF_STRICT=1 the first ends the process. */
+void options_mend(poolbuf_allocator_options *options);
+
 /* Loads what the environment's options need from other libraries, so that options_check() waits for no loader. */
 void options_load(void);
 

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "cancel.h"
 #include "counter.h"
 #include "give_back.h"
 #include "poison.h"
@@ -332,6 +333,7 @@ void region_settle(void) {
  * those calls that nobody has begun, and waits for the others. */
 void region_pool_settle(region_pool *self) {
     waiting record;
+    int cancel = cancel_disable();
     region_lock();
     for (;;) {
         if (take_postponed_locked(self, &record)) {
@@ -343,6 +345,7 @@ void region_pool_settle(region_pool *self) {
         }
     }
     region_unlock();
+    cancel_restore(cancel);
 }
 
 void region_pool_fini(region_pool *self) {

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -460,6 +461,95 @@ static void a_forked_child_of_a_threaded_process_has_a_working_allocator(void **
     UNIT_OK(poolbuf_allocator_destroy(allocator));
 }
 
+/* ---- Cancelled threads -------------------------------------------------------------------------------------------- */
+
+/* All that a thread may do, while it is to be cancelled at the first chance. */
+static void *live_while_cancelled(void *stream) {
+    (void)pthread_cancel(pthread_self());
+    poolbuf_allocator_options options;
+    poolbuf_allocator_options_init(&options);
+    poolbuf_allocator *allocator = NULL;
+    options.background_thread = true;
+    if (poolbuf_allocator_create(&options, &allocator) != POOLBUF_OK) {
+        return NULL;
+    }
+    poolbuf *b = poolbuf_allocate(allocator, 100, 100000);
+    bool good = b != NULL && poolbuf_set_capacity(b, 100000) == POOLBUF_OK && poolbuf_release(b);
+    good = good && poolbuf_allocator_dump(allocator, stream) == POOLBUF_OK;
+    (void)poolbuf_allocator_purge(allocator);
+    good = poolbuf_allocator_destroy(allocator) == POOLBUF_OK && good;
+    return good ? stream : NULL;
+}
+
+static void no_call_is_a_cancellation_point(void **state) {
+    (void)state;
+    pthread_t thread;
+    void *result = NULL;
+    FILE *stream = fopen("/dev/null", "w");
+    assert_non_null(stream);
+    (void)setvbuf(stream, NULL, _IONBF, 0);
+    assert_int_equal(pthread_create(&thread, NULL, live_while_cancelled, stream), 0);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_ptr_equal(result, stream);
+    assert_int_equal(fclose(stream), 0);
+}
+
+static bool is_dropping, may_drop, has_come; /* atomic */
+
+/* The system, which takes its time over the first pages that it is to drop: until another thread has come, and a
+ * while. */
+static int slow_purge(void *start, size_t size) {
+    __atomic_store_n(&is_dropping, true, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&has_come, __ATOMIC_ACQUIRE)) {
+        (void)sched_yield();
+    }
+    for (unsigned i = 0; i < 50 && !__atomic_load_n(&may_drop, __ATOMIC_ACQUIRE); i++) {
+        (void)usleep(1000);
+    }
+    return os_linux.purge(start, size);
+}
+
+static void *purge(void *allocator) {
+    (void)poolbuf_allocator_purge(allocator);
+    return allocator;
+}
+
+static void *purge_while_cancelled(void *allocator) {
+    (void)pthread_cancel(pthread_self());
+    __atomic_store_n(&has_come, true, __ATOMIC_RELEASE);
+    (void)poolbuf_allocator_purge(allocator);
+    return allocator;
+}
+
+static void who_waits_for_pages_that_are_dropped_is_not_cancelled_there(void **state) {
+    (void)state;
+    os_backend slow = os_linux;
+    slow.purge = slow_purge;
+    os = &slow;
+    poolbuf_allocator_options options;
+    poolbuf_allocator_options_init(&options);
+    options.direct_arenas = 1;
+    options.max_cached_capacity = 0;
+    poolbuf_allocator *allocator = NULL;
+    UNIT_OK(poolbuf_allocator_create(&options, &allocator));
+    poolbuf *kept = poolbuf_allocate_direct(allocator, 100000, 100000);
+    assert_true(poolbuf_release(poolbuf_allocate_direct(allocator, 100000, 100000)));
+    pthread_t threads[2];
+    void *results[2] = {NULL, NULL};
+    assert_int_equal(pthread_create(&threads[0], NULL, purge, allocator), 0);
+    while (!__atomic_load_n(&is_dropping, __ATOMIC_ACQUIRE)) {
+        (void)sched_yield();
+    }
+    assert_int_equal(pthread_create(&threads[1], NULL, purge_while_cancelled, allocator), 0);
+    assert_int_equal(pthread_join(threads[1], &results[1]), 0);
+    assert_ptr_equal(results[1], allocator); /* else it has taken the arena's lock along */
+    __atomic_store_n(&may_drop, true, __ATOMIC_RELEASE);
+    assert_int_equal(pthread_join(threads[0], &results[0]), 0);
+    assert_true(poolbuf_release(kept));
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+    os = &os_linux;
+}
+
 static void *use_and_wait(void *argument) {
     (void)poolbuf_release(poolbuf_allocate(argument, 100, 100));
     (void)pthread_barrier_wait(&barrier);
@@ -518,6 +608,8 @@ int main(void) {
         cmocka_unit_test(the_dump_shows_arenas_and_caches),
         cmocka_unit_test(allocators_come_and_go_while_threads_live),
         cmocka_unit_test(a_forked_child_of_a_threaded_process_has_a_working_allocator),
+        cmocka_unit_test(no_call_is_a_cancellation_point),
+        cmocka_unit_test(who_waits_for_pages_that_are_dropped_is_not_cancelled_there),
         cmocka_unit_test(destroying_in_a_forked_child_follows_no_list_of_a_lost_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

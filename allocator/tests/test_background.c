@@ -11,6 +11,8 @@
 #include <unistd.h>
 #include <valgrind/valgrind.h>
 
+#include <poolbuf/tracker.h>
+
 #include "allocator.h"
 #include "background.h"
 #include "os/os.h"
@@ -259,6 +261,16 @@ static void the_shortest_decay_time_of_all_sets_the_pace(void **state) {
     UNIT_OK(poolbuf_allocator_destroy(at_once));
 }
 
+/* Of its only direct arena. A snapshot of the metrics would wait for the thread that these tests hold up. */
+static uint64_t dirty_bytes(const poolbuf_allocator *allocator) {
+    const arena *only = allocator->group.arenas[POOLBUF_KIND_DIRECT];
+    return counter_get(&only->counters.dirty_pages) * allocator->options.page_size;
+}
+
+static uint64_t purges(const poolbuf_allocator *allocator) {
+    return counter_get(&allocator->group.arenas[POOLBUF_KIND_DIRECT]->counters.purges);
+}
+
 static void without_a_decay_time_calls_give_back_at_once_all_the_same(void **state) {
     (void)state;
     poolbuf_allocator *allocator = make(true, 0);
@@ -266,8 +278,8 @@ static void without_a_decay_time_calls_give_back_at_once_all_the_same(void **sta
     for (unsigned i = 1; i <= 3; i++) {
         background_before_fork(); /* the thread stays out of it */
         assert_true(poolbuf_release(poolbuf_allocate_direct(allocator, MIB, MIB)));
-        assert_int_equal(unit_metrics(allocator).dirty_bytes, 0);
-        assert_int_equal(unit_metrics(allocator).purges, i);
+        assert_int_equal(dirty_bytes(allocator), 0);
+        assert_int_equal(purges(allocator), i);
         background_after_fork_parent();
     }
     assert_true(poolbuf_release(kept));
@@ -283,11 +295,11 @@ static void calls_leave_it_to_the_thread_unless_that_is_late(void **state) {
     make_dirty(allocator, MIB);
     os_fault_pass_ms(DECAY_MS + TICK_MS);
     poolbuf *b = poolbuf_allocate_direct(allocator, 5 * MIB, 5 * MIB);
-    assert_int_equal(unit_metrics(allocator).purges, 0);
+    assert_int_equal(purges(allocator), 0);
     os_fault_pass_ms(DECAY_MS / 4 + 1000);
     assert_true(poolbuf_release(b));
-    assert_true(unit_metrics(allocator).purges != 0);
-    assert_int_equal(unit_metrics(allocator).dirty_bytes, 0);
+    assert_true(purges(allocator) != 0);
+    assert_int_equal(dirty_bytes(allocator), 0);
     background_after_fork_parent();
     assert_true(poolbuf_release(kept));
     UNIT_OK(poolbuf_allocator_destroy(allocator));
@@ -501,6 +513,73 @@ static void allocators_come_and_go_while_the_thread_works(void **state) {
     assert_int_equal(threads_now(false), 0);
 }
 
+/* The system, with a clock that stops the thread where it has taken a batch out of the depot and not yet given it to
+ * an arena. */
+static poolbuf_allocator *drained;    /* the allocator whose depot is looked at; atomic */
+static uint32_t batches_before;       /* in it */
+static bool is_amid_drain, may_go_on; /* atomic */
+static pthread_t main_thread;
+
+static uint64_t stopping_clock(void) {
+    poolbuf_allocator *allocator = __atomic_load_n(&drained, __ATOMIC_ACQUIRE);
+    if (allocator != NULL && !pthread_equal(pthread_self(), main_thread) && depot_batches(allocator) < batches_before) {
+        __atomic_store_n(&is_amid_drain, true, __ATOMIC_RELEASE);
+        for (unsigned i = 0; i < 100 && !__atomic_load_n(&may_go_on, __ATOMIC_ACQUIRE); i++) {
+            (void)usleep(2000); /* who waits for the thread is not let go on by anybody else */
+        }
+        __atomic_store_n(&drained, NULL, __ATOMIC_RELEASE);
+    }
+    return os_fault.now_ms();
+}
+
+/* Returns with the thread stopped there. */
+static poolbuf_allocator *stop_amid_drain(os_backend *stopping) {
+    *stopping = os_fault;
+    stopping->now_ms = stopping_clock;
+    is_amid_drain = may_go_on = false;
+    os = stopping; /* before there is a thread */
+    poolbuf_allocator *allocator = make(true, DECAY_MS);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, leave_batches_in_the_depot, allocator), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    main_thread = pthread_self();
+    batches_before = depot_batches(allocator);
+    assert_true(batches_before != 0);
+    __atomic_store_n(&drained, allocator, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&is_amid_drain, __ATOMIC_ACQUIRE)) { /* at the second look, or at the first */
+        os_fault_pass_ms(DECAY_MS / 4 + 1);
+        background_call();
+        (void)sched_yield();
+    }
+    return allocator;
+}
+
+static void what_the_thread_moves_is_not_alive(void **state) {
+    (void)state;
+    os_backend stopping;
+    poolbuf_allocator *allocator = stop_amid_drain(&stopping);
+    uint64_t buffers = 0;
+    uint64_t bytes = 0;
+    poolbuf_live_totals(&buffers, &bytes, NULL);
+    __atomic_store_n(&may_go_on, true, __ATOMIC_RELEASE);
+    assert_int_equal(buffers, 0);
+    assert_int_equal(bytes, 0);
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+    allocator = stop_amid_drain(&stopping);
+    poolbuf_metrics m = unit_metrics(allocator);
+    __atomic_store_n(&may_go_on, true, __ATOMIC_RELEASE);
+    assert_int_equal(m.live_buffers, 0);
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
+static void an_allocator_destroyed_while_the_thread_moves_something_has_nothing_alive(void **state) {
+    (void)state;
+    os_backend stopping;
+    poolbuf_allocator *allocator = stop_amid_drain(&stopping);
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+    assert_int_equal(os_fault_regions(), 0);
+}
+
 static void destroyed_with_buffers_alive_it_is_no_member_any_more(void **state) {
     (void)state;
     poolbuf_allocator *allocator = make(true, DECAY_MS);
@@ -661,6 +740,8 @@ int main(void) {
         THREAD_TEST(the_thread_takes_no_signals),
         THREAD_TEST(a_thread_that_cannot_be_started_is_an_error_of_create),
         THREAD_TEST(allocators_come_and_go_while_the_thread_works),
+        THREAD_TEST(what_the_thread_moves_is_not_alive),
+        THREAD_TEST(an_allocator_destroyed_while_the_thread_moves_something_has_nothing_alive),
         THREAD_TEST(destroyed_with_buffers_alive_it_is_no_member_any_more),
         THREAD_TEST(a_forked_child_has_no_thread_until_it_needs_one),
         THREAD_TEST(a_child_that_can_start_no_thread_gives_back_on_its_calls),

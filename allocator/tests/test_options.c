@@ -6,6 +6,7 @@
 
 #include "captured.h"
 #include "options.h"
+#include "os/os.h"
 
 static int set_up(void **state) {
     (void)state;
@@ -98,6 +99,18 @@ static void an_unknown_variable_is_named_with_the_near_one(void **state) {
                                          "POOLBUF_LEAK_LEVEL?; `poolbuf options` lists them\n");
 }
 
+/* getenv() tells them apart, so a name in another case is a setting that does nothing. */
+static void a_name_in_another_case_is_unknown(void **state) {
+    (void)state;
+    bool value = false;
+    assert_int_equal(setenv("POOLBUF_Leak_level", "paranoid", 1), 0);
+    capture();
+    UNIT_OK(poolbuf_option_read_flag("POOLBUF_POOLING", &value));
+    assert_string_equal(captured_text(), "poolbuf: POOLBUF_Leak_level is not an option of this library; did you mean "
+                                         "POOLBUF_LEAK_LEVEL?; `poolbuf options` lists them\n");
+    assert_int_equal(unsetenv("POOLBUF_Leak_level"), 0);
+}
+
 static void strict_exits_with_2(void **state) {
     (void)state;
     static const char *const names[] = {"POOLBUF_LEAK_LEVLE", "POOLBUF_POOLING"};
@@ -135,6 +148,62 @@ static void the_environment_reaches_the_struct(void **state) {
     assert_true(options_check(&options));
 }
 
+/* A limit of memory above all: it must not go because something else cannot be had. */
+static void mending_changes_what_does_not_fit_and_nothing_else(void **state) {
+    (void)state;
+    poolbuf_allocator_options options;
+    poolbuf_allocator_options_init(&options);
+    options.chunk_size = 1u << 20;
+    options.memory_limit_bytes = 2u << 20;
+    options.alignment = 64;
+    options.classes_per_doubling = 6;
+    options.numa = POOLBUF_NUMA_LOCAL;
+    os_numa_library = "libnuma.so.none";
+    capture();
+    options_mend(&options);
+    assert_string_equal(captured_text(), "poolbuf: POOLBUF_CLASSES_PER_DOUBLING=6 is not legal; legal: 4, or 8 if a "
+                                         "chunk has 16 pages; using the default "
+                                         "of POOLBUF_CLASSES_PER_DOUBLING, 4\n"
+                                         "poolbuf: POOLBUF_NUMA=local is not possible here: libnuma.so.1 is missing; "
+                                         "install libnuma1; using the default "
+                                         "of POOLBUF_NUMA, off\n");
+    assert_int_equal(options.classes_per_doubling, 4);
+    assert_int_equal(options.numa, POOLBUF_NUMA_OFF);
+    assert_int_equal(options.chunk_size, 1 << 20);
+    assert_int_equal(options.memory_limit_bytes, 2 << 20);
+    assert_int_equal(options.alignment, 64);
+}
+
+static void whatever_the_parser_takes_can_be_mended(void **state) {
+    (void)state;
+    static const size_t pages[] = {4096, 5000, 65536};
+    static const size_t chunks[] = {32768, 40000, 262144, 1048576, (size_t)1 << 30};
+    static const size_t limits[] = {0, 1, 1048576, (size_t)1 << 40};
+    static const size_t alignments[] = {0, 3, 64, 65536};
+    capture();
+    for (unsigned i = 0; i < 3 * 5 * 4 * 4 * 4 * 5; i++) {
+        unsigned rest = i;
+        poolbuf_allocator_options options;
+        poolbuf_allocator_options_init(&options);
+        options.page_size = pages[rest % 3];
+        options.chunk_size = chunks[(rest /= 3) % 5];
+        options.memory_limit_bytes = limits[(rest /= 5) % 4];
+        options.alignment = alignments[(rest /= 4) % 4];
+        options.huge_pages = (poolbuf_huge_pages)((rest /= 4) % 4);
+        options.classes_per_doubling = 4 + (rest / 4) % 5;
+        poolbuf_allocator_options before = options;
+        bool good = options_check(&options);
+        options_mend(&options);
+        assert_true(options_check(&options));
+        bool is_same = options.page_size == before.page_size && options.chunk_size == before.chunk_size &&
+                       options.memory_limit_bytes == before.memory_limit_bytes &&
+                       options.alignment == before.alignment && options.huge_pages == before.huge_pages &&
+                       options.classes_per_doubling == before.classes_per_doubling;
+        assert_true(is_same || !good);
+    }
+    (void)captured_text();
+}
+
 #define OPTIONS_TEST(name) cmocka_unit_test_setup(name, set_up)
 
 int main(void) {
@@ -144,8 +213,11 @@ int main(void) {
         OPTIONS_TEST(bytes_take_units_and_numbers_keep_their_limits),
         OPTIONS_TEST(an_illegal_value_is_one_line_with_the_legal_ones),
         OPTIONS_TEST(an_unknown_variable_is_named_with_the_near_one),
+        OPTIONS_TEST(a_name_in_another_case_is_unknown),
         OPTIONS_TEST(strict_exits_with_2),
         OPTIONS_TEST(the_environment_reaches_the_struct),
+        OPTIONS_TEST(mending_changes_what_does_not_fit_and_nothing_else),
+        OPTIONS_TEST(whatever_the_parser_takes_can_be_mended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

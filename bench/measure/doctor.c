@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "measure/cgroup.h"
+
 enum {
     TEXT_SIZE = 8192,
     PATH_SIZE = 4096
@@ -125,33 +127,20 @@ static void check_cpu_limit(examination *self) {
     static const char why[] =
         "a process that has used its share is stopped until the next period: rounds stall at random";
     static const char advice[] =
-        "lift the container's CPU limit (docker --cpus, cpu.max), or pin it with a cpuset instead";
-    char text[TEXT_SIZE];
-    double quota = -1;
-    double period = 100000;
-    if (read_text(self, "/sys/fs/cgroup/cpu.max", text)) {
-        char *end = NULL;
-        quota = strncmp(text, "max", 3) == 0 ? -1 : strtod(text, &end);
-        period = end != NULL ? strtod(end, NULL) : period;
-    } else if (read_text(self, "/sys/fs/cgroup/cpu/cpu.cfs_quota_us", text)) {
-        quota = strtod(text, NULL);
-        period = read_text(self, "/sys/fs/cgroup/cpu/cpu.cfs_period_us", text) ? strtod(text, NULL) : period;
-    }
-    if (quota <= 0 || period <= 0) {
+        "lift the CPU limit (docker --cpus, CPUQuota= of systemd, cpu.max), or pin to processors instead";
+    const double limit = cgroup_cpu_limit(self->plan->root);
+    if (limit <= 0) {
         add(self, "CPU limit", DOCTOR_FINE, why, NULL, "none");
     } else {
-        add(self, "CPU limit", DOCTOR_SPOILS, why, advice, "%.2f processors", quota / period);
+        add(self, "CPU limit", DOCTOR_SPOILS, why, advice, "%.2f processors", limit);
     }
 }
 
 static void check_memory_limit(examination *self) {
     static const char why[] = "near the limit the kernel reclaims, and a subject that holds more is slowed or killed";
     static const char advice[] = "give the container 1 GiB or more";
-    char text[TEXT_SIZE];
-    const bool found = read_text(self, "/sys/fs/cgroup/memory.max", text) ||
-                       read_text(self, "/sys/fs/cgroup/memory/memory.limit_in_bytes", text);
-    const double limit = found && strncmp(text, "max", 3) != 0 ? strtod(text, NULL) : 0;
-    if (limit <= 0 || limit > 1e15) { /* version 1 says "none" by a number near 2^63 */
+    const double limit = cgroup_memory_limit(self->plan->root);
+    if (limit <= 0) {
         add(self, "memory limit", DOCTOR_FINE, why, NULL, "none");
     } else {
         add(self, "memory limit", limit < 0x1p30 ? DOCTOR_SPOILS : DOCTOR_NOTE, why, advice, "%.0f MiB",

@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,6 +20,8 @@
 #include "measure/schedule.h"
 #include "measure/stream_image.h"
 #include "measure/summarise.h"
+#include "measure/tuning.h"
+#include "measure/worker_pass.h"
 #include "scenario/stream.h"
 #include "scenario/stream_digest.h"
 #include "stats/design.h"
@@ -110,27 +111,6 @@ static bool is_usable(const contender *self) {
     return self->record->available;
 }
 
-/* Allocators read their own variables. That is the user's right, and the reader's: what is set stands in the note. */
-static const char *note_tuning(model_arena *arena, const subject *which) {
-    static const struct {
-        subject_provider provider;
-        const char *variable;
-    } known[] = {{SUBJECT_PROVIDER_LIBC, "GLIBC_TUNABLES"},
-                 {SUBJECT_PROVIDER_LIBC, "MALLOC_ARENA_MAX"},
-                 {SUBJECT_PROVIDER_JEMALLOC, "MALLOC_CONF"},
-                 {SUBJECT_PROVIDER_MIMALLOC, "MIMALLOC_LARGE_OS_PAGES"},
-                 {SUBJECT_PROVIDER_TCMALLOC, "TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES"}};
-    const char *note = NULL;
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        const char *value = getenv(known[i].variable);
-        if (known[i].provider == which->provider && value != NULL) {
-            note = model_text_format(arena, "%s%s%s=%s", note != NULL ? note : "", note != NULL ? " " : "tuned by ",
-                                     known[i].variable, value);
-        }
-    }
-    return note;
-}
-
 /* A subject under another name says whose it is. */
 static const char *note_part(model_arena *arena, const measure_part *which, const char *note) {
     const char *separator = note != NULL ? "; " : "";
@@ -169,7 +149,7 @@ static void add_contender(run *self, contender *added, const subject *which) {
     added->record = results_model_add_subject(self->model, which->name);
     added->record->available = true;
     added->record->package = which->package;
-    added->record->note = note_tuning(self->model->arena, which);
+    added->record->note = tuning_note(self->model->arena, which->provider);
     record_part(self, added);
     if (added->part.plays != NULL) {
         added->record->note = note_part(self->model->arena, &added->part, added->record->note);
@@ -302,13 +282,16 @@ static bool is_stopped(const run *self) {
     return self->plan->stop != NULL && *self->plan->stop != 0;
 }
 
-static void announce(const scenario_run *self, const contender *next, uint32_t round) {
+/* round counts from 0: the rounds, or the processes of a pass. */
+static void announce(const scenario_run *self, const contender *next, worker_pass pass, uint32_t round,
+                     uint32_t rounds) {
     const measure_plan *plan = self->whole->plan;
     if (plan->progress != NULL) {
         const measure_step step = {.scenario = self->scenario->name,
                                    .subject = next->subject->name,
+                                   .pass = worker_pass_name(pass),
                                    .round = round + 1,
-                                   .rounds = plan->rounds,
+                                   .rounds = rounds,
                                    .done = self->whole->done,
                                    .total = self->whole->total,
                                    .seconds = now_seconds() - self->whole->start};
@@ -336,7 +319,7 @@ static bool measure_one(scenario_run *self, uint32_t index, uint32_t round, uint
     const worker_job job = job_of(self, now);
     worker_report report = {.status = WORKER_FAILED};
     char message[WORKER_MESSAGE_SIZE] = "";
-    announce(self, now, round);
+    announce(self, now, WORKER_TIME, round, whole->plan->rounds);
     whole->done++;
     const bool has_report = whole->plan->launch(whole->plan, &job, &report, message, sizeof message);
     if (is_stopped(whole)) {
@@ -446,7 +429,7 @@ static measure_outcome measure_rounds(scenario_run *scenarios) {
 
 /* One subject in one pass. What goes wrong is said where its numbers would be, and fails the run: they were asked
  * for. */
-static void measure_pass(scenario_run *self, contender *now, results_result *result, worker_pass pass,
+static void measure_pass(scenario_run *self, contender *now, results_result *result, worker_pass pass, uint32_t process,
                          uint32_t processes) {
     run *whole = self->whole;
     worker_job job = job_of(self, now);
@@ -456,7 +439,7 @@ static void measure_pass(scenario_run *self, contender *now, results_result *res
     job.rate = whole->plan->rate;
     job.idle_seconds = whole->plan->idle_seconds;
     job.seconds = passes_seconds(pass, whole->plan->seconds, processes);
-    announce(self, now, whole->plan->rounds - 1);
+    announce(self, now, pass, process, processes);
     whole->done++;
     const bool has_report = whole->plan->launch(whole->plan, &job, &report, message, sizeof message);
     const char *problem = !has_report                  ? message
@@ -484,7 +467,7 @@ static void count_null(scenario_run *self) {
         results_scenario *aside = results_model_add_scenario_apart(whole->model);
         results_result *result = results_scenario_add_result(whole->model, aside, MODEL_NULL_SUBJECT);
         whole->total++;
-        measure_pass(self, &null, result, WORKER_INSTRUCTIONS, 1);
+        measure_pass(self, &null, result, WORKER_INSTRUCTIONS, 0, 1);
         known = result;
     }
     for (size_t i = 0; i < self->record->result_count; i++) {
@@ -507,7 +490,7 @@ static void measure_one_pass(scenario_run *self, worker_pass pass) {
             if (result->status != RESULT_OK || passes_has_failed(result, pass)) {
                 continue;
             }
-            measure_pass(self, &whole->contenders[order[place]], result, pass, processes);
+            measure_pass(self, &whole->contenders[order[place]], result, pass, process, processes);
             whole->total -= passes_has_failed(result, pass) ? processes - 1 - process : 0;
         }
     }

@@ -49,7 +49,8 @@ enum {
 typedef struct measure_step {
     const char *scenario;
     const char *subject;
-    uint32_t round, rounds; /* from 1 */
+    const char *pass;       /* worker_pass_name()'s word; NULL: time, in rounds */
+    uint32_t round, rounds; /* from 1; of a pass, its processes */
     size_t done, total;     /* workers of the whole run; the total falls when a scenario ends early */
     double seconds;         /* since the run began */
 } measure_step;

@@ -16,6 +16,9 @@
  * INCLUDES is bench/ of the source tree, or include/poolbuf-bench/ of an installation. The file needs no library of the
  * harness; its own are named as usual. examples/subject/ has a complete one.
  *
+ * What hangs is ended: loading it after 20 seconds, which refuses it; a worker that plays on it after 120, or 20 minutes
+ * under callgrind, and its result is failed.
+ *
  * Long functions are only inlined for certain where they are marked __attribute__((always_inline)): nm tells.
  *
  * The result names the library's path and the name and version given here. The program refuses a library that was made

@@ -76,6 +76,50 @@ static int tear_down(void **state) {
     return system(command);
 }
 
+/* On a host whose groups are not hidden from the process, the root has no limits, and a service's are its own. */
+static void the_limits_are_those_of_the_process_own_groups(void **state) {
+    (void)state;
+    put("/proc/self/cgroup", "0::/system.slice/bench.service\n");
+    put("/sys/fs/cgroup/system.slice/cpu.max", "150000 100000\n");
+    put("/sys/fs/cgroup/system.slice/memory.max", "max\n");
+    put("/sys/fs/cgroup/system.slice/bench.service/cpu.max", "max 100000\n");
+    put("/sys/fs/cgroup/system.slice/bench.service/memory.max", "268435456\n");
+    doctor_report report = examine();
+    assert_finding(&report, "CPU limit", DOCTOR_SPOILS, "1.50 processors");
+    assert_finding(&report, "memory limit", DOCTOR_SPOILS, "256 MiB");
+    /* The lowest on the way counts. */
+    put("/sys/fs/cgroup/system.slice/bench.service/cpu.max", "50000 100000\n");
+    put("/sys/fs/cgroup/system.slice/memory.max", "134217728\n");
+    report = examine();
+    assert_finding(&report, "CPU limit", DOCTOR_SPOILS, "0.50 processors");
+    assert_finding(&report, "memory limit", DOCTOR_SPOILS, "128 MiB");
+}
+
+static void the_limits_of_version_1_are_by_controller(void **state) {
+    (void)state;
+    put("/proc/self/cgroup", "9:cpuset:/other\n4:memory:/jobs/7\n3:cpu,cpuacct:/jobs\n0::/\n");
+    put("/sys/fs/cgroup/cpu/jobs/cpu.cfs_quota_us", "50000\n");
+    put("/sys/fs/cgroup/cpu/jobs/cpu.cfs_period_us", "200000\n");
+    put("/sys/fs/cgroup/cpu/other/cpu.cfs_quota_us", "1000\n");
+    put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+    put("/sys/fs/cgroup/memory/jobs/memory.limit_in_bytes", "4294967296\n");
+    put("/sys/fs/cgroup/memory/jobs/7/memory.limit_in_bytes", "9223372036854771712\n");
+    const doctor_report report = examine();
+    assert_finding(&report, "CPU limit", DOCTOR_SPOILS, "0.25 processors");
+    assert_finding(&report, "memory limit", DOCTOR_NOTE, "4096 MiB");
+}
+
+/* A container that sees its own part of the tree alone is told a path that it cannot find there. */
+static void the_limits_of_a_container_are_at_its_root(void **state) {
+    (void)state;
+    put("/proc/self/cgroup", "4:memory:/docker/0123\n3:cpu:/docker/0123\n0::/../../docker/0123\n");
+    put("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "50000\n");
+    put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "268435456\n");
+    const doctor_report report = examine();
+    assert_finding(&report, "CPU limit", DOCTOR_SPOILS, "0.50 processors");
+    assert_finding(&report, "memory limit", DOCTOR_SPOILS, "256 MiB");
+}
+
 static void each_file_gives_its_finding(void **state) {
     (void)state;
     static const struct {
@@ -202,6 +246,9 @@ static void the_clock_of_this_machine_has_a_cost(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_limits_are_those_of_the_process_own_groups, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_limits_of_version_1_are_by_controller, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_limits_of_a_container_are_at_its_root, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_file_gives_its_finding, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stolen_and_busy_time_are_told_apart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_be_read_is_unknown_and_spoils_nothing, set_up, tear_down),

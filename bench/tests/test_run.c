@@ -339,6 +339,39 @@ static void each_round_plays_every_scenario(void **state) {
     scenario_destroy(from[1]);
 }
 
+static void note_pass(const measure_step *step, void *user) {
+    char *text = user;
+    const size_t used = strlen(text);
+    (void)snprintf(text + used, 128 - used, "%s %u/%u, ", step->pass != NULL ? step->pass : "time", step->round,
+                   step->rounds);
+}
+
+static void a_pass_is_announced_by_its_name_and_its_process(void **state) {
+    (void)state;
+    char steps[128] = "";
+    char error[512];
+    script self = {.ratio = 1, .line_round_trip = nan("")};
+    scenario *from = scenario_from_text(CHURN, error);
+    assert_non_null(from);
+    const measure_plan plan = {.scenarios = &from,
+                               .scenario_count = 1,
+                               .subjects = ALL,
+                               .subject_count = 1,
+                               .rounds = 2,
+                               .seconds = 1,
+                               .passes = MEASURE_PASS(WORKER_LATENCY) | MEASURE_PASS(WORKER_MEMORY),
+                               .launch = launch,
+                               .launch_user = &self,
+                               .progress = note_pass,
+                               .progress_user = steps};
+    results_model *model = NULL;
+    /* The script has no numbers for passes, so each ends with its first process. */
+    assert_int_equal(measure_run(&plan, &model, message, sizeof message), MEASURE_FAILED);
+    assert_string_equal(steps, "time 1/2, time 2/2, latency 1/2, memory 1/1, ");
+    results_model_destroy(model);
+    scenario_destroy(from);
+}
+
 /* What failed in one scenario is measured in the others all the same. */
 static void a_failure_in_one_scenario_leaves_the_others_alone(void **state) {
     (void)state;
@@ -494,6 +527,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(the_median_round_trip_stands_beside_results_with_threads),
         cmocka_unit_test(progress_is_told_before_every_worker),
         cmocka_unit_test(each_round_plays_every_scenario),
+        cmocka_unit_test(a_pass_is_announced_by_its_name_and_its_process),
         cmocka_unit_test(a_failure_in_one_scenario_leaves_the_others_alone),
         cmocka_unit_test(a_scenario_that_is_too_large_is_refused_before_any_is_measured),
         cmocka_unit_test(real_workers_measure_one_thread),

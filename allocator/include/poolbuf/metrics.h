@@ -86,9 +86,10 @@ typedef struct poolbuf_metrics {
  *   returns    POOLBUF_OK.
  *   errors     POOLBUF_ERROR_BAD_ARGUMENT if struct_size is smaller than the first version of this struct;
  *              POOLBUF_ERROR_NO_MEMORY if NULL was passed and the default allocator cannot be made.
- *   threads    any; stops nobody who allocates or releases. A thread's first allocation, its exit, and the making and the
- *              end of an allocator may wait until eight caches have been looked at. If resident_bytes is wanted, an
- *              arena's lock is held while the addresses of its chunks are copied.
+ *   threads    any; stops nobody who allocates or releases. A thread's first allocation, its exit, and the making and
+ *              the end of an allocator may wait until eight caches have been looked at. Waits itself for a step of the
+ *              background thread. If resident_bytes is wanted, an arena's lock is held while the addresses of its
+ *              chunks are copied.
  *   cost       some hundred loads for each thread cache. For resident_bytes, which a caller does without whose struct_size
  *              ends before it, one system call for each chunk and huge buffer. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_allocator_metrics(poolbuf_allocator *allocator,

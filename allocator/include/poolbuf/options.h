@@ -3,8 +3,9 @@
  * allocator/src/options_list.h declares each option once; this table, the parser and the documentation come from it.
  * A variable is read when somebody asks for it. The first read also looks through the environment for POOLBUF_ names
  * that are not in the table. An unknown name or an illegal value is one line on stderr that says what is legal; with
- * POOLBUF_STRICT=1 the process then exits with code 2. A program with more rights than its caller (set-user-ID,
- * set-group-ID, file capabilities) ignores the environment: every option has its default. */
+ * POOLBUF_STRICT=1 the process then exits with code 2. So is an option of the default allocator's that does not fit the
+ * others, or cannot be had on this machine: it alone has its default then. A program with more rights than its caller
+ * (set-user-ID, set-group-ID, file capabilities) ignores the environment: every option has its default. */
 #ifndef POOLBUF_OPTIONS_H
 #define POOLBUF_OPTIONS_H
 
@@ -37,7 +38,7 @@ POOLBUF_API const poolbuf_option *poolbuf_option_at(size_t index);
  *   environment  the name of a row of the matching type ("count" and "bytes" are numbers, "path" and "text" texts).
  *   value        not NULL; set in every case: to what the environment says, or to the default where it says nothing or
  *                something illegal. A choice is the index of its word; its number is legal too, and case does not
- *                matter. Bytes may carry k, m or g. A text lives as long as the environment's string does; an option
+ *                matter. Bytes may carry k, m, g or t. A text lives as long as the environment's string does; an option
  *                without default gives NULL.
  *   returns      POOLBUF_OK.
  *   errors       POOLBUF_ERROR_BAD_OPTION: the value is illegal; said on stderr, once a variable.
