@@ -263,7 +263,11 @@ bool registry_count_uncached(cache_group *group) {
         self.uncached_epoch = now;
         self.uncached_gap = tracker_next_gap(&self.uncached_gap);
     }
-    return self.uncached_gap != GAP_NONE && --self.uncached_gap == 0;
+    bool sampled = self.uncached_gap != GAP_NONE && --self.uncached_gap == 0;
+    if (sampled) { /* now, as a cache does: the tracker tells by it which gap the sampled one ends */
+        self.uncached_gap = tracker_next_gap(&self.uncached_gap);
+    }
+    return sampled;
 }
 
 void registry_restart_sampling(void) {

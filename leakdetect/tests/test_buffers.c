@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <poolbuf/leakdetect.h>
+#include <poolbuf/leakscope.h>
 #include <poolbuf/poolbuf.h>
 #include <poolbuf/tracker.h>
 
@@ -16,7 +17,9 @@
 enum {
     ALLOCATORS = 6, /* more than a thread remembers gaps of */
     DENSE_START = 256,
-    INTERVAL = 64
+    INTERVAL = 64,
+    EXPECTED = 1500, /* samples: so many vary by 39, and ten times that never happens */
+    TOLERANCE = 390
 };
 
 static poolbuf_allocator *allocators[ALLOCATORS];
@@ -88,11 +91,67 @@ static void more_allocators_than_are_remembered_have_a_weight_that_was_drawn(voi
     }
 }
 
+/* Samples among so many buffers that EXPECTED are due, a few of them in each scope and one between scopes. */
+static uint64_t sample_in_scopes(poolbuf_allocator *const *among, size_t count) {
+    leakdetect_counts before = {.struct_size = sizeof before};
+    leakdetect_counts after = before;
+    leakscope scope = {0};
+    assert_int_equal(leakdetect_count(&before), POOLBUF_OK);
+    for (size_t i = 0; i < (size_t)EXPECTED * INTERVAL; i++) {
+        if (i % 24 == 0) {
+            assert_int_equal(leakscope_open("some", 0, &scope), POOLBUF_OK);
+        }
+        poolbuf_release(poolbuf_allocate(among[i % count], 100, 100));
+        if (i % 24 == 22) {
+            assert_int_equal(leakscope_close(scope, NULL), POOLBUF_OK);
+        }
+    }
+    assert_int_equal(leakdetect_count(&after), POOLBUF_OK);
+    return after.seen - before.seen;
+}
+
+static void scopes_keep_the_rate_of_more_allocators_than_are_remembered(void **state) {
+    (void)state;
+    wear_off_dense_start(allocators[0]);
+    assert_in_range(sample_in_scopes(allocators, ALLOCATORS), EXPECTED - TOLERANCE, EXPECTED + TOLERANCE);
+}
+
+static poolbuf_allocator *create_without_caches(void) {
+    poolbuf_allocator_options options;
+    poolbuf_allocator *allocator = NULL;
+    poolbuf_allocator_options_init(&options);
+    options.cache_limit_bytes = 0;
+    assert_int_equal(poolbuf_allocator_create(&options, &allocator), POOLBUF_OK);
+    return allocator;
+}
+
+static void scopes_keep_the_rate_of_an_allocator_without_caches(void **state) {
+    (void)state;
+    poolbuf_allocator *uncached = create_without_caches();
+    wear_off_dense_start(uncached);
+    assert_in_range(sample_in_scopes(&uncached, 1), EXPECTED - TOLERANCE, EXPECTED + TOLERANCE);
+    assert_int_equal(poolbuf_allocator_destroy(uncached), POOLBUF_OK);
+}
+
+static void without_caches_a_level_leaves_its_weight_to_no_other(void **state) {
+    (void)state;
+    poolbuf_allocator *uncached = create_without_caches();
+    wear_off_dense_start(uncached);
+    assert_int_equal(leakdetect_set_level(LEAKDETECT_DISABLED), POOLBUF_OK);
+    poolbuf_release(poolbuf_allocate(uncached, 100, 100));
+    assert_int_equal(leakdetect_set_level(LEAKDETECT_SIMPLE), POOLBUF_OK);
+    assert_true(next_weight(uncached) > INTERVAL - 1);
+    assert_int_equal(poolbuf_allocator_destroy(uncached), POOLBUF_OK);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_sample_has_the_weight_that_its_own_allocator_drew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(more_allocators_than_are_remembered_have_a_weight_that_was_drawn, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(scopes_keep_the_rate_of_more_allocators_than_are_remembered, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(scopes_keep_the_rate_of_an_allocator_without_caches, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(without_caches_a_level_leaves_its_weight_to_no_other, set_up, tear_down),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     tracker_reset();
