@@ -281,16 +281,20 @@ void registry_restart_sampling(void) {
     registry_unlock();
 }
 
-void registry_restart_sampling_here(void) {
-    registry_lock(); /* whoever destroys an allocator ends our caches of it */
+static void restart_sampling_here_locked(void) {
     for (thread_cache *cache = self.caches; cache != NULL; cache = cache->next_of_thread) {
         cache->restart = true;
     }
     for (unsigned i = 0; i < REGISTRY_SLOTS; i++) {
         set_slot(&poolbuf_thread_1_, i, &registry_no_cache);
     }
-    registry_unlock();
     self.uncached_gap = 0;
+}
+
+void registry_restart_sampling_here(void) {
+    registry_lock(); /* whoever destroys an allocator ends our caches of it */
+    restart_sampling_here_locked();
+    registry_unlock();
 }
 
 /* ---- Threads ------------------------------------------------------------------------------------------------------ */
@@ -372,6 +376,7 @@ static void after_fork_child(void) {
             unlink_thread_locked(thread);
         }
     }
+    restart_sampling_here_locked(); /* or each child would sample what its siblings do */
     after_fork(true);
     background_after_fork_child();
     registry_unlock_creation();

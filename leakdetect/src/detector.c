@@ -50,6 +50,7 @@ static void fork_prepare(void) {
     tracker_lock_all();
     types_lock();
     stack_table_lock();
+    thread_before_fork();
 }
 
 static void fork_unlock(void) {

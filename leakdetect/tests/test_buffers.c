@@ -6,6 +6,10 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <poolbuf/leakdetect.h>
 #include <poolbuf/leakscope.h>
 #include <poolbuf/poolbuf.h>
@@ -144,6 +148,90 @@ static void without_caches_a_level_leaves_its_weight_to_no_other(void **state) {
     assert_int_equal(poolbuf_allocator_destroy(uncached), POOLBUF_OK);
 }
 
+enum {
+    CHILDREN = 40,
+    LOST_BY_EACH = 40
+};
+
+/* How many of its allocations a child sampled. */
+typedef struct child_samples {
+    uint32_t buffers, resources, by_thread;
+} child_samples;
+
+static uint32_t sample_resources(void) {
+    static char resources[LOST_BY_EACH];
+    uint32_t sampled = 0;
+    for (size_t i = 0; i < LOST_BY_EACH; i++) {
+        sampled += leakdetect_track(&resources[i], 1, "session");
+    }
+    return sampled;
+}
+
+static void *sample_in_thread(void *samples) {
+    ((child_samples *)samples)->by_thread = sample_resources();
+    return NULL;
+}
+
+static void sample_in_child(int to) {
+    child_samples own = {0};
+    pthread_t thread;
+    for (int i = 0; i < LOST_BY_EACH; i++) {
+        tracker_record record;
+        own.buffers += tracker_find(poolbuf_allocate(allocators[0], 100, 100), &record);
+    }
+    own.resources = sample_resources();
+    bool good = pthread_create(&thread, NULL, sample_in_thread, &own) == 0 && pthread_join(thread, NULL) == 0 &&
+                write(to, &own, sizeof own) == (ssize_t)sizeof own;
+    _exit(good ? 0 : 1);
+}
+
+/* As chance has it: some have more than others, and all together about what is due. */
+static void assert_by_chance(const uint32_t *samples) {
+    uint32_t least = UINT32_MAX;
+    uint32_t most = 0;
+    uint32_t sum = 0;
+    for (size_t i = 0; i < CHILDREN; i++) {
+        least = samples[i] < least ? samples[i] : least;
+        most = samples[i] > most ? samples[i] : most;
+        sum += samples[i];
+    }
+    assert_true(least < most);
+    assert_in_range(sum, CHILDREN * LOST_BY_EACH / INTERVAL / 2, CHILDREN * LOST_BY_EACH / INTERVAL * 2);
+}
+
+static void forked_children_draw_samples_of_their_own(void **state) {
+    (void)state;
+    uint32_t buffers[CHILDREN];
+    uint32_t resources[CHILDREN];
+    uint32_t by_thread[CHILDREN];
+    int ends[2];
+    const detector_settings settings = {
+        .level = LEAKDETECT_SIMPLE, .interval = INTERVAL, .frames = 4, .unwinder = &unwind_fp, .seed = 99};
+    detector_start(&settings);
+    poolbuf_tracker_reset_sampling();
+    assert_int_equal(pipe(ends), 0);
+    poolbuf_release(poolbuf_allocate(allocators[0], 100, 100)); /* a gap runs when we fork */
+    for (size_t i = 0; i < CHILDREN; i++) {
+        child_samples found;
+        int status = -1;
+        pid_t child = fork();
+        if (child == 0) {
+            sample_in_child(ends[1]);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+        assert_int_equal(read(ends[0], &found, sizeof found), sizeof found);
+        buffers[i] = found.buffers;
+        resources[i] = found.resources;
+        by_thread[i] = found.by_thread;
+    }
+    close(ends[0]);
+    close(ends[1]);
+    assert_by_chance(buffers);
+    assert_by_chance(resources);
+    assert_by_chance(by_thread);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_sample_has_the_weight_that_its_own_allocator_drew, set_up, tear_down),
@@ -151,6 +239,7 @@ int main(void) {
                                         tear_down),
         cmocka_unit_test_setup_teardown(scopes_keep_the_rate_of_more_allocators_than_are_remembered, set_up, tear_down),
         cmocka_unit_test_setup_teardown(scopes_keep_the_rate_of_an_allocator_without_caches, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(forked_children_draw_samples_of_their_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_caches_a_level_leaves_its_weight_to_no_other, set_up, tear_down),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
