@@ -204,10 +204,15 @@ static int unchecked(const findings *self, const char *how_it_ended) {
     return EXIT_UNCHECKED;
 }
 
+/* Memcheck's groups do not say what they are of; ours beside buffers may be of other resources. */
+static bool lists_buffers(const findings *self) {
+    return self->how.by_valgrind ? self->model->group_count > 0 : leaks_model_has_buffers(self->model);
+}
+
 /* Exact counts without a stack are new where the baseline has fewer: nobody can say what they are. */
 static bool has_unseen_news(const findings *self) {
     const uint64_t live = known(self->exact.live_buffers);
-    return self->model->group_count == 0 && live > known(leaks_model_unsuppressed(self->how.baseline).live_buffers);
+    return !lists_buffers(self) && live > known(leaks_model_unsuppressed(self->how.baseline).live_buffers);
 }
 
 static bool fails(const findings *self) {
@@ -235,10 +240,11 @@ static void say_standing(const findings *self) {
 }
 
 static int judge_leaks(const findings *self, const char *how_it_ended) {
-    if (self->model->group_count == 0 && self->model->misuse_count == 0) {
-        say("%" PRIu64 " buffers were never released, but the sample has none of them; find them with "
+    const uint64_t live = known(self->exact.live_buffers);
+    if (live > 0 && !lists_buffers(self)) {
+        say("%" PRIu64 " buffer%s never released, but the sample has none of them; find them with "
             "poolbuf leaks --level paranoid",
-            known(self->exact.live_buffers));
+            live, live == 1 ? " was" : "s were");
     }
     if (self->how.baseline != NULL) {
         say_standing(self);

@@ -339,6 +339,15 @@ leaks_exact leaks_model_exact(const leaks_model *model) {
     return total;
 }
 
+bool leaks_model_has_buffers(const leaks_model *model) {
+    for (size_t i = 0; i < model->group_count; i++) {
+        if (leaks_group_is_of_buffers(model->groups[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 leaks_tracked leaks_model_tracked(const leaks_model *model) {
     leaks_tracked total = {MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN};
     for (size_t i = 0; i < model->process_count; i++) {

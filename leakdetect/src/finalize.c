@@ -104,6 +104,7 @@ static void fill_circumstances(report *self, const char *reason) {
     if (types_largest_weight() > self->largest_weight_resources) {
         self->largest_weight_resources = types_largest_weight();
     }
+    self->was_disabled = detector_was_disabled();
     self->missed_references = detector_missed_references();
     read_command(self->command, sizeof self->command);
 }

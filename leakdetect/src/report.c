@@ -539,6 +539,21 @@ uint64_t report_live_bytes(const report *self) {
     return self->exact.known ? less(self->exact.live_bytes, self->suppressed_bytes) : 0;
 }
 
+uint64_t report_unseen_buffers(const report *self) {
+    const report_group *groups = self->groups.items;
+    const uint64_t live = report_live_buffers(self);
+    uint64_t listed = self->not_listed;
+    for (size_t i = 0; i < self->groups.count; i++) {
+        listed += strcmp(groups[i].type, "poolbuf") == 0 ? groups[i].count : 0;
+    }
+    /* In a program that goes on, what was counted may be gone by the time it is listed. */
+    const bool unexplained = report_is_sampled(self) || !report_is_live(self);
+    if (report_is_partial(self) || !unexplained || listed == 0) {
+        return report_is_partial(self) || !unexplained ? 0 : live;
+    }
+    return report_is_sampled(self) || !self->was_disabled || self->tracked.refused > 0 ? 0 : less(live, listed);
+}
+
 const char *report_suppression_name(report_suppression_state state) {
     static const char *const NAMES[] = {"unused", "used", "limit passed", "expired"};
     _Static_assert(sizeof NAMES / sizeof NAMES[0] == SUPPRESSION_STATE_COUNT, "every state has a name");

@@ -222,6 +222,39 @@ static void exact_counters_see_what_no_sample_saw(void **state) {
     assert_both_golden(&self, "unseen");
 }
 
+static void leaks_of_something_else_hide_no_buffer_that_no_sample_saw(void **state) {
+    (void)state;
+    track(0, AT_READ, "session", 1, 1, 7);
+    report self = made("simple");
+    self.largest_weight_buffers = 128;
+    self.exact = (report_exact){true, 50, 12800, 1000000};
+    finish(&self);
+    assert_both_golden(&self, "unseen_beside");
+}
+
+static void nothing_is_certain_of_a_time_without_a_sample(void **state) {
+    (void)state;
+    track(0, AT_READ, "poolbuf", 256, 128, 7);
+    report self = made("simple");
+    self.largest_weight_buffers = 128;
+    self.was_disabled = true;
+    self.exact = (report_exact){true, 5000, 1280000, 1000000};
+    finish(&self);
+    assert_both_golden(&self, "disabled_simple");
+}
+
+static void what_was_allocated_while_the_level_was_disabled_is_counted(void **state) {
+    (void)state;
+    track(0, AT_READ, "poolbuf", 256, 1, 7);
+    track(1, AT_READ_LATER, "session", 1, 1, 7);
+    report self = made("paranoid");
+    self.sampling_interval = 1;
+    self.was_disabled = true;
+    self.exact = (report_exact){true, 2, 512, 1000000};
+    finish(&self);
+    assert_both_golden(&self, "disabled_paranoid");
+}
+
 static void a_sample_by_bytes_says_so(void **state) {
     (void)state;
     char *text = NULL;
@@ -444,6 +477,9 @@ int main(void) {
         cmocka_unit_test_setup(exact_counters_see_what_no_sample_saw, start_empty),
         cmocka_unit_test_setup(nothing_leaked, start_empty),
         cmocka_unit_test_setup(suppressed_limited_expired_and_unused, start_empty),
+        cmocka_unit_test_setup(leaks_of_something_else_hide_no_buffer_that_no_sample_saw, start_empty),
+        cmocka_unit_test_setup(nothing_is_certain_of_a_time_without_a_sample, start_empty),
+        cmocka_unit_test_setup(what_was_allocated_while_the_level_was_disabled_is_counted, start_empty),
         cmocka_unit_test_setup(a_sample_by_bytes_says_so, start_empty),
         cmocka_unit_test_setup(names_cannot_write_control_bytes_to_a_terminal, start_empty),
         cmocka_unit_test_setup(a_file_appears_whole_with_the_process_id_in_its_name, start_empty),

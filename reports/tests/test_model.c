@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "reports/answer.h"
 #include "reports/facts.h"
 #include "reports/leaks_baseline.h"
 #include "reports/model.h"
@@ -103,6 +104,23 @@ static void merging_joins_groups_of_one_fingerprint(void **state) {
     assert_int_equal(leaks_model_exact(all).live_buffers, 12);
     assert_int_equal(leaks_model_tracked(all).seen, MODEL_UNKNOWN);
     leaks_model_destroy(all);
+}
+
+static void groups_of_other_things_are_not_of_the_buffers_that_are_counted(void **state) {
+    (void)state;
+    leaks_model *model = one_process("00000000000000aa", 1, 3, 10);
+    assert_true(leaks_model_has_buffers(model));
+    assert_string_equal(answer_leaks(model), "1 leaking call stack: 3 (300 B)");
+    leaks_group *session = leaks_model_add_group(model, "00000000000000bb");
+    session->type = "session";
+    session->count = 2;
+    session->bytes = 0;
+    assert_string_equal(answer_leaks(model), "2 leaking call stacks: 5 (300 B)");
+    model->groups[0]->type = "session";
+    assert_false(leaks_model_has_buffers(model));
+    assert_string_equal(answer_leaks(model), "2 leaking call stacks: 5 (300 B); and 3 buffers, none of them sampled: "
+                                             "run again with POOLBUF_LEAK_LEVEL=paranoid to see where");
+    leaks_model_destroy(model);
 }
 
 /* One leaked buffer whose `retain` at a line was taken so often and given back less often. */
@@ -344,6 +362,7 @@ int main(void) {
         cmocka_unit_test(merging_joins_groups_of_one_fingerprint),
         cmocka_unit_test(balances_of_several_processes_add_up_by_line),
         cmocka_unit_test(a_balance_is_decided_only_if_all_of_its_parts_are),
+        cmocka_unit_test(groups_of_other_things_are_not_of_the_buffers_that_are_counted),
         cmocka_unit_test(only_what_is_certainly_more_has_grown),
         cmocka_unit_test(groups_of_one_fingerprint_are_compared_together),
         cmocka_unit_test(rules_of_several_processes_are_one_rule_each),
