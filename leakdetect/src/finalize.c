@@ -45,6 +45,23 @@ void finalize_unlock(void) {
     pthread_mutex_unlock(&report_lock);
 }
 
+/* The same of one with control bytes, which could move the cursor of whoever reads it: as bash, zsh and ksh quote it. */
+static void append_escaped(char *text, size_t size, const char *argument) {
+    size_t used = strlen(text);
+    snprintf(text + used, size - used, "%s$'", used == 0 ? "" : " ");
+    for (; *argument != '\0'; argument++) {
+        const unsigned char byte = (unsigned char)*argument;
+        used = strlen(text);
+        snprintf(text + used, size - used,
+                 byte < 0x20 || byte == 0x7f    ? "\\%03o"
+                 : byte == '\'' || byte == '\\' ? "\\%c"
+                                                : "%c",
+                 byte);
+    }
+    used = strlen(text);
+    snprintf(text + used, size - used, "'");
+}
+
 /* Appends one argument, quoted so that a shell reads it back as it was. What does not fit is cut. */
 static void append_quoted(char *text, size_t size, const char *argument) {
     size_t used = strlen(text);
@@ -53,6 +70,12 @@ static void append_quoted(char *text, size_t size, const char *argument) {
     if (plain) {
         snprintf(text + used, size - used, "%s%s", used == 0 ? "" : " ", argument);
         return;
+    }
+    for (const char *at = argument; *at != '\0'; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
+            append_escaped(text, size, argument);
+            return;
+        }
     }
     snprintf(text + used, size - used, "%s'", used == 0 ? "" : " ");
     for (; *argument != '\0'; argument++) {

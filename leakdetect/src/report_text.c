@@ -93,7 +93,7 @@ static void write_place(const symbol_frame *frame, FILE *out) {
 
 /* A name for what a type's members are called in a sentence. */
 static const char *noun(const report_group *group) {
-    return strcmp(group->type, "poolbuf") == 0 ? "buffer" : group->type;
+    return strcmp(group->type, "poolbuf") == 0 ? "buffer" : group->type[0] == '\0' ? "resource" : group->type;
 }
 
 static void write_accesses(const report_group *group, FILE *out) {
@@ -263,7 +263,9 @@ static void write_growth(const report *self, const report_group *group, FILE *ou
 }
 
 static void write_group(const report *self, const report_group *group, size_t number, FILE *out) {
-    fprintf(out, "\n#%zu  %s %s%s", number, grouped(group->count), noun(group), plural(group->count));
+    fprintf(out, "\n#%zu  %s ", number, grouped(group->count));
+    write_name(out, noun(group));
+    fputs(plural(group->count), out);
     if (group->bytes > 0) {
         fprintf(out, ", %s ", grouped(group->bytes));
         write_name(out, group->unit == NULL ? "bytes" : group->unit);

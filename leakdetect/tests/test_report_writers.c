@@ -319,7 +319,7 @@ static void names_cannot_write_control_bytes_to_a_terminal(void **state) {
     (void)state;
     const tracker_record record = {.size = 1,
                                    .stack = stack_of(AT_READ),
-                                   .type = name_put("poolbuf"),
+                                   .type = name_put("session\n#2"),
                                    .weight = 1,
                                    .thread_name = name_put("\033[2Jio\n#9")};
     const tracker_access access = {.stack = stack_of(AT_SERVE), .kind = ACCESS_TOUCH, .hint = name_put("a\rb\177")};
@@ -332,6 +332,7 @@ static void names_cannot_write_control_bytes_to_a_terminal(void **state) {
     FILE *out = open_memstream(&text, &length);
     report_write_text(&self, out);
     fclose(out);
+    assert_non_null(strstr(text, "#1  1 session\\x0a#2, 1 bytes"));
     assert_non_null(strstr(text, "thread \\x1b[2Jio\\x0a#9"));
     assert_non_null(strstr(text, "\"a\\x0db\\x7f\""));
     for (size_t i = 0; i < length; i++) {
