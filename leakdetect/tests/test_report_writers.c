@@ -7,13 +7,18 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fake_symbols.h"
 #include "growth.h"
+#include "message.h"
 #include "misuses.h"
 #include "report.h"
 #include "stack_table.h"
@@ -468,6 +473,66 @@ static void an_unwritable_path_is_one_line_and_no_file(void **state) {
     report_fini(&self);
 }
 
+/* In a child, whose end tells. */
+static int status_of(void (*act)(const report *self), const report *self) {
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0) {
+        act(self);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void write_where_nobody_reads(const report *self) {
+    int ends[2];
+    (void)self;
+    if (pipe(ends) != 0 || close(ends[0]) != 0 || dup2(ends[1], STDERR_FILENO) != STDERR_FILENO) {
+        _exit(1);
+    }
+    message_print("nobody will read this");
+    sigset_t pending;
+    (void)sigpending(&pending);
+    _exit(sigismember(&pending, SIGPIPE) == 0 ? 0 : 2);
+}
+
+static void write_beyond_the_largest_file(const report *self) {
+    char path[REPORT_PATH_BYTES];
+    const struct rlimit limit = {.rlim_cur = 16, .rlim_max = 16};
+    _exit(setrlimit(RLIMIT_FSIZE, &limit) == 0 && !report_write_file(self, "/tmp/poolbuf-large-%p.json", path) &&
+                  access(path, F_OK) != 0
+              ? 0
+              : 1);
+}
+
+static void what_cannot_be_written_ends_no_process(void **state) {
+    (void)state;
+    report self = made("simple");
+    finish(&self);
+    assert_int_equal(status_of(write_where_nobody_reads, &self), 0);
+    assert_int_equal(status_of(write_beyond_the_largest_file, &self), 0);
+    report_fini(&self);
+}
+
+static void a_signal_from_elsewhere_is_left_pending(void **state) {
+    (void)state;
+    sigset_t pipe_signal;
+    sigset_t before;
+    sigset_t pending;
+    message_shield_state shield;
+    sigemptyset(&pipe_signal);
+    sigaddset(&pipe_signal, SIGPIPE);
+    assert_int_equal(pthread_sigmask(SIG_BLOCK, &pipe_signal, &before), 0);
+    assert_int_equal(raise(SIGPIPE), 0);
+    message_shield(&shield);
+    message_unshield(&shield);
+    assert_int_equal(sigpending(&pending), 0);
+    assert_int_equal(sigismember(&pending, SIGPIPE), 1);
+    assert_int_equal(sigtimedwait(&pipe_signal, NULL, &(struct timespec){0}), SIGPIPE);
+    assert_int_equal(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(paranoid_with_accesses, start_empty),
@@ -489,6 +554,8 @@ int main(void) {
         cmocka_unit_test_setup(misuses_with_three_stacks, start_empty),
         cmocka_unit_test_setup(misuses_beyond_a_bound_are_counted, start_empty),
         cmocka_unit_test_setup(an_unwritable_path_is_one_line_and_no_file, start_empty),
+        cmocka_unit_test_setup(what_cannot_be_written_ends_no_process, start_empty),
+        cmocka_unit_test_setup(a_signal_from_elsewhere_is_left_pending, start_empty),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     tracker_reset();
