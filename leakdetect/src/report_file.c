@@ -16,9 +16,12 @@
 
 /* Expands %p, %n and %%; false if the result does not fit. Any other % stands for itself. */
 static bool expand_path(const char *pattern, long pid, char *path, size_t size) {
-    static unsigned long number; /* under the report lock */
+    static unsigned long number; /* under the report lock, as the next */
+    static long numbered_pid;    /* a forked child begins anew */
     bool numbered = false;
     size_t used = 0;
+    number = numbered_pid == pid ? number : 0;
+    numbered_pid = pid;
     for (const char *at = pattern; *at != '\0'; at++) {
         int added;
         if (at[0] == '%' && at[1] == 'p') {

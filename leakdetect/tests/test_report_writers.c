@@ -384,6 +384,11 @@ static void files_are_numbered_where_the_path_asks_for_it(void **state) {
         assert_string_equal(path, wanted);
         unlink(path);
     }
+    self.pid++; /* as in a child of fork() */
+    snprintf(wanted, sizeof wanted, "%s/1-of-1-%%n.txt", directory);
+    assert_true(report_write_file(&self, pattern, path));
+    assert_string_equal(path, wanted);
+    unlink(path);
     assert_int_equal(rmdir(directory), 0);
     report_fini(&self);
 }
