@@ -461,7 +461,8 @@ leaks_misuse *leaks_model_add_misuse(leaks_model *model, const char *offence);
 leaks_frame *leaks_frame_create(leaks_model *model); /* in no stack yet */
 bool leaks_group_has_holders(const leaks_group *group);
 bool leaks_group_is_of_buffers(const leaks_group *group); /* what leaks_exact counts */
-/* Take all of `from`, as copies, into `into`. Groups with the same fingerprint, type and kind become one: counts, bytes,
+/* Take all of `from`, as copies, into `into`. Groups with the same fingerprint, type and kind become one, but for those whose
+ * lines, of one build, tell two sites of one function apart; fingerprints are numbered anew then. Counts, bytes,
  * estimates and growth add up (the interval's ends too, which is wider than needed and never too narrow), ages and sizes
  * span both, accesses with the same kind, hint, thread and stack add their counts, and so do holders' sites of the same
  * kind and line, and misuses with the same stacks. The balance of two processes is decided only if both are. */
