@@ -8,14 +8,24 @@ void estimate_add(estimate_sums *sums, double weight) {
         sums->sampled++;
         sums->weights += weight;
         sums->squares += weight * weight;
+        sums->greatest = weight > sums->greatest ? weight : sums->greatest;
     } else {
         sums->certain++;
     }
 }
 
+void estimate_merge(estimate_sums *into, const estimate_sums *from) {
+    into->certain += from->certain;
+    into->sampled += from->sampled;
+    into->weights += from->weights;
+    into->squares += from->squares;
+    into->greatest = from->greatest > into->greatest ? from->greatest : into->greatest;
+}
+
 estimate estimate_total(const estimate_sums *sums, double largest) {
     double certain = (double)sums->certain;
     estimate total = {certain + sums->weights, certain, certain};
+    largest = sums->greatest > largest ? sums->greatest : largest;
     if (sums->sampled > 0) {
         double scale = sums->squares / sums->weights; /* the sum behaves as `scale` times a Poisson count */
         total.low += scale * gamma_quantile(sums->weights / scale, 0.025);

@@ -369,10 +369,7 @@ static void merge_group(report_group *into, report_group *from) {
     }
     into->newest_ns = from->newest_ns > into->newest_ns ? from->newest_ns : into->newest_ns;
     into->accesses_dropped += from->accesses_dropped;
-    into->sums.certain += from->sums.certain;
-    into->sums.sampled += from->sums.sampled;
-    into->sums.weights += from->sums.weights;
-    into->sums.squares += from->sums.squares;
+    estimate_merge(&into->sums, &from->sums);
     into->tracked_since += from->tracked_since;
     into->grown_count += from->grown_count;
     into->grown_bytes = sum_signed(into->grown_bytes, from->grown_bytes);
