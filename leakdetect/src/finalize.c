@@ -31,6 +31,7 @@ static detector_exact_counter *exact_counter; /* set at start-up */
 static detector_orphan_counter *orphan_counter;
 /* What was alive of owners when text reports of their end named it; under the report lock. */
 static uint64_t announced, announced_bytes;
+static uint64_t announced_leaks; /* the same, as those reports counted them: without what they suppressed */
 
 void detector_set_exact(detector_exact_counter *counter, detector_orphan_counter *orphans) {
     exact_counter = counter;
@@ -283,39 +284,38 @@ void finalize_owner(const void *owner, uint64_t live, uint64_t live_bytes) {
         announced += live;
         announced_bytes += live_bytes;
         write_news_to_stderr(&all, symbols);
+        announced_leaks += report_leaked(&all);
     }
     report_fini(&all);
     report_end(self, symbols);
 }
 
-static void write_exit_text(report *all, symbolizer *symbols, orphans said) {
+/* Leaves out what owners' reports have said. But these have suppressed some of it, each by itself: where rules lift all of
+ * that at the end, having passed their limits, the whole is written, or nobody would see what the exit code stands for. */
+static void write_exit_text(report *all, report *whole, symbolizer *symbols, orphans said) {
     if (all->exact.known) {
         said.buffers = smaller(said.buffers, announced);
         said.bytes = smaller(said.bytes, announced_bytes);
         all->exact.live_buffers -= smaller(said.buffers, all->exact.live_buffers);
         all->exact.live_bytes -= smaller(said.bytes, all->exact.live_bytes);
     }
-    write_news_to_stderr(all, symbols);
+    resolve(all, symbols);
+    const bool lifted = whole != NULL && report_leaked(whole) > announced_leaks + report_leaked(all);
+    write_news_to_stderr(lifted ? whole : all, symbols);
 }
 
 /* What the exit code answers for: all leaks but the suppressed ones, whoever has named them before. Rules match names, so
  * where there are rules a text's report, which leaves out what others have said, is made once more without that. */
-static uint64_t count_for_exit_code(report *all, symbolizer *symbols) {
-    if (suppress_current() == NULL) {
-        return report_leaked(all);
+static bool make_whole(report *whole, const report *all, symbolizer *symbols) {
+    if (suppress_current() == NULL || detector_get_settings()->report_path != NULL) {
+        return false;
     }
-    if (detector_get_settings()->report_path != NULL) {
-        resolve(all, symbols);
-        return report_leaked(all);
-    }
-    report whole = {.exact = all->exact};
     report_scope scope = {.generation = tracker_generation()};
-    fill_circumstances(&whole, "process exit");
-    report_collect(&whole, &scope);
-    resolve(&whole, symbols);
-    uint64_t leaked = report_leaked(&whole);
-    report_fini(&whole);
-    return leaked;
+    *whole = (report){.exact = all->exact};
+    fill_circumstances(whole, "process exit");
+    collect(whole, &scope);
+    resolve(whole, symbols);
+    return true;
 }
 
 void finalize_process(void) {
@@ -333,12 +333,18 @@ void finalize_process(void) {
     report_scope scope = {.unreported_only = settings->report_path == NULL, .generation = tracker_generation()};
     fill_circumstances(&all, "process exit");
     collect(&all, &scope);
-    uint64_t leaked = count_for_exit_code(&all, symbols);
+    report whole = {0};
+    bool has_whole = make_whole(&whole, &all, symbols);
+    if (suppress_current() != NULL && !has_whole) {
+        resolve(&all, symbols);
+    }
+    uint64_t leaked = report_leaked(has_whole ? &whole : &all);
     if (settings->report_path == NULL) {
-        write_exit_text(&all, symbols, said);
+        write_exit_text(&all, has_whole ? &whole : NULL, symbols, said);
     } else {
         write_report_to_path(&all, symbols, settings->report_path);
     }
+    report_fini(&whole);
     report_fini(&all);
     report_end(self, symbols);
     if (leaked > 0 && settings->exit_code != 0) {

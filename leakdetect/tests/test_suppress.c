@@ -329,6 +329,16 @@ static void settings_stand_behind_or_before_a_rule(void **state) {
     assert_string_equal(rule_at(5)->name, "leak:e");
 }
 
+static void a_byte_order_mark_is_no_part_of_the_first_rule(void **state) {
+    (void)state;
+    assert_int_equal(parse("\xef\xbb\xbfleak:a\r\n"), 1);
+    assert_string_equal(complaints, "");
+    assert_string_equal(rule_at(0)->name, "leak:a");
+    assert_int_equal(rule_at(0)->line, 1);
+    assert_int_equal(parse("\xef\xbb\xbf"), 0);
+    assert_string_equal(complaints, "");
+}
+
 static void rules_of_other_tools_are_passed_over_and_counted(void **state) {
     (void)state;
     assert_int_equal(parse("race:foo\nvptr:bar.cc\n"
@@ -765,6 +775,7 @@ int main(void) {
         TEST(a_block_matches_from_the_innermost_frame_on),
         TEST(a_block_of_memchecks_may_begin_in_the_allocator),
         TEST(settings_stand_behind_or_before_a_rule),
+        TEST(a_byte_order_mark_is_no_part_of_the_first_rule),
         TEST(rules_of_other_tools_are_passed_over_and_counted),
         TEST(a_bad_rule_is_one_line_and_the_others_hold),
         TEST(a_file_that_ends_early_says_where_it_began),
