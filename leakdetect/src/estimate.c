@@ -22,6 +22,16 @@ void estimate_merge(estimate_sums *into, const estimate_sums *from) {
     into->greatest = from->greatest > into->greatest ? from->greatest : into->greatest;
 }
 
+/* Of the sampled ones, and as if one more might come. */
+static double upper_end(const estimate_sums *sums, double largest, double probability) {
+    if (!(largest > 1)) {
+        return 0;
+    }
+    double weights = sums->weights + largest;
+    double scale = (sums->squares + largest * largest) / weights;
+    return scale * gamma_quantile(weights / scale, probability);
+}
+
 estimate estimate_total(const estimate_sums *sums, double largest) {
     double certain = (double)sums->certain;
     estimate total = {certain + sums->weights, certain, certain};
@@ -32,12 +42,13 @@ estimate estimate_total(const estimate_sums *sums, double largest) {
         double seen = certain + (double)sums->sampled;
         total.low = total.low < seen ? seen : total.low;
     }
-    if (largest > 1) {
-        double weights = sums->weights + largest;
-        double scale = (sums->squares + largest * largest) / weights;
-        total.high += scale * gamma_quantile(weights / scale, 0.975);
-    }
+    total.high += upper_end(sums, largest, 0.975);
     return total;
+}
+
+double estimate_most(const estimate_sums *sums, double largest) {
+    largest = sums->greatest > largest ? sums->greatest : largest;
+    return (double)sums->certain + upper_end(sums, largest, 0.9999);
 }
 
 uint64_t estimate_certain(double largest) {

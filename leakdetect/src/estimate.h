@@ -29,6 +29,9 @@ void estimate_merge(estimate_sums *into, const estimate_sums *from);
  * added as they are. It is exact for one weight, and errs on the wide side where p is large. */
 estimate estimate_total(const estimate_sums *sums, double largest);
 
+/* estimate_most() gives what the true number exceeds in one case of 10,000; largest as above. */
+double estimate_most(const estimate_sums *sums, double largest);
+
 /* estimate_certain() gives the number of leaks at one site from which on the sample has one of them with a probability
  * of 99 %: the least k with (1 - 1/largest)^k <= 0.01. 1 where everything is tracked. */
 uint64_t estimate_certain(double largest);

@@ -426,6 +426,7 @@ static void finish_group(const report *self, report_group *group, report_lookup 
                      : type != NULL && type->interval != 0 ? types_weight(type)
                                                            : self->largest_weight_resources;
     group->total = estimate_total(&group->sums, largest);
+    group->most = estimate_most(&group->sums, largest);
     if (self->exact.known && buffers && most >= (double)group->count) {
         /* No site leaks more than the exact counter has. */
         group->total.high = group->total.high > most ? most : group->total.high;

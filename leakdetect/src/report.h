@@ -92,6 +92,7 @@ typedef struct report_group {
     uint64_t fingerprint;
     uint64_t oldest_ms, newest_ms; /* ages */
     estimate total;
+    double most; /* estimate_most() */
     const char *type;
     const char *unit; /* what bytes and sizes count; NULL: bytes */
     char thread[96];
