@@ -84,6 +84,9 @@ static void take_report(findings *self, const leaks_model *one) {
     add(&self->exact.live_bytes, exact.live_bytes);
     add(&self->tracked.seen, leaks_model_tracked(one).seen);
     self->reports++;
+    if (!self->how.by_valgrind && !leaks_model_has_buffers(one)) {
+        self->unseen += known(exact.live_buffers);
+    }
     if (!self->how.by_valgrind) {
         leaks_model_merge(self->model, one);
     }
@@ -204,15 +207,15 @@ static int unchecked(const findings *self, const char *how_it_ended) {
     return EXIT_UNCHECKED;
 }
 
-/* Memcheck's groups do not say what they are of; ours beside buffers may be of other resources. */
-static bool lists_buffers(const findings *self) {
-    return self->how.by_valgrind ? self->model->group_count > 0 : leaks_model_has_buffers(self->model);
+/* What exact counters know and no stack of that process shows. Memcheck's groups do not say what they are of. */
+static uint64_t count_unseen(const findings *self) {
+    return !self->how.by_valgrind ? self->unseen : self->model->group_count == 0 ? known(self->exact.live_buffers) : 0;
 }
 
 /* Exact counts without a stack are new where the baseline has fewer: nobody can say what they are. */
 static bool has_unseen_news(const findings *self) {
     const uint64_t live = known(self->exact.live_buffers);
-    return !lists_buffers(self) && live > known(leaks_model_unsuppressed(self->how.baseline).live_buffers);
+    return count_unseen(self) > 0 && live > known(leaks_model_unsuppressed(self->how.baseline).live_buffers);
 }
 
 static bool fails(const findings *self) {
@@ -240,11 +243,11 @@ static void say_standing(const findings *self) {
 }
 
 static int judge_leaks(const findings *self, const char *how_it_ended) {
-    const uint64_t live = known(self->exact.live_buffers);
-    if (live > 0 && !lists_buffers(self)) {
+    const uint64_t unseen = count_unseen(self);
+    if (unseen > 0) {
         say("%" PRIu64 " buffer%s never released, but the sample has none of them; find them with "
             "poolbuf leaks --level paranoid",
-            live, live == 1 ? " was" : "s were");
+            unseen, unseen == 1 ? " was" : "s were");
     }
     if (self->how.baseline != NULL) {
         say_standing(self);

@@ -198,6 +198,16 @@ expect_stderr_has "2 buffers were never released"
 cat >beside.c <<'END'
 #include <poolbuf/leakdetect.h>
 #include <poolbuf/poolbuf.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static void lose_in_child(void) {
+    if (fork() == 0) {
+        leakdetect_set_level(LEAKDETECT_PARANOID);
+        exit(poolbuf_allocate(NULL, 32, 32) == NULL);
+    }
+    wait(NULL);
+}
 int main(int count, char **arguments) {
     static char session;
     leakdetect_type type;
@@ -211,6 +221,9 @@ int main(int count, char **arguments) {
     if (count == 1) {
         poolbuf_release(buffer);
     }
+    if (count != 2) {
+        lose_in_child();
+    }
     return 0;
 }
 END
@@ -223,6 +236,11 @@ if [ -z "$POOLBUF_SANITIZE" ]; then
     expect_status 0
     run "${thin[@]}" --baseline beside.json --fail-on new -- ./beside
     expect_status 0
+    expect_stderr_has "2 known call stacks"
+    run "${thin[@]}" --baseline beside.json --fail-on new -- ./beside one more # which the child's stack does not explain
+    expect_status 4
+    expect_stderr_has "2 known call stacks"
+    expect_stderr_has "1 buffer was never released, but the sample has none of them"
     run "${thin[@]}" --baseline beside.json --fail-on new -- ./beside too
     expect_status 4
     expect_stderr_has "1 x session"
