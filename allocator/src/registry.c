@@ -232,9 +232,9 @@ thread_cache *registry_find_cache(cache_group *group) {
         cache = make_cache_locked(group);
     }
     if (cache != NULL) {
-        if (cache->epoch != epoch) {
+        if (cache->epoch != epoch || cache->restart) {
             cache->epoch = epoch;
-            cache->restart = true;
+            thread_cache_restart(cache);
         }
         if (group->slot != REGISTRY_SLOT_SHARED) {
             set_slot(&poolbuf_thread_1_, group->slot, &cache->fast);
