@@ -84,6 +84,9 @@ static void take_report(findings *self, const leaks_model *one) {
     add(&self->exact.live_bytes, exact.live_bytes);
     add(&self->tracked.seen, leaks_model_tracked(one).seen);
     self->reports++;
+    if (!self->how.by_valgrind && !leaks_model_has_buffers(one)) {
+        self->unseen += known(exact.live_buffers);
+    }
     if (!self->how.by_valgrind) {
         leaks_model_merge(self->model, one);
     }
@@ -205,10 +208,15 @@ static int unchecked(const findings *self, const char *how_it_ended) {
     return EXIT_UNCHECKED;
 }
 
+/* What exact counters know and no stack of that process shows. Memcheck's groups do not say what they are of. */
+static uint64_t count_unseen(const findings *self) {
+    return !self->how.by_valgrind ? self->unseen : self->model->group_count == 0 ? known(self->exact.live_buffers) : 0;
+}
+
 /* Exact counts without a stack are new where the baseline has fewer: nobody can say what they are. */
 static bool has_unseen_news(const findings *self) {
     const uint64_t live = known(self->exact.live_buffers);
-    return self->model->group_count == 0 && live > known(leaks_model_unsuppressed(self->how.baseline).live_buffers);
+    return count_unseen(self) > 0 && live > known(leaks_model_unsuppressed(self->how.baseline).live_buffers);
 }
 
 static bool fails(const findings *self) {
@@ -236,10 +244,11 @@ static void say_standing(const findings *self) {
 }
 
 static int judge_leaks(const findings *self, const char *how_it_ended) {
-    if (self->model->group_count == 0 && self->model->misuse_count == 0) {
-        say("%" PRIu64 " buffers were never released, but the sample has none of them; find them with "
+    const uint64_t unseen = count_unseen(self);
+    if (unseen > 0) {
+        say("%" PRIu64 " buffer%s never released, but the sample has none of them; find them with "
             "poolbuf leaks --level paranoid",
-            known(self->exact.live_buffers));
+            unseen, unseen == 1 ? " was" : "s were");
     }
     if (self->how.baseline != NULL) {
         say_standing(self);

@@ -249,12 +249,26 @@ static bool ended_by_misuse(const leaks_model *model) {
     return false;
 }
 
+const char *answer_unsampled(const leaks_model *model) {
+    const leaks_exact exact = leaks_model_unsuppressed(model);
+    if (exact.live_buffers == MODEL_UNKNOWN || exact.live_buffers == 0 || leaks_model_is_live(model) ||
+        leaks_model_has_buffers(model)) {
+        return NULL;
+    }
+    return model_text_format(
+        model->arena,
+        "%s buffer%s leaked, none of them sampled: run again with POOLBUF_LEAK_LEVEL=paranoid to see where",
+        unit_count(exact.live_buffers).text, sentence_plural(exact.live_buffers));
+}
+
 const char *answer_leaks(const leaks_model *model) {
     uint64_t count = 0;
     uint64_t bytes = 0;
+    uint64_t buffers = 0;
     size_t standings[LEAKS_STANDING_COUNT] = {0};
     for (size_t i = 0; i < model->group_count; i++) {
         count += model->groups[i]->count;
+        buffers += leaks_group_is_of_buffers(model->groups[i]) ? model->groups[i]->count : 0;
         bytes +=
             model->groups[i]->bytes == MODEL_UNKNOWN || model->groups[i]->unit != NULL ? 0 : model->groups[i]->bytes;
         standings[(unsigned)model->groups[i]->baseline.standing % LEAKS_STANDING_COUNT]++;
@@ -286,11 +300,18 @@ const char *answer_leaks(const leaks_model *model) {
                      sentence_plural(model->group_count), unit_count(count).text, unit_byte_count(bytes).text);
     } else {
         sentence_add(&out, "%zu leaking call stack%s: ", model->group_count, sentence_plural(model->group_count));
-        if (exact_live && exact.live_buffers != count) {
+        const bool unseen = exact_live && !leaks_model_has_buffers(model);
+        if (exact_live && !unseen && exact.live_buffers != buffers) {
             sentence_add(&out, "%s leaked in all (%s); seen with a stack: ", unit_count(exact.live_buffers).text,
                          unit_byte_count(exact.live_bytes).text);
         }
         sentence_add(&out, "%s (%s)", unit_count(count).text, unit_byte_count(bytes).text);
+        if (unseen) {
+            sentence_add(&out,
+                         "; and %s buffer%s, none of them sampled: run again with POOLBUF_LEAK_LEVEL=paranoid to see "
+                         "where",
+                         unit_count(exact.live_buffers).text, sentence_plural(exact.live_buffers));
+        }
     }
     if (standings[STANDING_UNKNOWN] < model->group_count) {
         sentence_add(&out, "; against the baseline %zu new, %zu grown, %zu known", standings[STANDING_NEW],

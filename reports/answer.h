@@ -24,6 +24,9 @@ const char *answer_overall(const results_model *model);
 /* "2 leaking call stacks: 990 leaked in all (99.0 KiB); seen with a stack: 12 (1.20 KiB)" and its like; "no leak found". */
 const char *answer_leaks(const leaks_model *model);
 
+/* "50 buffers leaked, none of them sampled: run again with ..."; NULL where that is not so, or not known. */
+const char *answer_unsampled(const leaks_model *model);
+
 /* "2 regressions: ..." / "no regression: 3 faster, 1 slower by less than 5 %, 4 not separated". */
 const char *answer_compare(const compare_model *model);
 

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "reports/leaks_stacks.h"
 #include "reports/leaks_suppressions.h"
 #include "reports/model.h"
 
@@ -81,7 +82,7 @@ static void stack_copy(leaks_model *into, leaks_frame ***stack, size_t *count, l
 /* One line of the program, wherever it was called from. Without a line, one call instruction. */
 static bool same_place(const leaks_frame *a, const leaks_frame *b) {
     bool by_line = a->line != MODEL_UNKNOWN && b->line != MODEL_UNKNOWN;
-    return text_equal(a->function, b->function) && text_equal(a->file, b->file) && a->line == b->line &&
+    return a->line == b->line && text_equal(a->function, b->function) && text_equal(a->file, b->file) &&
            (by_line || (a->offset == b->offset && text_equal(a->module, b->module)));
 }
 
@@ -192,15 +193,60 @@ static void merge_access(leaks_model *into, leaks_group *group, const leaks_acce
     stack_copy(into, &access->stack, &access->stack_count, from->stack, from->stack_count);
 }
 
-static leaks_group *find_or_add_group(leaks_model *into, const leaks_group *from) {
-    for (size_t i = 0; i < into->group_count; i++) {
-        leaks_group *group = into->groups[i];
-        if (text_equal(group->fingerprint, from->fingerprint) && text_equal(group->type, from->type) &&
-            text_equal(group->kind, from->kind)) {
-            return group;
+/* How two allocation stacks stand to each other. */
+typedef enum site_relation {
+    SITE_UNKNOWN, /* of different builds, whose lines cannot be compared */
+    SITE_SAME,
+    SITE_OTHER /* of one build, with different lines */
+} site_relation;
+
+static bool same_build(const leaks_frame *a, const leaks_frame *b) {
+    return a->module != NULL && text_equal(a->module, b->module) && text_equal(a->build_id, b->build_id);
+}
+
+static site_relation relate_sites(const leaks_group *a, const leaks_group *b) {
+    if (a->allocation_stack_count != b->allocation_stack_count || a->allocation_stack_count == 0) {
+        return SITE_UNKNOWN;
+    }
+    for (size_t i = 0; i < a->allocation_stack_count; i++) {
+        const leaks_frame *x = a->allocation_stack[i];
+        const leaks_frame *y = b->allocation_stack[i];
+        if (!same_place(x, y)) {
+            return same_build(x, y) ? SITE_OTHER : SITE_UNKNOWN;
         }
     }
-    leaks_group *group = leaks_model_add_group(into, from->fingerprint);
+    return same_build(a->allocation_stack[0], b->allocation_stack[0]) ? SITE_SAME : SITE_UNKNOWN;
+}
+
+/* Two sites of one function have fingerprints by the order of their lines, among those that leaked in that process. So one
+ * fingerprint may stand for different sites in different processes, and one site have different fingerprints: where the
+ * lines tell, they decide, and the fingerprints are numbered anew. Memcheck's have no numbers. */
+static leaks_group *find_group(const leaks_model *in, const leaks_group *like, bool *renumber) {
+    leaks_group *named = NULL;
+    for (size_t i = 0; i < in->group_count; i++) {
+        leaks_group *group = in->groups[i];
+        if (!text_equal(group->type, like->type) || !text_equal(group->kind, like->kind)) {
+            continue;
+        }
+        const bool same_name = text_equal(group->fingerprint, like->fingerprint);
+        const site_relation relation = like->kind == NULL ? relate_sites(group, like) : SITE_UNKNOWN;
+        if (relation == SITE_SAME) {
+            return group;
+        }
+        *renumber = *renumber || (same_name && relation == SITE_OTHER);
+        named = named == NULL && same_name && relation == SITE_UNKNOWN ? group : named;
+    }
+    return named;
+}
+
+static leaks_group *find_or_add_group(leaks_model *into, const leaks_group *from, bool *renumber) {
+    bool clashes = false;
+    leaks_group *group = find_group(into, from, &clashes);
+    if (group != NULL) {
+        return group;
+    }
+    *renumber = *renumber || clashes;
+    group = leaks_model_add_group(into, from->fingerprint);
     group->processes = 0;
     group->type = model_text(into->arena, from->type);
     group->kind = model_text(into->arena, from->kind);
@@ -243,8 +289,8 @@ static void merge_estimate(leaks_estimate *estimate, const leaks_estimate *from)
     estimate->high = sum_known(estimate->high, from->high);
 }
 
-static void merge_group(leaks_model *into, const leaks_group *from) {
-    leaks_group *group = find_or_add_group(into, from);
+static void merge_group(leaks_model *into, const leaks_group *from, bool *renumber) {
+    leaks_group *group = find_or_add_group(into, from, renumber);
     merge_sizes(&group->sizes, group->count == MODEL_UNKNOWN ? 0 : group->count, &from->sizes, from->count);
     merge_growth(&group->growth, &from->growth);
     merge_estimate(&group->estimated_count, &from->estimated_count);
@@ -319,8 +365,12 @@ void leaks_model_merge(leaks_model *into, const leaks_model *from) {
         process->level = model_text(into->arena, process->level);
         process->reason = model_text(into->arena, process->reason);
     }
+    bool renumber = false;
     for (size_t i = 0; i < from->group_count; i++) {
-        merge_group(into, from->groups[i]);
+        merge_group(into, from->groups[i], &renumber);
+    }
+    if (renumber) {
+        leaks_model_renumber(into);
     }
     for (size_t i = 0; i < from->misuse_count; i++) {
         merge_misuse(into, from->misuses[i]);
@@ -337,6 +387,15 @@ leaks_exact leaks_model_exact(const leaks_model *model) {
         total.allocated = sum(total.allocated, model->processes[i]->exact.allocated);
     }
     return total;
+}
+
+bool leaks_model_has_buffers(const leaks_model *model) {
+    for (size_t i = 0; i < model->group_count; i++) {
+        if (leaks_group_is_of_buffers(model->groups[i])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 leaks_tracked leaks_model_tracked(const leaks_model *model) {

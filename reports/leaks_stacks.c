@@ -125,16 +125,32 @@ static int compare_marked(const void *left, const void *right) {
     return order != 0 ? order : compare_lines(a->group, b->group);
 }
 
-static void mark(leaks_model *model, marked *all) {
-    uint64_t ordinal = 0;
+/* The detector's groups, those of the same functions together, in the order of their lines. */
+static marked *sort_by_functions(leaks_model *model, size_t *count) {
+    marked *all = model_allocate(model->arena, (model->group_count + 1) * sizeof(marked));
+    *count = 0;
     for (size_t i = 0; i < model->group_count; i++) {
-        all[i] = (marked){plain_fingerprint(model->groups[i]), model->groups[i]};
+        if (model->groups[i]->kind == NULL) {
+            all[(*count)++] = (marked){plain_fingerprint(model->groups[i]), model->groups[i]};
+        }
     }
-    qsort(all, model->group_count, sizeof *all, compare_marked);
-    for (size_t i = 0; i < model->group_count; i++) {
-        const bool same = i > 0 && all[i].fingerprint == all[i - 1].fingerprint;
-        const bool alike = same && compare_lines(all[i].group, all[i - 1].group) == 0;
-        ordinal = !same ? 0 : alike ? ordinal : ordinal + 1;
+    qsort(all, *count, sizeof *all, compare_marked);
+    return all;
+}
+
+static size_t count_same_functions(const marked *all, size_t count) {
+    size_t same = 0;
+    while (same < count && all[same].fingerprint == all[0].fingerprint) {
+        same++;
+    }
+    return same;
+}
+
+static void mark(leaks_model *model, const marked *all, size_t count) {
+    uint64_t ordinal = 0;
+    for (size_t i = 0; i < count; i++) {
+        const bool alike = i == 0 || compare_lines(all[i].group, all[i - 1].group) == 0;
+        ordinal = alike ? ordinal : ordinal + 1;
         uint64_t hash = all[i].fingerprint;
         for (uint64_t again = 0; again < ordinal; again++) {
             hash = hash_text(hash, "again");
@@ -143,11 +159,38 @@ static void mark(leaks_model *model, marked *all) {
     }
 }
 
+static bool have_one_name(const marked *all, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(all[i].group->fingerprint, all[j].group->fingerprint) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+void leaks_model_renumber(leaks_model *model) {
+    size_t count = 0;
+    const marked *all = sort_by_functions(model, &count);
+    for (size_t i = 0, same = 0; i < count; i += same) {
+        same = count_same_functions(all + i, count - i);
+        if (have_one_name(all + i, same)) {
+            mark(model, all + i, same);
+        }
+    }
+}
+
 leaks_model *leaks_model_refold(leaks_model *model) {
     if (model->tool != LEAKS_TOOL_BUILTIN) {
         return model;
     }
-    mark(model, model_allocate(model->arena, (model->group_count + 1) * sizeof(marked)));
+    size_t count = 0;
+    const marked *all = sort_by_functions(model, &count);
+    for (size_t i = 0, same = 0; i < count; i += same) {
+        same = count_same_functions(all + i, count - i);
+        mark(model, all + i, same);
+    }
     leaks_model *folded = leaks_model_create();
     folded->tool = model->tool;
     leaks_model_merge(folded, model);

@@ -13,6 +13,9 @@ void leaks_stacks_visit(leaks_model *model, leaks_stack_visitor *visitor, void *
  * first function, and inline functions of poolbuf's headers on top. */
 void leaks_stack_trim(leaks_frame **stack, size_t *count);
 
+/* leaks_model_renumber() numbers anew the fingerprints of sites that share their functions, where two have the same. */
+void leaks_model_renumber(leaks_model *model);
+
 /* leaks_model_refold() gives groups of the built-in detector the fingerprints that they have where names are known when the
  * report is written, and joins those that now read alike. Returns a new model; the old one is gone. */
 leaks_model *leaks_model_refold(leaks_model *model);

@@ -330,6 +330,10 @@ leaks_misuse *leaks_model_add_misuse(leaks_model *model, const char *offence) {
     return misuse;
 }
 
+bool leaks_group_is_of_buffers(const leaks_group *group) {
+    return group->type != NULL && strcmp(group->type, "poolbuf") == 0;
+}
+
 bool leaks_group_has_holders(const leaks_group *group) {
     return group->holders.open != MODEL_UNKNOWN;
 }

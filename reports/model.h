@@ -460,7 +460,9 @@ leaks_frame *leaks_site_add_frame(leaks_model *model, leaks_site *site);
 leaks_misuse *leaks_model_add_misuse(leaks_model *model, const char *offence);
 leaks_frame *leaks_frame_create(leaks_model *model); /* in no stack yet */
 bool leaks_group_has_holders(const leaks_group *group);
-/* Take all of `from`, as copies, into `into`. Groups with the same fingerprint, type and kind become one: counts, bytes,
+bool leaks_group_is_of_buffers(const leaks_group *group); /* what leaks_exact counts */
+/* Take all of `from`, as copies, into `into`. Groups with the same fingerprint, type and kind become one, but for those whose
+ * lines, of one build, tell two sites of one function apart; fingerprints are numbered anew then. Counts, bytes,
  * estimates and growth add up (the interval's ends too, which is wider than needed and never too narrow), ages and sizes
  * span both, accesses with the same kind, hint, thread and stack add their counts, and so do holders' sites of the same
  * kind and line, and misuses with the same stacks. The balance of two processes is decided only if both are. */
@@ -468,6 +470,7 @@ void leaks_model_merge(leaks_model *into, const leaks_model *from);
 /* What all processes counted exactly; MODEL_UNKNOWN where no process knows. */
 leaks_exact leaks_model_exact(const leaks_model *model);
 leaks_tracked leaks_model_tracked(const leaks_model *model);
+bool leaks_model_has_buffers(const leaks_model *model);      /* some group is of buffers */
 bool leaks_model_is_live(const leaks_model *model);          /* every report of it */
 leaks_certain leaks_model_certain(const leaks_model *model); /* the largest of any process */
 uint64_t leaks_model_missed_references(const leaks_model *model);

@@ -292,7 +292,7 @@ static json_t *results_of(const writer *self) {
     const leaks_model *model = self->model;
     const leaks_group **groups = leaks_order(model);
     const bool live = leaks_model_is_live(model);
-    const leaks_exact exact = leaks_model_unsuppressed(model);
+    const char *unsampled = answer_unsampled(model);
     json_t *results = made(json_array());
     for (size_t i = 0; i < model->misuse_count; i++) {
         push(results, result_of_misuse(self, model->misuses[i]));
@@ -302,8 +302,8 @@ static json_t *results_of(const writer *self) {
             push(results, result_of_group(self, groups[i]));
         }
     }
-    if (!live && model->group_count == 0 && exact.live_buffers != MODEL_UNKNOWN && exact.live_buffers != 0) {
-        json_t *result = begin(RULE_UNSAMPLED, answer_leaks(model));
+    if (unsampled != NULL) {
+        json_t *result = begin(RULE_UNSAMPLED, unsampled);
         put_location(self, result, NULL, 0);
         push(results, result);
     }

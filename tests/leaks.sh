@@ -194,6 +194,59 @@ expect_stderr_has "2 new, 0 grown"
 run env POOLBUF_LEAK_DENSE_START=0 "$POOLBUF_BIN" leaks --level simple --sampling 1000000000 --seed 1 --baseline none.json -- "$leaky" 100 2
 expect_status 4
 expect_stderr_has "2 buffers were never released"
+# So too beside a leak of something else that the baseline knows: its stack says nothing of the buffers.
+cat >beside.c <<'END'
+#include <poolbuf/leakdetect.h>
+#include <poolbuf/poolbuf.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static void lose_in_child(void) {
+    if (fork() == 0) {
+        leakdetect_set_level(LEAKDETECT_PARANOID);
+        exit(poolbuf_allocate(NULL, 32, 32) == NULL);
+    }
+    wait(NULL);
+}
+int main(int count, char **arguments) {
+    static char session;
+    leakdetect_type type;
+    const leakdetect_type_options every_one = {.struct_size = sizeof every_one, .sampling_interval = 1};
+    (void)arguments;
+    if (leakdetect_register_type("session", &every_one, &type) != POOLBUF_OK) {
+        return 1;
+    }
+    leakdetect_track_as(&session, 1, type);
+    poolbuf *buffer = poolbuf_allocate(NULL, 16, 16);
+    if (count == 1) {
+        poolbuf_release(buffer);
+    }
+    if (count != 2) {
+        lose_in_child();
+    }
+    return 0;
+}
+END
+if [ -z "$POOLBUF_SANITIZE" ]; then
+    run "$CC" beside.c -o beside -I"$POOLBUF_SOURCE/allocator/include" -I"$POOLBUF_SOURCE/leakdetect/include" \
+        -L"$POOLBUF_BUILD/lib" -Wl,-rpath,"$POOLBUF_BUILD/lib" -lpoolbuf
+    expect_status 0
+    thin=(env POOLBUF_LEAK_DENSE_START=0 "$POOLBUF_BIN" leaks --level simple --sampling 1000000000 --seed 1)
+    run "${thin[@]}" --fail-on none -o beside.json -- ./beside
+    expect_status 0
+    run "${thin[@]}" --baseline beside.json --fail-on new -- ./beside
+    expect_status 0
+    expect_stderr_has "2 known call stacks"
+    run "${thin[@]}" --baseline beside.json --fail-on new -- ./beside one more # which the child's stack does not explain
+    expect_status 4
+    expect_stderr_has "2 known call stacks"
+    expect_stderr_has "1 buffer was never released, but the sample has none of them"
+    run "${thin[@]}" --baseline beside.json --fail-on new -- ./beside too
+    expect_status 4
+    expect_stderr_has "1 x session"
+    expect_stderr_has "1 buffer was never released, but the sample has none of them"
+    expect_stderr_has "and 1 buffer, none of them sampled"
+fi
 run poolbuf leaks --baseline nowhere.json -- touch started
 expect_one_line_refusal nowhere.json "No such file" "-o FILE makes a baseline"
 echo '{"schema": "poolbuf.leaks/2"}' >later.json

@@ -128,6 +128,14 @@ expect_stderr_lacks 'matched nothing'
 printf 'leak:^nobody$\n' >known.supp
 run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_EXIT_CODE=9 POOLBUF_LEAK_SUPPRESSIONS=known.supp "$destroyed"
 expect_status 9
+printf 'leak:^main$  # limit=4\n' >known.supp # three and two
+run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_EXIT_CODE=9 POOLBUF_LEAK_SUPPRESSIONS=known.supp "$destroyed" late more
+expect_status 0
+run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_EXIT_CODE=9 POOLBUF_LEAK_SUPPRESSIONS=known.supp "$destroyed" kept more
+expect_status 9
+expect_stderr_has 'no leaks; allocator destroyed'
+expect_stderr_has 'LEAK: 5 buffers never released, holding 2,384 bytes; process exit'
+expect_stderr_has 'has passed its limit: limit=4, found 5'
 
 note "in JSON: the counts stay what they are, and what is suppressed stands beside them"
 printf 'leak:keep_request  # limit=100 reason=known\nleak:nowhere\n' >known.supp

@@ -232,9 +232,9 @@ thread_cache *registry_find_cache(cache_group *group) {
         cache = make_cache_locked(group);
     }
     if (cache != NULL) {
-        if (cache->epoch != epoch) {
+        if (cache->epoch != epoch || cache->restart) {
             cache->epoch = epoch;
-            cache->restart = true;
+            thread_cache_restart(cache);
         }
         if (group->slot != REGISTRY_SLOT_SHARED) {
             set_slot(&poolbuf_thread_1_, group->slot, &cache->fast);
@@ -263,7 +263,11 @@ bool registry_count_uncached(cache_group *group) {
         self.uncached_epoch = now;
         self.uncached_gap = tracker_next_gap(&self.uncached_gap);
     }
-    return self.uncached_gap != GAP_NONE && --self.uncached_gap == 0;
+    bool sampled = self.uncached_gap != GAP_NONE && --self.uncached_gap == 0;
+    if (sampled) { /* now, as a cache does: the tracker tells by it which gap the sampled one ends */
+        self.uncached_gap = tracker_next_gap(&self.uncached_gap);
+    }
+    return sampled;
 }
 
 void registry_restart_sampling(void) {
@@ -277,16 +281,20 @@ void registry_restart_sampling(void) {
     registry_unlock();
 }
 
-void registry_restart_sampling_here(void) {
-    registry_lock(); /* whoever destroys an allocator ends our caches of it */
+static void restart_sampling_here_locked(void) {
     for (thread_cache *cache = self.caches; cache != NULL; cache = cache->next_of_thread) {
         cache->restart = true;
     }
     for (unsigned i = 0; i < REGISTRY_SLOTS; i++) {
         set_slot(&poolbuf_thread_1_, i, &registry_no_cache);
     }
-    registry_unlock();
     self.uncached_gap = 0;
+}
+
+void registry_restart_sampling_here(void) {
+    registry_lock(); /* whoever destroys an allocator ends our caches of it */
+    restart_sampling_here_locked();
+    registry_unlock();
 }
 
 /* ---- Threads ------------------------------------------------------------------------------------------------------ */
@@ -368,6 +376,7 @@ static void after_fork_child(void) {
             unlink_thread_locked(thread);
         }
     }
+    restart_sampling_here_locked(); /* or each child would sample what its siblings do */
     after_fork(true);
     background_after_fork_child();
     registry_unlock_creation();

@@ -81,6 +81,13 @@ static inline void book(thread_cache *self) {
     }
 }
 
+void thread_cache_restart(thread_cache *self) {
+    self->restart = true;
+    book(self);
+    relaxed_set(&self->armed, 1);
+    POOLBUF_SET_(*self->countdown, 1);
+}
+
 static void trim(thread_cache *self);
 
 static bool trim_is_due(const thread_cache *self) {

@@ -173,6 +173,10 @@ static inline poolbuf *thread_cache_take_ready(thread_cache *self, uint32_t inde
 /* Pushes an open, dead handle. */
 void thread_cache_put(thread_cache *self, uint32_t index, poolbuf *handle);
 
+/* Sampling is to begin anew: lets the countdown expire with the next allocation, so that the slow path sees it. Of the cache's
+ * thread, which may release first, and finds its cache by that. */
+void thread_cache_restart(thread_cache *self);
+
 /* Counts one allocation that the slow path has made; true if it is to be sampled. Trims when that is due. */
 bool thread_cache_count(thread_cache *self);
 

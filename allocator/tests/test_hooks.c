@@ -102,6 +102,38 @@ static void a_gap_of_n_samples_each_nth_allocation(void **state) {
     }
 }
 
+static void sampling_begins_anew_though_a_release_comes_first(void **state) {
+    (void)state;
+    static void (*const RESTARTS[])(void) = {poolbuf_tracker_reset_sampling, poolbuf_tracker_reset_thread};
+    for (unsigned i = 0; i < 2; i++) {
+        poolbuf *before = poolbuf_allocate(allocator, 64, 64);
+        seen.gap = 1;
+        seen.allocated = 0;
+        RESTARTS[i]();
+        assert_true(poolbuf_release(before)); /* fills the cache, and finds it by the slow path */
+        poolbuf *after = poolbuf_allocate(allocator, 64, 64);
+        assert_int_equal(seen.allocated, 1);
+        seen.gap = UINT32_MAX;
+        poolbuf_tracker_reset_sampling();
+        assert_true(poolbuf_release(after));
+    }
+}
+
+static void a_restart_loses_no_allocation_from_the_counts(void **state) {
+    (void)state;
+    poolbuf_metrics metrics = {.struct_size = sizeof metrics};
+    for (int i = 0; i < 100; i++) {
+        poolbuf *before = poolbuf_allocate(allocator, 64, 64);
+        for (int j = 0; j < i; j++) {
+            assert_true(poolbuf_release(poolbuf_allocate(allocator, 64, 64)));
+        }
+        poolbuf_tracker_reset_thread();
+        assert_true(poolbuf_release(before));
+    }
+    UNIT_OK(poolbuf_allocator_metrics(allocator, &metrics));
+    assert_int_equal(metrics.allocations, 100 + 99 * 100 / 2);
+}
+
 static void a_gap_of_none_asks_once_and_samples_nothing(void **state) {
     (void)state;
     for (int i = 0; i < 100000; i++) {
@@ -533,6 +565,8 @@ static void too_many_references_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TRACKER_TEST(a_gap_of_n_samples_each_nth_allocation),
+        TRACKER_TEST(sampling_begins_anew_though_a_release_comes_first),
+        TRACKER_TEST(a_restart_loses_no_allocation_from_the_counts),
         TRACKER_TEST(a_gap_of_none_asks_once_and_samples_nothing),
         TRACKER_TEST(a_reset_takes_hold_at_the_next_allocation),
         TRACKER_TEST(a_reset_of_one_thread_leaves_the_others_alone),

@@ -46,7 +46,7 @@ double exp_natural(double x);
 double root_square(double x);
 
 /* The value that a Gamma(shape, 1) variable stays below with the given probability: accurate to 1e-3 for the shapes
- * and probabilities of a 95 % interval. Twice it is the quantile of chi-square with 2 * shape degrees of freedom. */
+ * and probabilities of a 95 % interval, and for 99.99 %. Twice it is the quantile of chi-square with 2 * shape degrees of freedom. */
 double gamma_quantile(double shape, double probability);
 
 #endif

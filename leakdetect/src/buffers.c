@@ -31,8 +31,9 @@ static thread_gap *find_gap(thread_state *self, const void *countdown) {
             return &self->gaps[i];
         }
     }
+    /* In a scope it is the scope that has set the running gap: all were set anew when the thread went in. */
     self->newest_gap = self->gaps_taken++ % THREAD_GAPS;
-    self->gaps[self->newest_gap] = (thread_gap){.countdown = countdown};
+    self->gaps[self->newest_gap] = (thread_gap){.countdown = countdown, .scope_pending = scope_is_inside()};
     return &self->gaps[self->newest_gap];
 }
 

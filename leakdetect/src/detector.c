@@ -32,6 +32,7 @@ static detector_settings settings = {.level = LEAKDETECT_DISABLED};
 _Atomic int detector_level_now = LEAKDETECT_DISABLED;
 _Atomic bool detector_closings_are_rare;
 static _Atomic uint32_t level_epoch;
+static _Atomic bool was_disabled;          /* relaxed: it only words reports */
 static _Atomic uint64_t missed_references; /* relaxed: a statistic */
 static uint64_t start_ns;
 
@@ -50,6 +51,7 @@ static void fork_prepare(void) {
     tracker_lock_all();
     types_lock();
     stack_table_lock();
+    thread_before_fork();
 }
 
 static void fork_unlock(void) {
@@ -106,6 +108,7 @@ void detector_start(const detector_settings *settings_to_use) {
     atomic_store_explicit(&detector_closings_are_rare, false, memory_order_relaxed);
     unwind_configure(settings.unwinder, settings.stacks, settings.frames);
     start_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
+    atomic_store_explicit(&was_disabled, false, memory_order_relaxed);
     detector_set_level(settings.level);
 }
 
@@ -125,8 +128,15 @@ void detector_set_level(leakdetect_level level) {
     if (!records_accesses(level)) {
         tracker_stop_watching();
     }
+    if (level == LEAKDETECT_DISABLED) {
+        atomic_store_explicit(&was_disabled, true, memory_order_relaxed);
+    }
     atomic_store_explicit(&detector_level_now, level, memory_order_relaxed);
     atomic_fetch_add_explicit(&level_epoch, 1, memory_order_relaxed);
+}
+
+bool detector_was_disabled(void) {
+    return atomic_load_explicit(&was_disabled, memory_order_relaxed);
 }
 
 uint32_t detector_level_epoch(void) {

@@ -57,6 +57,7 @@ static inline leakdetect_level detector_level(void) {
 }
 void detector_set_level(leakdetect_level level);
 uint32_t detector_level_epoch(void); /* grows whenever the level changes */
+bool detector_was_disabled(void);    /* at some time since detector_start(): so long nothing was tracked */
 
 /* How many things from now the next tracked one is, at the present level; UINT32_MAX: none. */
 uint32_t detector_next_gap(sampler *population, thread_countdown *countdown, thread_state *self);

@@ -32,6 +32,7 @@ static detector_exact_counter *exact_counter; /* set at start-up */
 static detector_orphan_counter *orphan_counter;
 /* What was alive of owners when text reports of their end named it; under the report lock. */
 static uint64_t announced, announced_bytes;
+static uint64_t announced_leaks; /* the same, as those reports counted them: without what they suppressed */
 
 void detector_set_exact(detector_exact_counter *counter, detector_orphan_counter *orphans) {
     exact_counter = counter;
@@ -46,6 +47,23 @@ void finalize_unlock(void) {
     pthread_mutex_unlock(&report_lock);
 }
 
+/* The same of one with control bytes, which could move the cursor of whoever reads it: as bash, zsh and ksh quote it. */
+static void append_escaped(char *text, size_t size, const char *argument) {
+    size_t used = strlen(text);
+    snprintf(text + used, size - used, "%s$'", used == 0 ? "" : " ");
+    for (; *argument != '\0'; argument++) {
+        const unsigned char byte = (unsigned char)*argument;
+        used = strlen(text);
+        snprintf(text + used, size - used,
+                 byte < 0x20 || byte == 0x7f    ? "\\%03o"
+                 : byte == '\'' || byte == '\\' ? "\\%c"
+                                                : "%c",
+                 byte);
+    }
+    used = strlen(text);
+    snprintf(text + used, size - used, "'");
+}
+
 /* Appends one argument, quoted so that a shell reads it back as it was. What does not fit is cut. */
 static void append_quoted(char *text, size_t size, const char *argument) {
     size_t used = strlen(text);
@@ -54,6 +72,12 @@ static void append_quoted(char *text, size_t size, const char *argument) {
     if (plain) {
         snprintf(text + used, size - used, "%s%s", used == 0 ? "" : " ", argument);
         return;
+    }
+    for (const char *at = argument; *at != '\0'; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
+            append_escaped(text, size, argument);
+            return;
+        }
     }
     snprintf(text + used, size - used, "%s'", used == 0 ? "" : " ");
     for (; *argument != '\0'; argument++) {
@@ -105,6 +129,7 @@ static void fill_circumstances(report *self, const char *reason) {
     if (types_largest_weight() > self->largest_weight_resources) {
         self->largest_weight_resources = types_largest_weight();
     }
+    self->was_disabled = detector_was_disabled();
     self->missed_references = detector_missed_references();
     read_command(self->command, sizeof self->command);
 }
@@ -272,16 +297,30 @@ void finalize_owner(const void *owner, uint64_t live, uint64_t live_bytes) {
     } else if (!taken) {
         write_news_to_stderr(&all, symbols);
     }
+    announced_leaks += names_them ? report_leaked(&all) : 0;
     report_fini(&all);
     report_end(self, symbols);
 }
 
+/* Leaves out what owners' reports have said. */
 static void leave_out(report *all, orphans said) {
     if (all->exact.known) {
         said.buffers = smaller(said.buffers, announced);
         said.bytes = smaller(said.bytes, announced_bytes);
         all->exact.live_buffers -= smaller(said.buffers, all->exact.live_buffers);
         all->exact.live_bytes -= smaller(said.bytes, all->exact.live_bytes);
+    }
+}
+
+/* Owners' reports have suppressed some of what they had, each by itself: where rules lift all of that at the end, having
+ * passed their limits, the whole is written, or nobody would see what the exit code stands for. */
+static void write_exit_text(report *all, report *whole, symbolizer *symbols, orphans said) {
+    leave_out(all, said);
+    resolve(all, symbols);
+    const bool lifted = whole != NULL && report_leaked(whole) > announced_leaks + report_leaked(all);
+    report *shown = lifted ? whole : all;
+    if (!tell(shown, symbols)) {
+        write_news_to_stderr(shown, symbols);
     }
 }
 
@@ -302,22 +341,16 @@ static bool tell_what_is_new(const report *all, symbolizer *symbols, orphans sai
 
 /* What the exit code answers for: all leaks but the suppressed ones, whoever has named them before. Rules match names, so
  * where there are rules a text's report, which leaves out what others have said, is made once more without that. */
-static uint64_t count_for_exit_code(report *all, symbolizer *symbols) {
-    if (suppress_current() == NULL) {
-        return report_leaked(all);
+static bool make_whole(report *whole, const report *all, symbolizer *symbols) {
+    if (suppress_current() == NULL || detector_get_settings()->report_path != NULL) {
+        return false;
     }
-    if (detector_get_settings()->report_path != NULL) {
-        resolve(all, symbols);
-        return report_leaked(all);
-    }
-    report whole = {.exact = all->exact};
     report_scope scope = {.generation = tracker_generation()};
-    fill_circumstances(&whole, "process exit");
-    report_collect(&whole, &scope);
-    resolve(&whole, symbols);
-    uint64_t leaked = report_leaked(&whole);
-    report_fini(&whole);
-    return leaked;
+    *whole = (report){.exact = all->exact};
+    fill_circumstances(whole, "process exit");
+    collect(whole, &scope);
+    resolve(whole, symbols);
+    return true;
 }
 
 void finalize_process(void) {
@@ -335,16 +368,19 @@ void finalize_process(void) {
     report_scope scope = {.unreported_only = settings->report_path == NULL, .generation = tracker_generation()};
     fill_circumstances(&all, "process exit");
     collect(&all, &scope);
-    uint64_t leaked = count_for_exit_code(&all, symbols);
-    if (settings->report_path != NULL) {
+    report whole = {0};
+    bool has_whole = make_whole(&whole, &all, symbols);
+    if (suppress_current() != NULL && !has_whole) {
+        resolve(&all, symbols);
+    }
+    uint64_t leaked = report_leaked(has_whole ? &whole : &all);
+    if (settings->report_path == NULL) {
+        write_exit_text(&all, has_whole ? &whole : NULL, symbols, said);
+    } else {
         const bool taken = tell_what_is_new(&all, symbols, said);
         write_report_to_path(&all, symbols, settings->report_path, taken);
-    } else {
-        leave_out(&all, said);
-        if (!tell(&all, symbols)) {
-            write_news_to_stderr(&all, symbols);
-        }
     }
+    report_fini(&whole);
     report_fini(&all);
     report_end(self, symbols);
     if (leaked > 0 && settings->exit_code != 0) {

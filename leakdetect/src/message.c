@@ -4,9 +4,35 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
-void message_write(const char *bytes, size_t count) {
+static const int FATAL[] = {SIGPIPE, SIGXFSZ};
+
+void message_shield(message_shield_state *self) {
+    const int saved_errno = errno;
+    sigset_t pending;
+    (void)sigemptyset(&self->ours);
+    (void)sigemptyset(&pending);
+    (void)sigpending(&pending);
+    for (size_t i = 0; i < sizeof FATAL / sizeof FATAL[0]; i++) {
+        if (sigismember(&pending, FATAL[i]) == 0) {
+            (void)sigaddset(&self->ours, FATAL[i]);
+        }
+    }
+    (void)pthread_sigmask(SIG_BLOCK, &self->ours, &self->before);
+    errno = saved_errno;
+}
+
+void message_unshield(const message_shield_state *self) {
+    const int saved_errno = errno;
+    while (sigtimedwait(&self->ours, NULL, &(struct timespec){0}) > 0 || errno == EINTR) {
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &self->before, NULL);
+    errno = saved_errno;
+}
+
+static void write_all(const char *bytes, size_t count) {
     while (count > 0) {
         ssize_t done = write(STDERR_FILENO, bytes, count);
         if (done < 0 && errno == EINTR) {
@@ -18,6 +44,13 @@ void message_write(const char *bytes, size_t count) {
         bytes += done;
         count -= (size_t)done;
     }
+}
+
+void message_write(const char *bytes, size_t count) {
+    message_shield_state shield;
+    message_shield(&shield);
+    write_all(bytes, count);
+    message_unshield(&shield);
 }
 
 void message_print(const char *format, ...) {

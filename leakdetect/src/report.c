@@ -369,10 +369,7 @@ static void merge_group(report_group *into, report_group *from) {
     }
     into->newest_ns = from->newest_ns > into->newest_ns ? from->newest_ns : into->newest_ns;
     into->accesses_dropped += from->accesses_dropped;
-    into->sums.certain += from->sums.certain;
-    into->sums.sampled += from->sums.sampled;
-    into->sums.weights += from->sums.weights;
-    into->sums.squares += from->sums.squares;
+    estimate_merge(&into->sums, &from->sums);
     into->tracked_since += from->tracked_since;
     into->grown_count += from->grown_count;
     into->grown_bytes = sum_signed(into->grown_bytes, from->grown_bytes);
@@ -429,6 +426,7 @@ static void finish_group(const report *self, report_group *group, report_lookup 
                      : type != NULL && type->interval != 0 ? types_weight(type)
                                                            : self->largest_weight_resources;
     group->total = estimate_total(&group->sums, largest);
+    group->most = estimate_most(&group->sums, largest);
     if (self->exact.known && buffers && most >= (double)group->count) {
         /* No site leaks more than the exact counter has. */
         group->total.high = group->total.high > most ? most : group->total.high;
@@ -541,6 +539,21 @@ uint64_t report_live_buffers(const report *self) {
 
 uint64_t report_live_bytes(const report *self) {
     return self->exact.known ? less(self->exact.live_bytes, self->suppressed_bytes) : 0;
+}
+
+uint64_t report_unseen_buffers(const report *self) {
+    const report_group *groups = self->groups.items;
+    const uint64_t live = report_live_buffers(self);
+    uint64_t listed = self->not_listed;
+    for (size_t i = 0; i < self->groups.count; i++) {
+        listed += strcmp(groups[i].type, "poolbuf") == 0 ? groups[i].count : 0;
+    }
+    /* In a program that goes on, what was counted may be gone by the time it is listed. */
+    const bool unexplained = report_is_sampled(self) || !report_is_live(self);
+    if (report_is_partial(self) || !unexplained || listed == 0) {
+        return report_is_partial(self) || !unexplained ? 0 : live;
+    }
+    return report_is_sampled(self) || !self->was_disabled || self->tracked.refused > 0 ? 0 : less(live, listed);
 }
 
 const char *report_suppression_name(report_suppression_state state) {

@@ -92,6 +92,7 @@ typedef struct report_group {
     uint64_t fingerprint;
     uint64_t oldest_ms, newest_ms; /* ages */
     estimate total;
+    double most; /* estimate_most() */
     const char *type;
     const char *unit; /* what bytes and sizes count; NULL: bytes */
     char thread[96];
@@ -125,6 +126,7 @@ typedef struct report {
     uint32_t sampling_interval;
     uint64_t sampling_bytes;                                 /* 0: by count, with the interval */
     double largest_weight_buffers, largest_weight_resources; /* see estimate_total() */
+    bool was_disabled; /* the level, for a part of the run: of that part the sample knows nothing */
     report_exact exact;
     tracker_totals tracked;
     uint64_t missed_references; /* see detector_missed_references() */
@@ -183,6 +185,10 @@ uint64_t report_leaked(const report *self);
 /* The exact counts without what is suppressed; 0 where they are unknown. */
 uint64_t report_live_buffers(const report *self);
 uint64_t report_live_bytes(const report *self);
+
+/* Of report_live_buffers(), those that were certainly not tracked: all of them if no group is of buffers, else what is known
+ * to be missing. 0 where that cannot be told, as in a report of a part. */
+uint64_t report_unseen_buffers(const report *self);
 
 const char *report_suppression_name(report_suppression_state state);
 /* Of a program that goes on: what is alive is no leak yet. And of those, what a scan has found reason for. */

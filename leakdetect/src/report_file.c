@@ -16,9 +16,12 @@
 
 /* Expands %p, %n and %%; false if the result does not fit. Any other % stands for itself. */
 static bool expand_path(const char *pattern, long pid, char *path, size_t size) {
-    static unsigned long number; /* under the report lock */
+    static unsigned long number; /* under the report lock, as the next */
+    static long numbered_pid;    /* a forked child begins anew */
     bool numbered = false;
     size_t used = 0;
+    number = numbered_pid == pid ? number : 0;
+    numbered_pid = pid;
     for (const char *at = pattern; *at != '\0'; at++) {
         int added;
         if (at[0] == '%' && at[1] == 'p') {
@@ -91,12 +94,8 @@ static FILE *open_as_it_stands(const char *path) {
     return out;
 }
 
-bool report_write_file(const report *self, const char *pattern, char *path) {
+static bool write_file(const report *self, const char *path) {
     char beside[REPORT_PATH_BYTES];
-    if (!expand_path(pattern, self->pid, path, REPORT_PATH_BYTES)) {
-        message_print("leak report not written: the path \"%.200s\" is empty or too long", pattern);
-        return false;
-    }
     bool renamed = !stands_for_itself(path);
     FILE *out = renamed ? open_beside(path, beside, sizeof beside) : open_as_it_stands(path);
     if (out == NULL) {
@@ -119,4 +118,16 @@ bool report_write_file(const report *self, const char *pattern, char *path) {
         return false;
     }
     return true;
+}
+
+bool report_write_file(const report *self, const char *pattern, char *path) {
+    message_shield_state shield;
+    if (!expand_path(pattern, self->pid, path, REPORT_PATH_BYTES)) {
+        message_print("leak report not written: the path \"%.200s\" is empty or too long", pattern);
+        return false;
+    }
+    message_shield(&shield);
+    bool written = write_file(self, path);
+    message_unshield(&shield);
+    return written;
 }

@@ -249,6 +249,16 @@ static void write_part(FILE *out, const report *self) {
     }
 }
 
+/* What the sample cannot have missed; nothing is certain of a time in which there was none. */
+static void write_certainty(FILE *out, const report *self) {
+    if (self->was_disabled) {
+        fputs("  \"seen_with_99_percent\": null,\n", out);
+        return;
+    }
+    fprintf(out, "  \"seen_with_99_percent\": {\"buffers\": %" PRIu64 ", \"resources\": %" PRIu64 "},\n",
+            estimate_certain(self->largest_weight_buffers), estimate_certain(self->largest_weight_resources));
+}
+
 void report_write_json(const report *self, FILE *out) {
     const report_group *groups = self->groups.items;
     fprintf(out, "{\n  \"schema\": \"poolbuf.leaks/1\",\n  \"pid\": %ld,\n", self->pid);
@@ -268,11 +278,8 @@ void report_write_json(const report *self, FILE *out) {
             ", \"inherited\": %" PRIu64 ", \"not_listed\": %" PRIu64 "},\n",
             self->tracked.seen, self->tracked.live, self->tracked.refused, self->inherited, self->not_listed);
     write_suppressions(out, self);
-    fprintf(out,
-            "  \"seen_with_99_percent\": {\"buffers\": %" PRIu64 ", \"resources\": %" PRIu64
-            "},\n  \"missed_references\": %" PRIu64 ",\n",
-            estimate_certain(self->largest_weight_buffers), estimate_certain(self->largest_weight_resources),
-            self->missed_references);
+    write_certainty(out, self);
+    fprintf(out, "  \"missed_references\": %" PRIu64 ",\n", self->missed_references);
     write_part(out, self);
     write_misuses(out, self);
     fputs("  \"groups\": [", out);

@@ -92,7 +92,7 @@ void report_write_place(const symbol_frame *frame, FILE *out) {
 
 /* A name for what a type's members are called in a sentence. */
 static const char *noun(const report_group *group) {
-    return strcmp(group->type, "poolbuf") == 0 ? "buffer" : group->type;
+    return strcmp(group->type, "poolbuf") == 0 ? "buffer" : group->type[0] == '\0' ? "resource" : group->type;
 }
 
 static void write_accesses(const report_group *group, FILE *out) {
@@ -262,7 +262,9 @@ static void write_growth(const report *self, const report_group *group, FILE *ou
 }
 
 static void write_group(const report *self, const report_group *group, size_t number, FILE *out) {
-    fprintf(out, "\n#%zu  %s %s%s", number, grouped(group->count), noun(group), plural(group->count));
+    fprintf(out, "\n#%zu  %s ", number, grouped(group->count));
+    write_name(out, noun(group));
+    fputs(plural(group->count), out);
     if (group->bytes > 0) {
         fprintf(out, ", %s ", grouped(group->bytes));
         write_name(out, group->unit == NULL ? "bytes" : group->unit);
@@ -393,6 +395,10 @@ static void write_suppressions(const report *self, FILE *out) {
 static void write_certainty(const report *self, FILE *out) {
     uint64_t buffers = estimate_certain(self->largest_weight_buffers);
     uint64_t resources = estimate_certain(self->largest_weight_resources);
+    if (self->was_disabled && report_is_sampled(self)) {
+        fputs("The level was disabled for a part of the run: what was allocated then is in no sample.\n", out);
+        return;
+    }
     if (buffers > 1) {
         fprintf(out, "A site that leaked at least %s buffers would have been seen with 99 %% probability.\n",
                 grouped(buffers));
@@ -401,6 +407,25 @@ static void write_certainty(const report *self, FILE *out) {
         fprintf(out, "A site that leaked at least %s other resources would have been seen with 99 %% probability.\n",
                 grouped(resources));
     }
+}
+
+/* What leaked and is in no group. */
+static void write_unseen(const report *self, FILE *out) {
+    const uint64_t unseen = report_unseen_buffers(self);
+    if (unseen == 0) {
+        return;
+    }
+    if (self->groups.count > 0) {
+        fprintf(out, "%s buffer%s %s ", grouped(unseen), plural(unseen), unseen == 1 ? "is" : "are");
+        fprintf(out, "in no group: %s. To see where:\n",
+                report_is_sampled(self) ? "the sample has none of them" : "allocated while the level was disabled");
+    } else if (report_is_sampled(self)) {
+        fprintf(out, "None of them is in the sample. To see where they were allocated:\n");
+    } else {
+        fprintf(out, "They were allocated before the level was raised. To see where:\n");
+    }
+    fprintf(out, "    POOLBUF_LEAK_LEVEL=paranoid %s\n    poolbuf leaks --level paranoid -- %s\n", self->command,
+            self->command);
 }
 
 void report_write_text(const report *self, FILE *out) {
@@ -440,16 +465,6 @@ void report_write_text(const report *self, FILE *out) {
                 grouped(self->missed_references));
     }
     write_certainty(self, out);
-    /* In a program that goes on, what was counted may be gone by the time it is listed. */
-    bool unexplained = report_is_sampled(self) || !report_is_live(self);
-    if (!report_is_partial(self) && self->groups.count == 0 && report_live_buffers(self) > 0 && unexplained) {
-        if (report_is_sampled(self)) {
-            fprintf(out, "None of them is in the sample. To see where they were allocated:\n");
-        } else {
-            fprintf(out, "They were allocated before the level was raised. To see where:\n");
-        }
-        fprintf(out, "    POOLBUF_LEAK_LEVEL=paranoid %s\n    poolbuf leaks --level paranoid -- %s\n", self->command,
-                self->command);
-    }
+    write_unseen(self, out);
     write_suppressions(self, out);
 }

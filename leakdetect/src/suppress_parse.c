@@ -504,6 +504,9 @@ void suppress_parse(suppress_file *self, size_t length, suppress_complain *compl
         fault(&state, 1, "a NUL byte is in it: this is no text file; nothing is suppressed");
         return;
     }
+    if (starts_with(self->text, "\xef\xbb\xbf")) { /* U+FEFF, with which some editors begin a text; nobody sees it */
+        state.next += 3;
+    }
     for (char *line = next_line(&state); line != NULL; line = next_line(&state)) {
         if (starts_with(line, "#:")) {
             parse_settings(&state, &state.pending, line + 2);

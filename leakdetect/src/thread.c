@@ -11,7 +11,8 @@
 
 _Thread_local thread_state thread_own;
 static _Atomic uint64_t base_seed;
-static _Atomic uint64_t thread_ordinal; /* how many threads got a stream since thread_seed() */
+static _Atomic uint64_t thread_ordinal; /* how many threads got a stream since thread_seed(), or the last fork */
+static uint64_t forks;                  /* that led to this process or began in it; under the locks of fork() */
 
 static void start_stream(thread_state *self) {
     uint64_t ordinal = atomic_fetch_add_explicit(&thread_ordinal, 1, memory_order_relaxed);
@@ -42,6 +43,15 @@ void thread_seed(uint64_t seed) {
     }
 }
 
+void thread_before_fork(void) {
+    forks++;
+}
+
+/* Siblings differ by the number of their fork, and what they fork by the seed that this gives. */
 void thread_after_fork(void) {
+    uint64_t stream = atomic_load_explicit(&base_seed, memory_order_relaxed) + forks * 0x9fb21c651e98df25u;
+    thread_seed(random_next(&stream));
     thread_own.id = (uint32_t)syscall(SYS_gettid);
+    thread_own.resources.left = 0;
+    thread_own.buffers.left = 0;
 }

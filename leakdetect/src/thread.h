@@ -82,7 +82,11 @@ static inline uint32_t thread_name(thread_state *self) {
  * streams in the order in which they first call. */
 void thread_seed(uint64_t seed);
 
-/* In the child after fork: the caller is another thread now, to the kernel. */
+/* In the child after fork the caller is another thread, to the kernel; and it starts a stream and gaps of its own, or all
+ * children of one parent would sample the very same of their allocations, and miss the very same. With the same seed
+ * they get the same streams in the order of their forks. thread_before_fork() is called in the parent, one fork at a
+ * time. The gaps of poolbuf's countdowns are drawn anew by poolbuf. */
+void thread_before_fork(void);
 void thread_after_fork(void);
 
 #endif

@@ -77,6 +77,10 @@ expect_stderr_has 'LEAK: 1 buffer never released, holding 256 bytes'
 expect_stderr_has "POOLBUF_LEAK_LEVEL=paranoid $leaky 1000 1"
 expect_stderr_has "poolbuf leaks --level paranoid -- $leaky 1000 1"
 
+run env POOLBUF_LEAK_DENSE_START=0 POOLBUF_LEAK_SAMPLING_INTERVAL=1000000000 POOLBUF_LEAK_SEED=1 \
+    bash -c 'exec -a "$1" "$2" 1000 1' - $'it\'s\033[2J' "$leaky"
+expect_stderr_has "POOLBUF_LEAK_LEVEL=paranoid \$'it\\'s\\033[2J' 1000 1" # as the shell reads it, not the terminal
+
 note "reports in files"
 run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_REPORT="$work/leaks.json" "$leaky"
 expect_status 0

@@ -27,7 +27,7 @@ if [ -x "$POOLBUF_PROGRAMS/scope_gtest" ]; then
         expect_stdout_has "scope \"listened.leaves_two_buffers_and_a_session\" $left_by_three"
         expect_stdout_has 'scope "leaves_one" left 1 unreleased, 300 bytes: 1 buffer (300 bytes)'
         expect_stdout_has 'scope "by hand" left 1 unreleased, 40 bytes: 1 buffer (40 bytes)'
-        expect_stdout_has '[  PASSED  ] 3 tests.'
+        expect_stdout_has '[  PASSED  ] 4 tests.'
         for test in listened.leaves_two_buffers_and_a_session listened.closes_its_scope_itself fixture.leaves_one \
             guarded.fails_once_though_closed_twice; do
             expect_equal "verdicts on $test" 1 "$(grep -cE "^\[  FAILED  \] $test \(" .stdout)"
@@ -37,6 +37,10 @@ if [ -x "$POOLBUF_PROGRAMS/scope_gtest" ]; then
     run env POOLBUF_LEAK_LEVEL=disabled "$POOLBUF_PROGRAMS/scope_gtest" \
         '--gtest_filter=*releases_everything:*what_it_may'
     expect_status 0
+    for test in listened.leaves_two_buffers_and_a_session fixture.leaves_one; do
+        run "$POOLBUF_PROGRAMS/scope_gtest" --gtest_throw_on_failure --gtest_filter=$test
+        expect_status 7
+    done
 else
     note "GoogleTest is not installed: left out"
 fi

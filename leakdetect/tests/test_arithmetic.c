@@ -61,6 +61,9 @@ static void gamma_quantiles_match_the_chi_square_table(void **state) {
     assert_close(gamma_quantile(20, 0.975), 59.3417071 / 2, 1e-4);
     assert_close(gamma_quantile(100, 0.025), 162.7279830 / 2, 1e-3);
     assert_close(gamma_quantile(100, 0.975), 241.0578954 / 2, 1e-3);
+    assert_close(gamma_quantile(1, 0.9999), 18.4206807 / 2, 1e-4);
+    assert_close(gamma_quantile(20, 0.9999), 82.0622938 / 2, 1e-4);
+    assert_close(gamma_quantile(100, 0.9999), 283.0602538 / 2, 1e-3);
     assert_close(gamma_quantile(0, 0.975), 0, 0);
 }
 

@@ -55,6 +55,22 @@ static void the_low_end_is_never_below_what_was_seen(void **state) {
     assert_true(estimate_total(&sums, 1.01).low >= 10);
 }
 
+/* As of a type that has its own interval of 1, and that leakdetect_track() samples as everything else. */
+static void members_of_a_larger_weight_than_was_thought_have_their_interval(void **state) {
+    (void)state;
+    estimate_sums sums = {0};
+    estimate_sums part = {0};
+    estimate_add(&sums, 1);
+    for (int i = 0; i < 5; i++) {
+        estimate_add(&part, 128);
+    }
+    estimate_merge(&sums, &part);
+    estimate total = estimate_total(&sums, 1);
+    assert_true(total.value == 641);
+    assert_true(total.low > 1 + 1.623 * 128 && total.low < 1 + 1.624 * 128);
+    assert_true(total.high > 1 + 11.668 * 128 && total.high < 1 + 11.669 * 128);
+}
+
 /* So many prove what is claimed; Memcheck sees the same code in fewer. */
 static int runs_here(void) {
     return RUNNING_ON_VALGRIND ? 50 : 500;
@@ -170,6 +186,7 @@ int main(void) {
         cmocka_unit_test(five_samples_at_one_in_128_give_the_textbook_interval),
         cmocka_unit_test(certain_ones_leave_room_for_what_was_not_sampled),
         cmocka_unit_test(the_low_end_is_never_below_what_was_seen),
+        cmocka_unit_test(members_of_a_larger_weight_than_was_thought_have_their_interval),
         cmocka_unit_test(at_1_in_128_a_site_of_588_leaks_is_as_good_as_certain),
         cmocka_unit_test(intervals_cover_the_truth_in_93_of_100_runs_or_more),
         cmocka_unit_test(intervals_cover_the_truth_by_bytes_too),

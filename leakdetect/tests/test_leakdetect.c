@@ -162,6 +162,21 @@ static void a_report_on_request_names_the_caller(void **state) {
     assert_true(leakdetect_untrack(&resources[0]));
 }
 
+static void a_report_is_certain_of_nothing_after_the_level_was_disabled(void **state) {
+    (void)state;
+    start(LEAKDETECT_SIMPLE, 128, 0);
+    (void)leakdetect_track(&resources[0], 1, "session");
+    char *text = report_text(LEAKDETECT_TEXT);
+    assert_non_null(strstr(text, "with 99 % probability"));
+    free(text);
+    assert_int_equal(leakdetect_set_level(LEAKDETECT_DISABLED), POOLBUF_OK);
+    assert_int_equal(leakdetect_set_level(LEAKDETECT_SIMPLE), POOLBUF_OK);
+    text = report_text(LEAKDETECT_TEXT);
+    assert_null(strstr(text, "with 99 % probability"));
+    assert_non_null(strstr(text, "The level was disabled for a part of the run"));
+    free(text);
+}
+
 static void simple_keeps_no_accesses(void **state) {
     (void)state;
     start(LEAKDETECT_SIMPLE, 1, 0);
@@ -340,6 +355,7 @@ int main(void) {
         cmocka_unit_test(the_dense_start_tracks_a_short_program_whole),
         cmocka_unit_test(sampling_by_bytes_tracks_the_large_and_few_of_the_small),
         cmocka_unit_test(a_report_on_request_names_the_caller),
+        cmocka_unit_test(a_report_is_certain_of_nothing_after_the_level_was_disabled),
         cmocka_unit_test(simple_keeps_no_accesses),
         cmocka_unit_test(what_is_not_tracked_costs_no_stack),
         cmocka_unit_test(bad_arguments_are_refused),

@@ -7,13 +7,18 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fake_symbols.h"
 #include "growth.h"
+#include "message.h"
 #include "misuses.h"
 #include "report.h"
 #include "stack_table.h"
@@ -222,6 +227,39 @@ static void exact_counters_see_what_no_sample_saw(void **state) {
     assert_both_golden(&self, "unseen");
 }
 
+static void leaks_of_something_else_hide_no_buffer_that_no_sample_saw(void **state) {
+    (void)state;
+    track(0, AT_READ, "session", 1, 1, 7);
+    report self = made("simple");
+    self.largest_weight_buffers = 128;
+    self.exact = (report_exact){true, 50, 12800, 1000000};
+    finish(&self);
+    assert_both_golden(&self, "unseen_beside");
+}
+
+static void nothing_is_certain_of_a_time_without_a_sample(void **state) {
+    (void)state;
+    track(0, AT_READ, "poolbuf", 256, 128, 7);
+    report self = made("simple");
+    self.largest_weight_buffers = 128;
+    self.was_disabled = true;
+    self.exact = (report_exact){true, 5000, 1280000, 1000000};
+    finish(&self);
+    assert_both_golden(&self, "disabled_simple");
+}
+
+static void what_was_allocated_while_the_level_was_disabled_is_counted(void **state) {
+    (void)state;
+    track(0, AT_READ, "poolbuf", 256, 1, 7);
+    track(1, AT_READ_LATER, "session", 1, 1, 7);
+    report self = made("paranoid");
+    self.sampling_interval = 1;
+    self.was_disabled = true;
+    self.exact = (report_exact){true, 2, 512, 1000000};
+    finish(&self);
+    assert_both_golden(&self, "disabled_paranoid");
+}
+
 static void a_sample_by_bytes_says_so(void **state) {
     (void)state;
     char *text = NULL;
@@ -286,7 +324,7 @@ static void names_cannot_write_control_bytes_to_a_terminal(void **state) {
     (void)state;
     const tracker_record record = {.size = 1,
                                    .stack = stack_of(AT_READ),
-                                   .type = name_put("poolbuf"),
+                                   .type = name_put("session\n#2"),
                                    .weight = 1,
                                    .thread_name = name_put("\033[2Jio\n#9")};
     const tracker_access access = {.stack = stack_of(AT_SERVE), .kind = ACCESS_TOUCH, .hint = name_put("a\rb\177")};
@@ -299,6 +337,7 @@ static void names_cannot_write_control_bytes_to_a_terminal(void **state) {
     FILE *out = open_memstream(&text, &length);
     report_write_text(&self, out);
     fclose(out);
+    assert_non_null(strstr(text, "#1  1 session\\x0a#2, 1 bytes"));
     assert_non_null(strstr(text, "thread \\x1b[2Jio\\x0a#9"));
     assert_non_null(strstr(text, "\"a\\x0db\\x7f\""));
     for (size_t i = 0; i < length; i++) {
@@ -345,6 +384,11 @@ static void files_are_numbered_where_the_path_asks_for_it(void **state) {
         assert_string_equal(path, wanted);
         unlink(path);
     }
+    self.pid++; /* as in a child of fork() */
+    snprintf(wanted, sizeof wanted, "%s/1-of-1-%%n.txt", directory);
+    assert_true(report_write_file(&self, pattern, path));
+    assert_string_equal(path, wanted);
+    unlink(path);
     assert_int_equal(rmdir(directory), 0);
     report_fini(&self);
 }
@@ -434,6 +478,66 @@ static void an_unwritable_path_is_one_line_and_no_file(void **state) {
     report_fini(&self);
 }
 
+/* In a child, whose end tells. */
+static int status_of(void (*act)(const report *self), const report *self) {
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0) {
+        act(self);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void write_where_nobody_reads(const report *self) {
+    int ends[2];
+    (void)self;
+    if (pipe(ends) != 0 || close(ends[0]) != 0 || dup2(ends[1], STDERR_FILENO) != STDERR_FILENO) {
+        _exit(1);
+    }
+    message_print("nobody will read this");
+    sigset_t pending;
+    (void)sigpending(&pending);
+    _exit(sigismember(&pending, SIGPIPE) == 0 ? 0 : 2);
+}
+
+static void write_beyond_the_largest_file(const report *self) {
+    char path[REPORT_PATH_BYTES];
+    const struct rlimit limit = {.rlim_cur = 16, .rlim_max = 16};
+    _exit(setrlimit(RLIMIT_FSIZE, &limit) == 0 && !report_write_file(self, "/tmp/poolbuf-large-%p.json", path) &&
+                  access(path, F_OK) != 0
+              ? 0
+              : 1);
+}
+
+static void what_cannot_be_written_ends_no_process(void **state) {
+    (void)state;
+    report self = made("simple");
+    finish(&self);
+    assert_int_equal(status_of(write_where_nobody_reads, &self), 0);
+    assert_int_equal(status_of(write_beyond_the_largest_file, &self), 0);
+    report_fini(&self);
+}
+
+static void a_signal_from_elsewhere_is_left_pending(void **state) {
+    (void)state;
+    sigset_t pipe_signal;
+    sigset_t before;
+    sigset_t pending;
+    message_shield_state shield;
+    sigemptyset(&pipe_signal);
+    sigaddset(&pipe_signal, SIGPIPE);
+    assert_int_equal(pthread_sigmask(SIG_BLOCK, &pipe_signal, &before), 0);
+    assert_int_equal(raise(SIGPIPE), 0);
+    message_shield(&shield);
+    message_unshield(&shield);
+    assert_int_equal(sigpending(&pending), 0);
+    assert_int_equal(sigismember(&pending, SIGPIPE), 1);
+    assert_int_equal(sigtimedwait(&pipe_signal, NULL, &(struct timespec){0}), SIGPIPE);
+    assert_int_equal(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(paranoid_with_accesses, start_empty),
@@ -444,6 +548,9 @@ int main(void) {
         cmocka_unit_test_setup(exact_counters_see_what_no_sample_saw, start_empty),
         cmocka_unit_test_setup(nothing_leaked, start_empty),
         cmocka_unit_test_setup(suppressed_limited_expired_and_unused, start_empty),
+        cmocka_unit_test_setup(leaks_of_something_else_hide_no_buffer_that_no_sample_saw, start_empty),
+        cmocka_unit_test_setup(nothing_is_certain_of_a_time_without_a_sample, start_empty),
+        cmocka_unit_test_setup(what_was_allocated_while_the_level_was_disabled_is_counted, start_empty),
         cmocka_unit_test_setup(a_sample_by_bytes_says_so, start_empty),
         cmocka_unit_test_setup(names_cannot_write_control_bytes_to_a_terminal, start_empty),
         cmocka_unit_test_setup(a_file_appears_whole_with_the_process_id_in_its_name, start_empty),
@@ -452,6 +559,8 @@ int main(void) {
         cmocka_unit_test_setup(misuses_with_three_stacks, start_empty),
         cmocka_unit_test_setup(misuses_beyond_a_bound_are_counted, start_empty),
         cmocka_unit_test_setup(an_unwritable_path_is_one_line_and_no_file, start_empty),
+        cmocka_unit_test_setup(what_cannot_be_written_ends_no_process, start_empty),
+        cmocka_unit_test_setup(a_signal_from_elsewhere_is_left_pending, start_empty),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     tracker_reset();

@@ -154,6 +154,20 @@ static void only_what_was_allocated_in_it_counts(void **state) {
     close_with(next, POOLBUF_OK);
 }
 
+/* The release finds the thread's cache again, which the scope had taken from the fast path. */
+static void a_release_before_the_first_allocation_hides_nothing(void **state) {
+    (void)state;
+    poolbuf *before = take(100);
+    leakscope scope;
+    assert_int_equal(leakscope_open("test", 0, &scope), POOLBUF_OK);
+    poolbuf_release(before);
+    poolbuf *inside = take(100);
+    leakscope_result left = {.struct_size = sizeof left};
+    assert_int_equal(leakscope_close(scope, &left), POOLBUF_ERROR_LIVE_BUFFERS);
+    assert_int_equal(left.left, 1);
+    poolbuf_release(inside);
+}
+
 static void growth_is_followed(void **state) {
     (void)state;
     leakscope scope = open_scope("growth");
@@ -748,6 +762,7 @@ static const named_test TESTS[] = {
     SCOPE_TEST(what_is_left_is_counted_exactly),
     SCOPE_TEST(buffers_from_bulk_calls_count),
     SCOPE_TEST(only_what_was_allocated_in_it_counts),
+    SCOPE_TEST(a_release_before_the_first_allocation_hides_nothing),
     SCOPE_TEST(growth_is_followed),
     SCOPE_TEST(views_do_not_count_and_composites_and_wrapped_do),
     SCOPE_TEST(a_retained_slice_keeps_its_root_in_the_scope_of_the_root),

@@ -201,6 +201,10 @@ static void what_no_sample_saw_is_a_failure(void **state) {
     (void)state;
     leaks_model *model = one_process("process exit", 3);
     assert_int_equal(checked(of_leaks(model)).failures, 1);
+    add_leak(model, "0000000000000001")->type = "session"; /* which says nothing of buffers */
+    assert_int_equal(checked(of_leaks(model)).failures, 2);
+    add_leak(model, "0000000000000002");
+    assert_int_equal(checked(of_leaks(model)).failures, 2); /* some are seen now */
     leaks_model_destroy(model);
 }
 
@@ -255,7 +259,7 @@ static void no_text_breaks_the_document(void **state) {
     (void)state;
     static const char HOSTILE[] =
         "a\x01\x1b[31m<&>\"'\xff\xc3\xe2\x82\xf0\x9f\x98\x80 ]]> \xed\xa0\x80 \xef\xbf\xbf \xc3\xa9";
-    leaks_model *model = one_process("process exit", 1);
+    leaks_model *model = one_process("process exit", 0);
     model->processes[0]->program = HOSTILE;
     leaks_group *group = add_leak(model, "00000000000000aa");
     group->type = HOSTILE;

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "reports/answer.h"
 #include "reports/facts.h"
 #include "reports/leaks_baseline.h"
 #include "reports/model.h"
@@ -102,6 +103,79 @@ static void merging_joins_groups_of_one_fingerprint(void **state) {
     assert_string_equal(joined->accesses[0]->stack[0]->function, "hold");
     assert_int_equal(leaks_model_exact(all).live_buffers, 12);
     assert_int_equal(leaks_model_tracked(all).seen, MODEL_UNKNOWN);
+    leaks_model_destroy(all);
+}
+
+static void groups_of_other_things_are_not_of_the_buffers_that_are_counted(void **state) {
+    (void)state;
+    leaks_model *model = one_process("00000000000000aa", 1, 3, 10);
+    assert_true(leaks_model_has_buffers(model));
+    assert_string_equal(answer_leaks(model), "1 leaking call stack: 3 (300 B)");
+    leaks_group *session = leaks_model_add_group(model, "00000000000000bb");
+    session->type = "session";
+    session->count = 2;
+    session->bytes = 0;
+    assert_string_equal(answer_leaks(model), "2 leaking call stacks: 5 (300 B)");
+    model->groups[0]->type = "session";
+    assert_false(leaks_model_has_buffers(model));
+    assert_string_equal(answer_leaks(model), "2 leaking call stacks: 5 (300 B); and 3 buffers, none of them sampled: "
+                                             "run again with POOLBUF_LEAK_LEVEL=paranoid to see where");
+    leaks_model_destroy(model);
+}
+
+/* A report of one process, with a leak at each of these lines of one function; its fingerprints are numbered as the detector
+ * does. */
+static leaks_model *one_with_lines(const char *build_id, const uint64_t *lines, size_t count) {
+    static const char *const NAMES[] = {"8ff542645c7ef9fe", "3b9812734a5041db", "0000000000000003"};
+    leaks_model *model = leaks_model_create();
+    leaks_model_add_process(model)->pid = 1;
+    for (size_t i = 0; i < count; i++) {
+        leaks_group *group = leaks_model_add_group(model, NAMES[i]);
+        group->type = "poolbuf";
+        group->count = lines[i];
+        leaks_frame *frame = leaks_group_add_frame(model, group);
+        frame->function = "handle";
+        frame->file = "sites.c";
+        frame->line = lines[i];
+        frame->module = "sites";
+        frame->build_id = build_id;
+        leaks_group_add_frame(model, group)->function = "main";
+    }
+    return model;
+}
+
+static void take(leaks_model *all, leaks_model *part) {
+    leaks_model_merge(all, part);
+    leaks_model_destroy(part);
+}
+
+static void merging_tells_sites_of_one_function_apart(void **state) {
+    (void)state;
+    leaks_model *all = leaks_model_create();
+    take(all, one_with_lines("aa", (uint64_t[]){9}, 1));
+    take(all, one_with_lines("aa", (uint64_t[]){7}, 1)); /* the same fingerprint, another line */
+    assert_int_equal(all->group_count, 2);
+    assert_string_equal(all->groups[1]->fingerprint, "8ff542645c7ef9fe"); /* in the order of lines */
+    assert_string_equal(all->groups[0]->fingerprint, "3b9812734a5041db");
+    take(all, one_with_lines("aa", (uint64_t[]){7, 9}, 2)); /* the same lines, the second by another fingerprint */
+    assert_int_equal(all->group_count, 2);
+    assert_int_equal(all->groups[0]->count, 18);
+    assert_int_equal(all->groups[1]->count, 14);
+    take(all, one_with_lines("aa", (uint64_t[]){8}, 1));
+    assert_int_equal(all->group_count, 3);
+    assert_string_equal(all->groups[1]->fingerprint, "8ff542645c7ef9fe");
+    assert_string_equal(all->groups[2]->fingerprint, "3b9812734a5041db");
+    leaks_model_destroy(all);
+}
+
+static void lines_of_two_builds_are_not_compared(void **state) {
+    (void)state;
+    leaks_model *all = leaks_model_create();
+    take(all, one_with_lines("aa", (uint64_t[]){7, 9}, 2));
+    take(all, one_with_lines("bb", (uint64_t[]){9, 11}, 2)); /* two lines were inserted above */
+    assert_int_equal(all->group_count, 2);
+    assert_int_equal(all->groups[0]->count, 7 + 9);
+    assert_int_equal(all->groups[1]->count, 9 + 11);
     leaks_model_destroy(all);
 }
 
@@ -344,6 +418,9 @@ int main(void) {
         cmocka_unit_test(merging_joins_groups_of_one_fingerprint),
         cmocka_unit_test(balances_of_several_processes_add_up_by_line),
         cmocka_unit_test(a_balance_is_decided_only_if_all_of_its_parts_are),
+        cmocka_unit_test(merging_tells_sites_of_one_function_apart),
+        cmocka_unit_test(lines_of_two_builds_are_not_compared),
+        cmocka_unit_test(groups_of_other_things_are_not_of_the_buffers_that_are_counted),
         cmocka_unit_test(only_what_is_certainly_more_has_grown),
         cmocka_unit_test(groups_of_one_fingerprint_are_compared_together),
         cmocka_unit_test(rules_of_several_processes_are_one_rule_each),

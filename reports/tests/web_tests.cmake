@@ -20,7 +20,7 @@ add_test(NAME reports.leaks_schema
          COMMAND ${POOLBUF_NODE} ${tests}/schema.test.mjs ${leaks_schema} ${tests}/golden/leaks.json ${web_build}
                  ${optional_keys})
 # What the detector writes itself.
-foreach(name holders growth older suppressed misuses simple)
+foreach(name holders growth older suppressed misuses simple disabled_simple)
   add_test(NAME reports.leaks_schema_${name}
            COMMAND ${POOLBUF_NODE} ${tests}/schema.test.mjs ${leaks_schema}
                    ${PROJECT_SOURCE_DIR}/leakdetect/tests/golden/${name}.json ${web_build} ${optional_keys})

@@ -45,8 +45,8 @@ typedef struct poolbuf_tracker {
     size_t struct_size; /* bytes of this struct in the tracker's header */
 
     /* How many allocations the calling thread makes until the next sampled one, that one included: 1 = the next one,
-     * UINT32_MAX = none until poolbuf_tracker_reset_sampling(). Asked when a countdown first exists or has run out. A
-     * thread has one countdown for each allocator that it uses. */
+     * UINT32_MAX = none until poolbuf_tracker_reset_sampling(). Asked when a countdown first exists or has run out, and
+     * anew in the child of a fork. A thread has one countdown for each allocator that it uses. */
     uint32_t (*next_gap)(void);
 
     /* A sampled allocation, before its caller sees it. True: the buffer is tracked, and the calls below follow. */

@@ -14,7 +14,9 @@
 #ifndef POOLBUF_LEAKSCOPE_GTEST_HPP
 #define POOLBUF_LEAKSCOPE_GTEST_HPP
 
+#include <memory>
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -36,7 +38,8 @@ class leakscope_guard {
         close();
     }
 
-    // Closes the scope, and fails the test with what it left; once.
+    // Closes the scope, and fails the test with what it left; once. With --gtest_throw_on_failure it throws, which the
+    // destructor cannot: there the program ends, unless this was called before.
     void close() {
         if (scope_.id == 0) {
             return;
@@ -50,6 +53,14 @@ class leakscope_guard {
             ADD_FAILURE() << "the scope of the test was closed already";
         } else if (status != POOLBUF_OK) {
             ADD_FAILURE() << leakscope_describe(&left, text, sizeof text);
+        }
+    }
+
+    // Closes the scope, whatever it left.
+    void abandon() {
+        if (scope_.id != 0) {
+            (void)leakscope_close(scope_, nullptr);
+            scope_.id = 0;
         }
     }
 
@@ -68,8 +79,12 @@ class leakscope_listener : public testing::EmptyTestEventListener {
     leakscope_listener(const leakscope_listener &) = delete;
     leakscope_listener &operator=(const leakscope_listener &) = delete;
 
+    // In the midst of a test where that has called exit(), as in the child of a death test. GoogleTest is being taken
+    // apart, and nothing can fail any more.
     ~leakscope_listener() override {
-        delete guard_;
+        if (guard_ != nullptr) {
+            guard_->abandon();
+        }
     }
 
     // To be called after testing::InitGoogleTest(). GoogleTest owns the listener.
@@ -80,17 +95,18 @@ class leakscope_listener : public testing::EmptyTestEventListener {
 
     void OnTestStart(const testing::TestInfo &test) override {
         const std::string name = std::string(test.test_suite_name()) + "." + test.name();
-        delete guard_;
-        guard_ = new leakscope_guard(name.c_str());
+        guard_.reset(new leakscope_guard(name.c_str()));
     }
 
     void OnTestEnd(const testing::TestInfo &) override {
-        delete guard_;
-        guard_ = nullptr;
+        const std::unique_ptr<leakscope_guard> guard = std::move(guard_);
+        if (guard != nullptr) {
+            guard->close();
+        }
     }
 
   private:
-    leakscope_guard *guard_ = nullptr;
+    std::unique_ptr<leakscope_guard> guard_;
 };
 
 // A fixture with a scope around the test's body. Derived fixtures call SetUp() and TearDown() of this one, first and
@@ -98,16 +114,18 @@ class leakscope_listener : public testing::EmptyTestEventListener {
 class leakscope_test : public testing::Test {
   protected:
     void SetUp() override {
-        guard_ = new leakscope_guard(testing::UnitTest::GetInstance()->current_test_info()->name());
+        guard_.reset(new leakscope_guard(testing::UnitTest::GetInstance()->current_test_info()->name()));
     }
 
     void TearDown() override {
-        delete guard_;
-        guard_ = nullptr;
+        const std::unique_ptr<leakscope_guard> guard = std::move(guard_);
+        if (guard != nullptr) {
+            guard->close();
+        }
     }
 
   private:
-    leakscope_guard *guard_ = nullptr;
+    std::unique_ptr<leakscope_guard> guard_;
 };
 
 #endif

@@ -1,6 +1,9 @@
 // Tests with scopes around them: what GoogleTest makes of those that leak. Arguments choose tests, as with any such program.
 #include <poolbuf/leakscope_gtest.hpp>
 
+#include <cstdlib>
+#include <stdexcept>
+
 #include <poolbuf/leakdetect.h>
 #include <poolbuf/poolbuf.h>
 
@@ -29,6 +32,16 @@ TEST(listened, closes_its_scope_itself) {
     EXPECT_EQ(leakscope_close(leakscope_current(), nullptr), POOLBUF_OK);
 }
 
+// The child has the scope of the test, and something in it when it calls exit().
+TEST(listened, may_end_with_something_left) {
+    EXPECT_EXIT(
+        {
+            take(16);
+            std::exit(3);
+        },
+        testing::ExitedWithCode(3), "");
+}
+
 // Only the fixture's scope fails this test: what it left is not the listener's, too.
 using fixture = leakscope_test;
 
@@ -53,5 +66,9 @@ TEST(guarded, fails_once_though_closed_twice) {
 int main(int argc, char **argv) {
     testing::InitGoogleTest(&argc, argv);
     leakscope_listener::install();
-    return RUN_ALL_TESTS();
+    try {
+        return RUN_ALL_TESTS();
+    } catch (const std::runtime_error &) { // --gtest_throw_on_failure
+        return 7;
+    }
 }
