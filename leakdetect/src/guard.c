@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cancellation.h"
 #include "memory.h"
 #include "shard_lock.h"
 
@@ -206,7 +207,7 @@ void quarantine_surrender(const void *owner) {
     while (owner != NULL && is_departing_locked(owner)) {
         shard_lock_give(&lock);
         const int saved_errno = errno;
-        (void)nanosleep(&(struct timespec){.tv_nsec = DEPARTURE_LOOK_NS}, NULL);
+        cancellation_sleep(DEPARTURE_LOOK_NS);
         errno = saved_errno;
         shard_lock_take(&lock);
     }

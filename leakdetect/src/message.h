@@ -13,10 +13,11 @@ void message_write(const char *bytes, size_t count);
 
 /* Between these two, the calling thread's writes to a pipe that nobody reads, or beyond the largest size of a file, fail and
  * do nothing else: the signal that they raise would end a program which has not written a byte itself. One that came
- * from elsewhere is left alone. errno stays. */
+ * from elsewhere is left alone. Nor is the thread cancelled there. errno stays. */
 typedef struct message_shield_state {
     sigset_t ours;   /* what can only come from our writes */
     sigset_t before; /* the thread's mask */
+    int cancellation;
 } message_shield_state;
 
 void message_shield(message_shield_state *self);

@@ -30,6 +30,7 @@ enum {
 typedef struct thread_state {
     bool inside; /* the detector is at work on this thread: what it allocates meanwhile stays untracked */
     bool started;
+    int cancellation;     /* what it was before the report that this thread makes */
     uint32_t id;          /* the kernel's thread id */
     uint32_t name;        /* interned; 0 until known */
     uint32_t name_uses;   /* how often name may be used until it is read again; 0 until it is known */
