@@ -339,6 +339,31 @@ static void each_round_plays_every_scenario(void **state) {
     scenario_destroy(from[1]);
 }
 
+static void a_run_that_is_ended_early_generates_no_more_scenarios(void **state) {
+    (void)state;
+    const volatile sig_atomic_t stop = SIGINT;
+    script self = {.ratio = 1, .line_round_trip = nan("")};
+    scenario *from[] = {scenario_called('t', CHURN), scenario_called('u', HANDOFF), scenario_called('v', CHURN)};
+    const measure_plan plan = {.scenarios = from,
+                               .scenario_count = 3,
+                               .subjects = ALL,
+                               .subject_count = 1,
+                               .rounds = 3,
+                               .seconds = 1,
+                               .launch = launch,
+                               .launch_user = &self,
+                               .stop = &stop};
+    results_model *model = NULL;
+    assert_int_equal(measure_run(&plan, &model, message, sizeof message), MEASURE_OK);
+    assert_true(model->run.partial);
+    assert_int_equal(model->scenario_count, 1);
+    assert_int_equal(self.calls, 0);
+    results_model_destroy(model);
+    for (size_t i = 0; i < 3; i++) {
+        scenario_destroy(from[i]);
+    }
+}
+
 static void note_pass(const measure_step *step, void *user) {
     char *text = user;
     const size_t used = strlen(text);
@@ -527,6 +552,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(the_median_round_trip_stands_beside_results_with_threads),
         cmocka_unit_test(progress_is_told_before_every_worker),
         cmocka_unit_test(each_round_plays_every_scenario),
+        cmocka_unit_test(a_run_that_is_ended_early_generates_no_more_scenarios),
         cmocka_unit_test(a_pass_is_announced_by_its_name_and_its_process),
         cmocka_unit_test(a_failure_in_one_scenario_leaves_the_others_alone),
         cmocka_unit_test(a_scenario_that_is_too_large_is_refused_before_any_is_measured),
