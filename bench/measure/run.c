@@ -538,6 +538,18 @@ static void describe_scenario(scenario_run *self) {
     self->record = record;
 }
 
+static void announce_generating(const scenario_run *self, size_t index) {
+    const measure_plan *plan = self->whole->plan;
+    if (plan->progress != NULL) {
+        const measure_step step = {.scenario = self->scenario->name,
+                                   .round = (uint32_t)index + 1,
+                                   .rounds = (uint32_t)plan->scenario_count,
+                                   .total = self->whole->total,
+                                   .seconds = now_seconds() - self->whole->start};
+        plan->progress(&step, plan->progress_user);
+    }
+}
+
 /* All that can be wrong with a scenario is found before anything is measured. */
 static measure_outcome scenario_run_init(scenario_run *self) {
     run *whole = self->whole;
@@ -597,8 +609,10 @@ static measure_outcome measure_scenarios(run *whole) {
      * at least. */
     size_t known = 0;
     for (; known < plan->scenario_count && outcome == MEASURE_OK && (known == 0 || !is_stopped(whole)); known++) {
+        announce_generating(&all[known], known);
         outcome = scenario_run_init(&all[known]);
     }
+    whole->start = now_seconds(); /* what generating took says nothing about how long a worker takes */
     if (outcome == MEASURE_OK) {
         outcome = measure_rounds(all, known);
     }
