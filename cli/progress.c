@@ -39,10 +39,22 @@ static const char *part_of(const measure_step *step) {
     return strcmp(step->pass, worker_pass_name(WORKER_LATENCY_AT_RATE)) == 0 ? "latency at that rate" : step->pass;
 }
 
+static void cut(char *text, size_t size, int columns) {
+    if (columns >= 0 && (size_t)columns < size) {
+        text[columns] = '\0';
+    }
+}
+
 void progress_line(const measure_step *step, int columns, char *text, size_t size) {
     enum {
         WIDTH = 24
     };
+    if (step->subject == NULL) {
+        (void)snprintf(text, size, "generating the operations of %s, %" PRIu32 " of %" PRIu32, step->scenario,
+                       step->round, step->rounds);
+        cut(text, size, columns);
+        return;
+    }
     const size_t total = step->total == 0 ? 1 : step->total;
     const size_t done = step->done < total ? step->done : total;
     char bar[WIDTH + 1];
@@ -63,9 +75,7 @@ void progress_line(const measure_step *step, int columns, char *text, size_t siz
     if (length > columns && (size_t)length < size) {
         memmove(text, text + bar_length, (size_t)(length - bar_length) + 1);
     }
-    if (columns >= 0 && (size_t)columns < size) {
-        text[columns] = '\0';
-    }
+    cut(text, size, columns);
 }
 
 void progress_step(const measure_step *step, void *self) {

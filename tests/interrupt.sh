@@ -22,7 +22,7 @@ END
 # A pty: script(1). What is drawn ends with an erased line.
 run env -u CI TERM=xterm script -qec "'$POOLBUF_BIN' run two.yaml --quick --rounds 2 -s fixed,null" /dev/null
 expect_status 0
-for word in "round 1 of 2" "two, fixed" "two, null" " left, " "] "; do
+for word in "generating the operations of two, 1 of 1" "round 1 of 2" "two, fixed" "two, null" " left, " "] "; do
     expect_stdout_has "$word"
 done
 # A narrow terminal does without the bar, and no line is longer than it is wide.

@@ -73,7 +73,7 @@ static void add_cache(void *context, const thread_cache *cache) {
     cache_totals *totals = context;
     allocator_add_cache_idle(cache, totals->idle);
     totals->allocations += thread_cache_allocated(cache);
-    totals->caches++;
+    totals->caches += cache->thread != NULL; /* else it was lost in a fork() */
     int64_t received = thread_cache_received(cache);
     totals->counters.takes += thread_cache_takes(cache);
     totals->counters.misses += counter_get(&cache->counters.misses);

@@ -139,6 +139,17 @@ static arena *bind_arena_locked(const cache_group *group, unsigned kind) {
     return best;
 }
 
+/* Its thread counts no more among those of its arenas. */
+static void unbind_arenas_locked(thread_cache *cache) {
+    for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+        arena *bound = cache->arenas[kind];
+        if (bound != NULL) {
+            __atomic_store_n(&bound->thread_count, bound->thread_count - 1, __ATOMIC_RELAXED);
+        }
+        cache->arenas[kind] = NULL;
+    }
+}
+
 static thread_cache *make_cache_locked(cache_group *group) {
     if (!self.linked) {
         /* The value only has to be non-NULL for the destructor to run; what it ends is this thread's record. */
@@ -193,12 +204,7 @@ static void end_cache_locked(thread_cache *cache, bool to_depot) {
     }
     counter_add(&group->retired_allocations, thread_cache_allocated(cache));
     retire_counters(&group->retired, cache);
-    for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
-        arena *bound = cache->arenas[kind];
-        if (bound != NULL) {
-            __atomic_store_n(&bound->thread_count, bound->thread_count - 1, __ATOMIC_RELAXED);
-        }
-    }
+    unbind_arenas_locked(cache);
     if (cache->thread != NULL) {
         set_slot(cache->thread->slots, group->slot, &registry_no_cache);
         thread_cache **link = &cache->thread->caches;
@@ -372,6 +378,7 @@ static void after_fork_child(void) {
         if (thread != &self) {
             for (thread_cache *cache = thread->caches; cache != NULL; cache = cache->next_of_thread) {
                 thread_cache_detach(cache);
+                unbind_arenas_locked(cache);
             }
             unlink_thread_locked(thread);
         }

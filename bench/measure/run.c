@@ -398,17 +398,17 @@ static void look(scenario_run *self, const stats_design *design, uint32_t rounds
 
 /* A round plays all scenarios: a slow minute of the machine falls on each of them, and a ratio between two scenarios can
  * be paired by round too. */
-static measure_outcome measure_rounds(scenario_run *scenarios) {
+static measure_outcome measure_rounds(scenario_run *scenarios, size_t scenario_count) {
     run *whole = scenarios[0].whole;
     const measure_plan *plan = whole->plan;
     const uint32_t balanced = (uint32_t)plan->subject_count; /* rounds, after which each place came equally often */
     const stats_design design = stats_design_make(plan->rounds, balanced, plan->early_end);
-    for (size_t i = 0; i < plan->scenario_count; i++) {
+    for (size_t i = 0; i < scenario_count; i++) {
         scenarios[i].record->confidence = design.looks[design.count - 1].confidence;
         scenarios[i].record->rounds_played = 0;
     }
     for (uint32_t round = 0; round < plan->rounds; round++) {
-        for (size_t i = 0; i < plan->scenario_count; i++) {
+        for (size_t i = 0; i < scenario_count; i++) {
             if (scenarios[i].is_settled || is_stopped(whole)) {
                 continue;
             }
@@ -538,6 +538,18 @@ static void describe_scenario(scenario_run *self) {
     self->record = record;
 }
 
+static void announce_generating(const scenario_run *self, size_t index) {
+    const measure_plan *plan = self->whole->plan;
+    if (plan->progress != NULL) {
+        const measure_step step = {.scenario = self->scenario->name,
+                                   .round = (uint32_t)index + 1,
+                                   .rounds = (uint32_t)plan->scenario_count,
+                                   .total = self->whole->total,
+                                   .seconds = now_seconds() - self->whole->start};
+        plan->progress(&step, plan->progress_user);
+    }
+}
+
 /* All that can be wrong with a scenario is found before anything is measured. */
 static measure_outcome scenario_run_init(scenario_run *self) {
     run *whole = self->whole;
@@ -593,17 +605,22 @@ static measure_outcome measure_scenarios(run *whole) {
     for (size_t i = 0; i < plan->scenario_count; i++) {
         all[i] = (scenario_run){.whole = whole, .scenario = plan->scenarios[i], .image = -1};
     }
-    for (size_t i = 0; i < plan->scenario_count && outcome == MEASURE_OK; i++) {
-        outcome = scenario_run_init(&all[i]);
+    /* To generate a suite's operations takes seconds: who ends the run meanwhile gets a file with what there is, one scenario
+     * at least. */
+    size_t known = 0;
+    for (; known < plan->scenario_count && outcome == MEASURE_OK && (known == 0 || !is_stopped(whole)); known++) {
+        announce_generating(&all[known], known);
+        outcome = scenario_run_init(&all[known]);
     }
+    whole->start = now_seconds(); /* what generating took says nothing about how long a worker takes */
     if (outcome == MEASURE_OK) {
-        outcome = measure_rounds(all);
+        outcome = measure_rounds(all, known);
     }
-    for (size_t i = 0; i < plan->scenario_count && outcome == MEASURE_OK && !is_stopped(whole); i++) {
+    for (size_t i = 0; i < known && outcome == MEASURE_OK && !is_stopped(whole); i++) {
         measure_passes(&all[i]);
     }
     for (size_t i = 0; i < plan->scenario_count; i++) {
-        if (outcome == MEASURE_OK) {
+        if (outcome == MEASURE_OK && i < known) {
             summarise(&all[i]);
         }
         scenario_run_fini(&all[i]);

@@ -45,14 +45,14 @@ enum {
 #define MEASURE_RATE_SECONDS_MAX 60.0
 #define MEASURE_IDLE_SECONDS     10.0
 
-/* Where a run is; handed to plan.progress before each worker. */
+/* Where a run is; handed to plan.progress before each scenario's operations are generated, and before each worker. */
 typedef struct measure_step {
     const char *scenario;
-    const char *subject;
+    const char *subject;    /* NULL: its operations are generated; round and rounds are then of the scenarios */
     const char *pass;       /* worker_pass_name()'s word; NULL: time, in rounds */
     uint32_t round, rounds; /* from 1; of a pass, its processes */
     size_t done, total;     /* workers of the whole run; the total falls when a scenario ends early */
-    double seconds;         /* since the run began */
+    double seconds;         /* since the first worker, or while operations are generated since the run began */
 } measure_step;
 
 /* How much a subject can be slowed down by. */

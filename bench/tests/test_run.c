@@ -262,6 +262,9 @@ static void the_median_round_trip_stands_beside_results_with_threads(void **stat
 
 static void progress(const measure_step *step, void *user) {
     size_t *count = user;
+    if (step->subject == NULL) {
+        return;
+    }
     assert_int_equal(step->done, *count);
     assert_int_equal(step->total, 2 * ROUNDS);
     assert_true(step->round >= 1 && step->round <= step->rounds);
@@ -307,7 +310,7 @@ static scenario *scenario_called(char name, const char *text) {
 static void note_step(const measure_step *step, void *user) {
     char *text = user;
     const size_t used = strlen(text);
-    (void)snprintf(text + used, 64 - used, "%u%s ", step->round, step->scenario);
+    (void)snprintf(text + used, 64 - used, "%s%u%s ", step->subject == NULL ? "+" : "", step->round, step->scenario);
 }
 
 static void each_round_plays_every_scenario(void **state) {
@@ -327,7 +330,7 @@ static void each_round_plays_every_scenario(void **state) {
                                .progress_user = steps};
     results_model *model = NULL;
     assert_int_equal(measure_run(&plan, &model, message, sizeof message), MEASURE_OK);
-    assert_string_equal(steps, "1t 1u 2t 2u 3t 3u ");
+    assert_string_equal(steps, "+1t +2u 1t 1u 2t 2u 3t 3u "); /* + generates the operations */
     assert_int_equal(model->scenario_count, 2);
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(model->scenarios[i]->results[0]->sample_count, 3);
@@ -339,11 +342,38 @@ static void each_round_plays_every_scenario(void **state) {
     scenario_destroy(from[1]);
 }
 
+static void a_run_that_is_ended_early_generates_no_more_scenarios(void **state) {
+    (void)state;
+    const volatile sig_atomic_t stop = SIGINT;
+    script self = {.ratio = 1, .line_round_trip = nan("")};
+    scenario *from[] = {scenario_called('t', CHURN), scenario_called('u', HANDOFF), scenario_called('v', CHURN)};
+    const measure_plan plan = {.scenarios = from,
+                               .scenario_count = 3,
+                               .subjects = ALL,
+                               .subject_count = 1,
+                               .rounds = 3,
+                               .seconds = 1,
+                               .launch = launch,
+                               .launch_user = &self,
+                               .stop = &stop};
+    results_model *model = NULL;
+    assert_int_equal(measure_run(&plan, &model, message, sizeof message), MEASURE_OK);
+    assert_true(model->run.partial);
+    assert_int_equal(model->scenario_count, 1);
+    assert_int_equal(self.calls, 0);
+    results_model_destroy(model);
+    for (size_t i = 0; i < 3; i++) {
+        scenario_destroy(from[i]);
+    }
+}
+
 static void note_pass(const measure_step *step, void *user) {
     char *text = user;
     const size_t used = strlen(text);
-    (void)snprintf(text + used, 128 - used, "%s %u/%u, ", step->pass != NULL ? step->pass : "time", step->round,
-                   step->rounds);
+    if (step->subject != NULL) {
+        (void)snprintf(text + used, 128 - used, "%s %u/%u, ", step->pass != NULL ? step->pass : "time", step->round,
+                       step->rounds);
+    }
 }
 
 static void a_pass_is_announced_by_its_name_and_its_process(void **state) {
@@ -527,6 +557,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(the_median_round_trip_stands_beside_results_with_threads),
         cmocka_unit_test(progress_is_told_before_every_worker),
         cmocka_unit_test(each_round_plays_every_scenario),
+        cmocka_unit_test(a_run_that_is_ended_early_generates_no_more_scenarios),
         cmocka_unit_test(a_pass_is_announced_by_its_name_and_its_process),
         cmocka_unit_test(a_failure_in_one_scenario_leaves_the_others_alone),
         cmocka_unit_test(a_scenario_that_is_too_large_is_refused_before_any_is_measured),
