@@ -52,9 +52,22 @@ size_t poolbuf_iovec_count(const poolbuf *buffer, size_t index, size_t length) {
     return pieces_check(buffer, index, length, false) == POOLBUF_OK ? count_pieces(buffer, index, length) : 0;
 }
 
+/* Whether the first pieces of a range, so many, are there: what lies behind them is the next call's. */
+static bool first_pieces_there(const poolbuf *buffer, size_t index, size_t length, size_t count) {
+    for (size_t end = index + length, run = 0; count != 0 && index < end; count--, index += run) {
+        if (piece_below(buffer, index, end, &run) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
 poolbuf_status poolbuf_readable_iovec(const poolbuf *buffer, size_t index, size_t length, struct iovec *pieces,
                                       size_t *count, size_t *covered) {
-    poolbuf_status status = pieces_check(buffer, index, length, false);
+    poolbuf_status status = pieces_check_bounds(buffer, index, length);
+    if (status == POOLBUF_OK && !first_pieces_there(buffer, index, length, *count)) {
+        status = POOLBUF_ERROR_OUT_OF_BOUNDS;
+    }
     if (status == POOLBUF_OK) {
         poolbuf_note_access_(buffer, false);
         *covered = list_pieces(buffer, index, length, pieces, count);

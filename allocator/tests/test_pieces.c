@@ -4,8 +4,11 @@
 
 #include <valgrind/valgrind.h>
 
+#include <sys/uio.h>
+
 #include <poolbuf/compare.h>
 #include <poolbuf/composite.h>
+#include <poolbuf/io.h>
 #include <poolbuf/search.h>
 
 #include "allocator.h"
@@ -279,6 +282,41 @@ static void taking_parts_one_after_the_other_takes_no_walk_from_the_first(void *
     assert_true(poolbuf_release(pair));
 }
 
+static void listing_pieces_a_few_at_a_time_takes_no_walk_over_the_rest(void **state) {
+    (void)state;
+    size_t length = RUNNING_ON_VALGRIND ? MANY / 16 : MANY;
+    poolbuf *pair = cut_plain(allocator, "ab", 2);
+    poolbuf *composite = poolbuf_allocate_composite(allocator, POOLBUF_COMPOSITE_COMPONENTS_LIMIT);
+    for (size_t i = 0; i < length; i++) {
+        show(composite, pair, i % 2, 1);
+    }
+    for (size_t at = 0, covered = 0; at < length; at += covered) {
+        struct iovec pieces[2];
+        size_t count = 2;
+        UNIT_OK(poolbuf_readable_iovec(composite, at, length - at, pieces, &count, &covered));
+        assert_int_equal(count, 2);
+        assert_int_equal(covered, 2);
+        assert_ptr_equal(pieces[1].iov_base, poolbuf_memory(pair) + 1);
+    }
+    assert_true(poolbuf_release(composite));
+    assert_true(poolbuf_release(pair));
+}
+
+static void pieces_are_listed_up_to_one_that_is_gone(void **state) {
+    (void)state;
+    poolbuf *last = letters_but(4);
+    struct iovec pieces[5];
+    size_t count = 4;
+    size_t covered = 0;
+    UNIT_OK(poolbuf_readable_iovec(last, 0, 5, pieces, &count, &covered));
+    assert_int_equal(covered, 4);
+    count = 5;
+    assert_int_equal(poolbuf_readable_iovec(last, 0, 5, pieces, &count, &covered), POOLBUF_ERROR_OUT_OF_BOUNDS);
+    assert_int_equal(count, 5);
+    assert_int_equal(covered, 4);
+    assert_true(poolbuf_release(last));
+}
+
 #define PIECES_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -290,6 +328,8 @@ int main(void) {
         PIECES_TEST(a_search_ends_at_a_piece_that_is_gone),
         PIECES_TEST(finding_each_line_takes_no_walk_over_those_behind_it),
         PIECES_TEST(taking_parts_one_after_the_other_takes_no_walk_from_the_first),
+        PIECES_TEST(listing_pieces_a_few_at_a_time_takes_no_walk_over_the_rest),
+        PIECES_TEST(pieces_are_listed_up_to_one_that_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,7 +66,7 @@ POOLBUF_API size_t poolbuf_iovec_count(const poolbuf *buffer, size_t index, size
  *                  index + *covered.
  *   returns        POOLBUF_OK. The pieces are valid as what poolbuf_bytes_at() lends is.
  *   errors         POOLBUF_ERROR_OUT_OF_BOUNDS.
- *   threads        as poolbuf_memory().     cost  a search for each component. */
+ *   threads        as poolbuf_memory().     cost  a search for each piece that is given. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_readable_iovec(const poolbuf *buffer, size_t index, size_t length,
                                                                     struct iovec *pieces, size_t *count,
                                                                     size_t *covered);
