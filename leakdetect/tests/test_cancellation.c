@@ -24,7 +24,6 @@
 #include "detector.h"
 #include "message.h"
 #include "stack_table.h"
-#include "symbolize.h"
 
 static char resources[8];
 static atomic_bool has_come;
@@ -41,7 +40,6 @@ static int start(void **state) {
                                   .seed = 99};
     detector_start(&settings);
     tracker_reset();
-    symbolize_load(); /* some libraries leave memory behind with the thread that loads them */
     atomic_store(&has_come, false);
     return 0;
 }
@@ -160,6 +158,16 @@ static void the_request_stays_pending(void **state) {
     fclose(nowhere);
 }
 
+/* What libdw loads leaves memory behind with the thread that needed it first. */
+static int report_first(void **state) {
+    (void)start(state);
+    nowhere = fopen("/dev/null", "we");
+    (void)leakdetect_track(resources, 1, "thing");
+    const bool good = leakdetect_report(nowhere, LEAKDETECT_TEXT) == POOLBUF_OK;
+    fclose(nowhere);
+    return good && leakdetect_untrack(resources) ? 0 : -1;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(reports_are_no_cancellation_points, start),
@@ -167,5 +175,5 @@ int main(void) {
         cmocka_unit_test_setup(who_waits_for_a_description_is_not_cancelled_there, start),
         cmocka_unit_test_setup(the_request_stays_pending, start),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, report_first, NULL);
 }
