@@ -79,6 +79,16 @@ for name in open_session close_session over_release lose_two server.c; do
     grep -q $name named.json || fail "the report of the program with names should know $name"
 done
 
+note "a stripped program finds its debug file by its link, in the process itself; and without one loads no client of servers"
+mkdir -p linked/.debug
+cp debug/server.debug linked/.debug/
+objcopy --add-gnu-debuglink=debug/server.debug bare/server linked/server
+run env POOLBUF_LEAK_LEVEL=paranoid linked/server
+expect_stderr_matches 'open_session  .*server\.c:17$'
+run env POOLBUF_LEAK_LEVEL=paranoid LD_DEBUG=files bare/server
+expect_stderr_has 'file=libdw.so.1'
+expect_stderr_lacks 'file=libdebuginfod'
+
 note "debug file, program, or a folder somewhere above: all say the same"
 mkdir -p tree/deep/.build-id/ab
 ln -s "$work/debug/server.debug" tree/deep/.build-id/ab/cdef.debug

@@ -57,6 +57,7 @@ typedef struct libdw {
 
 enum {
     INLINE_DEPTH_MAX = 32,
+    DEBUG_PATH_BYTES = 4096,
     CACHE_SLOTS = 4096 /* a power of two; addresses beyond three quarters of it are looked up each time */
 };
 
@@ -111,12 +112,32 @@ void symbolize_load(void) {
     atomic_store_explicit(&demangle, found, memory_order_relaxed);
 }
 
-/* Separate debug information is looked for on this machine alone: libdw's standard search asks debuginfod servers where
- * DEBUGINFOD_URLS names some, and a program that exits must not wait for the network. */
+/* Whether the file that .gnu_debuglink names, or else FILE.debug, is where libdw's standard search looks for it. */
+static bool has_linked_file(const char *file, const char *link) {
+    static const char *const PLACES[][2] = {{"", "/"}, {"", "/.debug/"}, {"/usr/lib/debug", "/"}};
+    const char *slash = file == NULL ? NULL : strrchr(file, '/');
+    if (slash == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof PLACES / sizeof PLACES[0]; i++) {
+        char path[DEBUG_PATH_BYTES];
+        const int length = snprintf(path, sizeof path, "%s%.*s%s%s%s", PLACES[i][0], (int)(slash - file), file,
+                                    PLACES[i][1], link == NULL ? slash + 1 : link, link == NULL ? ".debug" : "");
+        if (length > 0 && (size_t)length < sizeof path && access(path, R_OK) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Separate debug information is looked for on this machine alone: by build-id, and where there is a file with the right name,
+ * by libdw's standard search, which checks it. Where that finds nothing, it would load libdebuginfod, and with it curl and a
+ * TLS library, into a program that is about to end, and ask servers if DEBUGINFOD_URLS names some. */
 static int find_debuginfo(Dwfl_Module *module, void **user, const char *name, Dwarf_Addr base, const char *file,
                           const char *link, GElf_Word crc, char **found) {
     const char *urls = getenv("DEBUGINFOD_URLS");
-    if (urls == NULL || urls[0] == '\0') {
+    const bool is_local = urls == NULL || urls[0] == '\0';
+    if (is_local && has_linked_file(file, link)) {
         return dw.dwfl_standard_find_debuginfo(module, user, name, base, file, link, crc, found);
     }
     return dw.dwfl_build_id_find_debuginfo(module, user, name, base, file, link, crc, found);
