@@ -123,6 +123,20 @@ static void check_smt(examination *self) {
 
 /* ---- limits ---- */
 
+static double processors(const examination *self) {
+    char text[TEXT_SIZE];
+    double count = 0;
+    if (self->plan->root[0] == '\0') {
+        return (double)sysconf(_SC_NPROCESSORS_ONLN);
+    }
+    if (read_text(self, "/proc/stat", text)) {
+        for (const char *line = text; (line = strstr(line, "\ncpu")) != NULL; line++) {
+            count++;
+        }
+    }
+    return count > 0 ? count : 1;
+}
+
 static void check_cpu_limit(examination *self) {
     static const char why[] =
         "a process that has used its share is stopped until the next period: rounds stall at random";
@@ -133,6 +147,44 @@ static void check_cpu_limit(examination *self) {
         add(self, "CPU limit", DOCTOR_FINE, why, NULL, "none");
     } else {
         add(self, "CPU limit", DOCTOR_SPOILS, why, advice, "%.2f processors", limit);
+    }
+}
+
+/* How many processors a list like "0-3,8" has; 0 if it is none. */
+static double count_listed(const char *list) {
+    double count = 0;
+    while (*list != '\0' && *list != '\n') {
+        char *end = NULL;
+        const long first = strtol(list, &end, 10);
+        const bool is_range = end != list && *end == '-';
+        const long last = is_range ? strtol(end + 1, &end, 10) : first;
+        if (end == list || last < first || (*end != ',' && *end != '\0' && *end != '\n')) {
+            return 0;
+        }
+        count += (double)(last - first + 1);
+        list = *end == ',' ? end + 1 : end;
+    }
+    return count;
+}
+
+static void check_affinity(examination *self) {
+    static const char why[] =
+        "threads beyond the processors that they may run on take turns: what one hands to another waits "
+        "for the scheduler";
+    static const char advice[] =
+        "give scenarios of several threads as many processors (taskset, cpuset.cpus, docker --cpuset-cpus)";
+    static const char key[] = "\nCpus_allowed_list:";
+    char text[TEXT_SIZE];
+    const char *list = read_text(self, "/proc/self/status", text) ? strstr(text, key) : NULL;
+    const double allowed =
+        list == NULL ? 0 : count_listed(list + sizeof key - 1 + strspn(list + sizeof key - 1, " \t"));
+    const double all = processors(self);
+    if (allowed == 0) {
+        add(self, "affinity", DOCTOR_UNKNOWN, why, "nothing here", "not shown by this kernel");
+    } else if (allowed < all) {
+        add(self, "affinity", DOCTOR_NOTE, why, advice, "%.0f of %.0f processors", allowed, all);
+    } else {
+        add(self, "affinity", DOCTOR_FINE, why, NULL, "all processors");
     }
 }
 
@@ -202,20 +254,6 @@ static void check_swap(examination *self) {
 }
 
 /* ---- who else is here ---- */
-
-static double processors(const examination *self) {
-    char text[TEXT_SIZE];
-    double count = 0;
-    if (self->plan->root[0] == '\0') {
-        return (double)sysconf(_SC_NPROCESSORS_ONLN);
-    }
-    if (read_text(self, "/proc/stat", text)) {
-        for (const char *line = text; (line = strstr(line, "\ncpu")) != NULL; line++) {
-            count++;
-        }
-    }
-    return count > 0 ? count : 1;
-}
 
 static void check_load(examination *self) {
     static const char why[] =
@@ -374,6 +412,7 @@ void doctor_examine(const doctor_plan *plan, doctor_report *report) {
     check_turbo(&self);
     check_smt(&self);
     check_cpu_limit(&self);
+    check_affinity(&self);
     check_memory_limit(&self);
     check_huge_pages(&self);
     check_aslr(&self);

@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -48,7 +49,9 @@ static bool is_crowded(const subject_barrier *barrier) {
     static atomic_long processors; /* asked for once, or by each of several who ask at once */
     long count = atomic_load_explicit(&processors, memory_order_relaxed);
     if (count == 0) {
-        count = sysconf(_SC_NPROCESSORS_ONLN);
+        cpu_set_t allowed;
+        count = sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? (long)CPU_COUNT(&allowed)
+                                                                    : sysconf(_SC_NPROCESSORS_ONLN);
         atomic_store_explicit(&processors, count, memory_order_relaxed);
     }
     return (long)barrier->thread_count > count;

@@ -76,6 +76,29 @@ static int tear_down(void **state) {
     return system(command);
 }
 
+static void the_affinity_is_held_against_all_processors(void **state) {
+    (void)state;
+    static const struct {
+        const char *list;
+        doctor_level level;
+        const char *says;
+    } CASES[] = {{"0", DOCTOR_NOTE, "1 of 4 processors"},
+                 {"0,2-3", DOCTOR_NOTE, "3 of 4 processors"},
+                 {"0-3", DOCTOR_FINE, "all processors"},
+                 {"0-127", DOCTOR_FINE, "all processors"},
+                 {"3-1", DOCTOR_UNKNOWN, "not shown by this kernel"},
+                 {"some", DOCTOR_UNKNOWN, "not shown by this kernel"}};
+    put("/proc/stat", "cpu 1 1 1 1 1 1 1 1\ncpu0 1\ncpu1 1\ncpu2 1\ncpu3 1\nintr 1\n");
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char status[128];
+        (void)snprintf(status, sizeof status, "Name:\tx\nCpus_allowed:\tf\nCpus_allowed_list:\t%s\nMems:\t0\n",
+                       CASES[i].list);
+        put("/proc/self/status", status);
+        const doctor_report report = examine();
+        assert_finding(&report, "affinity", CASES[i].level, CASES[i].says);
+    }
+}
+
 /* On a host whose groups are not hidden from the process, the root has no limits, and a service's are its own. */
 static void the_limits_are_those_of_the_process_own_groups(void **state) {
     (void)state;
@@ -247,6 +270,7 @@ static void the_clock_of_this_machine_has_a_cost(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_limits_are_those_of_the_process_own_groups, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_affinity_is_held_against_all_processors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_limits_of_version_1_are_by_controller, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_limits_of_a_container_are_at_its_root, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_file_gives_its_finding, set_up, tear_down),
