@@ -7,6 +7,7 @@
 
 #include "background.h"
 #include "counter.h"
+#include "fork_handlers.h"
 #include "tracker.h"
 
 /* What is known of a thread. It lives in that thread's thread-local storage: it is linked from its first cache until the
@@ -387,7 +388,7 @@ static void after_fork_child(void) {
 static bool set_up_locked(void) {
     if (!exit_key_made) {
         exit_key_made = pthread_key_create(&exit_key, thread_exits) == 0 &&
-                        pthread_atfork(before_fork, after_fork_parent, after_fork_child) == 0;
+                        fork_handlers_add(before_fork, after_fork_parent, after_fork_child) == 0;
     }
     return exit_key_made;
 }
