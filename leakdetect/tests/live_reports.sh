@@ -93,4 +93,12 @@ for level in simple paranoid; do
     done
 done
 
+if [ -z "$POOLBUF_SANITIZED" ]; then
+    note "a plugin with the static library, closed: threads that end and forks find it still"
+    for level in disabled paranoid; do
+        run env POOLBUF_LEAK_LEVEL=$level "$POOLBUF_PROGRAMS/plugged" "$POOLBUF_PROGRAMS/static_plugin.so"
+        expect_status 0
+    done
+fi
+
 finish
