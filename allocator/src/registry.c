@@ -1,12 +1,15 @@
 /* The registry: threads, allocators, and the caches between them. */
 #include "registry.h"
 
+#include <dlfcn.h>
+#include <link.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stddef.h>
 
 #include "background.h"
 #include "counter.h"
+#include "fork_handlers.h"
 #include "tracker.h"
 
 /* What is known of a thread. It lives in that thread's thread-local storage: it is linked from its first cache until the
@@ -394,15 +397,26 @@ static void after_fork_child(void) {
 static bool set_up_locked(void) {
     if (!exit_key_made) {
         exit_key_made = pthread_key_create(&exit_key, thread_exits) == 0 &&
-                        pthread_atfork(before_fork, after_fork_parent, after_fork_child) == 0;
+                        fork_handlers_add(before_fork, after_fork_parent, after_fork_child) == 0;
     }
     return exit_key_made;
+}
+
+/* A plugin that has the static library in it must stay, as the shared one does by its link: threads call into it when they end,
+ * and fork() does. A program stays by itself, and has no name here. */
+static void stay_mapped(void) {
+    Dl_info unused;
+    struct link_map *own = NULL;
+    if (dladdr1(&registry_no_cache, &unused, (void **)&own, RTLD_DL_LINKMAP) != 0 && own->l_name[0] != '\0') {
+        (void)dlopen(own->l_name, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+    }
 }
 
 /* Before every constructor without a priority: fork() runs its prepare handlers last registered first, and a tracker
  * calls into the registry with locks of its own held. So its handler, registered after ours, takes its locks before we
  * take ours, here as everywhere. A failure shows at the first allocator, which tries again. */
 static __attribute__((constructor(101))) void set_up(void) {
+    stay_mapped();
     registry_lock();
     (void)set_up_locked();
     registry_unlock();

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "arithmetic.h"
+#include "fork_handlers.h"
 #include "guard.h"
 #include "misuses.h"
 #include "module_log.h"
@@ -83,7 +84,7 @@ void detector_start(const detector_settings *settings_to_use) {
     static bool handlers_installed;
     if (!handlers_installed) {
         handlers_installed = true;
-        pthread_atfork(fork_prepare, fork_parent, fork_child);
+        (void)fork_handlers_add(fork_prepare, fork_parent, fork_child);
     }
     settings = *settings_to_use;
     uint64_t seed = settings.seed;

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "detector.h"
+#include "fork_handlers.h"
 #include "message.h"
 
 #define STACK_BYTES  ((size_t)1 << 19) /* mapped, not resident; it must hold the program's thread-local storage too */
@@ -274,7 +275,7 @@ void trigger_start(int signal_number, uint32_t interval_s, uint32_t scan_interva
         signal_now = 0;
     }
     if (signal_now != 0 || interval_s != 0 || scan_interval_s != 0) {
-        (void)pthread_atfork(NULL, NULL, fork_child);
+        (void)fork_handlers_add(NULL, NULL, fork_child);
         start_thread();
     }
 }

@@ -84,4 +84,21 @@ for level in simple paranoid; do
     rm -f "$work"/turmoil-*.json
 done
 
+note "an end amid forks of other threads: it comes, and by exit()"
+for level in simple paranoid; do
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
+        run env POOLBUF_LEAK_LEVEL=$level POOLBUF_LEAK_INTERVAL_S=1 POOLBUF_LEAK_REPORT=/dev/null \
+            timeout -s ABRT 50 "$POOLBUF_PROGRAMS/exiting"
+        expect_status 0
+    done
+done
+
+if [ -z "$POOLBUF_SANITIZED" ]; then
+    note "a plugin with the static library, closed: threads that end and forks find it still"
+    for level in disabled paranoid; do
+        run env POOLBUF_LEAK_LEVEL=$level "$POOLBUF_PROGRAMS/plugged" "$POOLBUF_PROGRAMS/static_plugin.so"
+        expect_status 0
+    done
+fi
+
 finish
