@@ -5,7 +5,6 @@
 #include <poolbuf/options.h>
 #include <poolbuf/poolbuf.h>
 
-#include "cancel.h"
 #include "check.h"
 #include "composite.h"
 #include "counter.h"
@@ -14,6 +13,7 @@
 #include "options.h"
 #include "os/os.h"
 #include "poison.h"
+#include "process/cancel.h"
 #include "registry.h"
 #include "tracker.h"
 #include "withhold.h"

@@ -4,11 +4,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "cancel.h"
 #include "check.h"
 #include "counter.h"
 #include "handle.h"
 #include "poison.h"
+#include "process/cancel.h"
 
 #define METADATA_REGION_BYTES 65536u
 #define MAPPING_LOOK_NS       50000  /* mapping a chunk takes some 10 us; a callback that registers it, a millisecond */
@@ -110,11 +110,8 @@ static bool await_chunk_unlocking(arena *self, uint32_t *looks) {
     if (self->mapping == 0 || self->mapping_era != region_era() || region_in_hook() || ++*looks > MAPPING_LOOKS) {
         return false;
     }
-    const struct timespec pause = {.tv_nsec = MAPPING_LOOK_NS};
     arena_unlock(self);
-    int cancel = cancel_disable();
-    (void)nanosleep(&pause, NULL);
-    cancel_restore(cancel);
+    cancel_sleep(MAPPING_LOOK_NS);
     arena_lock(self);
     return true;
 }

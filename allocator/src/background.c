@@ -7,10 +7,10 @@
 #include <stddef.h>
 #include <time.h>
 
-#include "cancel.h"
 #include "check.h"
 #include "counter.h"
 #include "os/os.h"
+#include "process/cancel.h"
 #include "region.h"
 
 #define PASSES_A_DECAY 8u                /* passes in a decay time */

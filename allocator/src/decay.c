@@ -1,10 +1,10 @@
 /* Decay: an arena's dirty pages, by when they are due, and how they leave. */
 #include "decay.h"
 
-#include "cancel.h"
 #include "check.h"
 #include "chunk_list.h"
 #include "os/os.h"
+#include "process/cancel.h"
 
 #define DROP_BYTES_MAX ((size_t)4 << 20) /* what is out at once: little enough that few allocations miss it */
 

@@ -3,11 +3,11 @@
 
 #include <pthread.h>
 
-#include "cancel.h"
 #include "counter.h"
 #include "give_back.h"
 #include "poison.h"
 #include "probe.h"
+#include "process/cancel.h"
 
 /* A region that waits to be given back; it lies at the region's start, or its payload's. */
 typedef struct waiting {

@@ -9,7 +9,7 @@
 
 #include "background.h"
 #include "counter.h"
-#include "fork_handlers.h"
+#include "process/fork_handlers.h"
 #include "tracker.h"
 
 /* What is known of a thread. It lives in that thread's thread-local storage: it is linked from its first cache until the

@@ -12,10 +12,10 @@
 #include <time.h>
 
 #include "arithmetic.h"
-#include "fork_handlers.h"
 #include "guard.h"
 #include "misuses.h"
 #include "module_log.h"
+#include "process/fork_handlers.h"
 #include "scope.h"
 #include "stack_table.h"
 #include "trigger.h"

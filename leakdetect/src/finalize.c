@@ -17,12 +17,12 @@
 
 #include <poolbuf/options.h>
 
-#include "cancellation.h"
 #include "growth.h"
 #include "guard.h"
 #include "listener.h"
 #include "message.h"
 #include "misuses.h"
+#include "process/cancel.h"
 #include "report.h"
 #include "stack_table.h"
 #include "suppress.h"
@@ -245,14 +245,14 @@ static symbolizer *report_begin(thread_state *self) {
     if (!thread_enter(self)) {
         return NULL;
     }
-    self->cancellation = cancellation_disable();
+    self->cancellation = cancel_disable();
     /* Before the lock: the loader's own lock may be held by a thread whose constructor forks, and so waits for ours. */
     symbolize_load();
     finalize_lock();
     symbolizer *symbols = symbolize_open();
     if (symbols == NULL) {
         finalize_unlock();
-        cancellation_restore(self->cancellation);
+        cancel_restore(self->cancellation);
         thread_leave(self);
     }
     return symbols;
@@ -261,7 +261,7 @@ static symbolizer *report_begin(thread_state *self) {
 static void report_end(thread_state *self, symbolizer *symbols) {
     symbolize_close(symbols);
     finalize_unlock();
-    cancellation_restore(self->cancellation);
+    cancel_restore(self->cancellation);
     thread_leave(self);
 }
 

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "cancellation.h"
 #include "memory.h"
+#include "process/cancel.h"
 #include "shard_lock.h"
 
 #define FETCH_AHEAD UINT64_C(4) /* entries: a step of the queue takes longer than one of these is on its way */
@@ -207,7 +207,7 @@ void quarantine_surrender(const void *owner) {
     while (owner != NULL && is_departing_locked(owner)) {
         shard_lock_give(&lock);
         const int saved_errno = errno;
-        cancellation_sleep(DEPARTURE_LOOK_NS);
+        cancel_sleep(DEPARTURE_LOOK_NS);
         errno = saved_errno;
         shard_lock_take(&lock);
     }

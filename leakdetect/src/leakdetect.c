@@ -9,10 +9,10 @@
 #include <poolbuf/tracker.h>
 
 #include "arithmetic.h"
-#include "cancellation.h"
 #include "detector.h"
 #include "memory.h"
 #include "message.h"
+#include "process/cancel.h"
 #include "scan.h"
 #include "scope.h"
 #include "stack_table.h"
@@ -246,9 +246,9 @@ poolbuf_status leakdetect_scan(const leakdetect_scan_options *options, leakdetec
     if (options != NULL) {
         memcpy(&known, options, options->struct_size < sizeof known ? options->struct_size : sizeof known);
     }
-    const int cancellation = cancellation_disable();
+    const int cancellation = cancel_disable();
     poolbuf_status status = scan_run(&known, &full);
-    cancellation_restore(cancellation);
+    cancel_restore(cancellation);
     if (status == POOLBUF_OK && result != NULL) {
         full.struct_size = result->struct_size;
         memcpy(result, &full, result->struct_size < sizeof full ? result->struct_size : sizeof full);

@@ -7,12 +7,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cancellation.h"
+#include "process/cancel.h"
 
 static const int FATAL[] = {SIGPIPE, SIGXFSZ};
 
 void message_shield(message_shield_state *self) {
-    self->cancellation = cancellation_disable();
+    self->cancellation = cancel_disable();
     const int saved_errno = errno;
     sigset_t pending;
     (void)sigemptyset(&self->ours);
@@ -33,7 +33,7 @@ void message_unshield(const message_shield_state *self) {
     }
     (void)pthread_sigmask(SIG_SETMASK, &self->before, NULL);
     errno = saved_errno;
-    cancellation_restore(self->cancellation);
+    cancel_restore(self->cancellation);
 }
 
 static void write_all(const char *bytes, size_t count) {

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "cancellation.h"
 #include "memory.h"
+#include "process/cancel.h"
 #include "shard_lock.h"
 
 enum {
@@ -332,7 +332,7 @@ bool tracker_remove(const void *resource, tracker_closed *closer) {
     uint32_t *link = self->bucket_count == 0 ? NULL : find_link(self, key);
     while (__builtin_expect(link != NULL && *link != 0 && must_wait(record_at(self, *link)), 0)) {
         shard_lock_give(&self->lock);
-        cancellation_sleep(20000);
+        cancel_sleep(20000);
         self = lock_shard(key);
         link = find_link(self, key);
     }

@@ -13,8 +13,8 @@
 #include <time.h>
 
 #include "detector.h"
-#include "fork_handlers.h"
 #include "message.h"
+#include "process/fork_handlers.h"
 
 #define STACK_BYTES  ((size_t)1 << 19) /* mapped, not resident; it must hold the program's thread-local storage too */
 #define EXIT_SECONDS 30                /* what the end of the process waits for a report that is being written */

@@ -13,9 +13,9 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "cancellation.h"
 #include "message.h"
 #include "module_log.h"
+#include "process/cancel.h"
 #include "stack_table.h"
 #include "unwind_cfi.h"
 #include "unwind_gate.h"
@@ -144,7 +144,7 @@ static inline __attribute__((always_inline)) size_t capture(void **raw, size_t l
     }
     int *const error = walker->takes_locks ? &errno : NULL; /* which it may change, as no other does */
     const int saved_errno = error == NULL ? 0 : *error;
-    const int cancellation = error == NULL ? 0 : cancellation_disable(); /* it may read and write, too */
+    const int cancellation = error == NULL ? 0 : cancel_disable(); /* it may read and write, too */
     bool gated = walker->takes_locks && gate_enter();
     if (walker->takes_locks && !gated) { /* the call site is certain, and free of locks */
         walker = &unwind_fp;
@@ -158,7 +158,7 @@ static inline __attribute__((always_inline)) size_t capture(void **raw, size_t l
         first = walk_with(&unwind_fp, raw, limit < 1 ? limit : 1, NULL, count);
     }
     if (error != NULL) {
-        cancellation_restore(cancellation);
+        cancel_restore(cancellation);
         *error = saved_errno;
     }
     return first;

@@ -19,8 +19,8 @@ static const char __libc_single_threaded = 0; /* NOLINT(bugprone-reserved-identi
 
 #include <valgrind/valgrind.h>
 
-#include "cancellation.h"
 #include "message.h"
+#include "process/cancel.h"
 #include "unwind.h"
 
 enum {
@@ -136,7 +136,7 @@ static bool ask_loader(void) {
     if (RUNNING_ON_VALGRIND) {
         return true; /* it runs one thread at a time, and knows no such process */
     }
-    const int cancellation = cancellation_disable();
+    const int cancellation = cancel_disable();
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     pid_t child = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
@@ -146,7 +146,7 @@ static bool ask_loader(void) {
     while (child > 0 && waitpid(child, &status, __WALL) != child && errno == EINTR) {
     }
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    cancellation_restore(cancellation);
+    cancel_restore(cancellation);
     return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
@@ -194,7 +194,7 @@ static uint32_t settle(void) {
 bool gate_loader_is_free(void) {
     uint32_t state = settle();
     while (mode_of(state) == GATE_ASKING) {
-        cancellation_sleep(LOOK_NS);
+        cancel_sleep(LOOK_NS);
         state = settle();
     }
     return is_open(mode_of(state));
@@ -264,7 +264,7 @@ void unwind_fork_prepare(void) {
     }
     const uint64_t deadline = now_ms() + FORK_WAIT_MS;
     while (is_anybody_inside()) {
-        cancellation_sleep(LOOK_NS);
+        cancel_sleep(LOOK_NS);
         if (now_ms() >= deadline) {
             fork_cut_walks = is_anybody_inside();
             return;

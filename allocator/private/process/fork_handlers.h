@@ -1,12 +1,12 @@
-/* Handlers of fork() that stay; the allocator has its own copy, as neither of us sees the other's insides.
+/* Handlers of fork() that stay.
  *
  * pthread_atfork() ties its handlers to the library that registers them, and glibc forgets them once exit() has come to that
  * library, while other threads may still be in fork(): then the handlers before the fork have run, those behind it do not
  * any more, and what the first have locked stays locked; or glibc finds fewer than it has counted, and aborts. The library
  * is never unmapped (registry.c), so its handlers may stay until the process is gone. Those of a program's own code, which has no handle,
  * do the same. */
-#ifndef LEAKDETECT_FORK_HANDLERS_H
-#define LEAKDETECT_FORK_HANDLERS_H
+#ifndef POOLBUF_PROCESS_FORK_HANDLERS_H
+#define POOLBUF_PROCESS_FORK_HANDLERS_H
 
 #include <features.h>
 #include <pthread.h>
