@@ -167,8 +167,10 @@ static inline bool track_sampled(poolbuf *buffer, poolbuf_allocator *allocator, 
     const thread_gap *gap = &self->gaps[self->newest_gap];
     const thread_countdown *countdown = gap->scope_expired ? &self->buffers : &gap->drawn;
     float weight = countdown->weight_expired > 0 ? countdown->weight_expired : countdown->weight_pending;
-    weight = accepted_weight(self, capacity, weight);
-    if (weight == 0) {
+    weight = level == LEAKDETECT_PARANOID  ? 1
+             : detector_buffers.bytes != 0 ? accepted_weight(self, capacity, weight)
+                                           : weight; /* by count each is taken */
+    if (__builtin_expect(weight == 0, 0)) {
         return false;
     }
     uint32_t guard = level == LEAKDETECT_PARANOID ? lay_canaries(buffer) : 0;

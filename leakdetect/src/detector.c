@@ -169,19 +169,25 @@ bool detector_track(const void *resource, const void *owner, uint64_t size, uint
     }
     /* Walk the stack before taking the tracker's lock. Unwinding is slow and may enter the loader, which may allocate:
      * under our lock that stalls everyone and can deadlock us. The guard above leaves such nested buffers untracked. */
-    tracker_record record = {.size = size,
-                             .birth_ns = clock_ns(CLOCK_MONOTONIC_COARSE),
-                             .stack = unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_OPENING),
-                             .type = type,
-                             .thread_name = thread_name(self),
-                             .thread_id = self->id,
-                             .weight = weight,
-                             .guard = guard,
-                             .watch = records_accesses(detector_level()) ? tracker_watch() : 0};
-    bool tracked = tracker_insert(resource, owner, &record);
+    const uint64_t birth_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
+    const uint32_t stack = unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_OPENING);
+    const uint32_t name = thread_name(self);
+    shard_lock *held = NULL;
+    tracker_record *record = tracker_open(resource, owner, size, &held);
+    if (record != NULL) {
+        record->birth_ns = birth_ns;
+        record->stack = stack;
+        record->type = type;
+        record->thread_name = name;
+        record->thread_id = self->id;
+        record->weight = weight;
+        record->guard = guard;
+        record->watch = records_accesses(detector_level()) ? tracker_watch() : 0;
+        shard_lock_give(held);
+    }
     thread_leave(self);
     trigger_revive();
-    return tracked;
+    return record != NULL;
 }
 
 bool detector_would_keep_closing_stacks(void) {
@@ -194,7 +200,6 @@ bool detector_would_keep_closing_stacks(void) {
 
 static inline void describe_closing(thread_state *self, uint32_t close_stack, tracker_closed *closed) {
     closed->close_stack = close_stack;
-    closed->close_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
     closed->thread_name = thread_name(self);
     closed->thread_id = self->id;
 }

@@ -99,13 +99,16 @@ static __attribute__((noinline)) uint32_t item_take_fresh(item_store *store, siz
     return ++store->used;
 }
 
-static inline uint32_t record_take(shard *self) {
-    uint32_t index = self->records.free;
-    if (__builtin_expect(index == 0, 0)) {
-        return item_take_fresh(&self->records, sizeof(tracker_record), RECORD_SLABS);
+/* Sets *index to the record's; NULL at the bound. */
+static inline tracker_record *record_take(shard *self, uint32_t *index) {
+    *index = self->records.free;
+    if (__builtin_expect(*index == 0, 0)) {
+        *index = item_take_fresh(&self->records, sizeof(tracker_record), RECORD_SLABS);
+        return *index == 0 ? NULL : record_at(self, *index);
     }
-    self->records.free = record_at(self, index)->next;
-    return index;
+    tracker_record *record = record_at(self, *index);
+    self->records.free = record->next;
+    return record;
 }
 
 static uint32_t access_take(shard *self) {
@@ -196,7 +199,6 @@ static bool grow_buckets(shard *self) {
 static inline void copy_closed(tracker_closed *to, const tracker_closed *from) {
     to->key = from->key;
     to->size = from->size;
-    to->close_ns = from->close_ns;
     to->allocation_stack = from->allocation_stack;
     to->close_stack = from->close_stack;
     to->type = from->type;
@@ -236,57 +238,67 @@ static __attribute__((noinline, cold)) void give_stale(shard *self, uint32_t *li
     record_give(self, stale, record);
 }
 
-/* Field by field: see copy_closed(). */
-static inline void fill_record(tracker_record *fresh, uintptr_t key, const void *owner, const tracker_record *record) {
+/* What its caller does not set. */
+static inline void clear_record(tracker_record *fresh, uintptr_t key, const void *owner, uint64_t size) {
     fresh->key = key;
     fresh->owner = owner == NULL ? 0 : ~(uintptr_t)owner;
-    fresh->size = record->size;
+    fresh->size = size;
+    fresh->accesses = 0;
+    fresh->accesses_dropped = 0;
+    fresh->holds = 0;
+    fresh->epoch = tracker_epoch();
+    fresh->access_count = 0;
+    fresh->generation = tracker_generation();
+    fresh->reported = false;
+    fresh->holds_lost = false;
+    fresh->pin = 0;
+    fresh->scan = 0;
+}
+
+tracker_record *tracker_open(const void *resource, const void *owner, uint64_t size, shard_lock **held) {
+    uintptr_t key = ~(uintptr_t)resource;
+    shard *self = lock_shard(key);
+    uint32_t index = 0;
+    uint32_t *link = NULL;
+    tracker_record *fresh = NULL;
+    if (__builtin_expect(self->chained < self->bucket_count, 1) || grow_buckets(self)) {
+        link = find_link(self, key);
+        if (__builtin_expect(*link != 0, 0)) {
+            give_stale(self, link);
+        }
+        fresh = record_take(self, &index);
+    }
+    if (__builtin_expect(fresh == NULL, 0)) {
+        self->totals.refused++;
+        shard_lock_give(&self->lock);
+        return NULL;
+    }
+    clear_record(fresh, key, owner, size);
+    fresh->next = *link;
+    *link = index; /* where the search for the key ended: mostly the head of its chain, or else behind the others */
+    self->chained++;
+    self->totals.live++;
+    self->totals.live_bytes += size;
+    self->totals.seen++;
+    *held = &self->lock;
+    return fresh;
+}
+
+bool tracker_insert(const void *resource, const void *owner, const tracker_record *record) {
+    shard_lock *held = NULL;
+    tracker_record *fresh = tracker_open(resource, owner, record->size, &held);
+    if (fresh == NULL) {
+        return false;
+    }
     fresh->birth_ns = record->birth_ns;
     fresh->stack = record->stack;
     fresh->type = record->type;
     fresh->thread_name = record->thread_name;
     fresh->thread_id = record->thread_id;
     fresh->weight = record->weight;
-    fresh->accesses = 0;
-    fresh->accesses_dropped = 0;
-    fresh->holds = 0;
-    fresh->epoch = tracker_epoch();
     fresh->watch = record->watch;
-    fresh->access_count = 0;
-    fresh->generation = tracker_generation();
-    fresh->reported = false;
-    fresh->holds_lost = false;
     fresh->guard = record->guard;
-    fresh->pin = 0;
-    fresh->scan = 0;
-}
-
-bool tracker_insert(const void *resource, const void *owner, const tracker_record *record) {
-    uintptr_t key = ~(uintptr_t)resource;
-    shard *self = lock_shard(key);
-    uint32_t index = 0;
-    uint32_t *link = NULL;
-    if (__builtin_expect(self->chained < self->bucket_count, 1) || grow_buckets(self)) {
-        link = find_link(self, key);
-        if (__builtin_expect(*link != 0, 0)) {
-            give_stale(self, link);
-        }
-        index = record_take(self);
-    }
-    if (__builtin_expect(index == 0, 0)) {
-        self->totals.refused++;
-        shard_lock_give(&self->lock);
-        return false;
-    }
-    tracker_record *fresh = record_at(self, index);
-    fill_record(fresh, key, owner, record);
-    fresh->next = *link;
-    *link = index; /* where the search for the key ended: mostly the head of its chain, or else behind the others */
-    self->chained++;
-    self->totals.live++;
-    self->totals.live_bytes += fresh->size;
-    self->totals.seen++;
-    shard_lock_give(&self->lock);
+    shard_lock_give(held);
     return true;
 }
 
@@ -330,7 +342,8 @@ bool tracker_remove(const void *resource, tracker_closed *closer) {
     uintptr_t key = ~(uintptr_t)resource;
     shard *self = lock_shard(key);
     uint32_t *link = self->bucket_count == 0 ? NULL : find_link(self, key);
-    while (__builtin_expect(link != NULL && *link != 0 && must_wait(record_at(self, *link)), 0)) {
+    tracker_record *record = NULL;
+    while (link != NULL && *link != 0 && __builtin_expect(must_wait(record = record_at(self, *link)), 0)) {
         shard_lock_give(&self->lock);
         cancel_sleep(20000);
         self = lock_shard(key);
@@ -338,7 +351,6 @@ bool tracker_remove(const void *resource, tracker_closed *closer) {
     }
     uint32_t index = link == NULL ? 0 : *link;
     if (index != 0) {
-        tracker_record *record = record_at(self, index);
         *link = record->next;
         self->chained--;
         remember_closing(self, record, closer);

@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shard_lock.h"
 #include "usual.h"
 
 /* What happened to a tracked resource. The same words as poolbuf's, so that reports read alike for every type. */
@@ -110,7 +111,6 @@ typedef struct tracker_record {
 typedef struct tracker_closed {
     uintptr_t key; /* complemented; 0: never used */
     uint64_t size;
-    uint64_t close_ns;
     uint32_t allocation_stack;
     uint32_t close_stack; /* 0: not kept */
     uint32_t type;
@@ -124,12 +124,19 @@ typedef struct tracker_totals {
     uint64_t refused; /* chosen by the sample, turned away by the bound */
 } tracker_totals;
 
-/* tracker_insert() adds a record; key and owner are given as plain addresses, list fields are ignored, the guard is kept.
- *   returns  false if the table is full. A record of the same address that is there already gives way. */
+/* tracker_open() adds a record, for its caller to complete under the shard's lock: birth, stack, type, thread, weight, watch and
+ * guard are whatever they were. Written once, in place, since a sampled allocation comes by.
+ *   resource, owner  plain addresses.
+ *   held             set to the lock; shard_lock_give() ends it, soon.
+ *   returns          NULL if the table is full; then nothing is held. A record of the same address that is there already gives
+ *                    way. */
+tracker_record *tracker_open(const void *resource, const void *owner, uint64_t size, shard_lock **held);
+
+/* tracker_insert() is the same in one call; list fields of `record` are ignored. */
 bool tracker_insert(const void *resource, const void *owner, const tracker_record *record);
 
 /* tracker_remove() takes a resource out: it was closed.
- *   closer   what to remember of the closing (close_stack, close_ns, thread); the rest is filled from the record.
+ *   closer   what to remember of the closing (close_stack, thread); the rest is filled from the record.
  *   returns  false if the resource is not tracked; closer is as it was then. */
 bool tracker_remove(const void *resource, tracker_closed *closer);
 

@@ -298,7 +298,6 @@ typedef struct trail_frame {
 } trail_frame;
 
 typedef struct trail {
-    unwind_memo memo; /* its serial is another also when frames change */
     uint32_t epoch;
     uint32_t count;
     uint32_t annoyance;
@@ -307,6 +306,7 @@ typedef struct trail {
     uint32_t limit;         /* of the walk that laid it */
     bool ends;              /* the last frame is the outermost */
     uintptr_t high;         /* of the stack */
+    unwind_memo memo;       /* its serial is another also when frames change */
     trail_frame frames[MEMO_FRAMES];
 } trail;
 
