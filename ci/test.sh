@@ -37,8 +37,8 @@ check_format() {
 
 # With clang's flags, since clang-tidy refuses some of gcc's. One file a run: version 14 reports false faults on va_list
 # when it is given several. Of the targets that share a file only those count that read it differently once it is
-# preprocessed. A file that passed is analysed again only when that text, a header (for its macros), the configuration or
-# the tool changed; how many were taken from the last pass is printed.
+# preprocessed. A file that passed is analysed again only when it, such a text, a header, the configuration or the tool
+# changed; how many were taken from the last pass is printed.
 check_tidy() {
     stage "clang-tidy"
     configure_and_build dev-clang
@@ -47,7 +47,7 @@ check_tidy() {
     distinct_compilations build/dev-clang/compile_commands.json "$stamps"
     common=$({ clang-tidy --version; cat .clang-tidy; git ls-files -z '*.h' | sort -z | xargs -0 cat; } | sha256sum)
     while IFS= read -r file; do
-        key=$({ echo "$common $file"; grep -F " $PWD/$file" "$stamps/texts" || cat "$file"; } | sha256sum | cut -c1-32)
+        key=$({ echo "$common $file"; cat "$file"; grep -F " $PWD/$file" "$stamps/texts" || true; } | sha256sum | cut -c1-32)
         if [ -e "$stamps/$key" ]; then
             fresh=$((fresh + 1))
         else
@@ -60,17 +60,20 @@ check_tidy() {
 }
 
 # distinct_compilations DATABASE FOLDER: leaves the database without repetitions in the folder, and in its file `texts` a
-# line "TEXT FILE" for each compilation of a C file that is left. Comments count, as they may silence a check.
+# line "TEXT FILE" for each compilation that is left of a C file that has several. Comments count, as they may silence a check.
 distinct_compilations() {
-    local kept
+    local kept by_file
+    by_file='[to_entries[] | select(.value.file | endswith(".c"))] | group_by(.value.file)[]'
     # shellcheck disable=SC2016 # for the inner shell
-    jq -r 'to_entries[] | select(.value.file | endswith(".c")) |
-           [.key, .value.directory, .value.file, .value.command] | @sh' "$1" |
-        xargs -P "$jobs" -L 1 bash -o pipefail -ec 'preprocessed "$@"' _ |
-        sort -k 2,3 -k 1,1n | sort -s -u -k 2,3 >"$2/compilations"
+    {
+        jq -r "$by_file"' | select(length == 1)[] | "\(.key) - \(.value.file)"' "$1"
+        jq -r "$by_file"' | select(length > 1)[] |
+               [.key, .value.directory, .value.file, .value.command] | @sh' "$1" |
+            xargs -P "$jobs" -L 1 bash -o pipefail -ec 'preprocessed "$@"' _
+    } | sort -k 2,3 -k 1,1n | sort -s -u -k 2,3 >"$2/compilations"
     kept=$(awk '{ print (NR > 1 ? "," : "") $1 }' "$2/compilations")
     jq "[.[${kept//$'\n'/}]]" "$1" >"$2/compile_commands.json"
-    cut -d ' ' -f 2- "$2/compilations" >"$2/texts"
+    grep -v ' - ' "$2/compilations" | cut -d ' ' -f 2- >"$2/texts"
 }
 
 # preprocessed INDEX FOLDER FILE COMMAND: prints the index, what identifies the text, and the file.
