@@ -33,7 +33,12 @@
 
 static poolbuf *allocate_slow(poolbuf_allocator *allocator, int kind, size_t initial_capacity, size_t max_capacity);
 
-poolbuf *poolbuf_allocate(poolbuf_allocator *allocator, size_t initial_capacity, size_t max_capacity) {
+/* The two fast paths begin a cache line: where the first lay 32 bytes into one, for what stood before it, a pair took
+ * 5.57 ns instead of 5.30 (AMD EPYC). */
+#define CACHE_LINE_ALIGNED __attribute__((aligned(64)))
+
+CACHE_LINE_ALIGNED poolbuf *poolbuf_allocate(poolbuf_allocator *allocator, size_t initial_capacity,
+                                             size_t max_capacity) {
     return poolbuf_allocate_fast_(allocator, initial_capacity, max_capacity);
 }
 
@@ -544,7 +549,7 @@ bool poolbuf_release_full_(poolbuf *buffer) {
     return true;
 }
 
-bool poolbuf_release(poolbuf *buffer) {
+CACHE_LINE_ALIGNED bool poolbuf_release(poolbuf *buffer) {
     return poolbuf_release_fast_(buffer);
 }
 
