@@ -643,3 +643,20 @@ compare_model *fixture_compare(void) {
     row->note = "only in new.json";
     return model;
 }
+
+leaks_model *fixture_process(const char *reason, uint64_t live) {
+    leaks_model *model = leaks_model_create();
+    leaks_process *process = leaks_model_add_process(model);
+    process->program = "/opt/server";
+    process->reason = reason;
+    process->exact = (leaks_exact){.live_buffers = live, .live_bytes = live * 100, .allocated = 1000};
+    return model;
+}
+
+leaks_group *fixture_add_leak(leaks_model *model, const char *fingerprint) {
+    leaks_group *group = leaks_model_add_group(model, fingerprint);
+    group->type = "poolbuf";
+    group->count = 2;
+    group->bytes = 100;
+    return group;
+}

@@ -9,4 +9,8 @@ results_model *fixture_results(void);
 leaks_model *fixture_leaks(void);
 compare_model *fixture_compare(void);
 
+/* Leaks of one process, /opt/server, that counted so many live buffers; and a group of two buffers in it. */
+leaks_model *fixture_process(const char *reason, uint64_t live);
+leaks_group *fixture_add_leak(leaks_model *model, const char *fingerprint);
+
 #endif

@@ -18,46 +18,45 @@
 
 /* ---- reading it ---- */
 
-static xmlDoc *parsed(const char *text, size_t size) {
-    xmlDoc *document = xmlReadMemory(text, (int)size, "report.xml", NULL, XML_PARSE_NONET);
+/* What a report writes, and what reads it again. */
+typedef struct sink {
+    char *text;
+    size_t size;
+    FILE *to;
+    char error[REPORT_ERROR_BYTES];
+} sink;
+
+static void sink_open(sink *self) {
+    *self = (sink){0};
+    self->to = open_memstream(&self->text, &self->size);
+    assert_non_null(self->to);
+}
+
+static xmlDoc *sink_parse(sink *self, bool written) {
+    assert_true(written);
+    fclose(self->to);
+    xmlDoc *document = xmlReadMemory(self->text, (int)self->size, "report.xml", NULL, XML_PARSE_NONET);
     assert_non_null(document);
+    free(self->text);
     return document;
 }
 
 static xmlDoc *of_leaks(const leaks_model *model) {
-    char *text = NULL;
-    size_t size = 0;
-    char error[REPORT_ERROR_BYTES] = "";
-    FILE *to = open_memstream(&text, &size);
-    assert_true(report_write_leaks(model, REPORT_JUNIT, NULL, to, error, sizeof error));
-    fclose(to);
-    xmlDoc *document = parsed(text, size);
-    free(text);
-    return document;
+    sink all;
+    sink_open(&all);
+    return sink_parse(&all, report_write_leaks(model, REPORT_JUNIT, NULL, all.to, all.error, sizeof all.error));
 }
 
 static xmlDoc *of_compare(const compare_model *model) {
-    char *text = NULL;
-    size_t size = 0;
-    char error[REPORT_ERROR_BYTES] = "";
-    FILE *to = open_memstream(&text, &size);
-    assert_true(report_write_compare(model, REPORT_JUNIT, NULL, to, error, sizeof error));
-    fclose(to);
-    xmlDoc *document = parsed(text, size);
-    free(text);
-    return document;
+    sink all;
+    sink_open(&all);
+    return sink_parse(&all, report_write_compare(model, REPORT_JUNIT, NULL, all.to, all.error, sizeof all.error));
 }
 
 static xmlDoc *of_results(const results_model *model) {
-    char *text = NULL;
-    size_t size = 0;
-    char error[REPORT_ERROR_BYTES] = "";
-    FILE *to = open_memstream(&text, &size);
-    assert_true(report_write_results(model, REPORT_JUNIT, NULL, to, error, sizeof error));
-    fclose(to);
-    xmlDoc *document = parsed(text, size);
-    free(text);
-    return document;
+    sink all;
+    sink_open(&all);
+    return sink_parse(&all, report_write_results(model, REPORT_JUNIT, NULL, all.to, all.error, sizeof all.error));
 }
 
 static bool is_called(const xmlNode *node, const char *name) {
@@ -137,25 +136,6 @@ static counts checked(xmlDoc *document) {
     return all;
 }
 
-/* ---- models ---- */
-
-static leaks_model *one_process(const char *reason, uint64_t live) {
-    leaks_model *model = leaks_model_create();
-    leaks_process *process = leaks_model_add_process(model);
-    process->program = "/opt/server/bin/server";
-    process->reason = reason;
-    process->exact = (leaks_exact){.live_buffers = live, .live_bytes = live * 100, .allocated = 1000};
-    return model;
-}
-
-static leaks_group *add_leak(leaks_model *model, const char *fingerprint) {
-    leaks_group *group = leaks_model_add_group(model, fingerprint);
-    group->type = "poolbuf";
-    group->count = 1;
-    group->bytes = 100;
-    return group;
-}
-
 /* ---- tests ---- */
 
 static void counts_are_those_of_the_cases(void **state) {
@@ -178,7 +158,7 @@ static void counts_are_those_of_the_cases(void **state) {
 
 static void a_clean_program_passes(void **state) {
     (void)state;
-    leaks_model *model = one_process("process exit", 0);
+    leaks_model *model = fixture_process("process exit", 0);
     const counts found = checked(of_leaks(model));
     assert_int_equal(found.tests, 2);
     assert_int_equal(found.failures + found.errors + found.skipped, 0);
@@ -199,29 +179,29 @@ static void that_nothing_was_checked_is_an_error(void **state) {
 
 static void what_no_sample_saw_is_a_failure(void **state) {
     (void)state;
-    leaks_model *model = one_process("process exit", 3);
+    leaks_model *model = fixture_process("process exit", 3);
     assert_int_equal(checked(of_leaks(model)).failures, 1);
-    add_leak(model, "0000000000000001")->type = "session"; /* which says nothing of buffers */
+    fixture_add_leak(model, "0000000000000001")->type = "session"; /* which says nothing of buffers */
     assert_int_equal(checked(of_leaks(model)).failures, 2);
-    add_leak(model, "0000000000000002");
+    fixture_add_leak(model, "0000000000000002");
     assert_int_equal(checked(of_leaks(model)).failures, 2); /* some are seen now */
     leaks_model_destroy(model);
 }
 
 static void what_is_alive_or_known_is_skipped(void **state) {
     (void)state;
-    leaks_model *model = one_process("on request", 3);
-    leaks_group *alive = add_leak(model, "0000000000000001");
+    leaks_model *model = fixture_process("on request", 3);
+    leaks_group *alive = fixture_add_leak(model, "0000000000000001");
     alive->lost = 0;
-    add_leak(model, "0000000000000002")->lost = 1; /* a scan says that this one is none of them */
+    fixture_add_leak(model, "0000000000000002")->lost = 1; /* a scan says that this one is none of them */
     counts found = checked(of_leaks(model));
     assert_int_equal(found.skipped, 1);
     assert_int_equal(found.failures, 1);
     leaks_model_destroy(model);
-    model = one_process("process exit", 3);
-    add_leak(model, "0000000000000001")->baseline.standing = STANDING_KNOWN;
-    add_leak(model, "0000000000000002")->baseline.standing = STANDING_GROWN;
-    add_leak(model, "0000000000000003")->baseline.standing = STANDING_NEW;
+    model = fixture_process("process exit", 3);
+    fixture_add_leak(model, "0000000000000001")->baseline.standing = STANDING_KNOWN;
+    fixture_add_leak(model, "0000000000000002")->baseline.standing = STANDING_GROWN;
+    fixture_add_leak(model, "0000000000000003")->baseline.standing = STANDING_NEW;
     found = checked(of_leaks(model));
     assert_int_equal(found.skipped, 1);
     assert_int_equal(found.failures, 2);
@@ -233,9 +213,9 @@ static void a_leak_keeps_its_name_when_lines_move(void **state) {
     (void)state;
     char names[2][4096];
     for (uint64_t i = 0; i < 2; i++) {
-        leaks_model *model = one_process("process exit", 3 + i);
+        leaks_model *model = fixture_process("process exit", 3 + i);
         model->processes[0]->pid = 4000 + i;
-        leaks_group *group = add_leak(model, "00000000000000aa");
+        leaks_group *group = fixture_add_leak(model, "00000000000000aa");
         group->count += i;
         leaks_frame *frame = leaks_group_add_frame(model, group);
         frame->function = "session_open";
@@ -259,9 +239,9 @@ static void no_text_breaks_the_document(void **state) {
     (void)state;
     static const char HOSTILE[] =
         "a\x01\x1b[31m<&>\"'\xff\xc3\xe2\x82\xf0\x9f\x98\x80 ]]> \xed\xa0\x80 \xef\xbf\xbf \xc3\xa9";
-    leaks_model *model = one_process("process exit", 0);
+    leaks_model *model = fixture_process("process exit", 0);
     model->processes[0]->program = HOSTILE;
-    leaks_group *group = add_leak(model, "00000000000000aa");
+    leaks_group *group = fixture_add_leak(model, "00000000000000aa");
     group->type = HOSTILE;
     leaks_frame *frame = leaks_group_add_frame(model, group);
     frame->function = HOSTILE;

@@ -51,23 +51,6 @@ static const char *uri_of(const json_t *result) {
     return json_string_value(json_object_get(artifact_of(result), "uri"));
 }
 
-static leaks_model *one_process(const char *reason, uint64_t live) {
-    leaks_model *model = leaks_model_create();
-    leaks_process *process = leaks_model_add_process(model);
-    process->program = "/opt/server";
-    process->reason = reason;
-    process->exact = (leaks_exact){.live_buffers = live, .live_bytes = live * 100, .allocated = 1000};
-    return model;
-}
-
-static leaks_group *add_leak(leaks_model *model, const char *fingerprint) {
-    leaks_group *group = leaks_model_add_group(model, fingerprint);
-    group->type = "poolbuf";
-    group->count = 2;
-    group->bytes = 100;
-    return group;
-}
-
 static void add_frame(leaks_model *model, leaks_group *group, const char *file, uint64_t line) {
     leaks_frame *frame = leaks_group_add_frame(model, group);
     frame->function = "f";
@@ -98,8 +81,8 @@ static void results_name_rules_that_are_there(void **state) {
 
 static void the_first_location_is_a_file_of_the_source_root(void **state) {
     (void)state;
-    leaks_model *model = one_process("process exit", 2);
-    leaks_group *group = add_leak(model, "00000000000000aa");
+    leaks_model *model = fixture_process("process exit", 2);
+    leaks_group *group = fixture_add_leak(model, "00000000000000aa");
     add_frame(model, group, "/usr/include/c++/12/bits/vector.tcc", 100);
     add_frame(model, group, "/home/me/server-2/main.c", 5); /* not in /home/me/server */
     add_frame(model, group, "/home/me/server/src/a b%.c", 41);
@@ -122,10 +105,10 @@ static void the_first_location_is_a_file_of_the_source_root(void **state) {
 
 static void a_stack_without_files_is_shown_at_its_module(void **state) {
     (void)state;
-    leaks_model *model = one_process("process exit", 2);
-    leaks_group *group = add_leak(model, "00000000000000aa");
+    leaks_model *model = fixture_process("process exit", 2);
+    leaks_group *group = fixture_add_leak(model, "00000000000000aa");
     leaks_group_add_frame(model, group)->module = "/opt/lib/x.so";
-    add_leak(model, "00000000000000bb"); /* no stack at all: the program */
+    fixture_add_leak(model, "00000000000000bb"); /* no stack at all: the program */
     json_t *log = written(model, NULL);
     assert_string_equal(uri_of(json_array_get(results_of(log), 0)), "file:///opt/lib/x.so");
     assert_string_equal(uri_of(json_array_get(results_of(log), 1)), "file:///opt/server");
@@ -136,10 +119,10 @@ static void a_stack_without_files_is_shown_at_its_module(void **state) {
 static void fingerprints_and_standings_are_the_detectors(void **state) {
     (void)state;
     static const char *const STATES[] = {"new", "updated", "unchanged"};
-    leaks_model *model = one_process("process exit", 2);
-    add_leak(model, "00000000000000aa")->baseline.standing = STANDING_NEW;
-    add_leak(model, "00000000000000bb")->baseline.standing = STANDING_GROWN;
-    add_leak(model, "00000000000000cc")->baseline.standing = STANDING_KNOWN;
+    leaks_model *model = fixture_process("process exit", 2);
+    fixture_add_leak(model, "00000000000000aa")->baseline.standing = STANDING_NEW;
+    fixture_add_leak(model, "00000000000000bb")->baseline.standing = STANDING_GROWN;
+    fixture_add_leak(model, "00000000000000cc")->baseline.standing = STANDING_KNOWN;
     json_t *log = written(model, NULL);
     for (size_t i = 0; i < 3; i++) {
         const json_t *result = json_array_get(results_of(log), i);
@@ -154,9 +137,9 @@ static void fingerprints_and_standings_are_the_detectors(void **state) {
 
 static void what_is_alive_is_no_result_unless_it_is_lost(void **state) {
     (void)state;
-    leaks_model *model = one_process("interval", 4);
-    add_leak(model, "00000000000000aa")->lost = 0;
-    add_leak(model, "00000000000000bb")->lost = 1;
+    leaks_model *model = fixture_process("interval", 4);
+    fixture_add_leak(model, "00000000000000aa")->lost = 0;
+    fixture_add_leak(model, "00000000000000bb")->lost = 1;
     json_t *log = written(model, NULL);
     assert_int_equal(json_array_size(results_of(log)), 1);
     json_decref(log);
@@ -165,7 +148,7 @@ static void what_is_alive_is_no_result_unless_it_is_lost(void **state) {
 
 static void what_no_sample_saw_is_a_result(void **state) {
     (void)state;
-    leaks_model *model = one_process("process exit", 4);
+    leaks_model *model = fixture_process("process exit", 4);
     json_t *log = written(model, NULL);
     const json_t *result = json_array_get(results_of(log), 0);
     assert_string_equal(json_string_value(json_object_get(result, "ruleId")), "unsampled-leak");
