@@ -284,24 +284,6 @@ tracker_record *tracker_open(const void *resource, const void *owner, uint64_t s
     return fresh;
 }
 
-bool tracker_insert(const void *resource, const void *owner, const tracker_record *record) {
-    shard_lock *held = NULL;
-    tracker_record *fresh = tracker_open(resource, owner, record->size, &held);
-    if (fresh == NULL) {
-        return false;
-    }
-    fresh->birth_ns = record->birth_ns;
-    fresh->stack = record->stack;
-    fresh->type = record->type;
-    fresh->thread_name = record->thread_name;
-    fresh->thread_id = record->thread_id;
-    fresh->weight = record->weight;
-    fresh->watch = record->watch;
-    fresh->guard = record->guard;
-    shard_lock_give(held);
-    return true;
-}
-
 /* A child after fork() has another generation: what the parent pinned is not pinned there, for who would unpin it? */
 static uint8_t pin_of_process(void) {
     return (uint8_t)(tracker_generation() % 255 + 1);

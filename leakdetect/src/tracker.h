@@ -132,9 +132,6 @@ typedef struct tracker_totals {
  *                    way. */
 tracker_record *tracker_open(const void *resource, const void *owner, uint64_t size, shard_lock **held);
 
-/* tracker_insert() is the same in one call; list fields of `record` are ignored. */
-bool tracker_insert(const void *resource, const void *owner, const tracker_record *record);
-
 /* tracker_remove() takes a resource out: it was closed.
  *   closer   what to remember of the closing (close_stack, thread); the rest is filled from the record.
  *   returns  false if the resource is not tracked; closer is as it was then. */

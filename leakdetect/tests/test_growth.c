@@ -14,10 +14,10 @@
 
 #include <poolbuf/leakdetect.h>
 
-#include "../src/tracker.h" /* the allocator has an internal tracker.h, too */
 #include "detector.h"
 #include "growth.h"
 #include "stack_table.h"
+#include "tracked.h"
 
 static char resources[400];
 

@@ -10,6 +10,7 @@
 
 #include "holders.h"
 #include "stack_table.h"
+#include "tracked.h"
 
 /* A stack is a site, called by one caller, called by main. */
 enum {

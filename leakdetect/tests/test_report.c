@@ -11,6 +11,7 @@
 #include "fake_symbols.h"
 #include "report.h"
 #include "stack_table.h"
+#include "tracked.h"
 
 static char resources[1000];
 

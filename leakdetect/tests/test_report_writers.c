@@ -23,6 +23,7 @@
 #include "report.h"
 #include "stack_table.h"
 #include "suppress.h"
+#include "tracked.h"
 
 static char resources[100];
 

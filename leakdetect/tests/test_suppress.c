@@ -16,6 +16,7 @@
 #include "fake_symbols.h"
 #include "stack_table.h"
 #include "suppress.h"
+#include "tracked.h"
 
 enum {
     TODAY = 20000

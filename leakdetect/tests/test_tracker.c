@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../src/tracker.h" /* the allocator has an internal tracker.h, too */
 #include "arithmetic.h"
+#include "tracked.h"
 
 static char resources[70000];
 

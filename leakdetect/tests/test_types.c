@@ -17,6 +17,7 @@
 #include "detector.h"
 #include "report.h"
 #include "stack_table.h"
+#include "tracked.h"
 #include "types.h"
 
 static char things[20000];
