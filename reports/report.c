@@ -13,7 +13,14 @@ static const char *const FORMAT_NAMES[] = {"text", "markdown", "html", "json", "
 _Static_assert(sizeof FORMAT_NAMES / sizeof FORMAT_NAMES[0] == REPORT_FORMAT_COUNT, "every format has a name");
 
 static bool has_format(report_kind kind, report_format format) {
-    return format == REPORT_HTML ? kind != REPORT_COMPARE : format == REPORT_SARIF ? kind == REPORT_LEAKS : true;
+    switch (format) {
+    case REPORT_HTML:
+        return kind == REPORT_RESULTS || kind == REPORT_LEAKS;
+    case REPORT_SARIF:
+        return kind == REPORT_LEAKS;
+    default:
+        return true;
+    }
 }
 
 bool report_format_parse(report_kind kind, const char *name, report_format *out) {
@@ -27,9 +34,9 @@ bool report_format_parse(report_kind kind, const char *name, report_format *out)
 }
 
 const char *report_format_names(report_kind kind) {
-    return kind == REPORT_COMPARE ? "text, markdown, json, junit"
-           : kind == REPORT_LEAKS ? "text, markdown, html, json, junit, sarif"
-                                  : "text, markdown, html, json, junit";
+    return kind == REPORT_COMPARE || kind == REPORT_HISTORY ? "text, markdown, json, junit"
+           : kind == REPORT_LEAKS                           ? "text, markdown, html, json, junit, sarif"
+                                                            : "text, markdown, html, json, junit";
 }
 
 bool report_colour_wanted(FILE *stream) {
@@ -158,6 +165,32 @@ bool report_write_compare(const compare_model *model, report_format format, cons
     default:
         snprintf(error, error_size, "a comparison has no such format; expected %s",
                  report_format_names(REPORT_COMPARE));
+        return false;
+    }
+    return finish(to, error, error_size);
+}
+
+bool report_write_history(const history_model *model, report_format format, const report_options *options, FILE *to,
+                          char *error, size_t error_size) {
+    switch (format) {
+    case REPORT_TEXT:
+        text_write_history(model, to, options != NULL && options->colour);
+        break;
+    case REPORT_MARKDOWN:
+        markdown_write_history(model, to);
+        break;
+    case REPORT_JSON:
+        write_json(history_to_json(model), to);
+        break;
+    case REPORT_JUNIT:
+        if (!model->is_check) {
+            snprintf(error, error_size, "junit is for what was checked: `poolbuf history check` has it");
+            return false;
+        }
+        junit_write_history(model, to);
+        break;
+    default:
+        snprintf(error, error_size, "a history has no such format; expected %s", report_format_names(REPORT_HISTORY));
         return false;
     }
     return finish(to, error, error_size);
