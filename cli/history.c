@@ -419,7 +419,7 @@ static int parse_and_answer(request *wanted, int argc, char **argv) {
          .kind = ARGUMENT_TEXT,                                                                                        \
          .value = &(wanted).word,                                                                                      \
          .meaning = "FORMAT",                                                                                          \
-         .help = "text, markdown, json, or of a check junit; default by FILE's suffix, else text"},                    \
+         .help = "text, markdown, html, json, or of a check junit; default by FILE's suffix, else text"},              \
     {                                                                                                                  \
         .name = "output", .letter = 'o', .kind = ARGUMENT_TEXT, .value = &(wanted).path, .meaning = "FILE",            \
         .help = "where to write it; it appears whole or not at all; default stdout"                                    \
@@ -447,7 +447,8 @@ static int history_show(int argc, char **argv) {
         .synopsis = "[SCENARIO]... [OPTIONS]",
         .examples = "  poolbuf history show                         a line for each scenario and subject\n"
                     "  poolbuf history show churn -s pooled         each run of one\n"
-                    "  poolbuf history show --relative-to malloc    what machines of changing speed have in common\n",
+                    "  poolbuf history show --relative-to malloc    what machines of changing speed have in common\n"
+                    "  poolbuf history show -o trend.html           a page with each series drawn\n",
         .about = "Shows how results went over the runs that can be compared with the newest: of its processor, kernel, "
                  "compiler,\n"
                  "build, leak level and length, as `poolbuf compare` demands. With a SCENARIO, every run of it.\n"

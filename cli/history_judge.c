@@ -96,18 +96,31 @@ static double alpha_of(const history_model *model) {
     return FALSE_ALARMS / (double)(asked > 0 ? asked : 1);
 }
 
+/* Levels follow each other from `first` on; `steps` has where each but the first begins, from there. */
+static void mark_levels(history_series *series, size_t first, const double *values, size_t count, const size_t *steps,
+                        size_t found) {
+    size_t start = 0;
+    double before = MODEL_NAN;
+    for (size_t i = 0; i <= found; i++) {
+        const size_t end = i < found ? steps[i] : count;
+        const double level = stats_level(values + start, end - start);
+        series->points[first + start]->step = level / before; /* NaN for the first */
+        for (size_t at = start; at < end; at++) {
+            series->points[first + at]->level = level;
+        }
+        before = level;
+        start = end;
+    }
+}
+
 static void mark(history_series *series, double alpha) {
     double values[STATS_SERIES_MAX];
     size_t steps[STATS_SERIES_MAX / STATS_STEP_LEAST];
     size_t count = 0;
     bool usable = false;
     const size_t first = values_since_accepted(series, values, &count, &usable);
-    const size_t found = usable ? stats_find_steps(values, count, alpha, steps) : 0;
-    for (size_t i = 0; i < found; i++) {
-        const size_t before = i == 0 ? 0 : steps[i - 1];
-        const size_t end = i + 1 < found ? steps[i + 1] : count;
-        series->points[first + steps[i]]->step =
-            stats_level(values + steps[i], end - steps[i]) / stats_level(values + before, steps[i] - before);
+    if (usable) {
+        mark_levels(series, first, values, count, steps, stats_find_steps(values, count, alpha, steps));
     }
 }
 

@@ -39,7 +39,7 @@ history_series *history_model_add_series(history_model *model, const char *scena
 history_point *history_series_add_point(history_model *model, history_series *series) {
     history_point *point = model_allocate(model->arena, sizeof *point);
     point->value = UNKNOWN_ESTIMATE;
-    point->step = MODEL_NAN;
+    point->level = point->step = MODEL_NAN;
     model_append(model->arena, &series->points, &series->point_count, point);
     return point;
 }
@@ -148,7 +148,7 @@ const char *history_series_title(const history_model *model, const history_serie
 }
 
 /* Its label, or when it was measured. */
-static const char *name_of(const history_point *point) {
+const char *history_point_name(const history_point *point) {
     return point->label != NULL ? point->label : point->created;
 }
 
@@ -167,12 +167,27 @@ const char *history_outcome(const history_model *model, const history_series *se
     }
     return series->since == NULL
                ? model_text_format(model->arena, "%s in the newest run", direction(series))
-               : model_text_format(model->arena, "%s since %s", direction(series), name_of(series->since));
+               : model_text_format(model->arena, "%s since %s", direction(series), history_point_name(series->since));
+}
+
+const char *history_steps(const history_model *model, const history_series *series) {
+    sentence out;
+    sentence_init(&out);
+    for (size_t i = 0; i < series->point_count; i++) {
+        const history_point *point = series->points[i];
+        if (isfinite(point->step)) {
+            sentence_join(&out, "%+.1f %% at %s", (point->step - 1) * 100, history_point_name(point));
+        }
+        if (point->accepted != NULL) {
+            sentence_join(&out, "accepted at %s", history_point_name(point));
+        }
+    }
+    return out.used == 0 ? "no change of level" : sentence_keep(&out, model->arena);
 }
 
 /* ---- tables ---- */
 
-static unit_text value_text(const history_series *series, double value) {
+unit_text history_value(const history_series *series, double value) {
     switch (series->unit) {
     case COMPARE_NS:
         return unit_time_ns(value);
@@ -218,11 +233,11 @@ static void check_table_init(text_table *table, const history_model *model) {
         table_add(table, TONE_PLAIN, "%s", series->metric);
         table_add(table, TONE_FAINT, "%zu", series->point_count);
         table_add(table, TONE_PLAIN, "%s",
-                  value_text(series, series->points[series->point_count - 1]->value.median).text);
-        table_add(table, TONE_PLAIN, "%s", value_text(series, series->usual.median).text);
+                  history_value(series, series->points[series->point_count - 1]->value.median).text);
+        table_add(table, TONE_PLAIN, "%s", history_value(series, series->usual.median).text);
         if (isfinite(series->usual.low)) {
-            table_add(table, TONE_FAINT, "%s to %s", value_text(series, series->usual.low).text,
-                      value_text(series, series->usual.high).text);
+            table_add(table, TONE_FAINT, "%s to %s", history_value(series, series->usual.low).text,
+                      history_value(series, series->usual.high).text);
         } else {
             table_add(table, TONE_FAINT, "-");
         }
@@ -230,22 +245,6 @@ static void check_table_init(text_table *table, const history_model *model) {
         add_outcome(table, model, series);
         table_end_row(table);
     }
-}
-
-/* "+5.0 % at v1.2, -3.1 % at v1.4" */
-static void add_steps(text_table *table, const history_series *series) {
-    sentence out;
-    sentence_init(&out);
-    for (size_t i = 0; i < series->point_count; i++) {
-        const history_point *point = series->points[i];
-        if (isfinite(point->step)) {
-            sentence_join(&out, "%+.1f %% at %s", (point->step - 1) * 100, name_of(point));
-        }
-        if (point->accepted != NULL) {
-            sentence_join(&out, "accepted at %s", name_of(point));
-        }
-    }
-    table_add(table, TONE_PLAIN, "%s", out.used == 0 ? "-" : out.text);
 }
 
 static void show_table_init(text_table *table, const history_model *model) {
@@ -262,10 +261,10 @@ static void show_table_init(text_table *table, const history_model *model) {
         table_add(table, TONE_PLAIN, "%s", series->subject);
         table_add(table, TONE_PLAIN, "%s", series->metric);
         table_add(table, TONE_FAINT, "%zu", series->point_count);
-        table_add(table, TONE_PLAIN, "%s", value_text(series, oldest).text);
-        table_add(table, TONE_PLAIN, "%s", value_text(series, newest).text);
+        table_add(table, TONE_PLAIN, "%s", history_value(series, oldest).text);
+        table_add(table, TONE_PLAIN, "%s", history_value(series, newest).text);
         add_change(table, TONE_PLAIN, series->point_count > 1 && oldest > 0 ? newest / oldest : MODEL_NAN);
-        add_steps(table, series);
+        table_add(table, TONE_PLAIN, "%s", history_steps(model, series));
         table_end_row(table);
     }
 }
@@ -302,10 +301,10 @@ void history_points_init(text_table *table, const history_series *series) {
         table_add(table, TONE_FAINT, "%llu", (unsigned long long)point->run);
         table_add(table, TONE_PLAIN, "%s", point->created);
         table_add(table, TONE_PLAIN, "%s", point->label == NULL ? "-" : point->label);
-        table_add(table, TONE_PLAIN, "%s", value_text(series, point->value.median).text);
+        table_add(table, TONE_PLAIN, "%s", history_value(series, point->value.median).text);
         if (isfinite(point->value.low)) {
-            table_add(table, TONE_FAINT, "%s to %s", value_text(series, point->value.low).text,
-                      value_text(series, point->value.high).text);
+            table_add(table, TONE_FAINT, "%s to %s", history_value(series, point->value.low).text,
+                      history_value(series, point->value.high).text);
         } else {
             table_add(table, TONE_FAINT, "-");
         }

@@ -9,11 +9,13 @@
 #define POOLBUF_REPORTS_HISTORY_H
 
 #include "reports/model.h"
+#include "reports/units.h"
 
 typedef struct history_point {
     const char *created, *label; /* the run's; created as in its results */
     const char *accepted;        /* why a new level is expected from here on; NULL: it is not */
     model_estimate value;        /* its interval is that of the run's rounds, where it had some */
+    double level;                /* the median of the level that it is on; NaN before the last accepted run */
     double step;                 /* this level over the one before, where one begins; else NaN */
     uint64_t run;                /* its number in the database */
 } history_point;
@@ -70,6 +72,12 @@ const char *history_verdict_name(history_verdict verdict);
 /* ---- what the writers for people share ---- */
 
 struct text_table;
+
+/* A run's label, or when it was measured; and a value of the series with its unit. */
+const char *history_point_name(const history_point *point);
+unit_text history_value(const history_series *series, double value);
+/* "+5.0 % at v1.2, accepted at v1.4"; "no change of level" */
+const char *history_steps(const history_model *model, const history_series *series);
 
 /* "24 runs from 2026-01-01T10:00:00Z to 2026-02-01T10:00:00Z" */
 const char *history_facts(const history_model *model);

@@ -6,6 +6,7 @@ static const json_field POINT_FIELDS[] = {
     JSON_COUNT(history_point, run, JSON_REQUIRED),     JSON_TEXT(history_point, created, JSON_REQUIRED),
     JSON_TEXT(history_point, label, JSON_NULLABLE),    JSON_INNER(history_point, value, JSON_REQUIRED, &json_estimate),
     JSON_TEXT(history_point, accepted, JSON_OPTIONAL), JSON_NUMBER(history_point, step, JSON_OPTIONAL),
+    JSON_NUMBER(history_point, level, JSON_OPTIONAL),
 };
 static const json_shape POINT = JSON_SHAPE(history_point, POINT_FIELDS);
 

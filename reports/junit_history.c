@@ -27,8 +27,8 @@ static void add_series(junit_suite *suite, const history_model *model, const his
                    &(junit_case){.class_name = series->scenario,
                                  .name = model_text_format(model->arena, "%s, %s", series->subject, series->metric),
                                  .outcome = series->verdict == HISTORY_WORSE ? JUNIT_FAILURE
-                                            : judged                          ? JUNIT_PASSED
-                                                                              : JUNIT_SKIPPED,
+                                            : judged                         ? JUNIT_PASSED
+                                                                             : JUNIT_SKIPPED,
                                  .type = "regression",
                                  .message = text,
                                  .details = judged && series->verdict != HISTORY_WORSE ? text : NULL,

@@ -13,14 +13,7 @@ static const char *const FORMAT_NAMES[] = {"text", "markdown", "html", "json", "
 _Static_assert(sizeof FORMAT_NAMES / sizeof FORMAT_NAMES[0] == REPORT_FORMAT_COUNT, "every format has a name");
 
 static bool has_format(report_kind kind, report_format format) {
-    switch (format) {
-    case REPORT_HTML:
-        return kind == REPORT_RESULTS || kind == REPORT_LEAKS;
-    case REPORT_SARIF:
-        return kind == REPORT_LEAKS;
-    default:
-        return true;
-    }
+    return format == REPORT_HTML ? kind != REPORT_COMPARE : format == REPORT_SARIF ? kind == REPORT_LEAKS : true;
 }
 
 bool report_format_parse(report_kind kind, const char *name, report_format *out) {
@@ -34,9 +27,9 @@ bool report_format_parse(report_kind kind, const char *name, report_format *out)
 }
 
 const char *report_format_names(report_kind kind) {
-    return kind == REPORT_COMPARE || kind == REPORT_HISTORY ? "text, markdown, json, junit"
-           : kind == REPORT_LEAKS                           ? "text, markdown, html, json, junit, sarif"
-                                                            : "text, markdown, html, json, junit";
+    return kind == REPORT_COMPARE ? "text, markdown, json, junit"
+           : kind == REPORT_LEAKS ? "text, markdown, html, json, junit, sarif"
+                                  : "text, markdown, html, json, junit";
 }
 
 bool report_colour_wanted(FILE *stream) {
@@ -130,7 +123,7 @@ bool report_write_inputs(const report_input *inputs, size_t count, report_format
         return false;
     }
     for (size_t i = 0; i < count; i++) {
-        views[i] = (report_view){inputs[i].results, inputs[i].leaks};
+        views[i] = (report_view){.results = inputs[i].results, .leaks = inputs[i].leaks};
     }
     bool is_written = write_views(views, count, format, options, to, error, error_size);
     free(views);
@@ -182,6 +175,8 @@ bool report_write_history(const history_model *model, report_format format, cons
     case REPORT_JSON:
         write_json(history_to_json(model), to);
         break;
+    case REPORT_HTML:
+        return write_views(&(report_view){.history = model}, 1, format, options, to, error, error_size);
     case REPORT_JUNIT:
         if (!model->is_check) {
             snprintf(error, error_size, "junit is for what was checked: `poolbuf history check` has it");

@@ -7,10 +7,11 @@
 
 #include "reports/report.h"
 
-/* What a writer sees of an input: one of the two is set. */
+/* What a writer sees of an input: one of them is set; a history only for the page. */
 typedef struct report_view {
     const results_model *results;
     const leaks_model *leaks;
+    const history_model *history;
 } report_view;
 
 void text_write_results(const results_model *model, FILE *to, bool colour);

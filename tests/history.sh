@@ -169,8 +169,8 @@ run poolbuf history show --metric speed
 expect_one_line_refusal '"speed"' "latency-p99"
 run poolbuf history check --threshold latency-p99=5
 expect_one_line_refusal "no latency-p99" "--measure latency"
-run poolbuf history show --format html
-expect_one_line_refusal "html" "text, markdown, json"
+run poolbuf history show --format sarif
+expect_one_line_refusal "sarif" "text, markdown, html, json"
 echo "no database" >text.sqlite
 run poolbuf history show --db text.sqlite
 expect_one_line_refusal "text.sqlite"

@@ -697,6 +697,9 @@ history_model *fixture_history(bool is_check) {
     series->points[0]->value = (model_estimate){5.1, 5.05, 5.2};
     series->points[2]->accepted = "buffers are | zeroed";
     series->points[4]->step = 1.088;
+    for (size_t i = 2; i < 8; i++) {
+        series->points[i]->level = i < 4 ? 5.15 : 5.6;
+    }
     series->since = is_check ? series->points[4] : NULL;
     judge(series, HISTORY_WORSE, 1.088, (model_estimate){5.15, MODEL_NAN, MODEL_NAN});
     series = add_series(model, "handoff", "pooled", "time", ns, LAST, 8);

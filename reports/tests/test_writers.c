@@ -140,6 +140,7 @@ static void pages_are_written_as_before(void **state) {
     }
     assert_page(write_results, "results.html");
     assert_page(write_leaks, "leaks.html");
+    assert_page(write_check, "check.html");
 }
 
 /* A text cannot end the script element that holds the data, nor open a comment in it. */
