@@ -136,26 +136,6 @@ static void judge_alone(compare_row *row, const amounts *base, const amounts *ne
     row->regression = row->ratio.estimate > 1 + row->limit_percent / 100;
 }
 
-/* What the row shows is what was measured, also where the ratio is of relative numbers. */
-static void show(model_estimate *out, metric which, const results_result *result, bool is_alone) {
-    double *samples = NULL;
-    size_t count = 0;
-    if (is_alone) {
-        out->median = metric_alone(which, result);
-    } else if (metric_samples(which, result, &samples, &count)) {
-        size_t kept = 0;
-        for (size_t i = 0; i < count; i++) {
-            if (isfinite(samples[i])) {
-                samples[kept++] = samples[i];
-            }
-        }
-        stats_sort(samples, kept);
-        out->median = stats_quantile(samples, kept, 0.5);
-        stats_median_interval(samples, kept, &out->low, &out->high);
-    }
-    free(samples);
-}
-
 static void judge(compare_model *model, compare_row *row, metric which, const amounts sides[SIDES]) {
     const bool is_pass = metric_option(which) != NULL;
     const bool has[SIDES] = {sides[0].alone > 0, sides[1].alone > 0};
@@ -183,8 +163,9 @@ static bool compare_one(compare_model *model, metric which, double limit, const 
         row->unit = metric_unit(which);
         row->limit_percent = limit;
         judge(model, row, which, sides);
-        show(&row->base_amount, which, pair->results[0], row->is_by_threshold || sides[0].count < 2);
-        show(&row->new_amount, which, pair->results[1], row->is_by_threshold || sides[1].count < 2);
+        /* What the row shows is what was measured, also where the ratio is of relative numbers. */
+        row->base_amount = metric_estimate(which, pair->results[0], row->is_by_threshold || sides[0].count < 2);
+        row->new_amount = metric_estimate(which, pair->results[1], row->is_by_threshold || sides[1].count < 2);
     }
     free(sides[0].samples);
     free(sides[1].samples);
