@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <sqlite3.h>
 
@@ -132,10 +132,26 @@ static bool make_or_check(const history_store *self, bool to_write, char *error)
     return true;
 }
 
-history_store *history_store_open(const char *path, bool to_write, char *error) {
-    if (!to_write && access(path, F_OK) != 0) {
+/* SQLite has databases without a file under two names, which would be gone with the program. */
+static bool is_possible(const char *path, bool to_write, char *error) {
+    struct stat found;
+    if (path[0] == '\0' || strcmp(path, ":memory:") == 0) {
+        snprintf(error, HISTORY_ERROR_BYTES, "--db \"%s\" is no file; give one, such as history.sqlite", path);
+    } else if (stat(path, &found) != 0) {
+        const bool may_be_made = errno == ENOENT && to_write;
         snprintf(error, HISTORY_ERROR_BYTES, errno == ENOENT ? "%s: %s; `poolbuf history add` makes it" : "%s: %s",
                  path, strerror(errno));
+        return may_be_made;
+    } else if (!S_ISREG(found.st_mode)) {
+        snprintf(error, HISTORY_ERROR_BYTES, "%s is no regular file, so it can be no database", path);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+history_store *history_store_open(const char *path, bool to_write, char *error) {
+    if (!is_possible(path, to_write, error)) {
         return NULL;
     }
     history_store *self = calloc(1, sizeof *self);

@@ -171,6 +171,10 @@ run poolbuf history check --threshold latency-p99=5
 expect_one_line_refusal "no latency-p99" "--measure latency"
 run poolbuf history show --format sarif
 expect_one_line_refusal "sarif" "text, markdown, html, json"
+run poolbuf history add day-1.json --db :memory:
+expect_one_line_refusal "no file"
+run poolbuf history show --db .
+expect_one_line_refusal "no regular file"
 echo "no database" >text.sqlite
 run poolbuf history show --db text.sqlite
 expect_one_line_refusal "text.sqlite"
