@@ -93,8 +93,9 @@ static inherited mappings[INHERITED_COUNT];
 static pthread_mutex_t first_lock = PTHREAD_MUTEX_INITIALIZER;
 
 typedef struct thread_state {
-    uint64_t tag;       /* the epoch and the thread's number; no thread has the tag 0, which a new thread finds here */
-    volatile bool busy; /* this thread is inside the recorder (R4); a signal handler of this thread may read it */
+    uint64_t tag; /* the epoch and the thread's number; no thread has the tag 0, which a new thread finds here */
+    volatile bool
+        busy; /* this thread is inside the recorder (R4), or passed by; a signal handler of it may read this */
 } thread_state;
 
 static __thread thread_state thread_self __attribute__((tls_model("initial-exec")));
@@ -476,12 +477,15 @@ static bool next_window(state *self) {
 }
 
 /* What the format can say of a size. */
+EACH_EVENT uint32_t sayable_size(size_t size) {
+    return size > TRACE_SIZE_MAX ? TRACE_SIZE_MAX : size == 0 ? 1 : (uint32_t)size;
+}
+
 EACH_EVENT uint32_t sayable(state *self, size_t size) {
     if (size > TRACE_SIZE_MAX) {
         self->spool->clamped_sizes++;
-        return TRACE_SIZE_MAX;
     }
-    return size == 0 ? 1 : (uint32_t)size;
+    return sayable_size(size);
 }
 
 EACH_EVENT void commit(state *self, uint8_t *to) {
@@ -635,6 +639,23 @@ void recorder_allocated(const void *memory, size_t size) {
         allocated_locked(self, memory, size);
         leave(self);
     }
+}
+
+void recorder_allocated_once(const void *memory, size_t size) {
+    state *self = memory != NULL ? enter(memory) : NULL;
+    if (self != NULL) {
+        const map_entry *entry = &self->map[find_entry(self, (uintptr_t)memory)];
+        if (entry->address == 0 || entry->size != sayable_size(size)) {
+            allocated_locked(self, memory, size);
+        }
+        leave(self);
+    }
+}
+
+bool recorder_pass_by(bool passed_by) {
+    const bool before = thread_self.busy;
+    thread_self.busy = passed_by;
+    return before;
 }
 
 void recorder_releasing(const void *memory) {

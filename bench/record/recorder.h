@@ -16,6 +16,7 @@
 #define POOLBUF_BENCH_RECORDER_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,8 +46,15 @@ static inline int recorder_source(void) {
 /* recorder_allocated() records that the program got memory; NULL is ignored. */
 void recorder_allocated(const void *memory, size_t size);
 
+/* recorder_allocated_once() does so unless that is recorded already, by a call that this one has made. */
+void recorder_allocated_once(const void *memory, size_t size);
+
 /* recorder_releasing() records that the program is about to give memory back; NULL is ignored. */
 void recorder_releasing(const void *memory);
+
+/* recorder_pass_by() has this thread's events passed by, or no longer: what an allocator does inside a call that is recorded.
+ *   returns  whether they were before; to be given back when the call has ended. */
+bool recorder_pass_by(bool passed_by);
 
 /* recorder_resizing() takes an address out of the table before a real realloc, which may give it to another thread.
  *   returns  what it was; hand it to recorder_resized() afterwards. */

@@ -41,6 +41,7 @@ static int basic(void) {
     void *c11 = keep(aligned_alloc(64, 1024));
     void *old = keep(memalign(64, 1009));
     void *page = keep(valloc(1010));
+    void *pages = keep(pvalloc(1013));
     void *empty = keep(malloc(0)); // NOLINT(clang-analyzer-optin.portability.UnixAPI)
     void *again = keep(reallocarray(array, 2, 504));
     volatile size_t too_many =
@@ -48,7 +49,7 @@ static int basic(void) {
     if (reallocarray(again, too_many, 4) != NULL) {
         return 1;
     }
-    void *everything[] = {plain, cleared, grown, fresh, aligned, c11, old, page, empty, again};
+    void *everything[] = {plain, cleared, grown, fresh, aligned, c11, old, page, pages, empty, again};
     for (size_t i = 0; i < sizeof everything / sizeof everything[0]; i++) {
         free(everything[i]);
     }
