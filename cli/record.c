@@ -230,6 +230,12 @@ static void tell_unrecorded(const char *folder, const record_result *result) {
                 "poolbuf record: note: %zu more processes had no memory for it; what they did is not recorded\n",
                 result->without_memory);
     }
+    if (result->without_folder != 0) {
+        fprintf(stderr,
+                "poolbuf record: note: %zu more processes could make no file in %s, as after a change of user or root "
+                "directory; what they did is not recorded\n",
+                result->without_folder, folder);
+    }
 }
 
 /* Runs the program and writes what it left; `out` is open, unless each process gets a file of its own. */

@@ -90,6 +90,13 @@ enum {
 
 static state *_Atomic the_state; /* the wiped page */
 static inherited mappings[INHERITED_COUNT];
+
+/* What the environment told the first process of this image: a program may have cleared it before it forks. */
+static struct {
+    char folder[PATH_MAX];
+    uint64_t max_events;
+    bool is_known;
+} told;
 static pthread_mutex_t first_lock = PTHREAD_MUTEX_INITIALIZER;
 
 typedef struct thread_state {
@@ -142,6 +149,16 @@ static uint64_t read_limit(void) {
         limit = limit * 10 + (uint64_t)(*text - '0');
     }
     return limit == 0 || limit > TRACE_EVENTS_MAX ? TRACE_EVENTS_MAX : limit;
+}
+
+static bool be_told(void) {
+    const char *folder = getenv(SPOOL_ENV_FOLDER);
+    if (!told.is_known && folder != NULL && strlen(folder) < sizeof told.folder) {
+        memcpy(told.folder, folder, strlen(folder) + 1);
+        told.max_events = read_limit();
+        told.is_known = true;
+    }
+    return told.is_known;
 }
 
 /* A new file in the recording's folder. A process that runs one image after the other finds its first name taken. */
@@ -203,13 +220,22 @@ static void *map_file(int file, size_t size) {
     return at;
 }
 
+/* A child that has changed its user or its root directory cannot make a file where its parent could. It still has its
+ * parent's spool mapped, and counts itself there. */
+static void count_lost(void) {
+    spool_header *inherited_from = mappings[INHERITED_SPOOL].at;
+    if (inherited_from != NULL) {
+        atomic_fetch_add(&inherited_from->lost_children, 1);
+    }
+}
+
 static bool open_spool(state *self) {
-    const char *folder = getenv(SPOOL_ENV_FOLDER);
-    int file = folder != NULL ? create_file(folder) : -1;
+    const int file = be_told() ? create_file(told.folder) : -1;
     if (file < 0) {
+        count_lost();
         return false;
     }
-    self->max_events = read_limit();
+    self->max_events = told.max_events;
     self->next_checkpoint = CHECKPOINT_FIRST;
     self->tag_last = TAG_NONE;
     const size_t size = spool_size(self);
@@ -258,7 +284,7 @@ static bool open_tables(state *self) {
 /* Opens this process's recording, under the lock. Before libc has set its environment there is nothing to read the
  * folder from: such early calls go unrecorded, and what they allocated counts as unknown when it is released. */
 static void open_recording(state *self) {
-    if (environ != NULL) {
+    if (environ != NULL || told.is_known) {
         const int kept = errno;
         self->epoch = (uint32_t)getpid();
         bool fine = open_spool(self);

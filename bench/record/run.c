@@ -175,6 +175,7 @@ static bool map_spool(const char *path, record_spool *spool, record_result *resu
         return false;
     }
     const spool_header *header = at;
+    result->without_folder += (size_t)atomic_load(&header->lost_children);
     uint64_t size = atomic_load_explicit(&header->committed, memory_order_acquire);
     if (size == 0 || size > (uint64_t)status.st_size - SPOOL_HEADER_SIZE) {
         count_refused(result, status.st_size, (spool_end)header->end);

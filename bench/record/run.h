@@ -30,6 +30,7 @@ typedef struct record_result {
     record_spool *spools; /* those with events, most events first */
     size_t spool_count;
     size_t without_space, without_memory; /* processes of which nothing could be recorded: the folder was full, ... */
+    size_t without_folder;                /* it was out of their reach */
 } record_result;
 
 /* record_check() says why a program cannot be recorded, before it is run.

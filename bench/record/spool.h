@@ -46,6 +46,8 @@ typedef struct spool_header {
     uint64_t event_count;
     uint64_t skipped_releases;
     uint64_t clamped_sizes;
+    _Atomic uint64_t
+        lost_children; /* processes that it forked, or they did, which could make no spool; they count here */
 } spool_header;
 
 _Static_assert(sizeof(spool_header) <= SPOOL_HEADER_SIZE, "the header has its room");

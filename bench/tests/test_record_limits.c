@@ -124,6 +124,17 @@ static void a_program_without_memory_for_its_recording_is_told_so(void **state) 
     assert_int_equal(count_files(folder, true), 1);
 }
 
+/* A child without an environment is recorded all the same; of those that can make no file it is said. */
+static void children_that_are_lost_are_counted(void **state) {
+    (void)state;
+    (void)count_files(folder, true);
+    assert_int_equal(record("-o 'l-%p.pbtrace' -- " RECORD_TARGET " lost"), 0);
+    assert_non_null(strstr(messages, "note: 2 more processes could make no file in ., as after a change of user"));
+    assert_int_equal(count_files(folder, true), 2);
+    assert_int_equal(record("-o t.pbtrace -- " RECORD_TARGET " forks"), 0);
+    assert_null(strstr(messages, "could make no file"));
+}
+
 /* A recording that ends too early looks like a whole one: it must be said where it is made, and where it is played. */
 static void what_was_cut_off_says_so_as_a_trace_and_as_a_shape(void **state) {
     (void)state;
@@ -209,6 +220,7 @@ int main(void) {
         cmocka_unit_test(a_limit_on_the_size_of_files_ends_the_recording_and_not_the_program),
         cmocka_unit_test(what_is_no_spool_is_passed_over),
         cmocka_unit_test(a_program_without_memory_for_its_recording_is_told_so),
+        cmocka_unit_test(children_that_are_lost_are_counted),
         cmocka_unit_test(what_was_cut_off_says_so_as_a_trace_and_as_a_shape),
         cmocka_unit_test(sizes_that_a_recording_cannot_say_are_counted_and_said),
         cmocka_unit_test(threads_that_follow_each_other_are_played_by_as_many_as_were_alive),
