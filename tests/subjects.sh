@@ -203,9 +203,9 @@ if [ -z "$POOLBUF_SANITIZE" ]; then
         expect_status 0
     }
     add_constructor crash '__builtin_trap();'
-    refuse ./crash.so "a program that loads $work/crash.so is killed by signal 4"
+    refuse ./crash.so "$work/crash.so cannot be loaded; the process that tried: killed by signal 4"
     add_constructor leave 'exit(0);'
-    refuse ./leave.so "a program that loads $work/leave.so"
+    refuse ./leave.so "$work/leave.so cannot be loaded; the process that tried: exited with status 0"
     add_constructor print 'puts("hello");'
     run poolbuf run tiny.yaml --quick --rounds 1 -s mine=./print.so -o print.json
     expect_status 0
