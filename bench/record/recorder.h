@@ -4,7 +4,8 @@
  * Rules that follow from where this runs:
  *   R1  It never calls malloc. Tables and the spool are mappings. Memory bound: 32 bytes for each live allocation,
  *       rounded up to a power of two, and 4 bytes a slot, of buffers 8; while a table grows, half as much again. The
- *       spool is page cache, and its finished windows leave the process's resident set.
+ *       spool is page cache, and 1 MiB of it is mapped at a time: what counts or locks what a process has mapped finds
+ *       no more.
  *   R2  One lock makes one total order. A release is recorded before the real free and an allocation after the real
  *       malloc, so an address that comes back at once in another thread is recorded in the right order.
  *   R3  All state lies in one page that the kernel wipes in a forked child. So a child, however it was made, finds

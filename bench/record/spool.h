@@ -1,10 +1,11 @@
 /* The spool: the file through which the recorder, inside the recorded program, hands its events to `poolbuf record`.
  *
- * The recorder maps the whole file, sparse, once, and appends encoded events (trace.h) behind this header; `committed`
- * says how far they are complete. So an event is safe in the page cache the moment it is committed: however the program
- * ends, by exit, _exit, a signal or SIGKILL, nothing has to be flushed and nothing is lost. A full disk, or a limit on
- * the size of files, ends the recording and not the program. The file lives in a folder of its own for the time of one
- * recording; each process and each program image that runs under the recorder has its own. */
+ * The file is sparse. The recorder maps this header and a window that moves on, closes the file, and appends encoded
+ * events (trace.h) behind the header; `committed` says how far they are complete. So an event is safe in the page cache
+ * the moment it is committed: however the program ends, by exit, _exit, a signal or SIGKILL, nothing has to be flushed
+ * and nothing is lost. A full disk, or a limit on the size of files, ends the recording and not the program. The file
+ * lives in a folder of its own for the time of one recording; each process and each program image that runs under the
+ * recorder has its own. */
 #ifndef POOLBUF_BENCH_SPOOL_H
 #define POOLBUF_BENCH_SPOOL_H
 
