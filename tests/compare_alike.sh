@@ -132,6 +132,11 @@ note "a failure is not forgiven, a regression is still one, and nothing in commo
 run poolbuf compare both.json failed.json --threshold 100000 --only-common
 expect_status 1
 expect_stderr_has "1 result of BASE failed in NEW: pooled (ok in BASE, failed in NEW) on t"
+"$POOLBUF_JSON_TOOL" set failed.json scenarios.0.results.subject=pooled.message '"killed by signal 11"' >killed.json
+run poolbuf compare both.json killed.json --threshold 100000 -o killed.xml
+expect_status 1
+expect_stderr_has "pooled (ok in BASE, failed in NEW: killed by signal 11) on t"
+expect_equal "the reason in JUnit's XML" 1 "$(grep -c '<error message="ok in BASE, failed in NEW: killed by signal 11"' killed.xml)"
 "$POOLBUF_JSON_TOOL" scale both.json pooled 0.01 >fast.json
 run poolbuf compare fast.json t-alone.json
 expect_status 3
