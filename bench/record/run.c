@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -267,6 +268,17 @@ static void collect(const char *folder, record_result *result) {
     }
 }
 
+/* Its process is there, and has executed nothing else since. */
+static bool still_runs(const record_result *result, const record_spool *spool) {
+    for (size_t i = 0; i < result->spool_count; i++) {
+        const record_spool *other = &result->spools[i];
+        if (other->header->pid == spool->header->pid && other->image > spool->image) {
+            return false;
+        }
+    }
+    return kill(spool->header->pid, 0) == 0 || errno == EPERM;
+}
+
 bool record_run(const record_plan *plan, record_result *result, char *reason, size_t reason_size) {
     char recorder[PATH_MAX];
     char parent[PATH_MAX];
@@ -284,6 +296,9 @@ bool record_run(const record_plan *plan, record_result *result, char *reason, si
     bool fine = run_program(plan, recorder, folder, &result->end, reason, reason_size);
     collect(folder, result);
     (void)rmdir(folder);
+    for (size_t i = 0; i < result->spool_count && result->end.is_outlived; i++) {
+        result->spools[i].is_outlived = still_runs(result, &result->spools[i]);
+    }
     return fine;
 }
 
