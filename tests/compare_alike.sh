@@ -38,6 +38,27 @@ done
 run poolbuf compare small.json again.json --threshold 100000
 expect_status 0
 
+note "an allocator that is another, or otherwise tuned, under one name: that may be what is asked, and is said"
+expect_equal "who is first" fixed "$(json again.json subjects.0.name)"
+"$POOLBUF_JSON_TOOL" set again.json subjects.0.note '"tuned by X=1"' >tuned.json
+"$POOLBUF_JSON_TOOL" set again.json subjects.0.version '"pool 7"' >other.json
+run poolbuf compare again.json tuned.json --threshold 100000
+expect_status 0
+expect_stdout_has "fixed is not the same: poolbuf $(json again.json tool_version) in BASE, "
+expect_stdout_has " (tuned by X=1) in NEW"
+run poolbuf compare again.json other.json --threshold 100000
+expect_status 0
+expect_stdout_has " in BASE, pool 7 in NEW"
+# Ours change with the program, which the two sides name.
+"$POOLBUF_JSON_TOOL" set again.json tool_version '"9.9"' >tool.json
+for i in 0 1; do
+    "$POOLBUF_JSON_TOOL" set tool.json subjects.$i.version '"poolbuf 9.9"' >newer.json
+    mv newer.json tool.json
+done
+run poolbuf compare again.json tool.json --threshold 100000
+expect_status 0
+expect_equal "notes of the same program's subjects" 0 "$(grep -c 'is not the same' .stdout)"
+
 note "files without a digest: the counts and the seed are what there is"
 without $digest small.json old.json
 without $digest seed.json old-seed.json
