@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "leakdetect/src/debug_scopes.h"
 #include "reports/leaks_stacks.h"
 
 enum {
@@ -44,6 +45,12 @@ typedef struct module {
     image debug, code; /* the file to ask for lines, and the one to ask for symbols; may be the same file twice */
     bool found;
 } module;
+
+static const debug_scopes_reader LIBDW = {
+#define TAKE(name) .name = (name),
+    DEBUG_SCOPES_FUNCTIONS(TAKE)
+#undef TAKE
+};
 
 typedef char *demangler(const char *name, char *buffer, size_t *length, int *status);
 
@@ -264,37 +271,24 @@ static leaks_frame *next_frame(leaks_model *model, const leaks_frame *like) {
     return frame;
 }
 
-/* Outwards through the scopes of an address: each inlined subroutine is a frame, called from where the next one stands.
+/* Outwards through the functions around an address: each that was inlined is a frame, called from where the next one stands.
  * Fills `frames`, of which the first is there; returns their number. */
 static size_t expand_inlined(const resolver *self, leaks_model *model, Dwarf_Die *unit, Dwarf_Addr address,
                              leaks_frame **frames) {
-    Dwarf_Die *scopes = NULL;
-    Dwarf_Die *parents = NULL;
+    Dwarf_Die scopes[INLINE_DEPTH_MAX];
+    Dwarf_Die body = debug_scopes_body(&LIBDW, unit);
+    const size_t scope_count = debug_scopes_find(&LIBDW, &body, address, scopes, INLINE_DEPTH_MAX);
     size_t count = 1;
-    const int scope_count = dwarf_getscopes(unit, address, &scopes);
-    int first = 0;
-    while (first < scope_count && dwarf_tag(&scopes[first]) != DW_TAG_inlined_subroutine &&
-           dwarf_tag(&scopes[first]) != DW_TAG_subprogram) {
-        first++;
-    }
-    const int parent_count = first < scope_count ? dwarf_getscopes_die(&scopes[first], &parents) : 0;
-    for (int i = 0; i < parent_count && count < INLINE_DEPTH_MAX; i++) {
-        const int tag = dwarf_tag(&parents[i]);
-        if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram) {
-            continue;
-        }
-        const char *name = function_name(&parents[i]);
+    for (size_t i = 0; i < scope_count; i++) {
+        const char *name = function_name(&scopes[i]);
         frames[count - 1]->function = name != NULL ? readable(self, model, name) : frames[count - 1]->function;
-        if (tag == DW_TAG_subprogram) {
-            break;
+        if (i + 1 < scope_count) {
+            frames[count - 1]->inlined = true;
+            frames[count] = next_frame(model, frames[0]);
+            set_call_site(model, frames[count], &body, &scopes[i]);
+            count++;
         }
-        frames[count - 1]->inlined = true;
-        frames[count] = next_frame(model, frames[0]);
-        set_call_site(model, frames[count], unit, &parents[i]);
-        count++;
     }
-    free(parents);
-    free(scopes);
     return count;
 }
 

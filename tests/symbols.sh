@@ -48,12 +48,18 @@ int main(void) {
 }
 END
 
+# build_as COMPILER STANDARD SOURCE NAME OPTIONS...
+build_as() {
+    local compiler=$1 standard=$2 source=$3 name=$4
+    shift 4
+    "$compiler" "$standard" -Wl,--build-id=sha1 "$@" -I"$POOLBUF_SOURCE/allocator/include" \
+        -I"$POOLBUF_SOURCE/leakdetect/include" -o "$name" "$source" -L"$POOLBUF_BUILD/lib" -lpoolbuf \
+        "-Wl,-rpath,$POOLBUF_BUILD/lib" || fail "$name does not build"
+}
+
 # build NAME OPTIONS...
 build() {
-    local name=$1
-    shift
-    "$CC" -std=c11 -Wl,--build-id=sha1 "$@" -I"$POOLBUF_SOURCE/allocator/include" -I"$POOLBUF_SOURCE/leakdetect/include" \
-        -o "$name" server.c -L"$POOLBUF_BUILD/lib" -lpoolbuf "-Wl,-rpath,$POOLBUF_BUILD/lib" || fail "$name does not build"
+    build_as "$CC" -std=c11 server.c "$@"
 }
 
 # Every function of every stack, with its line, and what identifies the groups: what must be the same. Whose reference is
@@ -102,6 +108,51 @@ for place in debug/server.debug plain/server plain debug tree .; do
 done
 run poolbuf report nameless.json --binaries bare --binaries debug -o resolved.json
 expect_equal "a stripped program beside its debug file" "$(gist named.json)" "$(gist resolved.json)"
+
+note "optimised when linked, functions merged across units; and functions in a file of their own: the same stacks"
+functions() { # of the groups and the misuse, with their lines and what was inlined
+    grep -oE '"(function|line|inlined|offence)": [^,}]*' "$1"
+}
+mkdir joined split
+build joined/server -O2 -g -flto
+build split/server -O2 -g -gsplit-dwarf
+for kind in joined split; do
+    run poolbuf leaks -o $kind.json -- $kind/server
+    expect_equal "a $kind program's functions" "$(functions named.json)" "$(functions $kind.json)"
+    objcopy --strip-all $kind/server bare/$kind
+    run poolbuf leaks -o nameless-$kind.json -- bare/$kind
+    run poolbuf report nameless-$kind.json --binaries $kind -o resolved.json
+    expect_equal "what its binary says" "$(functions named.json)" "$(functions resolved.json)"
+done
+
+note "C++ functions in namespaces, which clang's debug information has inside them"
+cat >spaces.cc <<'END'
+#include <poolbuf/poolbuf.h>
+
+namespace outer::inner {
+__attribute__((always_inline)) static inline void merged() {
+    (void)poolbuf_allocate(nullptr, 100, 100);
+    __asm__ volatile("");
+}
+__attribute__((noinline)) void around() {
+    merged();
+    __asm__ volatile("");
+}
+} // namespace outer::inner
+
+int main() {
+    outer::inner::around();
+    return 0;
+}
+END
+build_as "$CXX" -std=c++17 spaces.cc plain/spaces -O2 -g
+objcopy --strip-all plain/spaces bare/spaces
+run poolbuf leaks -o spaces.json -- plain/spaces
+run poolbuf leaks -o nameless-spaces.json -- bare/spaces
+run poolbuf report nameless-spaces.json --binaries plain/spaces -o resolved.json
+for file in spaces.json resolved.json; do
+    expect_equal "the lines in $file" "5 9 15 " "$(grep -oE '"line": [0-9]+' $file | cut -d' ' -f2 | tr '\n' ' ')"
+done
 
 note "every kind of stack has names, in every format"
 run poolbuf report nameless.json --binaries tree

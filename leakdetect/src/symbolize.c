@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "debug_scopes.h"
 #include "helper.h"
 #include "memory.h"
 #include "module_log.h"
@@ -33,14 +34,10 @@
     X(dwfl_addrmodule)                                                                                                 \
     X(dwfl_module_addrname)                                                                                            \
     X(dwfl_module_nextcu)                                                                                              \
-    X(dwarf_haspc)                                                                                                     \
     X(dwarf_getsrc_die)                                                                                                \
     X(dwarf_linesrc)                                                                                                   \
     X(dwarf_lineno)                                                                                                    \
     X(dwfl_module_addrdie)                                                                                             \
-    X(dwarf_getscopes)                                                                                                 \
-    X(dwarf_getscopes_die)                                                                                             \
-    X(dwarf_tag)                                                                                                       \
     X(dwarf_diename)                                                                                                   \
     X(dwarf_attr)                                                                                                      \
     X(dwarf_attr_integrate)                                                                                            \
@@ -52,6 +49,7 @@
 #define DECLARE(name) __extension__ __typeof__(name)(*(name));
 typedef struct libdw {
     LIBDW_FUNCTIONS(DECLARE)
+    debug_scopes_reader scopes;
 } libdw;
 #undef DECLARE
 
@@ -94,6 +92,9 @@ static void load_libdw(void) {
     dw_loaded = library != NULL;
 #define LOAD(name) dw_loaded = dw_loaded && find_function(library, #name, &dw.name);
     LIBDW_FUNCTIONS(LOAD)
+#undef LOAD
+#define LOAD(name) dw_loaded = dw_loaded && find_function(library, #name, &dw.scopes.name);
+    DEBUG_SCOPES_FUNCTIONS(LOAD)
 #undef LOAD
     if (!dw_loaded) {
         helper_say_missing("libdw.so.1", "reports show modules and offsets, no functions and lines", "libdw1");
@@ -286,43 +287,28 @@ static void set_call_site(symbolizer *self, symbol_frame *frame, Dwarf_Die *unit
     }
 }
 
-/* Walks the scopes around an address outwards. Every inlined subroutine is a frame of its own; where it was called from
- * is the location of the next one. Returns the number of frames, at least 1. */
+/* Every inlined subroutine around an address is a frame of its own; where it was called from is the location of the next one.
+ * Returns the number of frames, at least 1. */
 static size_t expand_inlined(symbolizer *self, Dwarf_Die *unit, Dwarf_Addr address, symbol_frame *frames) {
-    Dwarf_Die *scopes = NULL;
-    Dwarf_Die *parents = NULL;
+    Dwarf_Die scopes[INLINE_DEPTH_MAX];
+    Dwarf_Die body = debug_scopes_body(&dw.scopes, unit);
+    const size_t scope_count = debug_scopes_find(&dw.scopes, &body, address, scopes, INLINE_DEPTH_MAX);
     size_t count = 1;
-    int scope_count = dw.dwarf_getscopes(unit, address, &scopes);
-    int first = 0;
-    while (first < scope_count && dw.dwarf_tag(&scopes[first]) != DW_TAG_inlined_subroutine &&
-           dw.dwarf_tag(&scopes[first]) != DW_TAG_subprogram) {
-        first++;
-    }
-    /* Behind an inlined subroutine, getscopes goes on with the scopes of its source; getscopes_die goes on with those of
-     * the code that it was merged into, which is what a stack shows. */
-    int parent_count = first < scope_count ? dw.dwarf_getscopes_die(&scopes[first], &parents) : 0;
-    for (int i = 0; i < parent_count && count < INLINE_DEPTH_MAX; i++) {
-        int tag = dw.dwarf_tag(&parents[i]);
-        const char *name =
-            tag == DW_TAG_inlined_subroutine || tag == DW_TAG_subprogram ? function_name(&parents[i]) : NULL;
+    for (size_t i = 0; i < scope_count; i++) {
+        const char *name = function_name(&scopes[i]);
         if (name != NULL) {
             set_name(self, &frames[count - 1], name);
         }
-        if (tag == DW_TAG_subprogram) {
-            break;
-        }
-        if (tag == DW_TAG_inlined_subroutine) {
+        if (i + 1 < scope_count) {
             frames[count] = frames[0];
             frames[count].function = NULL;
             frames[count].symbol = NULL;
             frames[count].inlined = false;
             frames[count - 1].inlined = true;
-            set_call_site(self, &frames[count], unit, &parents[i]);
+            set_call_site(self, &frames[count], &body, &scopes[i]);
             count++;
         }
     }
-    free(parents);
-    free(scopes);
     return count;
 }
 
@@ -333,7 +319,7 @@ static Dwarf_Die *find_unit(Dwfl_Module *module, Dwarf_Addr address, Dwarf_Addr 
     if (unit == NULL) {
         do {
             unit = dw.dwfl_module_nextcu(module, unit, bias);
-        } while (unit != NULL && dw.dwarf_haspc(unit, address - *bias) <= 0);
+        } while (unit != NULL && dw.scopes.dwarf_haspc(unit, address - *bias) <= 0);
     }
     return unit;
 }
