@@ -7,6 +7,8 @@
 #include <dlfcn.h>
 #include <dwarf.h>
 #include <elfutils/libdwfl.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -144,8 +146,22 @@ static int find_debuginfo(Dwfl_Module *module, void **user, const char *name, Dw
     return dw.dwfl_build_id_find_debuginfo(module, user, name, base, file, link, crc, found);
 }
 
+static uintptr_t program_start; /* its first page, while a symbolizer is open; 0: not known */
+
+/* A program whose file has another name by now, or none, is still there as /proc/self/exe. */
+static int find_elf(Dwfl_Module *module, void **user, const char *name, Dwarf_Addr base, char **file, Elf **elf) {
+    char path[PATH_MAX];
+    int descriptor = dw.dwfl_linux_proc_find_elf(module, user, name, base, file, elf);
+    if (descriptor < 0 && *elf == NULL && base == program_start && base != 0 &&
+        module_program_path(path, sizeof path)) {
+        *file = strdup(path); /* debug files are looked for beside it */
+        descriptor = *file == NULL ? -1 : open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    }
+    return descriptor;
+}
+
 /* libdw keeps a pointer to the callbacks for as long as the Dwfl lives. */
-static Dwfl_Callbacks callbacks = {.find_debuginfo = find_debuginfo};
+static Dwfl_Callbacks callbacks = {.find_elf = find_elf, .find_debuginfo = find_debuginfo};
 
 static bool is_overlaid(const symbolizer *self, const loaded_module *module) {
     const loaded_module *loaded = self->modules.items;
@@ -201,7 +217,8 @@ symbolizer *symbolize_open(void) {
         (void)pthread_once(&dw_once, load_libdw);
     }
     if (dw_loaded) {
-        callbacks.find_elf = dw.dwfl_linux_proc_find_elf;
+        const loaded_module *program = self->modules.items; /* the loader names it first */
+        program_start = self->modules.count == 0 ? 0 : program->start & ~((uintptr_t)sysconf(_SC_PAGESIZE) - 1);
         self->dwfl = dw.dwfl_begin(&callbacks);
         if (self->dwfl != NULL && dw.dwfl_linux_proc_report(self->dwfl, getpid()) != 0) {
             dw.dwfl_end(self->dwfl);

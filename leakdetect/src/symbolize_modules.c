@@ -2,6 +2,7 @@
 #include "symbolize_modules.h"
 
 #include <elf.h>
+#include <limits.h>
 #include <link.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,13 +36,38 @@ static LOADED void read_build_id(loaded_module *self, const char *notes, size_t 
     }
 }
 
+bool module_program_path(char *path, size_t size) {
+    static const char GONE[] = " (deleted)";
+    const ssize_t length = readlink("/proc/self/exe", path, size - 1);
+    path[length < 0 ? 0 : length] = '\0';
+    const size_t kept = strlen(path) < strlen(GONE) ? 0 : strlen(path) - strlen(GONE);
+    if (strcmp(path + kept, GONE) == 0 && access(path, F_OK) != 0) {
+        path[kept] = '\0';
+    }
+    return path[0] != '\0';
+}
+
+/* Of what is too long the front goes: the file's own name stays, by which stacks without functions are told apart. */
+static void keep_path(loaded_module *self, const char *path) {
+    const size_t length = strlen(path);
+    const size_t most = sizeof self->path - 1;
+    const char *rest = length > most ? strchr(path + length - most, '/') : NULL;
+    snprintf(self->path, sizeof self->path, "%.*s", (int)most, rest == NULL ? path : rest + 1);
+}
+
+/* Apart, for the room that it takes on the stack: modules are read in captures, too. */
+static __attribute__((noinline)) void keep_program_path(loaded_module *self) {
+    char path[PATH_MAX];
+    (void)module_program_path(path, sizeof path); /* benign: then it is empty */
+    keep_path(self, path);
+}
+
 static void set_path(loaded_module *self, const char *name) {
     if (name != NULL && name[0] != '\0') {
-        snprintf(self->path, sizeof self->path, "%s", name);
-        return;
+        keep_path(self, name);
+    } else {
+        keep_program_path(self); /* it has no name here */
     }
-    ssize_t length = readlink("/proc/self/exe", self->path, sizeof self->path - 1); /* the program has no name here */
-    self->path[length < 0 ? 0 : length] = '\0';
 }
 
 LOADED void module_read(loaded_module *self, const struct dl_phdr_info *info) {

@@ -33,6 +33,21 @@ for program in "$leaky" "$POOLBUF_EXAMPLES/leaky_static"; do
     expect_both_stacks
 done
 
+note "a program whose file is gone by now, as after an update, or has an odd name, says the same"
+odd=$work/$'two words\nand lines'
+cp "$leaky" "$odd"
+run env POOLBUF_LEAK_LEVEL=paranoid "$odd"
+expect_both_stacks
+# shellcheck disable=SC2016 # for the inner shell
+run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_REPORT="$work/gone.txt" bash -c 'exec 3<"$1"; rm "$1"; exec /proc/self/fd/3' sh "$odd"
+cp "$work/gone.txt" "$work/.stderr"
+expect_both_stacks
+cp "$leaky" "$work/gone"
+# shellcheck disable=SC2016
+run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_REPORT="$work/gone.json" bash -c 'exec 3<"$1"; rm "$1"; exec /proc/self/fd/3' sh "$work/gone"
+expect_equal "its name" "$work/gone" "$(json "$work/gone.json" program)"
+expect_equal "its module" "$work/gone" "$(json "$work/gone.json" groups.0.allocation_stack.0.module)"
+
 note "names and ordinals, any case"
 for level in 3 PARANOID Advanced 2 simple 1; do
     run env POOLBUF_LEAK_LEVEL=$level "$leaky"

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ipc.h>
@@ -115,6 +116,23 @@ static void modules_do_not_overlap(void **state) {
     memory_array_fini(&modules);
 }
 
+static void a_path_that_is_too_long_keeps_the_name_of_the_file(void **state) {
+    (void)state;
+    static char path[4096];
+    memset(path, 'x', sizeof path - 1);
+    for (size_t i = 0; i < sizeof path - 1; i += 100) {
+        path[i] = '/';
+    }
+    memcpy(path + sizeof path - sizeof "/deep/library.so", "/deep/library.so", sizeof "/deep/library.so");
+    loaded_module module;
+    module_read(&module, &(struct dl_phdr_info){.dlpi_name = path});
+    assert_string_equal(base_name(module.path), "library.so");
+    assert_string_equal(module.path, path + strlen(path) - strlen(module.path));
+    memset(path, 'x', sizeof path - 1); /* no file can have such a name, but nothing may break */
+    module_read(&module, &(struct dl_phdr_info){.dlpi_name = path});
+    assert_int_equal(strlen(module.path), MODULE_PATH_BYTES - 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_frame_has_function_file_line_module_and_build_id),
@@ -123,6 +141,7 @@ int main(void) {
         cmocka_unit_test(an_address_in_no_module_stays_a_number),
         cmocka_unit_test(a_second_look_gives_the_same_frames),
         cmocka_unit_test(modules_do_not_overlap),
+        cmocka_unit_test(a_path_that_is_too_long_keeps_the_name_of_the_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
