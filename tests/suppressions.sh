@@ -137,6 +137,12 @@ expect_stderr_has 'no leaks; allocator destroyed'
 expect_stderr_has 'LEAK: 5 buffers never released, holding 2,384 bytes; process exit'
 expect_stderr_has 'has passed its limit: limit=4, found 5'
 
+note "a forked child counts what its own allocators' ends have named, not its parent's"
+printf 'leak:^take$  # limit=3\n' >known.supp # twice three, each time within the limit
+run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_EXIT_CODE=9 POOLBUF_LEAK_SUPPRESSIONS=known.supp "$destroyed" child
+expect_status 9
+expect_stderr_has 'has passed its limit: limit=3, found 6'
+
 note "in JSON: the counts stay what they are, and what is suppressed stands beside them"
 printf 'leak:keep_request  # limit=100 reason=known\nleak:nowhere\n' >known.supp
 run env POOLBUF_LEAK_SUPPRESSIONS=known.supp POOLBUF_LEAK_REPORT=leaks.json "$leaky"
