@@ -250,15 +250,14 @@ static bool ended_by_misuse(const leaks_model *model) {
 }
 
 const char *answer_unsampled(const leaks_model *model) {
-    const leaks_exact exact = leaks_model_unsuppressed(model);
-    if (exact.live_buffers == MODEL_UNKNOWN || exact.live_buffers == 0 || leaks_model_is_live(model) ||
-        leaks_model_has_buffers(model)) {
+    const uint64_t unseen = leaks_model_unseen(model);
+    if (unseen == 0) {
         return NULL;
     }
     return model_text_format(
         model->arena,
         "%s buffer%s leaked, none of them sampled: run again with POOLBUF_LEAK_LEVEL=paranoid to see where",
-        unit_count(exact.live_buffers).text, sentence_plural(exact.live_buffers));
+        unit_count(unseen).text, sentence_plural(unseen));
 }
 
 const char *answer_leaks(const leaks_model *model) {
@@ -300,17 +299,17 @@ const char *answer_leaks(const leaks_model *model) {
                      sentence_plural(model->group_count), unit_count(count).text, unit_byte_count(bytes).text);
     } else {
         sentence_add(&out, "%zu leaking call stack%s: ", model->group_count, sentence_plural(model->group_count));
-        const bool unseen = exact_live && !leaks_model_has_buffers(model);
-        if (exact_live && !unseen && exact.live_buffers != buffers) {
+        const uint64_t unseen = leaks_model_unseen(model);
+        if (exact_live && leaks_model_has_buffers(model) && exact.live_buffers != buffers + unseen) {
             sentence_add(&out, "%s leaked in all (%s); seen with a stack: ", unit_count(exact.live_buffers).text,
                          unit_byte_count(exact.live_bytes).text);
         }
         sentence_add(&out, "%s (%s)", unit_count(count).text, unit_byte_count(bytes).text);
-        if (unseen) {
+        if (unseen > 0) {
             sentence_add(&out,
                          "; and %s buffer%s, none of them sampled: run again with POOLBUF_LEAK_LEVEL=paranoid to see "
                          "where",
-                         unit_count(exact.live_buffers).text, sentence_plural(exact.live_buffers));
+                         unit_count(unseen).text, sentence_plural(unseen));
         }
     }
     if (standings[STANDING_UNKNOWN] < model->group_count) {

@@ -305,6 +305,7 @@ static json_t *results_of(const writer *self) {
     if (unsampled != NULL) {
         json_t *result = begin(RULE_UNSAMPLED, unsampled);
         put_location(self, result, NULL, 0);
+        put_standing(result, model->unseen_standing);
         push(results, result);
     }
     return results;
