@@ -13,6 +13,7 @@
 #include "reports/json.h"
 #include "reports/leaks_holders.h"
 #include "reports/leaks_order.h"
+#include "reports/leaks_stacks.h"
 #include "reports/sentence.h"
 #include "reports/writers.h"
 
@@ -284,6 +285,7 @@ static json_t *result_of_misuse(const writer *self, const leaks_misuse *misuse) 
     push_stack(self, stacks, "last released at", misuse->release_stack, misuse->release_stack_count);
     push_stack(self, stacks, "allocated at", misuse->allocation_stack, misuse->allocation_stack_count);
     put(result, "stacks", stacks);
+    put_fingerprint(result, leaks_misuse_fingerprint(self->model, misuse));
     put_count(result, "occurrenceCount", misuse->count == 0 ? MODEL_UNKNOWN : misuse->count);
     return result;
 }
