@@ -5,6 +5,7 @@
  * frame of the stack whose file lies in the source root, and frames of other files come after those. Fingerprints are
  * the detector's own, so that a result keeps its identity while lines move. What was alive in a report of a running
  * program is no result, unless a scan found it lost. */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,19 +107,58 @@ static json_t *uri(const char *scheme, const char *path) {
     return value;
 }
 
-/* What is behind the root in a path inside it; else NULL. */
-static const char *inside(const writer *self, const char *path) {
-    const bool is_inside = self->root != NULL && strncmp(path, self->root, self->root_length) == 0 &&
-                           path[self->root_length] == '/' && path[self->root_length + 1] != '\0';
+/* Without "." and "..", which builds in a folder of their own leave in names (build/../src/x.c), and which scanners do not
+ * resolve. What leads out of a relative path stays. */
+static char *tidy(const writer *self, const char *path) {
+    char *text = model_allocate(self->model->arena, strlen(path) + 2);
+    const bool is_absolute = path[0] == '/';
+    size_t used = 0;  /* of text: parts, each with a slash in front */
+    size_t fixed = 0; /* of that, what no ".." takes back */
+    while (*path != '\0') {
+        path += strspn(path, "/");
+        const size_t length = strcspn(path, "/");
+        const bool is_up = length == 2 && strncmp(path, "..", 2) == 0;
+        if (is_up && used > fixed) {
+            while (text[--used] != '/') {
+            }
+        } else if (length > 0 && !(length == 1 && *path == '.') && !(is_up && is_absolute)) {
+            text[used] = '/';
+            memcpy(text + used + 1, path, length);
+            used += length + 1;
+            fixed = is_up ? used : fixed;
+        }
+        path += length;
+    }
+    text[used] = '\0';
+    return is_absolute || used == 0 ? text : text + 1;
+}
+
+static const char *behind_root(const writer *self, const char *path) {
+    const bool is_inside = strncmp(path, self->root, self->root_length) == 0 && path[self->root_length] == '/' &&
+                           path[self->root_length + 1] != '\0';
     return is_inside ? path + self->root_length + 1 : NULL;
+}
+
+/* What a file is called relative to the root; NULL: it is not inside. A compiler may have come by a symbolic link, which shows
+ * where the file is at hand. */
+static const char *inside(const writer *self, const char *path) {
+    char real[PATH_MAX];
+    const char *name = tidy(self, path);
+    if (name[0] != '/') {
+        return strncmp(name, "../", 3) == 0 ? NULL : name;
+    }
+    const char *found = self->root == NULL ? NULL : behind_root(self, name);
+    if (found == NULL && self->root != NULL && realpath(path, real) != NULL) {
+        found = behind_root(self, real);
+    }
+    return found == NULL ? NULL : model_text(self->model->arena, found);
 }
 
 static json_t *artifact(const writer *self, const char *path) {
     json_t *object = made(json_object());
-    while (strncmp(path, "./", 2) == 0) {
-        path += 2;
-    }
-    const char *relative = path[0] == '/' ? inside(self, path) : path;
+    const char *relative = inside(self, path);
+    path = tidy(self, path);
+    relative = relative == NULL && path[0] != '/' ? path : relative;
     if (relative != NULL) {
         put(object, "uri", uri("", relative));
         put_text(object, "uriBaseId", self->root == NULL ? NULL : ROOT);
@@ -157,7 +197,7 @@ static const leaks_frame *shown(const writer *self, leaks_frame *const *stack, s
     const leaks_frame *first = NULL;
     for (size_t i = 0; i < count; i++) {
         const char *file = stack[i]->file;
-        if (file != NULL && (file[0] != '/' || inside(self, file) != NULL)) {
+        if (file != NULL && inside(self, file) != NULL) {
             return stack[i];
         }
         first = first == NULL && file != NULL ? stack[i] : first;
