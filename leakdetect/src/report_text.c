@@ -28,14 +28,31 @@ static const char *grouped(uint64_t value) {
     return text;
 }
 
-/* A name that is the program's, or a file's: its control bytes could move the cursor of whoever reads it, or fake a line. */
+/* How many bytes at `at` would move the cursor of whoever reads them, or turn the direction of writing: control characters, of
+ * ASCII and of Unicode, and Unicode's marks, embeddings and isolations; 0: none. */
+static size_t unsafe_length(const unsigned char *at) {
+    if (at[0] != '\0' && (at[0] < 0x20 || at[0] == 0x7f)) {
+        return 1;
+    }
+    if (at[0] == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f) {
+        return 2;
+    }
+    const bool is_turn =
+        at[0] == 0xe2 && ((at[1] == 0x80 && ((at[2] >= 0xaa && at[2] <= 0xae) || at[2] == 0x8e || at[2] == 0x8f)) ||
+                          (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9));
+    return is_turn ? 3 : 0;
+}
+
+/* A name that is the program's, or a file's: its control characters could fake a line. */
 static void write_name(FILE *out, const char *name) {
-    for (; *name != '\0'; name++) {
-        unsigned char byte = (unsigned char)*name;
-        if (byte < 0x20 || byte == 0x7f) {
-            fprintf(out, "\\x%02x", byte);
+    size_t unsafe = 0;
+    for (const unsigned char *at = (const unsigned char *)name; *at != '\0'; at++) {
+        unsafe = unsafe > 0 ? unsafe : unsafe_length(at);
+        if (unsafe > 0) {
+            fprintf(out, "\\x%02x", *at);
+            unsafe--;
         } else {
-            fputc(byte, out);
+            fputc(*at, out);
         }
     }
 }
