@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "leakdetect/src/debug_scopes.h"
+#include "leakdetect/src/symbol_name.h"
 #include "reports/leaks_stacks.h"
 
 enum {
@@ -330,7 +331,10 @@ static size_t look_up(const resolver *self, leaks_model *model, const leaks_fram
     leaks_frame *outer = frames[count - 1];
     if (outer->function == NULL) {
         const char *name = symbol_at(&wanted->code, call);
-        outer->function = name != NULL ? readable(self, model, name) : frame->function;
+        outer->function =
+            name == NULL
+                ? frame->function
+                : readable(self, model, model_text_format(model->arena, "%.*s", (int)symbol_name_length(name), name));
     }
     return outer->function != NULL || frames[0]->file != NULL ? count : 0;
 }

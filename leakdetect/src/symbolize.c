@@ -20,6 +20,7 @@
 #include "helper.h"
 #include "memory.h"
 #include "module_log.h"
+#include "symbol_name.h"
 #include "symbolize_modules.h"
 #include "unwind_gate.h"
 
@@ -280,6 +281,13 @@ static void set_name(symbolizer *self, symbol_frame *frame, const char *name) {
     }
 }
 
+/* The same from a symbol table. */
+static void set_symbol(symbolizer *self, symbol_frame *frame, const char *symbol) {
+    if (symbol != NULL) {
+        set_name(self, frame, keep(self, strndup(symbol, symbol_name_length(symbol))));
+    }
+}
+
 /* A C++ function's own name says too little; its linkage name, where there is one, has namespace and types. */
 static const char *function_name(Dwarf_Die *die) {
     Dwarf_Attribute memory;
@@ -357,7 +365,7 @@ static size_t look_up(symbolizer *self, uintptr_t address, symbol_frame *frames)
     if (module == NULL) {
         Dl_info info;
         if (mapped != NULL && dladdr((void *)call, &info) != 0) {
-            set_name(self, &frames[0], info.dli_sname);
+            set_symbol(self, &frames[0], info.dli_sname);
         }
         return 1;
     }
@@ -372,7 +380,7 @@ static size_t look_up(symbolizer *self, uintptr_t address, symbol_frame *frames)
         count = expand_inlined(self, unit, call - bias, frames);
     }
     if (frames[count - 1].function == NULL) {
-        set_name(self, &frames[count - 1], dw.dwfl_module_addrname(module, call));
+        set_symbol(self, &frames[count - 1], dw.dwfl_module_addrname(module, call));
     }
     return count;
 }
