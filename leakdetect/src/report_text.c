@@ -320,6 +320,15 @@ static void write_group(const report *self, const report_group *group, size_t nu
     write_lifted(self, group->lifted, out);
 }
 
+static bool lists_buffers_alone(const report *self) {
+    const report_group *groups = self->groups.items;
+    size_t buffers = 0;
+    for (size_t i = 0; i < self->groups.count; i++) {
+        buffers += strcmp(groups[i].type, "poolbuf") == 0;
+    }
+    return buffers > 0 && buffers == self->groups.count;
+}
+
 static void write_heading(const report *self, FILE *out) {
     uint64_t leaked = report_leaked(self);
     if (self->since != 0) {
@@ -340,7 +349,9 @@ static void write_heading(const report *self, FILE *out) {
         fprintf(out, "poolbuf: LEAK: %s buffer%s never released, holding %s bytes", grouped(report_live_buffers(self)),
                 plural(report_live_buffers(self)), grouped(report_live_bytes(self)));
     } else {
-        fprintf(out, "poolbuf: LEAK: %s resource%s never released", grouped(leaked), plural(leaked));
+        /* Of a forked child's buffers there is no exact count; what is listed are buffers all the same. */
+        fprintf(out, "poolbuf: LEAK: %s %s%s never released", grouped(leaked),
+                lists_buffers_alone(self) ? "buffer" : "resource", plural(leaked));
     }
     fprintf(out, "; %s, process %ld, level %s", self->reason, self->pid, self->level);
     if (report_is_sampled(self)) {

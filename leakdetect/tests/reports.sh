@@ -214,7 +214,7 @@ done
 note "a forked child reports what it lost itself"
 run env POOLBUF_LEAK_LEVEL=paranoid "$POOLBUF_PROGRAMS/forked"
 expect_status 0
-expect_stderr_has 'LEAK: 1 resource never released; process exit'
+expect_stderr_has 'LEAK: 1 buffer never released; process exit'
 expect_stderr_has '#1  1 buffer, 300 bytes'
 expect_stderr_has 'lose_one  '
 expect_stderr_has '1 inherited from the parent process by fork are not listed'
