@@ -162,7 +162,9 @@ static void take_file(resolver *self, const char *path) {
     }
     wanted->found = true;
     find_symbols(&found);
-    if (wanted->debug.dwarf == NULL && has_section(found.elf, ".debug_info")) {
+    /* .zdebug_info: compressed as GNU's tools did before ELF had a flag for that; libdw reads it. */
+    if (wanted->debug.dwarf == NULL &&
+        (has_section(found.elf, ".debug_info") || has_section(found.elf, ".zdebug_info"))) {
         image debug;
         if (image_open(&debug, path)) {
             debug.dwarf = dwarf_begin_elf(debug.elf, DWARF_C_READ, NULL);

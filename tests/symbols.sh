@@ -106,6 +106,12 @@ for place in debug/server.debug plain/server plain debug tree .; do
     expect_status 0
     expect_equal "what $place says" "$(gist named.json)" "$(gist resolved.json)"
 done
+for way in zlib zlib-gnu; do # GNU's own way has sections of other names
+    objcopy --compress-debug-sections=$way debug/server.debug packed.debug
+    run poolbuf report nameless.json --binaries packed.debug -o resolved.json
+    expect_equal "what a debug file says, compressed by $way" "$(gist named.json)" "$(gist resolved.json)"
+done
+rm packed.debug
 run poolbuf report nameless.json --binaries bare --binaries debug -o resolved.json
 expect_equal "a stripped program beside its debug file" "$(gist named.json)" "$(gist resolved.json)"
 
