@@ -160,6 +160,46 @@ for file in spaces.json resolved.json; do
     expect_equal "the lines in $file" "5 9 15 " "$(grep -oE '"line": [0-9]+' $file | cut -d' ' -f2 | tr '\n' ' ')"
 done
 
+note "two copies of a library, side by side perhaps, which /proc/self/maps does not tell apart"
+cat >copied.c <<'END'
+#include <poolbuf/poolbuf.h>
+poolbuf *(*copied_allocate)(poolbuf_allocator *, size_t, size_t);
+poolbuf *copied_lose(void) {
+    poolbuf *buffer = copied_allocate(NULL, 100, 100);
+    __asm__ volatile("");
+    return buffer;
+}
+END
+cat >copies.c <<'END'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <poolbuf/poolbuf.h>
+#include <string.h>
+
+static int lose_in(void *library) {
+    poolbuf *(*function)(poolbuf_allocator *, size_t, size_t) = poolbuf_allocate;
+    poolbuf *(*lose)(void) = NULL;
+    void *there = library == NULL ? NULL : dlsym(library, "copied_lose");
+    void *slot = library == NULL ? NULL : dlsym(library, "copied_allocate");
+    if (there == NULL || slot == NULL) {
+        return 1;
+    }
+    memcpy(slot, &function, sizeof function);
+    memcpy(&lose, &there, sizeof there);
+    return lose() == NULL;
+}
+
+int main(void) {
+    return lose_in(dlopen("./copied.so", RTLD_NOW)) + lose_in(dlmopen(LM_ID_NEWLM, "./copied.so", RTLD_NOW));
+}
+END
+build_as "$CC" -std=gnu11 copied.c copied.so -O2 -g -shared -fPIC
+build_as "$CC" -std=gnu11 copies.c copies -O2 -g -ldl
+run poolbuf leaks -o copies.json -- ./copies
+expect_status 4
+expect_equal "groups, buffers, function and line" "1 2 copied_lose 4" "$(json copies.json groups.#) $(json copies.json groups.0.count) $(
+    json copies.json groups.0.allocation_stack.0.function) $(json copies.json groups.0.allocation_stack.0.line)"
+
 note "every kind of stack has names, in every format"
 run poolbuf report nameless.json --binaries tree
 expect_status 0

@@ -36,6 +36,7 @@
     X(dwfl_report_end)                                                                                                 \
     X(dwfl_addrmodule)                                                                                                 \
     X(dwfl_module_addrname)                                                                                            \
+    X(dwfl_module_getelf)                                                                                              \
     X(dwfl_module_nextcu)                                                                                              \
     X(dwarf_getsrc_die)                                                                                                \
     X(dwarf_linesrc)                                                                                                   \
@@ -349,6 +350,14 @@ static Dwarf_Die *find_unit(Dwfl_Module *module, Dwarf_Addr address, Dwarf_Addr 
     return unit;
 }
 
+/* An address as libdw has it. Two copies of one file that lie side by side, as dlmopen() makes them, are one module to libdw, at
+ * the place of the first. */
+static Dwarf_Addr to_libdw(Dwfl_Module *module, const loaded_module *mapped, uintptr_t address) {
+    GElf_Addr bias = 0;
+    const bool known = mapped != NULL && dw.dwfl_module_getelf(module, &bias) != NULL;
+    return known ? address - mapped->bias + bias : address;
+}
+
 static size_t look_up(symbolizer *self, uintptr_t address, symbol_frame *frames) {
     frames[0] = (symbol_frame){.address = address, .offset = address};
     uintptr_t call = address - 1; /* the return address may belong to the next line, or even the next function */
@@ -371,16 +380,17 @@ static size_t look_up(symbolizer *self, uintptr_t address, symbol_frame *frames)
     }
     size_t count = 1;
     Dwarf_Addr bias;
-    Dwarf_Die *unit = find_unit(module, call, &bias);
+    const Dwarf_Addr place = to_libdw(module, mapped, call);
+    Dwarf_Die *unit = find_unit(module, place, &bias);
     if (unit != NULL) {
         int line = 0;
-        Dwarf_Line *source = dw.dwarf_getsrc_die(unit, call - bias);
+        Dwarf_Line *source = dw.dwarf_getsrc_die(unit, place - bias);
         frames[0].file = keep_text(self, dw.dwarf_linesrc(source, NULL, NULL));
         frames[0].line = dw.dwarf_lineno(source, &line) == 0 && line > 0 ? (unsigned)line : 0;
-        count = expand_inlined(self, unit, call - bias, frames);
+        count = expand_inlined(self, unit, place - bias, frames);
     }
     if (frames[count - 1].function == NULL) {
-        set_symbol(self, &frames[count - 1], dw.dwfl_module_addrname(module, call));
+        set_symbol(self, &frames[count - 1], dw.dwfl_module_addrname(module, place));
     }
     return count;
 }
