@@ -168,13 +168,17 @@ static json_t *artifact(const writer *self, const char *path) {
     return object;
 }
 
+static bool has_line(const leaks_frame *frame) {
+    return frame->line != MODEL_UNKNOWN && frame->line > 0;
+}
+
 static json_t *location(const writer *self, const leaks_frame *frame) {
     json_t *object = made(json_object());
     const char *path = frame->file != NULL ? frame->file : frame->module;
     if (path != NULL) {
         json_t *physical = made(json_object());
         put(physical, "artifactLocation", artifact(self, path));
-        if (frame->file != NULL && frame->line != MODEL_UNKNOWN && frame->line > 0) {
+        if (frame->file != NULL && has_line(frame)) {
             json_t *region = made(json_object());
             put_count(region, "startLine", frame->line);
             put(physical, "region", region);
@@ -192,17 +196,22 @@ static json_t *location(const writer *self, const leaks_frame *frame) {
     return object;
 }
 
-/* The frame that a scanner can show: see the top. NULL: the stack has none with a file. */
+/* The frame that a scanner can show: see the top; rather one with a line, which a call that the optimiser has made of two lacks.
+ * NULL: the stack has none with a file. */
 static const leaks_frame *shown(const writer *self, leaks_frame *const *stack, size_t count) {
     const leaks_frame *first = NULL;
+    const leaks_frame *found = NULL;
     for (size_t i = 0; i < count; i++) {
         const char *file = stack[i]->file;
-        if (file != NULL && inside(self, file) != NULL) {
-            return stack[i];
+        if (file != NULL && inside(self, file) != NULL && (found == NULL || has_line(stack[i]))) {
+            found = stack[i];
+        }
+        if (found != NULL && has_line(found)) {
+            return found;
         }
         first = first == NULL && file != NULL ? stack[i] : first;
     }
-    return first != NULL ? first : count > 0 ? stack[0] : NULL;
+    return found != NULL ? found : first != NULL ? first : count > 0 ? stack[0] : NULL;
 }
 
 static void put_location(const writer *self, json_t *result, leaks_frame *const *stack, size_t count) {

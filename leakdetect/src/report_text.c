@@ -65,6 +65,13 @@ static void write_age(FILE *out, uint64_t ms) {
     }
 }
 
+/* Optimisers give no line to what they made of several. */
+static void write_line(const symbol_frame *frame, FILE *out) {
+    if (frame->line != 0) {
+        fprintf(out, ":%u", frame->line);
+    }
+}
+
 void report_write_frames(const report_frames *frames, const char *indent, FILE *out) {
     if (frames->count == 0) {
         fprintf(out, "%s(no stack)\n", indent);
@@ -80,7 +87,7 @@ void report_write_frames(const report_frames *frames, const char *indent, FILE *
         if (frame->file != NULL) {
             fputs("  ", out);
             write_name(out, frame->file);
-            fprintf(out, ":%u", frame->line);
+            write_line(frame, out);
         } else {
             fputs("  (", out);
             write_name(out, frame->module == NULL ? "no module" : frame->module);
@@ -101,7 +108,8 @@ void report_write_place(const symbol_frame *frame, FILE *out) {
     fputs(" (", out);
     write_name(out, path == NULL ? "no module" : slash == NULL ? path : slash + 1);
     if (frame->file != NULL) {
-        fprintf(out, ":%u)", frame->line);
+        write_line(frame, out);
+        fputc(')', out);
     } else {
         fprintf(out, "+0x%" PRIx64 ")", frame->offset);
     }

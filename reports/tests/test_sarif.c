@@ -106,6 +106,24 @@ static void the_first_location_is_a_file_of_the_source_root(void **state) {
     leaks_model_destroy(model);
 }
 
+static void a_frame_with_a_line_is_shown_rather_than_one_without(void **state) {
+    (void)state;
+    leaks_model *model = fixture_process("process exit", 2);
+    leaks_group *group = fixture_add_leak(model, "00000000000000aa");
+    leaks_group *lineless = fixture_add_leak(model, "00000000000000bb");
+    add_frame(model, group, "/src/merged.c", MODEL_UNKNOWN);
+    add_frame(model, group, "/src/zero.c", 0);
+    add_frame(model, group, "/src/caller.c", 7);
+    add_frame(model, lineless, "/usr/include/stdlib.h", 1);
+    add_frame(model, lineless, "/src/merged.c", MODEL_UNKNOWN);
+    add_frame(model, lineless, "/src/zero.c", 0);
+    json_t *log = written(model, "/src");
+    assert_string_equal(uri_of(json_array_get(results_of(log), 0)), "caller.c");
+    assert_string_equal(uri_of(json_array_get(results_of(log), 1)), "merged.c");
+    json_decref(log);
+    leaks_model_destroy(model);
+}
+
 static const char *uri_of_file(const char *file, const char *root) {
     static char uri[4096];
     leaks_model *model = fixture_process("process exit", 2);
@@ -231,6 +249,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(results_name_rules_that_are_there),
         cmocka_unit_test(the_first_location_is_a_file_of_the_source_root),
+        cmocka_unit_test(a_frame_with_a_line_is_shown_rather_than_one_without),
         cmocka_unit_test(paths_lead_straight_to_their_files),
         cmocka_unit_test(a_file_behind_a_symbolic_link_is_found),
         cmocka_unit_test(a_stack_without_files_is_shown_at_its_module),
