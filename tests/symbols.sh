@@ -160,6 +160,31 @@ for file in spaces.json resolved.json; do
     expect_equal "the lines in $file" "5 9 15 " "$(grep -oE '"line": [0-9]+' $file | cut -d' ' -f2 | tr '\n' ' ')"
 done
 
+note "C++ with a runtime of its own, whose demangler the loader does not know"
+cat >runtime.cc <<'END'
+#include <poolbuf/poolbuf.h>
+#include <stdexcept>
+
+namespace outer {
+template <typename T> __attribute__((noinline)) void lose(T size) {
+    if (poolbuf_allocate(nullptr, size, size) == nullptr) {
+        throw std::runtime_error("no memory");
+    }
+}
+} // namespace outer
+
+int main() {
+    outer::lose<unsigned>(100);
+    return 0;
+}
+END
+build_as "$CXX" -std=c++17 runtime.cc plain/runtime -O2 -g
+build_as "$CXX" -std=c++17 runtime.cc plain/own -O2 -g -static-libstdc++
+run poolbuf leaks -o runtime.json -- plain/runtime
+run poolbuf leaks -o own.json -- plain/own
+expect_equal "the function" 'void outer::lose<unsigned int>(unsigned int)' "$(json own.json groups.0.allocation_stack.0.function)"
+expect_equal "the fingerprint" "$(json runtime.json groups.0.fingerprint)" "$(json own.json groups.0.fingerprint)"
+
 note "two copies of a library, side by side perhaps, which /proc/self/maps does not tell apart"
 cat >copied.c <<'END'
 #include <poolbuf/poolbuf.h>

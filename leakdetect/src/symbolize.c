@@ -37,6 +37,8 @@
     X(dwfl_addrmodule)                                                                                                 \
     X(dwfl_module_addrname)                                                                                            \
     X(dwfl_module_getelf)                                                                                              \
+    X(dwfl_module_getsymtab)                                                                                           \
+    X(dwfl_module_getsym_info)                                                                                         \
     X(dwfl_module_nextcu)                                                                                              \
     X(dwarf_getsrc_die)                                                                                                \
     X(dwarf_linesrc)                                                                                                   \
@@ -69,18 +71,21 @@ typedef struct cached {
     symbol_frame *frames;
 } cached;
 
+typedef char *demangler(const char *name, char *buffer, size_t *length, int *status);
+
 struct symbolizer {
     Dwfl *dwfl; /* NULL: no libdw, or it cannot read this process */
     memory_array modules;
     memory_array blocks; /* of void *: what symbolize_close() frees */
     cached *cache;
     size_t cache_used;
+    bool sought_demangler;    /* in the program's symbols */
+    demangler *own_demangler; /* found there */
 };
 
 static libdw dw;
 static bool dw_loaded; /* fixed once load_libdw() has run */
 static pthread_once_t dw_once = PTHREAD_ONCE_INIT;
-typedef char *demangler(const char *name, char *buffer, size_t *length, int *status);
 /* __cxa_demangle, where the program has a C++ runtime; found again for each report, as that may come late. Relaxed. */
 static _Atomic(demangler *) demangle;
 
@@ -268,11 +273,46 @@ static const char *keep_text(symbolizer *self, const char *text) {
 
 /* --- names and lines --------------------------------------------------------------------------------------------- */
 
+/* A program with a C++ runtime of its own (-static-libstdc++) keeps __cxa_demangle to itself, so the loader does not know it; its
+ * symbol table does. Not called by an address from another file than the one that is loaded. */
+static demangler *find_demangler(symbolizer *self) {
+    const loaded_module *program = self->modules.items;
+    Dwfl_Module *module =
+        self->dwfl == NULL || program_start == 0 ? NULL : dw.dwfl_addrmodule(self->dwfl, program_start);
+    GElf_Addr bias = 0;
+    if (module == NULL || dw.dwfl_module_getelf(module, &bias) == NULL || bias != program->bias ||
+        !is_same_build(module, program)) {
+        return NULL;
+    }
+    const int count = dw.dwfl_module_getsymtab(module);
+    for (int i = 1; i < count; i++) {
+        GElf_Sym symbol;
+        GElf_Addr address = 0;
+        const char *name = dw.dwfl_module_getsym_info(module, i, &symbol, &address, NULL, NULL, NULL);
+        if (name != NULL && strcmp(name, "__cxa_demangle") == 0 && symbol.st_shndx != SHN_UNDEF &&
+            GELF_ST_TYPE(symbol.st_info) == STT_FUNC) {
+            demangler *found = NULL;
+            memcpy(&found, &address, sizeof found);
+            return found;
+        }
+    }
+    return NULL;
+}
+
+static demangler *need_demangler(symbolizer *self) {
+    demangler *known = atomic_load_explicit(&demangle, memory_order_relaxed);
+    if (known == NULL && !self->sought_demangler) {
+        self->sought_demangler = true;
+        self->own_demangler = find_demangler(self);
+    }
+    return known != NULL ? known : self->own_demangler;
+}
+
 /* Names a frame's function, readably where it can; Valgrind's suppressions name it as it was. */
 static void set_name(symbolizer *self, symbol_frame *frame, const char *name) {
-    demangler *make_readable = atomic_load_explicit(&demangle, memory_order_relaxed);
     frame->function = keep_text(self, name);
-    if (name != NULL && name[0] == '_' && name[1] == 'Z' && make_readable != NULL) {
+    demangler *make_readable = name != NULL && name[0] == '_' && name[1] == 'Z' ? need_demangler(self) : NULL;
+    if (make_readable != NULL) {
         int status = -1;
         char *plain = keep(self, make_readable(name, NULL, NULL, &status));
         if (status == 0 && plain != NULL) {
