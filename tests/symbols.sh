@@ -137,8 +137,8 @@ cat >spaces.cc <<'END'
 
 namespace outer::inner {
 __attribute__((always_inline)) static inline void merged() {
-    (void)poolbuf_allocate(nullptr, 100, 100);
-    __asm__ volatile("");
+    const bool fine = poolbuf_allocate(nullptr, 100, 100) != nullptr;
+    __asm__ volatile("" : : "r"(fine));
 }
 __attribute__((noinline)) void around() {
     merged();
