@@ -322,10 +322,15 @@ static void set_name(symbolizer *self, symbol_frame *frame, const char *name) {
     }
 }
 
-/* The same from a symbol table. */
+/* The same from a symbol table, whose own name for it Valgrind has. */
 static void set_symbol(symbolizer *self, symbol_frame *frame, const char *symbol) {
-    if (symbol != NULL) {
-        set_name(self, frame, keep(self, strndup(symbol, symbol_name_length(symbol))));
+    if (symbol == NULL) {
+        return;
+    }
+    const size_t length = symbol_name_length(symbol);
+    set_name(self, frame, keep(self, strndup(symbol, length)));
+    if (symbol[length] != '\0') {
+        frame->symbol = keep_text(self, symbol);
     }
 }
 
