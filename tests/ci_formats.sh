@@ -56,10 +56,10 @@ for files in "$golden/paranoid.json $golden/unseen.json" merged.json; do
     # shellcheck disable=SC2086 # names without blanks
     run poolbuf report $files --format junit
     expect_stdout_has '<testcase classname="server" name="no buffer leaked that no sample saw">'
-    expect_stdout_has 'message="1 buffer leaked, none of them sampled: run again with POOLBUF_LEAK_LEVEL=paranoid to see where"'
+    expect_stdout_has 'message="1 buffer leaked, not sampled: run again with POOLBUF_LEAK_LEVEL=paranoid to see where"'
     # shellcheck disable=SC2086
     run poolbuf report $files
-    expect_stdout_has '; and 1 buffer, none of them sampled: run again'
+    expect_stdout_has '; and 1 buffer, not sampled: run again'
     # shellcheck disable=SC2086
     run poolbuf report $files --format sarif
     expect_stdout_has '"ruleId": "unsampled-leak"'
