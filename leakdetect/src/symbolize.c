@@ -155,11 +155,26 @@ static int find_debuginfo(Dwfl_Module *module, void **user, const char *name, Dw
 
 static uintptr_t program_start; /* its first page, while a symbolizer is open; 0: not known */
 
+/* Whether /proc/self/exe is what /proc/self/maps calls so, which has line breaks as \012. It is the loader where that was called
+ * by hand, to run the program. */
+static bool is_executable(const char *name) {
+    char path[PATH_MAX];
+    const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    for (ssize_t i = 0; i < length; i++) {
+        const bool breaks = path[i] == '\n' && strncmp(name, "\\012", 4) == 0;
+        if (!breaks && *name != path[i]) {
+            return false;
+        }
+        name += breaks ? 4 : 1;
+    }
+    return length > 0 && *name == '\0';
+}
+
 /* A program whose file has another name by now, or none, is still there as /proc/self/exe. */
 static int find_elf(Dwfl_Module *module, void **user, const char *name, Dwarf_Addr base, char **file, Elf **elf) {
     char path[PATH_MAX];
     int descriptor = dw.dwfl_linux_proc_find_elf(module, user, name, base, file, elf);
-    if (descriptor < 0 && *elf == NULL && base == program_start && base != 0 &&
+    if (descriptor < 0 && *elf == NULL && base == program_start && base != 0 && is_executable(name) &&
         module_program_path(path, sizeof path)) {
         *file = strdup(path); /* debug files are looked for beside it */
         descriptor = *file == NULL ? -1 : open("/proc/self/exe", O_RDONLY | O_CLOEXEC);

@@ -48,6 +48,22 @@ run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_REPORT="$work/gone.json" bash -
 expect_equal "its name" "$work/gone" "$(json "$work/gone.json" program)"
 expect_equal "its module" "$work/gone" "$(json "$work/gone.json" groups.0.allocation_stack.0.module)"
 
+note "a program that the loader runs, called by hand, has its own name, and none of the loader's symbols"
+if grep -q -e __tsan_init -e __asan_init "$leaky"; then
+    note "not tried with sanitizers, which start themselves anew"
+else
+    loader=$(readelf -lW "$leaky" | sed -n 's/.*program interpreter: \(.*\)]/\1/p')
+    run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_REPORT="$work/handed.json" "$loader" "$leaky"
+    expect_equal "program and module" "$leaky $leaky" "$(json "$work/handed.json" program) $(
+        json "$work/handed.json" groups.0.allocation_stack.0.module)"
+    cp "$leaky" "$work/handed"
+    # shellcheck disable=SC2016
+    run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_REPORT="$work/handed.json" bash -c 'exec 3<"$2"; rm "$2"; exec "$1" /proc/self/fd/3' \
+        sh "$loader" "$work/handed"
+    expect_equal "groups, and the first one's function" "2 null" "$(json "$work/handed.json" groups.#) $(
+        json "$work/handed.json" groups.0.allocation_stack.0.function)"
+fi
+
 note "names and ordinals, any case"
 for level in 3 PARANOID Advanced 2 simple 1; do
     run env POOLBUF_LEAK_LEVEL=$level "$leaky"
