@@ -249,16 +249,16 @@ static bool ended_by_misuse(const leaks_model *model) {
     return false;
 }
 
+/* "3 buffers leaked, none of them sampled: ..." */
+static const char *describe_unsampled(const leaks_model *model, uint64_t count, const char *verb) {
+    return model_text_format(model->arena, "%s buffer%s%s, %s: run again with POOLBUF_LEAK_LEVEL=paranoid to see where",
+                             unit_count(count).text, sentence_plural(count), verb,
+                             count == 1 ? "not sampled" : "none of them sampled");
+}
+
 const char *answer_unsampled(const leaks_model *model) {
-    const leaks_exact exact = leaks_model_unsuppressed(model);
-    if (exact.live_buffers == MODEL_UNKNOWN || exact.live_buffers == 0 || leaks_model_is_live(model) ||
-        leaks_model_has_buffers(model)) {
-        return NULL;
-    }
-    return model_text_format(
-        model->arena,
-        "%s buffer%s leaked, none of them sampled: run again with POOLBUF_LEAK_LEVEL=paranoid to see where",
-        unit_count(exact.live_buffers).text, sentence_plural(exact.live_buffers));
+    const uint64_t unseen = leaks_model_unseen(model);
+    return unseen == 0 ? NULL : describe_unsampled(model, unseen, " leaked");
 }
 
 const char *answer_leaks(const leaks_model *model) {
@@ -290,9 +290,7 @@ const char *answer_leaks(const leaks_model *model) {
     if (model->process_count == 0 && model->group_count == 0) {
         sentence_add(&out, "nothing was checked: no process reported");
     } else if (model->group_count == 0 && exact_live && !live) {
-        sentence_add(
-            &out, "%s buffer%s leaked, none of them sampled: run again with POOLBUF_LEAK_LEVEL=paranoid to see where",
-            unit_count(exact.live_buffers).text, sentence_plural(exact.live_buffers));
+        sentence_add(&out, "%s", describe_unsampled(model, exact.live_buffers, " leaked"));
     } else if (model->group_count == 0) {
         sentence_add(&out, live ? "nothing listed is alive" : "no leak found");
     } else if (live) {
@@ -300,17 +298,14 @@ const char *answer_leaks(const leaks_model *model) {
                      sentence_plural(model->group_count), unit_count(count).text, unit_byte_count(bytes).text);
     } else {
         sentence_add(&out, "%zu leaking call stack%s: ", model->group_count, sentence_plural(model->group_count));
-        const bool unseen = exact_live && !leaks_model_has_buffers(model);
-        if (exact_live && !unseen && exact.live_buffers != buffers) {
+        const uint64_t unseen = leaks_model_unseen(model);
+        if (exact_live && leaks_model_has_buffers(model) && exact.live_buffers != buffers + unseen) {
             sentence_add(&out, "%s leaked in all (%s); seen with a stack: ", unit_count(exact.live_buffers).text,
                          unit_byte_count(exact.live_bytes).text);
         }
         sentence_add(&out, "%s (%s)", unit_count(count).text, unit_byte_count(bytes).text);
-        if (unseen) {
-            sentence_add(&out,
-                         "; and %s buffer%s, none of them sampled: run again with POOLBUF_LEAK_LEVEL=paranoid to see "
-                         "where",
-                         unit_count(exact.live_buffers).text, sentence_plural(exact.live_buffers));
+        if (unseen > 0) {
+            sentence_add(&out, "; and %s", describe_unsampled(model, unseen, ""));
         }
     }
     if (standings[STANDING_UNKNOWN] < model->group_count) {

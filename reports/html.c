@@ -6,6 +6,7 @@
 
 #include "reports/answer.h"
 #include "reports/json.h"
+#include "reports/table.h"
 #include "reports/web.h"
 #include "reports/writers.h"
 
@@ -13,6 +14,12 @@
 
 void html_print(FILE *to, const char *text) {
     for (; text != NULL && *text != '\0'; text++) {
+        const size_t unsafe = text_unsafe_length(text);
+        if (unsafe > 0) {
+            fputc(' ', to);
+            text += unsafe - 1;
+            continue;
+        }
         switch (*text) {
         case '&':
             fputs("&amp;", to);
@@ -30,7 +37,7 @@ void html_print(FILE *to, const char *text) {
             fputs("&#39;", to);
             break;
         default:
-            fputc((unsigned char)*text < 0x20 || (unsigned char)*text == 0x7F ? ' ' : *text, to);
+            fputc(*text, to);
         }
     }
 }

@@ -258,6 +258,7 @@ leaks_process *leaks_model_add_process(leaks_model *model) {
     process->tracked = UNKNOWN_TRACKED;
     process->suppressed = (leaks_suppressed){MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN};
     process->sampling_bytes = process->missed_references = process->older_than_ms = MODEL_UNKNOWN;
+    process->unseen_buffers = MODEL_UNKNOWN;
     process->seen_with_99_percent = (leaks_certain){MODEL_UNKNOWN, MODEL_UNKNOWN};
     process->since = (leaks_since){MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN};
     model_append(model->arena, &model->processes, &model->process_count, process);

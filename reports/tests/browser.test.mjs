@@ -210,6 +210,15 @@ async function checkLeaks(page, leaks) {
   equal(misuses, leaks.misuses.map((one) => [one.offence, 3]), 'misuses, with three stacks');
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   equal(wide, 0, 'pixels that leaks stick out');
+  const tall = await page.evaluate(() => {
+    const [where] = document.querySelectorAll('.leak .where');
+    const name = where.textContent;
+    where.textContent = 'std::map<std::allocator<int>>::'.repeat(300);
+    const height = where.getBoundingClientRect().height;
+    where.textContent = name;
+    return height;
+  });
+  check(tall > 0 && tall < 90, `a name of ten thousand signs is ${tall} pixels high in a heading`);
   await page.fill('.tools input', 'connection_step');
   const left = await page.$$eval('details.leak:not(.misuse)', (details) => details.filter((group) => !group.hidden).length);
   equal(left, 1, 'leaks found by function');

@@ -536,6 +536,7 @@ leaks_model *fixture_leaks(void) {
          MODEL_UNKNOWN,
          {588, 1},
          2,
+         0,
          MODEL_UNKNOWN,
          {MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN}},
         {4243,
@@ -549,8 +550,9 @@ leaks_model *fixture_leaks(void) {
          {1, 1, MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN},
          {MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN},
          524288,
-         {MODEL_UNKNOWN, MODEL_UNKNOWN},
+         {600, 1},
          MODEL_UNKNOWN,
+         1,
          1000,
          {3, 61000, 5, 1}},
     };

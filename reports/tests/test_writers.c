@@ -166,6 +166,32 @@ static void data_in_a_page_stay_data(void **state) {
     free(page);
 }
 
+/* What a program calls its things may come from a peer: no terminal and no page is to be moved or turned by it. */
+static void no_name_moves_or_turns_what_stands_beside_it(void **state) {
+    (void)state;
+    static const char HOSTILE[] = "a\302\2332Jb\342\200\256c\342\201\246d\033[2Je\177";
+    static const report_format FORMATS[] = {REPORT_TEXT, REPORT_MARKDOWN, REPORT_HTML};
+    for (size_t i = 0; i < sizeof FORMATS / sizeof FORMATS[0]; i++) {
+        leaks_model *model = fixture_process("process exit", 2);
+        leaks_group *group = fixture_add_leak(model, "00000000000000aa");
+        leaks_group_add_frame(model, group)->function = HOSTILE;
+        group->type = HOSTILE;
+        char *text = NULL;
+        size_t size = 0;
+        char error[REPORT_ERROR_BYTES] = "";
+        FILE *to = open_memstream(&text, &size);
+        assert_true(report_write_leaks(model, FORMATS[i], NULL, to, error, sizeof error));
+        fclose(to);
+        assert_null(strstr(text, "\xc2\x9b"));
+        assert_null(strstr(text, "\xe2\x80\xae"));
+        assert_null(strstr(text, "\xe2\x81\xa6"));
+        assert_null(strchr(text, '\033'));
+        assert_non_null(strstr(text, FORMATS[i] == REPORT_TEXT ? "a?2Jb?c?d?[2Je?" : "a 2Jb c d "));
+        free(text);
+        leaks_model_destroy(model);
+    }
+}
+
 static void results_are_written_as_before(void **state) {
     (void)state;
     assert_writes(write_results, REPORT_TEXT, false, "results.txt");
@@ -325,6 +351,7 @@ static void tables_show_a_version_without_its_commit(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_name_moves_or_turns_what_stands_beside_it),
         cmocka_unit_test(results_are_written_as_before),
         cmocka_unit_test(leaks_are_written_as_before),
         cmocka_unit_test(comparisons_are_written_as_before),
