@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "detector.h"
 #include "message.h"
@@ -29,14 +30,14 @@ static bool running;
 static bool ended; /* the process exits: no more starts */
 
 static sem_t wake;                /* posted by the handler, and by whoever stops the thread */
-static _Atomic uint32_t requests; /* signals since the last report of one */
+static _Atomic uint64_t requests; /* the process, and in the low 32 bits its signals since the last report of one */
 static _Atomic bool stopping;
 static int signal_now;                          /* the next two are fixed before the thread starts */
 static uint64_t report_every_ms, scan_every_ms; /* 0: never */
 static uint64_t lost_before; /* the most that a scan has found lost; of the thread alone, as is the next */
 static bool said_no_scan;
 
-_Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a signal handler may add to an atomic number");
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "a signal handler may add to an atomic number");
 
 /* --- names ---------------------------------------------------------------------------------------------------------- */
 
@@ -108,10 +109,18 @@ bool trigger_parse_signal(const char *text, int *number) {
 
 /* --- the handler ---------------------------------------------------------------------------------------------------- */
 
+/* How many of what `requests` was are this process's: a forked child finds those that its parent has not answered yet. */
+static uint32_t own_requests(uint64_t all) {
+    return all >> 32 == (uint64_t)getpid() ? (uint32_t)all : 0;
+}
+
 static void handle(int number) {
     (void)number;
     int saved_errno = errno;
-    if (atomic_fetch_add(&requests, 1) == 0) {
+    uint64_t before = atomic_load(&requests);
+    while (!atomic_compare_exchange_weak(&requests, &before, ((uint64_t)getpid() << 32) + own_requests(before) + 1)) {
+    }
+    if (own_requests(before) == 0) {
         (void)sem_post(&wake);
     }
     errno = saved_errno;
@@ -204,7 +213,7 @@ static void *run(void *unused) {
     uint64_t scan_due_ms = first_due(scan_every_ms);
     for (;;) {
         bool last = atomic_load(&stopping); /* before the exchange, so that what was asked before the end is answered */
-        uint32_t times = atomic_exchange(&requests, 0);
+        uint32_t times = own_requests(atomic_exchange(&requests, 0));
         if (times != 0) {
             report_on_signal(times);
         }
@@ -289,9 +298,9 @@ bool trigger_stop(void) {
         atomic_store(&stopping, true);
         (void)sem_post(&wake);
         struct timespec until = {0};
-        (void)clock_gettime(CLOCK_REALTIME, &until);
+        (void)clock_gettime(CLOCK_MONOTONIC, &until); /* somebody may set the other one meanwhile */
         until.tv_sec += EXIT_SECONDS;
-        gone = pthread_timedjoin_np(thread, NULL, &until) == 0;
+        gone = pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0;
         running = !gone;
     }
     (void)pthread_mutex_unlock(&lifecycle_lock);

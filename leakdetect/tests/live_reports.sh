@@ -51,6 +51,15 @@ for file in "$work"/child-*-1.json; do
 done
 expect_equal "reports on a signal" 1 "$found"
 
+note "what its parent was asked for it does not answer"
+run env POOLBUF_LEAK_SIGNAL=12 POOLBUF_LEAK_REPORT="$work/heir-%p-%n.json" "$signalled" inherit 12 "$work/heir-%-1.json"
+expect_status 0
+reasons=
+for file in "$work"/heir-*-1.json; do
+    reasons="$reasons $(json "$file" reason),"
+done
+expect_equal "first reports of both" " signal 12, signal 12," "$reasons"
+
 note "disabled prints nothing, and still the signal does not end the program"
 run env POOLBUF_LEAK_LEVEL=disabled POOLBUF_LEAK_SIGNAL=USR2 "$signalled" burst 12 3
 expect_status 0
