@@ -72,6 +72,7 @@ static void fork_parent(void) {
 
 static void fork_child(void) {
     misuses_forget();
+    finalize_after_fork();
     quarantine_after_fork();
     fork_unlock();
     unwind_fork_child();

@@ -138,5 +138,6 @@ uint64_t finalize_checkpoint(void);
 poolbuf_status finalize_write_path(const char *path);
 void finalize_lock(void); /* for fork */
 void finalize_unlock(void);
+void finalize_after_fork(void); /* in the child, under the lock: what its parent has said, it has not */
 
 #endif

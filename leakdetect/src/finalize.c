@@ -49,6 +49,10 @@ void finalize_unlock(void) {
     pthread_mutex_unlock(&report_lock);
 }
 
+void finalize_after_fork(void) {
+    announced = announced_bytes = announced_leaks = 0;
+}
+
 /* The same of one with control bytes, which could move the cursor of whoever reads it: as bash, zsh and ksh quote it. */
 static void append_escaped(char *text, size_t size, const char *argument) {
     size_t used = strlen(text);

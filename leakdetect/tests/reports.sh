@@ -204,6 +204,13 @@ expect_stderr_has '#1  1 buffer, 300 bytes'
 expect_stderr_has 'lose_one  '
 expect_stderr_has '1 inherited from the parent process by fork are not listed'
 
+note "what its parent has said at the end of an allocator, it has not said itself"
+printf '#: limit=5\nleak:^lose$\n' >"$work/heir.supp"
+run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_EXIT_CODE=9 POOLBUF_LEAK_SUPPRESSIONS="$work/heir.supp" \
+    "$POOLBUF_PROGRAMS/forked" heir
+expect_status 9
+expect_stderr_has 'LEAK: 6 resources never released; process exit'
+
 note "threads that have ended, buffers released by others"
 for level in simple paranoid; do
     run env POOLBUF_LEAK_LEVEL=$level "$POOLBUF_PROGRAMS/threads"
