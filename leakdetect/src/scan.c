@@ -178,7 +178,7 @@ static poolbuf_status job_init(scan_job *job, const leakdetect_scan_options *opt
     *job = (scan_job){.memory_limit_bytes = options->memory_limit_bytes};
     note_stack(job, live);
     if (!reserve_mappings(&job->mappings)) {
-        return POOLBUF_ERROR_SYSTEM;
+        return errno == ENOMEM ? POOLBUF_ERROR_NO_MEMORY : POOLBUF_ERROR_SYSTEM;
     }
     tracker_visit(add_target, &targets);
     reach_sort_by_start(&job->targets, sizeof(scan_target));
