@@ -417,6 +417,32 @@ static void a_live_report_accuses_nobody(void **state) {
     }
 }
 
+/* At paranoid, all of what the table had room for having been released. */
+static void what_a_full_table_has_turned_away_is_explained(void **state) {
+    (void)state;
+    for (uint64_t refused = 0; refused <= 3; refused += 3) {
+        char *text = NULL;
+        size_t length = 0;
+        report self = {.reason = "process exit",
+                       .level = "paranoid",
+                       .program = "/opt/server/bin/server",
+                       .command = "server -v",
+                       .sampling_interval = 1,
+                       .largest_weight_buffers = 1,
+                       .largest_weight_resources = 1,
+                       .exact = {true, 3, 300, 1000}};
+        self.tracked.refused = refused;
+        FILE *out = open_memstream(&text, &length);
+        report_write_text(&self, out);
+        fclose(out);
+        assert_true((strstr(text, "before the level was raised") == NULL) == (refused > 0));
+        assert_non_null(strstr(text, refused > 0 ? "POOLBUF_LEAK_LEVEL=simple server -v"
+                                                 : "POOLBUF_LEAK_LEVEL=paranoid server -v"));
+        free(text);
+        report_fini(&self);
+    }
+}
+
 static misuse offence(const char *text, uintptr_t at) {
     misuse found = {.type = name_put("poolbuf"),
                     .thread_name = name_put("io\x07"),
@@ -556,6 +582,7 @@ int main(void) {
         cmocka_unit_test_setup(names_cannot_write_control_bytes_to_a_terminal, start_empty),
         cmocka_unit_test_setup(a_file_appears_whole_with_the_process_id_in_its_name, start_empty),
         cmocka_unit_test_setup(files_are_numbered_where_the_path_asks_for_it, start_empty),
+        cmocka_unit_test_setup(what_a_full_table_has_turned_away_is_explained, start_empty),
         cmocka_unit_test_setup(a_live_report_accuses_nobody, start_empty),
         cmocka_unit_test_setup(misuses_with_three_stacks, start_empty),
         cmocka_unit_test_setup(misuses_beyond_a_bound_are_counted, start_empty),
