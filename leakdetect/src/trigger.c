@@ -30,6 +30,7 @@ static bool running;
 static bool ended; /* the process exits: no more starts */
 
 static sem_t wake;                /* posted by the handler, and by whoever stops the thread */
+static sem_t gone;                /* posted by the thread, when it is about to end */
 static _Atomic uint64_t requests; /* the process, and in the low 32 bits its signals since the last report of one */
 static _Atomic bool stopping;
 static int signal_now;                          /* the next two are fixed before the thread starts */
@@ -218,6 +219,7 @@ static void *run(void *unused) {
             report_on_signal(times);
         }
         if (last) {
+            (void)sem_post(&gone);
             return NULL;
         }
         if (is_due(&scan_due_ms, scan_every_ms)) {
@@ -270,6 +272,7 @@ void trigger_revive_slow(void) {
 static void fork_child(void) {
     (void)pthread_mutex_init(&lifecycle_lock, NULL);
     (void)sem_init(&wake, 0, 0);
+    (void)sem_init(&gone, 0, 0);
     running = false;
     lost_before = 0;
     atomic_store(&trigger_lacks_thread, !ended);
@@ -277,6 +280,7 @@ static void fork_child(void) {
 
 void trigger_start(int signal_number, uint32_t interval_s, uint32_t scan_interval_s) {
     (void)sem_init(&wake, 0, 0);
+    (void)sem_init(&gone, 0, 0);
     report_every_ms = (uint64_t)interval_s * 1000;
     scan_every_ms = (uint64_t)scan_interval_s * 1000;
     signal_now = signal_number;
@@ -289,20 +293,32 @@ void trigger_start(int signal_number, uint32_t interval_s, uint32_t scan_interva
     }
 }
 
+/* By the clock that nobody sets. The thread itself comes here where a function of the program's that it calls ends the
+ * process; it does not wait for itself. */
+static bool wait_for_end(void) {
+    struct timespec until = {0};
+    bool ends = false;
+    if (pthread_equal(thread, pthread_self())) {
+        return false;
+    }
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += EXIT_SECONDS;
+    do {
+        ends = sem_clockwait(&gone, CLOCK_MONOTONIC, &until) == 0;
+    } while (!ends && errno == EINTR);
+    return ends && pthread_join(thread, NULL) == 0;
+}
+
 bool trigger_stop(void) {
-    bool gone = true;
     (void)pthread_mutex_lock(&lifecycle_lock);
     ended = true;
     atomic_store(&trigger_lacks_thread, false);
     if (running) {
         atomic_store(&stopping, true);
         (void)sem_post(&wake);
-        struct timespec until = {0};
-        (void)clock_gettime(CLOCK_MONOTONIC, &until); /* somebody may set the other one meanwhile */
-        until.tv_sec += EXIT_SECONDS;
-        gone = pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0;
-        running = !gone;
+        running = !wait_for_end();
     }
+    const bool is_gone = !running;
     (void)pthread_mutex_unlock(&lifecycle_lock);
-    return gone;
+    return is_gone;
 }
