@@ -211,6 +211,15 @@ run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_EXIT_CODE=9 POOLBUF_LEAK_SUPPRE
 expect_status 9
 expect_stderr_has 'LEAK: 6 resources never released; process exit'
 
+note "a report's path is as the program was started, wherever it has gone since"
+mkdir "$work/100%p" "$work/elsewhere"
+cd "$work/100%p" || exit 1
+run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_REPORT=started-%p.json "$POOLBUF_PROGRAMS/forked" heir ../elsewhere
+cd "$work" || exit 1
+expect_status 0
+expect_equal "reports there" 2 "$(find "$work/100%p" -name 'started-*.json' | wc -l)"
+expect_equal "files elsewhere" "" "$(ls "$work/elsewhere")"
+
 note "threads that have ended, buffers released by others"
 for level in simple paranoid; do
     run env POOLBUF_LEAK_LEVEL=$level "$POOLBUF_PROGRAMS/threads"

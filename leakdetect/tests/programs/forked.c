@@ -1,6 +1,6 @@
 /* A parent that forks while it owns a buffer. The child leaks one of its own, and ends through exit(); the parent releases
  * what it has. Only the child has leaked, and only the one. With an argument the parent first destroys an allocator that has
- * nine alive, and the child two that have three each. */
+ * nine alive, and the child two that have three each. A second argument is a folder to go to before all that. */
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,7 +39,9 @@ static void destroy_with(int count) {
 }
 
 int main(int count, char **arguments) {
-    (void)arguments;
+    if (count > 2 && chdir(arguments[2]) != 0) {
+        return 1;
+    }
     poolbuf *own = take(100);
     if (count > 1) {
         destroy_with(9);
