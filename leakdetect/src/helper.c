@@ -2,8 +2,10 @@
 #include "helper.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <link.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -77,8 +79,17 @@ void *helper_open(const char *name) {
     return library != NULL ? library : open_library(name); /* a limit may have left room for one of the two */
 }
 
-void helper_say_missing(const char *name, const char *meaning, const char *package) {
-    if (helper_loader_exists()) {
-        message_print("%s is missing: %s; install %s", name, meaning, package);
+/* The loader's message ends in the system's, both in the program's language. */
+bool helper_say_missing(const char *name, const char *meaning, const char *package) {
+    char text[128];
+    const char *reason = dlerror();
+    if (!helper_loader_exists()) {
+        return false;
     }
+    if (reason == NULL || strstr(reason, strerror_r(ENOENT, text, sizeof text)) != NULL) {
+        message_print("%s is missing: %s; install %s", name, meaning, package);
+        return false;
+    }
+    message_print("%s: %s", reason, meaning);
+    return true;
 }
