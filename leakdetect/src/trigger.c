@@ -208,8 +208,19 @@ static void scan_for_lost(void) {
     }
 }
 
+/* Programs that take signals by signalfd() or sigwait() have them blocked in all of their threads, and ours would wait for ever. */
+static void take_signal(void) {
+    sigset_t own;
+    if (signal_now != 0) {
+        (void)sigemptyset(&own);
+        (void)sigaddset(&own, signal_now);
+        (void)pthread_sigmask(SIG_UNBLOCK, &own, NULL);
+    }
+}
+
 static void *run(void *unused) {
     (void)unused;
+    take_signal();
     uint64_t report_due_ms = first_due(report_every_ms);
     uint64_t scan_due_ms = first_due(scan_every_ms);
     for (;;) {

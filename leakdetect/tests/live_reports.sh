@@ -28,6 +28,11 @@ expect_equal "alive then" 3 "$(json "$work/live-1.json" groups.0.count)"
 expect_equal "reason of the next" "process exit" "$(json "$work/live-2.json" reason)"
 expect_equal "alive at the end" 0 "$(json "$work/live-2.json" groups.#)"
 
+note "a program that has blocked every signal reports, too"
+run env POOLBUF_LEAK_SIGNAL=USR2 POOLBUF_LEAK_REPORT="$work/masked-%n.json" "$signalled" masked 12 "$work/masked-1.json"
+expect_status 0
+expect_equal "reason" "signal 12" "$(json "$work/masked-1.json" reason)"
+
 note "signals that come faster than reports are counted, every one of them"
 number=$(kill -l RTMIN+3 2>/dev/null || echo 37)
 run env POOLBUF_LEAK_SIGNAL=RTMIN+3 "$signalled" burst "$number" 1000

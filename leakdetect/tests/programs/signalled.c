@@ -1,6 +1,7 @@
 /* Asks for reports by a signal, or waits for those of an interval, while it holds three buffers; then releases all of them.
  *
  *   signalled once SIGNAL FILE       one signal; goes on when FILE has something in it
+ *   signalled masked SIGNAL FILE     the same, with every signal blocked
  *   signalled burst SIGNAL TIMES     so many signals, one after the other; goes on at once
  *   signalled child SIGNAL FILE      the same as once, by a child of a fork, FILE having its process id for %
  *   signalled inherit SIGNAL FILE    the same, forked while a report is being written and another has been asked for
@@ -105,7 +106,13 @@ int main(int count, char **arguments) {
         return fork_with_request(number, arguments[3]);
     }
     hold();
-    if (strcmp(mode, "once") == 0) {
+    if (strcmp(mode, "masked") == 0) {
+        sigset_t all;
+        sigfillset(&all);
+        sigprocmask(SIG_BLOCK, &all, NULL);
+        kill(getpid(), number);
+        wait_for(arguments[3]);
+    } else if (strcmp(mode, "once") == 0) {
         raise(number);
         wait_for(arguments[3]);
     } else if (strcmp(mode, "burst") == 0) {
