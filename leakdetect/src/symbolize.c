@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <dwarf.h>
 #include <elfutils/libdwfl.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -159,8 +160,30 @@ static int find_debuginfo(Dwfl_Module *module, void **user, const char *name, Dw
     return dw.dwfl_build_id_find_debuginfo(module, user, name, base, file, link, crc, found);
 }
 
+/* A program that has been replaced while it ran, as each update does before the restart, still has its file by another name. */
+static int find_elf(Dwfl_Module *module, void **user, const char *name, Dwarf_Addr base, char **file, Elf **elf) {
+    static const char PROGRAM[] = "/proc/self/exe";
+    static const char GONE[] = " (deleted)";
+    char path[DEBUG_PATH_BYTES];
+    const ssize_t length = readlink(PROGRAM, path, sizeof path);
+    const size_t end = sizeof GONE - 1;
+    if (length > (ssize_t)end && strlen(name) == (size_t)length && memcmp(path, name, (size_t)length) == 0 &&
+        memcmp(path + length - end, GONE, end) == 0) {
+        const int descriptor = open(PROGRAM, O_RDONLY | O_CLOEXEC);
+        char *opened = descriptor < 0 ? NULL : strdup(PROGRAM);
+        if (opened != NULL) {
+            *file = opened;
+            return descriptor;
+        }
+        if (descriptor >= 0) {
+            (void)close(descriptor);
+        }
+    }
+    return dw.dwfl_linux_proc_find_elf(module, user, name, base, file, elf);
+}
+
 /* libdw keeps a pointer to the callbacks for as long as the Dwfl lives. */
-static Dwfl_Callbacks callbacks = {.find_debuginfo = find_debuginfo};
+static const Dwfl_Callbacks CALLBACKS = {.find_elf = find_elf, .find_debuginfo = find_debuginfo};
 
 static bool is_overlaid(const symbolizer *self, const loaded_module *module) {
     const loaded_module *loaded = self->modules.items;
@@ -215,8 +238,7 @@ symbolizer *symbolize_open(void) {
         modules_load(&self->modules);
     }
     if (atomic_load_explicit(&dw_loaded, memory_order_acquire)) {
-        callbacks.find_elf = dw.dwfl_linux_proc_find_elf;
-        self->dwfl = dw.dwfl_begin(&callbacks);
+        self->dwfl = dw.dwfl_begin(&CALLBACKS);
         if (self->dwfl != NULL && dw.dwfl_linux_proc_report(self->dwfl, getpid()) != 0) {
             dw.dwfl_end(self->dwfl);
             self->dwfl = NULL;

@@ -220,6 +220,16 @@ expect_status 0
 expect_equal "reports there" 2 "$(find "$work/100%p" -name 'started-*.json' | wc -l)"
 expect_equal "files elsewhere" "" "$(ls "$work/elsewhere")"
 
+note "a program that was replaced while it ran has its names still"
+cp "$leaky" "$work/replaced"
+exec 9<"$work/replaced"
+rm "$work/replaced"
+run env POOLBUF_LEAK_LEVEL=paranoid /proc/self/fd/9
+exec 9<&-
+expect_status 0
+expect_stderr_has 'format_reply  '
+expect_stderr_has 'leaky.c:'
+
 note "threads that have ended, buffers released by others"
 for level in simple paranoid; do
     run env POOLBUF_LEAK_LEVEL=$level "$POOLBUF_PROGRAMS/threads"
