@@ -1,7 +1,8 @@
-/* The contract of os.h on Linux: mmap, munmap, madvise, the coarse clock, and the C library's heap. */
+/* The contract of os.h on Linux: mmap, mremap, munmap, madvise, the coarse clock, and the C library's heap. */
 #include "os/os.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,6 +99,41 @@ static int linux_give_back(os_source source, void *region, size_t size) {
     return 0;
 }
 
+/* A move puts the region over a place that was mapped for it, so that it is aligned as it must be; aligned to huge pages on both
+ * sides, it moves the page tables of 2 MiB at a time. The kernel may refuse before it has cleared the place or after, and does
+ * not say which: by then another thread may have mapped something there. So the place is left alone. That happens where the
+ * process is at its limit of mappings, and once: the place is address space without pages, and nothing is moved from then on. */
+static int move_larger(void *region, size_t old_size, size_t size, size_t alignment, void **moved) {
+    static bool refused; /* atomic, relaxed */
+    void *place = NULL;
+    if (__atomic_load_n(&refused, __ATOMIC_RELAXED)) {
+        return ECANCELED;
+    }
+    int error = map_aligned(size, alignment, &place);
+    if (error != 0) {
+        return error;
+    }
+    if (mremap(region, old_size, size, MREMAP_MAYMOVE | MREMAP_FIXED, place) == MAP_FAILED) {
+        __atomic_store_n(&refused, true, __ATOMIC_RELAXED);
+        return ECANCELED;
+    }
+    *moved = place;
+    return 0;
+}
+
+static int linux_resize(void *region, size_t old_size, size_t size, size_t alignment, void **moved) {
+    size_t page = os_page_size();
+    old_size = round_up(old_size, page);
+    size = round_up(size, page);
+    *moved = region;
+    /* First where it is; that also tells whether the kernel would do it at all: it does not for what is not one mapping any more,
+     * as part of it has been given advice or protection of its own, nor for pages in reserve. */
+    if (mremap(region, old_size, size, 0) != MAP_FAILED) {
+        return 0;
+    }
+    return errno == ENOMEM && size > old_size ? move_larger(region, old_size, size, alignment, moved) : errno;
+}
+
 static int linux_purge(void *start, size_t size) {
     size_t page = os_page_size();
     uintptr_t first = round_up((uintptr_t)start, page);
@@ -142,6 +178,7 @@ static uint64_t linux_now_ms(void) {
 
 const os_backend os_linux = {.acquire = linux_acquire,
                              .give_back = linux_give_back,
+                             .resize = linux_resize,
                              .purge = linux_purge,
                              .advise_huge = linux_advise_huge,
                              .bind = os_numa_bind,
