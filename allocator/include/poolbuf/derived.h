@@ -99,7 +99,7 @@ POOLBUF_API size_t poolbuf_pinned_bytes(const poolbuf *buffer);
 /* poolbuf_copy_if_small() gives a range to keep: a copy where copying is as cheap as sharing, or where sharing would keep more
  * than POOLBUF_COPY_PINNED_FACTOR times its length alive; a retained slice otherwise. Either way the caller owns one reference, and
  * writes to the result only if it knows that nobody shares it.
- *   returns  readable as a whole; of fixed capacity or not, as it happens.
+ *   returns  readable as a whole; a copy is what poolbuf_copy() gives.
  *   errors   NULL: the range is out of bounds, or no memory; where it would share, also as a retained slice. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf *poolbuf_copy_if_small(poolbuf *buffer, size_t index, size_t length);
 
