@@ -469,7 +469,7 @@ static void end_buffer(poolbuf *buffer, uint32_t flags, uint32_t untold) {
         derived_end_slices(allocator, buffer);
     }
     if ((flags & POOLBUF_FLAG_COMPOSITE) != 0) {
-        composite_end(allocator, buffer);
+        composite_end(buffer);
         return;
     }
     if ((flags & POOLBUF_FLAG_WRAPPED) != 0) {

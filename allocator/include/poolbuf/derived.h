@@ -83,7 +83,7 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf *poolbuf_unreleasable(poolbuf *buffer);
 POOLBUF_API poolbuf *poolbuf_unwrap(const poolbuf *buffer);
 
 /* poolbuf_pinned_bytes() tells how many bytes of memory a buffer keeps from being used again: those of the whole buffer that it
- * is cut from, not just its own. Of a composite, the sum over its components.
+ * is cut from, not just its own. Of a composite, the sum over its components, down to 256 composites in each other; at most SIZE_MAX.
  *   returns  bytes, counted by size class, as poolbuf_metrics.live_bytes does; of wrapped memory, its length.
  *   errors   none.     threads  any owner, while none changes the buffer.     cost  a few loads a component. */
 POOLBUF_API size_t poolbuf_pinned_bytes(const poolbuf *buffer);
