@@ -196,6 +196,9 @@ static int acquire_pages(const region_source *self, size_t whole, void **region)
     bool advise = wants_advice(self, whole);
     size_t alignment = advise && self->huge > self->alignment ? self->huge : self->alignment;
     int error = os->acquire(self->source, whole, alignment, region);
+    if (error != 0 && alignment > self->alignment) {
+        error = os->acquire(self->source, whole, self->alignment, region); /* better fewer huge pages than no memory */
+    }
     if (error == 0 && advise && os->advise_huge(*region, whole) != 0 && self->pages == REGION_PAGES_ADVISED) {
         counter_add_shared(&self->pool->fallbacks, 1);
     }

@@ -42,8 +42,8 @@ static size_t round_up(size_t size, size_t alignment) {
     return (size + alignment - 1) & ~(alignment - 1);
 }
 
-static int map(size_t size, int flags, void **region) {
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+static int map_at(void *wished, size_t size, int flags, void **region) {
+    void *memory = mmap(wished, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
     if (memory == MAP_FAILED) {
         return errno;
     }
@@ -51,30 +51,55 @@ static int map(size_t size, int flags, void **region) {
     return 0;
 }
 
-/* The kernel aligns to its own page. For more, map that much more and cut off both ends. */
+static int map(size_t size, int flags, void **region) {
+    return map_at(NULL, size, flags, region);
+}
+
+/* benign: it unmaps, or shortens at its ends, what has just been mapped, which can only fail where the kernel has joined that to its
+ * neighbours and the process is at its limit of mappings; what stays then is address space without pages. */
+static void cut(char *start, size_t size) {
+    if (size != 0) {
+        (void)munmap(start, size);
+    }
+}
+
+/* What the kernel gives may be aligned as it is; else it comes down from high addresses, so that just below is free as well. Neither
+ * takes more address space than the region, of which a process may be allowed only so much. False: no such luck. */
+static bool map_aligned_exactly(size_t size, size_t alignment, void **region, int *error) {
+    *error = map(size, 0, region);
+    uintptr_t beyond = *error == 0 ? (uintptr_t)*region & (alignment - 1) : 0;
+    if (beyond == 0) {
+        return true;
+    }
+    cut(*region, size);
+    if (map_at((char *)*region - beyond, size, 0, region) != 0) {
+        return false;
+    }
+    if (((uintptr_t)*region & (alignment - 1)) != 0) {
+        cut(*region, size);
+        return false;
+    }
+    return true;
+}
+
+/* The kernel aligns to its own page. For more, see above; or map that much more and cut off both ends. */
 static int map_aligned(size_t size, size_t alignment, void **region) {
     size_t page = os_page_size();
     size = round_up(size, page);
-    if (alignment <= page) {
-        return map(size, 0, region);
+    int error = 0;
+    if (map_aligned_exactly(size, alignment, region, &error)) {
+        return error;
     }
     void *wide = NULL;
-    int error = map(size + alignment - page, 0, &wide);
+    error = map(size + alignment - page, 0, &wide);
     if (error != 0) {
         return error;
     }
     uintptr_t start = (uintptr_t)wide;
     size_t before = round_up(start, alignment) - start;
-    size_t after = alignment - page - before;
     char *memory = (char *)wide + before;
-    /* benign: it shortens a mapping at its ends, which can only fail where the kernel has joined it to its neighbours and
-     * the process is at its limit of mappings; what stays then is address space without pages. */
-    if (before != 0) {
-        (void)munmap(wide, before);
-    }
-    if (after != 0) {
-        (void)munmap(memory + size, after);
-    }
+    cut(wide, before);
+    cut(memory + size, alignment - page - before);
     *region = memory;
     return 0;
 }
