@@ -115,25 +115,44 @@ poolbuf *poolbuf_allocate_composite_heap(poolbuf_allocator *allocator, uint32_t 
     return allocate(allocator, POOLBUF_KIND_HEAP, max_components);
 }
 
-/* Whose last reference was a component's is put before the one that is being taken apart, which goes on afterwards: what a recursion
- * would do, but composites may lie in each other deeper than a stack is. */
-void composite_end(poolbuf *buffer) {
-    static _Thread_local poolbuf *ending; /* by link; the innermost first */
-    bool outermost = ending == NULL;
-    buffer->link = ending;
-    ending = buffer;
-    while (outermost && ending != NULL) {
-        composite *self = ending->origin;
-        if (self->ended < self->count) {
-            (void)poolbuf_release(self->components[self->ended++].buffer);
-            continue;
-        }
-        poolbuf *over = ending;
-        poolbuf_allocator *allocator = self->allocator;
-        ending = over->link;
-        give_block(self);
-        naked_end(allocator, over);
+static _Thread_local poolbuf *ending;        /* by link; the innermost first */
+static _Thread_local const poolbuf *leaving; /* the component that is being released */
+
+/* The first of `ending` goes on; with its last component it is over. */
+static void end_further(void) {
+    poolbuf *first = ending;
+    composite *self = first->origin;
+    if (self->ended < self->count) {
+        poolbuf *part = self->components[self->ended++].buffer;
+        leaving = buffer_counted(part);
+        (void)poolbuf_release(part);
+        leaving = NULL;
+        return;
     }
+    poolbuf_allocator *allocator = self->allocator;
+    ending = first->link;
+    give_block(self);
+    naked_end(allocator, first);
+}
+
+/* A component that is over is put before the composite around it, which goes on afterwards: what a recursion would do, but composites
+ * may lie in each other deeper than a stack is. Others that end meanwhile, as a callback of wrapped memory releases them, are over
+ * when that returns. */
+void composite_end(poolbuf *buffer) {
+    if (buffer == leaving) {
+        buffer->link = ending;
+        ending = buffer;
+        return;
+    }
+    poolbuf *around = ending;
+    const poolbuf *left_around = leaving;
+    buffer->link = NULL;
+    ending = buffer;
+    while (ending != NULL) {
+        end_further();
+    }
+    ending = around;
+    leaving = left_around;
 }
 
 /* ---- Finding ------------------------------------------------------------------------------------------------------ */

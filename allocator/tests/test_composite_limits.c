@@ -248,6 +248,35 @@ static void a_deep_chain_of_composites_ends_on_the_stack_that_there_is(void **st
     assert_int_equal(live(), 0);
 }
 
+static void release_a_composite(void *memory, size_t length, void *context) {
+    (void)memory;
+    (void)length;
+    unsigned before = told;
+    assert_true(poolbuf_release(context));
+    assert_int_equal(told, before + 2);
+}
+
+static void what_a_callback_releases_is_over_when_that_returns(void **state) {
+    (void)state;
+    static uint8_t byte;
+    poolbuf *other = poolbuf_allocate_composite(allocator, 0);
+    poolbuf *inside_other = poolbuf_allocate_composite(allocator, 0);
+    UNIT_OK(poolbuf_composite_add_component(inside_other, told_text("a"), true));
+    UNIT_OK(poolbuf_composite_add_component(other, inside_other, true));
+    UNIT_OK(poolbuf_composite_add_component(other, told_text("b"), true));
+    poolbuf *inner = poolbuf_allocate_composite(allocator, 0);
+    UNIT_OK(
+        poolbuf_composite_add_component(inner, poolbuf_wrap(allocator, &byte, 1, release_a_composite, other), true));
+    UNIT_OK(poolbuf_composite_add_component(inner, told_text("c"), true));
+    poolbuf *outer = poolbuf_allocate_composite(allocator, 0);
+    UNIT_OK(poolbuf_composite_add_component(outer, poolbuf_slice(inner, 0, 2), true));
+    UNIT_OK(poolbuf_composite_add_component(outer, told_text("d"), true));
+    told = 0;
+    assert_true(poolbuf_release(outer));
+    assert_int_equal(told, 4);
+    assert_int_equal(live(), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         COMPOSITE_TEST(no_more_bytes_than_the_maximum_are_taken),
@@ -257,6 +286,7 @@ int main(void) {
         COMPOSITE_TEST(a_composite_takes_none_that_holds_it),
         COMPOSITE_TEST(what_was_added_to_inner_composites_counts_for_the_depth),
         COMPOSITE_TEST(a_composite_may_be_in_another_on_many_ways),
+        COMPOSITE_TEST(what_a_callback_releases_is_over_when_that_returns),
         COMPOSITE_TEST(a_deep_chain_of_composites_ends_on_the_stack_that_there_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
