@@ -72,20 +72,46 @@ bool history_relate(history_model *model, const char *subject) {
 
 /* ---- levels ---- */
 
-/* The values since the newest run that was accepted, in `values`; returns the place of the first of them. `usable` is false
- * where some are not above zero, which have no logarithm. */
-static size_t values_since_accepted(const history_series *series, double *values, size_t *count, bool *usable) {
-    size_t first = series->point_count > STATS_SERIES_MAX ? series->point_count - STATS_SERIES_MAX : 0;
-    for (size_t i = first; i < series->point_count; i++) {
-        first = series->points[i]->accepted != NULL ? i : first;
+/* The values since the newest run that was accepted. */
+typedef struct stretch {
+    const history_series *series;
+    const double *values;
+    size_t first, count; /* first: where in the series they begin */
+    double lift;         /* what they have more than what was measured; see below */
+    bool usable;         /* all are above zero: they have logarithms */
+    double limit;        /* a ratio; of a series that is judged */
+} stretch;
+
+/* Nothing is a fine number of bytes or faults, but has no ratio: then all are taken with the least that there can be, once more,
+ * as compare does. */
+static double lift_of(const history_series *series, const double *values, size_t count) {
+    enum {
+        PAGE_BYTES = 4096
+    };
+    bool has_zero = false;
+    for (size_t i = 0; i < count; i++) {
+        has_zero = has_zero || values[i] == 0;
     }
-    *count = series->point_count - first;
-    *usable = true;
-    for (size_t i = 0; i < *count; i++) {
-        values[i] = series->points[first + i]->value.median;
-        *usable = *usable && values[i] > 0;
+    return !has_zero ? 0 : series->unit == COMPARE_BYTES ? PAGE_BYTES : series->unit == COMPARE_COUNT ? 1 : 0;
+}
+
+/* values: room for STATS_SERIES_MAX; lives as long as the stretch. */
+static stretch stretch_of(const history_series *series, double *values) {
+    stretch out = {.series = series, .values = values, .usable = true, .limit = 1 + series->limit_percent / 100};
+    out.first = series->point_count > STATS_SERIES_MAX ? series->point_count - STATS_SERIES_MAX : 0;
+    for (size_t i = out.first; i < series->point_count; i++) {
+        out.first = series->points[i]->accepted != NULL ? i : out.first;
     }
-    return first;
+    out.count = series->point_count - out.first;
+    for (size_t i = 0; i < out.count; i++) {
+        values[i] = series->points[out.first + i]->value.median;
+    }
+    out.lift = lift_of(series, values, out.count);
+    for (size_t i = 0; i < out.count; i++) {
+        values[i] += out.lift;
+        out.usable = out.usable && values[i] > 0;
+    }
+    return out;
 }
 
 static double alpha_of(const history_model *model) {
@@ -96,17 +122,16 @@ static double alpha_of(const history_model *model) {
     return FALSE_ALARMS / (double)(asked > 0 ? asked : 1);
 }
 
-/* Levels follow each other from `first` on; `steps` has where each but the first begins, from there. */
-static void mark_levels(history_series *series, size_t first, const double *values, size_t count, const size_t *steps,
-                        size_t found) {
+/* Levels follow each other; `steps` has where each but the first begins. */
+static void mark_levels(history_series *series, const stretch *on, const size_t *steps, size_t found) {
     size_t start = 0;
     double before = MODEL_NAN;
     for (size_t i = 0; i <= found; i++) {
-        const size_t end = i < found ? steps[i] : count;
-        const double level = stats_level(values + start, end - start);
-        series->points[first + start]->step = level / before; /* NaN for the first */
+        const size_t end = i < found ? steps[i] : on->count;
+        const double level = stats_level(on->values + start, end - start);
+        series->points[on->first + start]->step = level / before; /* NaN for the first */
         for (size_t at = start; at < end; at++) {
-            series->points[first + at]->level = level;
+            series->points[on->first + at]->level = level - on->lift;
         }
         before = level;
         start = end;
@@ -116,11 +141,9 @@ static void mark_levels(history_series *series, size_t first, const double *valu
 static void mark(history_series *series, double alpha) {
     double values[STATS_SERIES_MAX];
     size_t steps[STATS_SERIES_MAX / STATS_STEP_LEAST];
-    size_t count = 0;
-    bool usable = false;
-    const size_t first = values_since_accepted(series, values, &count, &usable);
-    if (usable) {
-        mark_levels(series, first, values, count, steps, stats_find_steps(values, count, alpha, steps));
+    const stretch on = stretch_of(series, values);
+    if (on.usable) {
+        mark_levels(series, &on, steps, stats_find_steps(values, on.count, alpha, steps));
     }
 }
 
@@ -139,14 +162,6 @@ typedef struct outcome {
     double change;
     model_estimate usual;
 } outcome;
-
-/* The values since the last accepted run, and where they begin in the series. */
-typedef struct stretch {
-    const history_series *series;
-    const double *values;
-    size_t first, count;
-    double limit; /* a ratio */
-} stretch;
 
 /* Where the level begins that ends before `end`; both count from the stretch's first value. */
 static size_t level_start(const stretch *on, size_t end) {
@@ -168,10 +183,11 @@ static outcome judge_newest(const stretch *on, double alpha) {
     const size_t before = on->count - start - 1;
     const stats_range range = stats_predict(level, before, 1 - alpha);
     const model_estimate newest = on->series->points[on->series->point_count - 1]->value;
-    const double low = isfinite(newest.low) ? newest.low : newest.median;
-    const double high = isfinite(newest.high) ? newest.high : newest.median;
-    out.usual = (model_estimate){stats_level(level, before), range.low, range.high};
-    out.change = newest.median / out.usual.median;
+    const double low = (isfinite(newest.low) ? newest.low : newest.median) + on->lift;
+    const double high = (isfinite(newest.high) ? newest.high : newest.median) + on->lift;
+    const double usual = stats_level(level, before);
+    out.usual = (model_estimate){usual - on->lift, range.low - on->lift, range.high - on->lift};
+    out.change = (newest.median + on->lift) / usual;
     out.verdict = low > range.high && out.change > on->limit       ? HISTORY_WORSE
                   : high < range.low && out.change < 1 / on->limit ? HISTORY_BETTER
                                                                    : HISTORY_AS_USUAL;
@@ -191,22 +207,29 @@ static outcome judge_levels(const stretch *on, uint64_t recent) {
             return (outcome){change > 1 ? HISTORY_WORSE : HISTORY_BETTER,
                              on->series->points[on->first + later],
                              change,
-                             {level, MODEL_NAN, MODEL_NAN}};
+                             {level - on->lift, MODEL_NAN, MODEL_NAN}};
         }
         later = start;
     }
     return (outcome){HISTORY_AS_USUAL, NULL, MODEL_NAN, {MODEL_NAN, MODEL_NAN, MODEL_NAN}};
 }
 
+static void remark_once(history_model *model, const char *remark) {
+    for (size_t i = 0; i < model->remark_count; i++) {
+        if (strcmp(model->remarks[i], remark) == 0) {
+            return;
+        }
+    }
+    history_model_add_remark(model, remark);
+}
+
 /* A newest run that is slower alone is news, whatever came before it. */
-static void judge(const history_model *model, history_series *series, double alpha) {
+static void judge(history_model *model, history_series *series, double alpha) {
     double values[STATS_SERIES_MAX];
-    bool usable = false;
-    stretch on = {.series = series, .values = values, .limit = 1 + series->limit_percent / 100};
-    on.first = values_since_accepted(series, values, &on.count, &usable);
+    const stretch on = stretch_of(series, values);
     if (series->points[series->point_count - 1]->run != model->newest_run) {
         series->note = "not in the newest run";
-    } else if (!usable) {
+    } else if (!on.usable) {
         series->note = "zero in some runs: there is no ratio to it";
     } else if (on.count < HISTORY_RUNS_LEAST) {
         series->verdict = HISTORY_TOO_FEW;
@@ -220,6 +243,11 @@ static void judge(const history_model *model, history_series *series, double alp
         series->since = found.since;
         series->change = found.change;
         series->usual = found.usual;
+        if (on.lift > 0) {
+            remark_once(model, model_text_format(model->arena,
+                                                 "ratios of %s where some are 0 are taken with %s more on both sides",
+                                                 series->metric, series->unit == COMPARE_BYTES ? "4 KiB" : "1"));
+        }
     }
 }
 

@@ -36,7 +36,9 @@ static const char TABLES[] =
     "CREATE TABLE works(id INTEGER PRIMARY KEY, scenario TEXT NOT NULL, plays TEXT NOT NULL, UNIQUE(scenario, plays));"
     "CREATE TABLE figures(run INTEGER NOT NULL REFERENCES runs, work INTEGER NOT NULL REFERENCES works,"
     " subject TEXT NOT NULL, metric TEXT NOT NULL, rate REAL NOT NULL, median REAL NOT NULL, low REAL, high REAL,"
-    " PRIMARY KEY(run, work, subject, metric, rate)) WITHOUT ROWID;";
+    " PRIMARY KEY(run, work, subject, metric, rate)) WITHOUT ROWID;"
+    "CREATE TABLE subjects(run INTEGER NOT NULL REFERENCES runs, subject TEXT NOT NULL, version TEXT NOT NULL,"
+    " note TEXT NOT NULL, PRIMARY KEY(run, subject)) WITHOUT ROWID;";
 
 /* ---- SQLite ---- */
 
@@ -311,6 +313,25 @@ static bool add_figures(const history_store *self, const results_model *results,
     return fine;
 }
 
+/* Which allocator served under a subject's name. */
+static bool add_subjects(const history_store *self, const results_model *results, int64_t run, char *error) {
+    bool fine = true;
+    for (size_t i = 0; fine && i < results->subject_count; i++) {
+        const results_subject *subject = results->subjects[i];
+        sqlite3_stmt *statement =
+            prepare(self, "INSERT INTO subjects(run, subject, version, note) VALUES(?, ?, ?, ?)", error);
+        int64_t ignored = 0;
+        if (statement != NULL) {
+            (void)sqlite3_bind_int64(statement, 1, run);
+            bind_text(statement, 2, subject->name);
+            bind_text(statement, 3, known_text(subject->version));
+            bind_text(statement, 4, known_text(subject->note));
+        }
+        fine = finish_number(self, statement, NULL, &ignored, error);
+    }
+    return fine;
+}
+
 static bool find_run(const history_store *self, const char *digest, bool *found, char *error) {
     int64_t ignored = 0;
     sqlite3_stmt *statement = prepare(self, "SELECT id FROM runs WHERE digest = ?", error);
@@ -344,8 +365,8 @@ history_added history_store_add(history_store *self, const results_model *result
         return HISTORY_KNOWN;
     }
     if (!add_environment(self, results, &environment, error) ||
-        !add_run(self, results, entry, environment, &run, error) || !add_figures(self, results, run, figures, error) ||
-        !count_runs(self, environment, runs, error)) {
+        !add_run(self, results, entry, environment, &run, error) || !add_subjects(self, results, run, error) ||
+        !add_figures(self, results, run, figures, error) || !count_runs(self, environment, runs, error)) {
         return HISTORY_FAILED;
     }
     return *figures == 0 ? HISTORY_EMPTY : HISTORY_ADDED;
@@ -517,10 +538,56 @@ static bool read_changed_works(const history_store *self, int64_t environment, u
     return step == SQLITE_DONE;
 }
 
+/* The last run in which a subject was served by another than in the run before. Ours change with every build: that is what a
+ * history is about. */
+static const char CHANGED_SUBJECTS[] =
+    "WITH shown AS (SELECT id, created, label FROM runs WHERE environment = ?1 ORDER BY created DESC, id DESC LIMIT "
+    "?2),"
+    " rows AS (SELECT b.subject, b.version, b.note, coalesce(s.label, s.created) AS name, s.created, s.id,"
+    "  lag(b.version) OVER w AS version_before, lag(b.note) OVER w AS note_before"
+    "  FROM subjects b JOIN shown s ON s.id = b.run"
+    "  WINDOW w AS (PARTITION BY b.subject ORDER BY s.created, s.id)),"
+    " changes AS (SELECT *, row_number() OVER (PARTITION BY subject ORDER BY created DESC, id DESC) AS place FROM rows"
+    "  WHERE note <> note_before OR version <> version_before AND"
+    "   NOT (version LIKE 'poolbuf %' AND version_before LIKE 'poolbuf %'))"
+    " SELECT subject, name, version_before, note_before, version, note FROM changes WHERE place = 1 ORDER BY subject";
+
+/* "2.36 (GLIBC_TUNABLES is set)" */
+static const char *identity(history_model *model, sqlite3_stmt *statement, int at) {
+    const char *version = column_text(statement, at);
+    const char *note = column_text(statement, at + 1);
+    version = version[0] != '\0' ? version : "an unknown version";
+    return note[0] == '\0' ? model_text(model->arena, version)
+                           : model_text_format(model->arena, "%s (%s)", version, note);
+}
+
+static bool read_changed_subjects(const history_store *self, int64_t environment, uint64_t limit, history_model *model,
+                                  char *error) {
+    sqlite3_stmt *statement = prepare(self, CHANGED_SUBJECTS, error);
+    int step = SQLITE_ERROR;
+    if (statement != NULL) {
+        (void)sqlite3_bind_int64(statement, 1, environment);
+        (void)sqlite3_bind_int64(statement, 2, (int64_t)limit);
+        while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
+            const char *before = identity(model, statement, 2);
+            const char *now = identity(model, statement, 4);
+            history_model_add_remark(
+                model, model_text_format(model->arena, "%s is not the same before %s: %s, and then %s",
+                                         column_text(statement, 0), column_text(statement, 1), before, now));
+        }
+        if (step != SQLITE_DONE) {
+            complain(self, error);
+        }
+    }
+    (void)sqlite3_finalize(statement);
+    return step == SQLITE_DONE;
+}
+
 bool history_store_read(history_store *self, uint64_t limit, history_model *model, char *error) {
     int64_t environment = 0;
     model->database = model_text(model->arena, self->path);
     return read_environment(self, model, &environment, error) && read_counts(self, environment, limit, model, error) &&
            read_changed_works(self, environment, limit, model, error) &&
+           read_changed_subjects(self, environment, limit, model, error) &&
            read_figures(self, environment, limit, model, error);
 }

@@ -3,6 +3,7 @@
  *   environments   what two runs must have in common to be compared: processor, cores, kernel, compiler, build, leak level, length
  *   runs           one a results file, found again by a digest of its bytes
  *   works          a scenario and what it plays: a changed scenario is another work
+ *   subjects       run x subject: the allocator that served under the name, its version and what tuned it
  *   figures        run x work x subject x metric (x rate): the median of the run's rounds, and its interval
  *
  * The tables are an interface: people may read them with any SQLite tool. `application_id` and `user_version` say what a file

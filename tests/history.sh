@@ -160,6 +160,14 @@ run poolbuf history check --db usual.sqlite
 expect_status 6
 expect_stdout_has "tiny has changed what it plays"
 
+# An allocator that is another one under its name: a note.
+day 14 100 50
+"$POOLBUF_JSON_TOOL" set day-14.json subjects.1.version '"fixed 9"' >upgraded.json
+run poolbuf history add creep-1.json upgraded.json --label upgrade --db upgraded.sqlite
+run poolbuf history show --db upgraded.sqlite
+expect_stdout_has "fixed is not the same before upgrade: "
+expect_stdout_has ", and then fixed 9"
+
 # ---- bad input ----
 run poolbuf history show tinny
 expect_one_line_refusal '"tinny"' 'did you mean "tiny"'

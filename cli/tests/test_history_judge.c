@@ -153,6 +153,26 @@ static void what_cannot_be_judged_says_why(void **state) {
     history_model_destroy(model);
 }
 
+/* From no faults to many is a regression, which no ratio of theirs says. */
+static void nothing_has_a_ratio_where_it_is_counted(void **state) {
+    (void)state;
+    history_model *model = make(1, 0.001, nothing, 0);
+    history_series *series = model->series[0];
+    series->unit = COMPARE_COUNT;
+    for (size_t i = 0; i < RUNS; i++) {
+        series->points[i]->value.median = i + 1 < RUNS ? 0 : 5000;
+    }
+    history_judge(model);
+    assert_int_equal(series->verdict, HISTORY_WORSE);
+    assert_true(fabs(series->usual.median) < 1e-9);
+    assert_true(fabs(series->change - 5001) < 1e-6);
+    assert_int_equal(model->remark_count, 1);
+    series->points[RUNS - 1]->value.median = 0;
+    history_judge(model);
+    assert_int_equal(series->verdict, HISTORY_AS_USUAL);
+    history_model_destroy(model);
+}
+
 static history_model *make_two_subjects(void) {
     static const char *const SUBJECTS[] = {"malloc", "pooled"};
     history_model *model = history_model_create();
@@ -190,9 +210,13 @@ static void times_are_related_run_by_run(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(noise_alone_is_seldom_red),    cmocka_unit_test(what_happened_is_seen),
-        cmocka_unit_test(a_level_says_where_it_began),  cmocka_unit_test(an_accepted_level_is_none),
-        cmocka_unit_test(a_wide_run_is_no_regression),  cmocka_unit_test(what_cannot_be_judged_says_why),
+        cmocka_unit_test(noise_alone_is_seldom_red),
+        cmocka_unit_test(what_happened_is_seen),
+        cmocka_unit_test(a_level_says_where_it_began),
+        cmocka_unit_test(an_accepted_level_is_none),
+        cmocka_unit_test(a_wide_run_is_no_regression),
+        cmocka_unit_test(what_cannot_be_judged_says_why),
+        cmocka_unit_test(nothing_has_a_ratio_where_it_is_counted),
         cmocka_unit_test(times_are_related_run_by_run),
     };
     return cmocka_run_group_tests_name("history_judge", tests, NULL, NULL);
