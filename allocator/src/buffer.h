@@ -38,7 +38,7 @@ bool buffer_is_empty_one(const poolbuf *buffer);
 poolbuf *buffer_take_memory(poolbuf_allocator *allocator, int kind, size_t bytes);
 
 /* The same for the bytes of a buffer that needs more or fewer: one of the same making. Or the buffer itself, which then has memory of
- * that size already, with its bytes in it: a huge one that stays so need not be copied. */
+ * that size already, with its bytes in it: one that stays huge, or is unpooled, need not be copied. */
 poolbuf *buffer_take_resized(poolbuf_allocator *allocator, poolbuf *buffer, size_t bytes);
 poolbuf *buffer_take_unpooled(poolbuf_allocator *allocator, int kind, size_t bytes);
 void buffer_give_memory(poolbuf_allocator *allocator, poolbuf *handle);

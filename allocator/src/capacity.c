@@ -2,7 +2,7 @@
  *
  * A buffer grows within the memory that it has, or moves: a second handle is taken, the bytes are copied, and what is behind the
  * two handles is swapped, so that the address of a handle never changes. A huge one, whose memory is a mapping of its own, has the
- * system change that. Composites grow by components instead (composite.c),
+ * system change that, and an unpooled one realloc(). Composites grow by components instead (composite.c),
  * other people's memory not at all. */
 #include "capacity.h"
 

@@ -286,7 +286,7 @@ region_resized region_resize(const region_source *self, uint8_t **region, size_t
     void *moved = NULL;
     size_t whole = whole_of(self, bytes);
     size_t alignment = self->huge > self->alignment && whole >= self->huge ? self->huge : self->alignment;
-    int error = os->resize(*region, whole_of(self, old_bytes), whole, alignment, &moved);
+    int error = os->resize(self->source, *region, whole_of(self, old_bytes), whole, alignment, &moved);
     if (error != 0) {
         region_unreserve(self->pool, added);
         return error == ENOMEM ? REGION_NO_MEMORY : REGION_UNRESIZABLE;

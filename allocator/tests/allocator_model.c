@@ -233,12 +233,12 @@ static bool shrinks_by_moving(const model_buffer *buffer, size_t capacity) {
            (capacity <= buffer->usable / 2 || (buffer->usable <= 512 && capacity + 16 <= buffer->usable));
 }
 
-/* Whether its mapping has another size, and need not lie elsewhere for that. */
+/* Whether its mapping, or its block of malloc's, has another size, and need not lie elsewhere for that. */
 static bool is_resized_in_place(const model_buffer *buffer, size_t capacity) {
     const size_t chunk_size = buffer->from->options.chunk_size;
-    bool has_mapping = is_pooled(buffer->from, buffer->kind) && buffer->kind == POOLBUF_KIND_DIRECT &&
-                       buffer->usable > chunk_size && capacity > chunk_size;
-    return has_mapping && poolbuf_memory(buffer->handle) == buffer->memory && buffer->handle->usable != buffer->usable;
+    bool has_mapping = buffer->kind == POOLBUF_KIND_DIRECT && buffer->usable > chunk_size && capacity > chunk_size;
+    return (has_mapping || !is_pooled(buffer->from, buffer->kind)) &&
+           poolbuf_memory(buffer->handle) == buffer->memory && buffer->handle->usable != buffer->usable;
 }
 
 poolbuf_status model_expect_capacity(const model *self, const model_buffer *buffer, size_t capacity) {

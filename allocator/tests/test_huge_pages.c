@@ -269,7 +269,7 @@ static void what_just_fits_into_the_address_space_is_mapped_and_aligned(void **s
     (void)state;
     size_t huge = huge_page_or_skip(false);
     poolbuf_allocator *allocator = create(POOLBUF_HUGE_PAGES_MADVISE);
-    const size_t large = (size_t)1 << 30;
+    const size_t large = (size_t)256 << 20;
     (void)poolbuf_release(poolbuf_allocate(allocator, CHUNK + 1, CHUNK * 2));       /* the records are there */
     poolbuf *wall = poolbuf_allocate(allocator, CHUNK + os_page_size(), CHUNK * 2); /* the next begins in between */
     struct rlimit old;

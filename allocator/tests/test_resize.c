@@ -215,6 +215,52 @@ static void the_limit_counts_what_is_added(void **state) {
     assert_true(poolbuf_release(b));
 }
 
+static unsigned acquired;
+
+static int count_acquired(os_source source, size_t size, size_t alignment, void **region) {
+    acquired++;
+    return os_fault.acquire(source, size, alignment, region);
+}
+
+/* realloc() may have room where they are. */
+static void unpooled_buffers_are_resized_by_malloc_and_stay_aligned(void **state) {
+    (void)state;
+    static os_backend watching; /* outlives a failed assertion */
+    watching = os_fault;
+    watching.acquire = count_acquired;
+    os = &watching;
+    for (unsigned aligned = 0; aligned < 2; aligned++) {
+        options.pooling = false;
+        options.alignment = aligned != 0 ? 64 : 0;
+        options.memory_limit_bytes = 10 * MIB;
+        create();
+        poolbuf *b = filled(6 * MIB);
+        acquired = 0;
+        UNIT_OK(poolbuf_set_capacity(b, 2 * MIB + 5));
+        UNIT_OK(poolbuf_set_capacity(b, 7 * MIB));     /* both would be 9 */
+        assert_int_equal(acquired != 0, aligned != 0); /* a copy wants a handle and a block */
+        assert_int_equal((uintptr_t)poolbuf_memory(b) % 64 == 0 || aligned == 0, true);
+        UNIT_OK(poolbuf_set_u8(b, 7 * MIB - 1, 1));
+        assert_int_equal(unit_metrics(allocator).live_bytes, 7 * MIB);
+        assert_int_equal(unit_metrics(allocator).payload_bytes, 7 * MIB);
+        assert_int_equal(poolbuf_set_capacity(b, 11 * MIB), POOLBUF_ERROR_NO_MEMORY);
+        os_fault_arm(0, false);
+        assert_int_equal(poolbuf_set_capacity(b, 8 * MIB), POOLBUF_ERROR_NO_MEMORY);
+        os_fault_disarm();
+        assert_int_equal(poolbuf_capacity(b), 7 * MIB);
+        assert_int_equal(unit_metrics(allocator).payload_bytes, 7 * MIB);
+        assert_true(holds(b, 2 * MIB));
+        UNIT_OK(poolbuf_set_capacity(b, 0));
+        UNIT_OK(poolbuf_set_capacity(b, 1));
+        UNIT_OK(poolbuf_set_u8(b, 0, 1));
+        assert_true(poolbuf_release(b));
+        assert_int_equal(unit_metrics(allocator).payload_bytes, 0);
+        UNIT_OK(poolbuf_allocator_destroy(allocator));
+        allocator = NULL;
+    }
+    os = &os_fault;
+}
+
 static void what_is_registered_is_copied_and_told(void **state) {
     (void)state;
     options.chunk_mapped = on_mapped;
@@ -392,6 +438,7 @@ int main(void) {
         RESIZE_TEST(without_memory_nothing_changes),
         RESIZE_TEST(what_cannot_be_resized_is_copied),
         RESIZE_TEST(the_limit_counts_what_is_added),
+        RESIZE_TEST(unpooled_buffers_are_resized_by_malloc_and_stay_aligned),
         RESIZE_TEST(what_is_registered_is_copied_and_told),
         RESIZE_TEST(views_that_share_the_count_follow_and_retained_slices_hold_it),
         RESIZE_TEST(an_alignment_stays),

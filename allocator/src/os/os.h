@@ -38,10 +38,11 @@ typedef struct os_backend {
      * offers it again. */
     int (*give_back)(os_source source, void *region, size_t size);
 
-    /* Makes a mapped region larger or smaller, with what is in it; moved: where it begins then, aligned to alignment. A larger one
-     * may lie elsewhere, a smaller one does not. Failure leaves the region as it is. ENOMEM: there is no memory; another error: this
-     * region cannot be changed. Its pages and their policies are what they were; what has been added has the same ones. */
-    int (*resize)(void *region, size_t old_size, size_t size, size_t alignment, void **moved);
+    /* Makes a mapped or heap region larger or smaller, with what is in it; moved: where it begins then, aligned to alignment. It may
+     * lie elsewhere, but for a mapped one that is made smaller. Failure leaves the region as it is. ENOMEM: there is no memory; another
+     * error: this region cannot be changed. A mapped one's pages and their policies are what they were; what has been added has the
+     * same ones. */
+    int (*resize)(os_source source, void *region, size_t old_size, size_t size, size_t alignment, void **moved);
 
     /* Drops the pages that lie wholly inside a range of a region; its contents are undefined afterwards. */
     int (*purge)(void *start, size_t size);

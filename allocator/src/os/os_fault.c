@@ -81,11 +81,11 @@ static int fault_give_back(os_source source, void *region, size_t size) {
     return error;
 }
 
-static int fault_resize(void *region, size_t old_size, size_t size, size_t alignment, void **moved) {
+static int fault_resize(os_source source, void *region, size_t old_size, size_t size, size_t alignment, void **moved) {
     if (size > old_size && fails(OS_FAULT_ACQUIRE)) {
         return ENOMEM;
     }
-    return fails(OS_FAULT_RESIZE) ? EFAULT : os_linux.resize(region, old_size, size, alignment, moved);
+    return fails(OS_FAULT_RESIZE) ? EFAULT : os_linux.resize(source, region, old_size, size, alignment, moved);
 }
 
 static int fault_purge(void *start, size_t size) {

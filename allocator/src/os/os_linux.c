@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,7 +147,23 @@ static int move_larger(void *region, size_t old_size, size_t size, size_t alignm
     return 0;
 }
 
-static int linux_resize(void *region, size_t old_size, size_t size, size_t alignment, void **moved) {
+/* realloc() knows no alignment but its own. */
+static int resize_heap(void *region, size_t size, size_t alignment, void **moved) {
+    if (alignment > _Alignof(max_align_t)) {
+        return ECANCELED;
+    }
+    void *block = realloc(region, size != 0 ? size : 1); /* of none it would free the block */
+    if (block == NULL) {
+        return ENOMEM;
+    }
+    *moved = block;
+    return 0;
+}
+
+static int linux_resize(os_source source, void *region, size_t old_size, size_t size, size_t alignment, void **moved) {
+    if (source == OS_HEAP) {
+        return resize_heap(region, size, alignment, moved);
+    }
     size_t page = os_page_size();
     old_size = round_up(old_size, page);
     size = round_up(size, page);
