@@ -34,6 +34,7 @@
 #define RESULTS_SCHEMA       "poolbuf.results/1"
 #define LEAKS_SCHEMA         "poolbuf.leaks/1"
 #define COMPARE_SCHEMA       "poolbuf.compare/1"
+#define HISTORY_SCHEMA       "poolbuf.history/1"
 /* The subject that hands out the same memory again and again: what is left is the harness's own cost. It never wins. */
 #define MODEL_NULL_SUBJECT "null"
 
@@ -541,7 +542,11 @@ void compare_model_add_remark(compare_model *model, const char *remark);
 size_t compare_model_regressions(const compare_model *model);
 size_t compare_model_losses(const compare_model *model);
 
-/* ---- texts ---- */
+/* ---- memory and texts ---- */
+
+/* For a model that is declared elsewhere. Running out of memory ends the program. */
+model_arena *model_arena_create(void);
+void model_arena_destroy(model_arena *arena);
 
 /* A copy of the text that lives as long as the model whose arena this is; NULL stays NULL. */
 const char *model_text(model_arena *arena, const char *text);

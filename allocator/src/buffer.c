@@ -121,15 +121,31 @@ typedef struct request {
     enum {
         REQUEST_BIN,
         REQUEST_HUGE,
-        REQUEST_UNPOOLED
+        REQUEST_UNPOOLED,
+        REQUEST_RESIZED
     } what;
     int kind;
-    uint32_t bin; /* REQUEST_BIN */
-    size_t bytes; /* the others */
+    uint32_t bin;    /* REQUEST_BIN */
+    size_t bytes;    /* the others */
+    poolbuf *resize; /* REQUEST_RESIZED: a huge buffer */
 } request;
 
-static poolbuf *take_once(const request *wanted) {
+/* A region that cannot be changed is a wish for another one from here on. */
+static bool resize_once(request *wanted, poolbuf **resized) {
+    region_resized result = arena_resize_huge(wanted->resize, wanted->bytes);
+    *resized = result == REGION_RESIZED ? wanted->resize : NULL;
+    if (result == REGION_UNRESIZABLE) {
+        wanted->what = REQUEST_HUGE;
+    }
+    return result != REGION_UNRESIZABLE;
+}
+
+static poolbuf *take_once(request *wanted) {
     poolbuf_allocator *allocator = wanted->allocator;
+    poolbuf *resized = NULL;
+    if (wanted->what == REQUEST_RESIZED && resize_once(wanted, &resized)) {
+        return resized;
+    }
     if (wanted->what == REQUEST_UNPOOLED) {
         return take_unpooled(allocator, wanted->kind, wanted->bytes);
     }
@@ -187,7 +203,7 @@ static bool ask_at_limit(poolbuf_allocator *allocator) {
 }
 
 /* What is tried before an allocation fails, a step at a time: our caches, spare chunks, other arenas' room, the callback. */
-static poolbuf *take(const request *wanted) {
+static poolbuf *take(request *wanted) {
     poolbuf_allocator *allocator = wanted->allocator;
     region_limit_forget();
     poolbuf *handle = take_once(wanted);
@@ -219,7 +235,7 @@ static poolbuf *take(const request *wanted) {
 }
 
 poolbuf *buffer_take_handle(poolbuf_allocator *allocator, uint32_t bin) {
-    const request wanted = {.allocator = allocator, .what = REQUEST_BIN, .bin = bin};
+    request wanted = {.allocator = allocator, .what = REQUEST_BIN, .bin = bin};
     return take(&wanted);
 }
 
@@ -239,7 +255,7 @@ void buffer_give_handle(poolbuf_allocator *allocator, uint32_t bin, poolbuf *han
 }
 
 poolbuf *buffer_take_unpooled(poolbuf_allocator *allocator, int kind, size_t bytes) {
-    const request wanted = {.allocator = allocator, .what = REQUEST_UNPOOLED, .kind = kind, .bytes = bytes};
+    request wanted = {.allocator = allocator, .what = REQUEST_UNPOOLED, .kind = kind, .bytes = bytes};
     return take(&wanted);
 }
 
@@ -259,11 +275,29 @@ poolbuf *buffer_take_memory(poolbuf_allocator *allocator, int kind, size_t bytes
     if (allocator->pooled[kind] && bytes <= allocator->options.chunk_size) {
         return buffer_take_handle(allocator, allocator->kind_bins[kind] + size_class_of(&allocator->classes, bytes));
     }
-    const request wanted = {
+    request wanted = {
         .allocator = allocator,
         .what = allocator->pooled[kind] ? REQUEST_HUGE : REQUEST_UNPOOLED,
         .kind = kind,
         .bytes = bytes,
+    };
+    return take(&wanted);
+}
+
+poolbuf *buffer_take_resized(poolbuf_allocator *allocator, poolbuf *buffer, size_t bytes) {
+    uint32_t flags = handle_flags_of(handle_state_get(buffer));
+    if ((flags & POOLBUF_FLAG_UNPOOLED) != 0) {
+        return buffer_take_unpooled(allocator, buffer->kind, bytes);
+    }
+    if ((flags & POOLBUF_FLAG_HUGE) == 0 || bytes <= allocator->options.chunk_size) {
+        return buffer_take_memory(allocator, buffer->kind, bytes);
+    }
+    request wanted = {
+        .allocator = allocator,
+        .what = REQUEST_RESIZED,
+        .kind = buffer->kind,
+        .bytes = bytes,
+        .resize = buffer,
     };
     return take(&wanted);
 }
@@ -435,7 +469,7 @@ static void end_buffer(poolbuf *buffer, uint32_t flags, uint32_t untold) {
         derived_end_slices(allocator, buffer);
     }
     if ((flags & POOLBUF_FLAG_COMPOSITE) != 0) {
-        composite_end(allocator, buffer);
+        composite_end(buffer);
         return;
     }
     if ((flags & POOLBUF_FLAG_WRAPPED) != 0) {

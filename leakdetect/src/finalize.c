@@ -19,6 +19,7 @@
 
 #include "growth.h"
 #include "guard.h"
+#include "large_stack.h"
 #include "listener.h"
 #include "message.h"
 #include "misuses.h"
@@ -282,25 +283,28 @@ static void collect(report *self, const report_scope *scope) {
     }
 }
 
-void finalize_owner(const void *owner, uint64_t live, uint64_t live_bytes) {
+typedef struct ending_owner {
+    const void *owner;
+    uint64_t live, live_bytes;
+} ending_owner;
+
+static void report_owner(void *context) {
+    const ending_owner *const ending = context;
     thread_state *self = thread_self();
     const char *path = detector_get_settings()->report_path;
-    if (live == 0 || detector_level() == LEAKDETECT_DISABLED) {
-        return;
-    }
     report all = {.exact = count_exactly()};
-    all.exact.live_buffers = live;
-    all.exact.live_bytes = live_bytes;
+    all.exact.live_buffers = ending->live;
+    all.exact.live_bytes = ending->live_bytes;
     symbolizer *symbols = report_begin(self);
     if (symbols == NULL) {
         return;
     }
     const bool names_them = path == NULL || listener_is_set();
-    report_scope scope = {.owner = owner, .mark = names_them, .generation = tracker_generation()};
+    report_scope scope = {.owner = ending->owner, .mark = names_them, .generation = tracker_generation()};
     fill_circumstances(&all, "allocator destroyed");
     collect(&all, &scope);
-    announced += names_them ? live : 0;
-    announced_bytes += names_them ? live_bytes : 0;
+    announced += names_them ? ending->live : 0;
+    announced_bytes += names_them ? ending->live_bytes : 0;
     const bool taken = tell(&all, symbols);
     if (path != NULL) {
         write_report_to_path(&all, symbols, path, taken);
@@ -310,6 +314,12 @@ void finalize_owner(const void *owner, uint64_t live, uint64_t live_bytes) {
     announced_leaks += names_them ? report_leaked(&all) : 0;
     report_fini(&all);
     report_end(self, symbols);
+}
+
+void finalize_owner(const void *owner, uint64_t live, uint64_t live_bytes) {
+    if (live != 0 && detector_level() != LEAKDETECT_DISABLED) {
+        large_stack_run(report_owner, &(ending_owner){owner, live, live_bytes});
+    }
 }
 
 /* Leaves out what owners' reports have said. */
@@ -363,12 +373,11 @@ static bool make_whole(report *whole, const report *all, symbolizer *symbols) {
     return true;
 }
 
-void finalize_process(void) {
+/* Sets the number of leaks that the exit code answers for. */
+static void report_process(void *context) {
     const detector_settings *settings = detector_get_settings();
     thread_state *self = thread_self();
-    if (detector_level() == LEAKDETECT_DISABLED) {
-        return;
-    }
+    uint64_t *leaked = context;
     orphans said = count_orphans();
     report all = {.exact = count_exactly()};
     symbolizer *symbols = report_begin(self);
@@ -383,7 +392,7 @@ void finalize_process(void) {
     if (suppress_current() != NULL && !has_whole) {
         resolve(&all, symbols);
     }
-    uint64_t leaked = report_leaked(has_whole ? &whole : &all);
+    *leaked = report_leaked(has_whole ? &whole : &all);
     if (settings->report_path == NULL) {
         write_exit_text(&all, has_whole ? &whole : NULL, symbols, said);
     } else {
@@ -393,11 +402,19 @@ void finalize_process(void) {
     report_fini(&whole);
     report_fini(&all);
     report_end(self, symbols);
-    if (leaked > 0 && settings->exit_code != 0) {
+}
+
+void finalize_process(void) {
+    uint64_t leaked = 0;
+    if (detector_level() == LEAKDETECT_DISABLED) {
+        return;
+    }
+    large_stack_run(report_process, &leaked);
+    if (leaked > 0 && detector_get_settings()->exit_code != 0) {
         /* We stand in exit() already. glibc takes a second call as "go on with the rest, with this status", which flushes
          * the streams as every exit does: without waiting for their locks. fflush(NULL) would wait, for ever if another
          * thread sits in a read of stdin. */
-        exit(settings->exit_code);
+        exit(detector_get_settings()->exit_code);
     }
 }
 
@@ -434,11 +451,9 @@ static bool narrow(report *self, report_scope *scope, const finalize_part *part)
     return true;
 }
 
-void finalize_live(const char *reason) {
+static void report_live(void *context) {
+    const char *const reason = *(const char **)context;
     const char *path = detector_get_settings()->report_path;
-    if (detector_level() == LEAKDETECT_DISABLED) {
-        return;
-    }
     thread_state *self = thread_self();
     report all = {.exact = count_exactly()};
     symbolizer *symbols = report_begin(self);
@@ -458,49 +473,66 @@ void finalize_live(const char *reason) {
     report_end(self, symbols);
 }
 
+void finalize_live(const char *reason) {
+    if (detector_level() != LEAKDETECT_DISABLED) {
+        large_stack_run(report_live, &reason);
+    }
+}
+
+/* What somebody asked for: written to `out` or, where that is NULL, to a path. */
+typedef struct request {
+    FILE *out;
+    const char *path;
+    leakdetect_format format;
+    const finalize_part *part;
+    poolbuf_status status; /* the answer */
+} request;
+
+static void report_on_request(void *context) {
+    thread_state *self = thread_self();
+    request *asked = context;
+    report all = {.exact = count_exactly()};
+    symbolizer *symbols = report_begin(self);
+    if (symbols == NULL) {
+        asked->status = POOLBUF_ERROR_NO_MEMORY;
+        return;
+    }
+    report_scope scope = {.generation = tracker_generation()};
+    fill_circumstances(&all, "on request");
+    bool written = narrow(&all, &scope, asked->part);
+    if (written) {
+        collect(&all, &scope);
+        if (asked->out != NULL) {
+            write_report(&all, symbols, asked->out, asked->format);
+        } else {
+            written = write_report_to_path(&all, symbols, asked->path, false);
+        }
+    }
+    report_fini(&all);
+    report_end(self, symbols);
+    asked->status = written ? POOLBUF_OK : POOLBUF_ERROR_BAD_ARGUMENT;
+}
+
+poolbuf_status finalize_write_part(FILE *out, leakdetect_format format, const finalize_part *part) {
+    request asked = {.out = out, .format = format, .part = part};
+    if (out == NULL || (format != LEAKDETECT_TEXT && format != LEAKDETECT_JSON)) {
+        return POOLBUF_ERROR_BAD_ARGUMENT;
+    }
+    large_stack_run(report_on_request, &asked);
+    return asked.status;
+}
+
 poolbuf_status finalize_write(FILE *out, leakdetect_format format) {
     return finalize_write_part(out, format, &(finalize_part){0});
 }
 
-poolbuf_status finalize_write_part(FILE *out, leakdetect_format format, const finalize_part *part) {
-    thread_state *self = thread_self();
-    if (out == NULL || (format != LEAKDETECT_TEXT && format != LEAKDETECT_JSON)) {
-        return POOLBUF_ERROR_BAD_ARGUMENT;
-    }
-    report all = {.exact = count_exactly()};
-    symbolizer *symbols = report_begin(self);
-    if (symbols == NULL) {
-        return POOLBUF_ERROR_NO_MEMORY;
-    }
-    report_scope scope = {.generation = tracker_generation()};
-    fill_circumstances(&all, "on request");
-    bool known = narrow(&all, &scope, part);
-    if (known) {
-        collect(&all, &scope);
-        write_report(&all, symbols, out, format);
-    }
-    report_fini(&all);
-    report_end(self, symbols);
-    return known ? POOLBUF_OK : POOLBUF_ERROR_BAD_ARGUMENT;
-}
-
 poolbuf_status finalize_write_path(const char *path) {
-    thread_state *self = thread_self();
+    request asked = {.path = path, .part = &(finalize_part){0}};
     if (path == NULL) {
         return POOLBUF_ERROR_BAD_ARGUMENT;
     }
-    report all = {.exact = count_exactly()};
-    symbolizer *symbols = report_begin(self);
-    if (symbols == NULL) {
-        return POOLBUF_ERROR_NO_MEMORY;
-    }
-    report_scope scope = {.generation = tracker_generation()};
-    fill_circumstances(&all, "on request");
-    collect(&all, &scope);
-    bool written = write_report_to_path(&all, symbols, path, false);
-    report_fini(&all);
-    report_end(self, symbols);
-    return written ? POOLBUF_OK : POOLBUF_ERROR_BAD_ARGUMENT;
+    large_stack_run(report_on_request, &asked);
+    return asked.status;
 }
 
 /* --- misuse ------------------------------------------------------------------------------------------------------- */
@@ -591,26 +623,36 @@ static void write_last_report(symbolizer *symbols) {
     report_fini(&last);
 }
 
-void finalize_misuse(const void *resource, const char *offence, const tracker_closed *closed) {
+typedef struct caught {
+    const misuse *found;
+    const void *resource;
+    const tracker_closed *closed; /* NULL: what the tables know */
+} caught;
+
+static void write_misuse(const caught *self, symbolizer *symbols, FILE *out) {
+    fprintf(out, "poolbuf: MISUSE: %s; buffer %p, process %ld, thread %s (%u)\n", self->found->offence, self->resource,
+            (long)getpid(), name_get(self->found->thread_name), self->found->thread_id);
+    write_stack(out, self->closed != NULL ? "found at" : "now at", self->found->stack, symbols);
+    if (self->closed != NULL) {
+        write_closed(out, self->closed, symbols);
+    } else {
+        write_history(out, self->resource, symbols);
+    }
+}
+
+static void report_caught(void *context) {
     thread_state *self = thread_self();
-    symbolizer *symbols = detector_level() == LEAKDETECT_DISABLED ? NULL : report_begin(self);
+    const caught *const what = context;
+    symbolizer *symbols = report_begin(self);
     if (symbols == NULL) {
         return;
     }
-    const misuse found = describe_misuse(self, resource, offence, closed);
-    misuses_add(&found);
+    misuses_add(what->found);
     char *text = NULL;
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
     if (out != NULL) {
-        fprintf(out, "poolbuf: MISUSE: %s; buffer %p, process %ld, thread %s (%u)\n", offence, resource, (long)getpid(),
-                name_get(thread_name(self)), self->id);
-        write_stack(out, closed != NULL ? "found at" : "now at", found.stack, symbols);
-        if (closed != NULL) {
-            write_closed(out, closed, symbols);
-        } else {
-            write_history(out, resource, symbols);
-        }
+        write_misuse(what, symbols, out);
         if (fclose(out) == 0) {
             message_write(text, length);
         }
@@ -618,4 +660,14 @@ void finalize_misuse(const void *resource, const char *offence, const tracker_cl
     }
     write_last_report(symbols);
     report_end(self, symbols);
+}
+
+void finalize_misuse(const void *resource, const char *offence, const tracker_closed *closed) {
+    thread_state *self = thread_self();
+    if (detector_level() == LEAKDETECT_DISABLED || !thread_enter(self)) {
+        return;
+    }
+    const misuse found = describe_misuse(self, resource, offence, closed);
+    thread_leave(self);
+    large_stack_run(report_caught, &(caught){&found, resource, closed});
 }

@@ -11,8 +11,9 @@ bool helper_loader_exists(void);
 /* Opens a library, for good; NULL: it is missing, or there is no loader. Takes the loader's lock. */
 void *helper_open(const char *name);
 
-/* Says on stderr that a library is missing, what that means, and what to install; nothing where there is no loader, as then
- * it is what the program was linked for. */
-void helper_say_missing(const char *name, const char *meaning, const char *package);
+/* Right after helper_open(), or a dlsym() of what it gave, has failed in this thread: says on stderr why, what that means, and what
+ * to install; nothing where there is no loader, as then it is what the program was linked for. Returns whether it may succeed
+ * another time: the library is there, and something else is not, such as a free descriptor. */
+bool helper_say_missing(const char *name, const char *meaning, const char *package);
 
 #endif

@@ -1,6 +1,7 @@
 /* The public functions of poolbuf/leakdetect.h, and the reading of the options. */
 #include <poolbuf/leakdetect.h>
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "memory.h"
 #include "message.h"
 #include "process/cancel.h"
+#include "report.h"
 #include "scan.h"
 #include "scope.h"
 #include "stack_table.h"
@@ -48,6 +50,27 @@ static int read_signal(void) {
     return 0;
 }
 
+/* As the program was started: it may go to another folder, as daemons do, where nobody looks for its report, or it may
+ * not write. A % in the folder's name is no pattern. NULL: none was asked for. */
+static const char *read_report_path(void) {
+    static char absolute[REPORT_PATH_BYTES];
+    char folder[REPORT_PATH_BYTES];
+    const char *path = NULL;
+    size_t used = 0;
+    (void)poolbuf_option_read_text("POOLBUF_LEAK_REPORT", &path);
+    if (path == NULL || path[0] == '/' || getcwd(folder, sizeof folder) == NULL) {
+        return path;
+    }
+    for (const char *at = folder; *at != '\0' && used + 2 < sizeof absolute; at++) {
+        absolute[used++] = *at;
+        if (*at == '%') {
+            absolute[used++] = '%';
+        }
+    }
+    const int added = snprintf(absolute + used, sizeof absolute - used, "/%s", path);
+    return added < 0 || (size_t)added >= sizeof absolute - used ? path : absolute;
+}
+
 detector_settings detector_read_options(void) {
     enum { /* the words of POOLBUF_LEAK_UNWINDER, in their order */
         STACKS_CFI,
@@ -69,7 +92,7 @@ detector_settings detector_read_options(void) {
     (void)poolbuf_option_read_flag("POOLBUF_LEAK_SCOPE_STACKS", &settings.scope_stacks);
     (void)poolbuf_option_read_number("POOLBUF_LEAK_SEED", &settings.seed);
     (void)poolbuf_option_read_number("POOLBUF_LEAK_SAMPLING_BYTES", &settings.sampling_bytes);
-    (void)poolbuf_option_read_text("POOLBUF_LEAK_REPORT", &settings.report_path);
+    settings.report_path = read_report_path();
     (void)poolbuf_option_read_flag("POOLBUF_LEAK_NOTICE", &notice);
     settings.quiet = !notice;
     settings.level = (leakdetect_level)level;

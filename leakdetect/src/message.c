@@ -2,12 +2,18 @@
 #include "message.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "process/cancel.h"
+
+enum {
+    READER_WAIT_MS = 5000
+};
 
 static const int FATAL[] = {SIGPIPE, SIGXFSZ};
 
@@ -36,10 +42,21 @@ void message_unshield(const message_shield_state *self) {
     cancel_restore(self->cancellation);
 }
 
+/* Whether there is room again. A pipe that is full is no error where somebody made it nonblocking, as event loops do with those
+ * that they give their children; but nobody is waited for in vain. */
+static bool wait_for_room(void) {
+    struct pollfd full = {.fd = STDERR_FILENO, .events = POLLOUT};
+    int ready;
+    do {
+        ready = poll(&full, 1, READER_WAIT_MS);
+    } while (ready < 0 && errno == EINTR);
+    return ready > 0;
+}
+
 static void write_all(const char *bytes, size_t count) {
     while (count > 0) {
         ssize_t done = write(STDERR_FILENO, bytes, count);
-        if (done < 0 && errno == EINTR) {
+        if (done < 0 && (errno == EINTR || (errno == EAGAIN && wait_for_room()))) {
             continue;
         }
         if (done <= 0) {

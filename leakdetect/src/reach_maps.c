@@ -90,6 +90,7 @@ bool reach_maps_parse(const char *line, size_t length, reach_mapping *mapping) {
     uint64_t start;
     uint64_t end;
     uint64_t inode = 0;
+    uint64_t device[2] = {0, 0};
     size_t at = parse_hex(line, 0, length, &start);
     if (at == 0 || at >= length || line[at] != '-') {
         return false;
@@ -109,23 +110,30 @@ bool reach_maps_parse(const char *line, size_t length, reach_mapping *mapping) {
         while (at < length && line[at] != ' ') {
             at++;
         }
-        (void)parse_hex(line, begin, at, &inode); /* only whether it is 0 matters */
+        size_t digits = parse_hex(line, begin, at, &inode); /* only whether it is 0 matters */
+        if (field == 1 && digits < at) {
+            device[0] = inode;
+            (void)parse_hex(line, digits + 1, at, &device[1]);
+        }
     }
     while (at < length && line[at] == ' ') {
         at++;
     }
     const char *name = line + at;
     size_t rest = length - at;
+    bool of_kernel = begins_with(name, rest, "[v"); /* vvar and vsyscall */
     *mapping = (reach_mapping){
         .start = (uintptr_t)start,
         .end = (uintptr_t)end,
-        .readable = rights[0] == 'r' && !begins_with(name, rest, "[v"), /* vvar and vsyscall are the kernel's */
+        .device_number = device[0] << 32 | device[1],
+        .readable = rights[0] == 'r' && !of_kernel,
         .writable = rights[1] == 'w',
         .shared = rights[3] == 's',
-        .anonymous = inode == 0,
+        .anonymous = inode == 0 && !of_kernel,
         .device = (begins_with(name, rest, "/dev/") && !begins_with(name, rest, "/dev/shm/") &&
                    !begins_with(name, rest, "/dev/zero") && !begins_with(name, rest, "/dev/hugepages")) ||
                   begins_with(name, rest, "/sys/") || begins_with(name, rest, "/proc/"),
+        .in_memory = begins_with(name, rest, "/dev/shm/"),
     };
     return true;
 }
@@ -145,11 +153,51 @@ bool reach_maps_load(memory_array *mappings) {
             error = fresh == NULL;
             if (fresh != NULL) {
                 *fresh = mapping;
+            } else {
+                errno = ENOMEM;
             }
         }
     }
     lines_close(&in);
     return !error && mappings->count > 0;
+}
+
+/* Swap:                 12 kB */
+bool reach_swap_parse(const char *line, size_t length) {
+    static const char LABEL[] = "Swap:";
+    if (!begins_with(line, length, LABEL)) {
+        return false;
+    }
+    size_t at = sizeof LABEL - 1;
+    while (at < length && (line[at] == ' ' || line[at] == '0')) {
+        at++;
+    }
+    return at < length && line[at] >= '1' && line[at] <= '9';
+}
+
+bool reach_maps_note_swapped(memory_array *mappings) {
+    reach_mapping *items = mappings->items;
+    size_t now = 0; /* the one that the lines are about, plus 1; 0: one that came later */
+    lines in;
+    const char *line;
+    size_t length;
+    bool error = false;
+    if (!lines_open(&in, "/proc/self/smaps")) {
+        return false;
+    }
+    for (size_t next = 0; lines_next(&in, &line, &length, &error);) {
+        reach_mapping mapping;
+        if (reach_maps_parse(line, length, &mapping)) {
+            while (next < mappings->count && items[next].start < mapping.start) {
+                next++;
+            }
+            now = next < mappings->count && items[next].start == mapping.start ? next + 1 : 0;
+        } else if (now != 0 && reach_swap_parse(line, length)) {
+            items[now - 1].swapped = true;
+        }
+    }
+    lines_close(&in);
+    return !error;
 }
 
 bool reach_maps_readable(const memory_array *mappings, uintptr_t start, size_t bytes) {

@@ -14,9 +14,12 @@
 
 typedef struct reach_mapping {
     uintptr_t start, end;
+    uint64_t device_number; /* of the file system */
     bool readable, writable, shared;
     bool anonymous; /* no file behind it */
     bool device;    /* below /dev, where reading may do something; /dev/shm and /dev/zero are not meant */
+    bool in_memory; /* a file below /dev/shm; others are told by their device_number */
+    bool swapped;   /* reach_maps_note_swapped() says so */
 } reach_mapping;
 
 /* reach_maps_parse() reads one line of /proc/self/maps, without its newline; false if it is none. */
@@ -25,6 +28,11 @@ bool reach_maps_parse(const char *line, size_t length, reach_mapping *mapping);
 /* reach_maps_load() fills an array of reach_mapping, by address; false where /proc cannot be read, or without
  * memory. */
 bool reach_maps_load(memory_array *mappings);
+
+/* reach_maps_note_swapped() marks those of which a part is on a swap device; false as above. It takes the kernel a look at each
+ * page table, so where nothing of the system is swapped, nobody need ask. reach_swap_parse() reads a line of smaps. */
+bool reach_maps_note_swapped(memory_array *mappings);
+bool reach_swap_parse(const char *line, size_t length);
 
 /* Whether a range lies in readable mappings that touch. */
 bool reach_maps_readable(const memory_array *mappings, uintptr_t start, size_t bytes);

@@ -448,6 +448,7 @@ static void write_certainty(const report *self, FILE *out) {
 /* What leaked and is in no group. */
 static void write_unseen(const report *self, FILE *out) {
     const uint64_t unseen = report_unseen_buffers(self);
+    const char *level = "paranoid";
     if (unseen == 0) {
         return;
     }
@@ -457,10 +458,14 @@ static void write_unseen(const report *self, FILE *out) {
                 report_is_sampled(self) ? "the sample has none of them" : "allocated while the level was disabled");
     } else if (report_is_sampled(self)) {
         fprintf(out, "None of them is in the sample. To see where they were allocated:\n");
+    } else if (self->tracked.refused > 0) {
+        fprintf(out,
+                "They were allocated when the tracker's table was full, which has room for a sample. To see where:\n");
+        level = "simple";
     } else {
         fprintf(out, "They were allocated before the level was raised. To see where:\n");
     }
-    fprintf(out, "    POOLBUF_LEAK_LEVEL=paranoid %s\n    poolbuf leaks --level paranoid -- %s\n", self->command,
+    fprintf(out, "    POOLBUF_LEAK_LEVEL=%s %s\n    poolbuf leaks --level %s -- %s\n", level, self->command, level,
             self->command);
 }
 

@@ -178,7 +178,7 @@ static poolbuf_status job_init(scan_job *job, const leakdetect_scan_options *opt
     *job = (scan_job){.memory_limit_bytes = options->memory_limit_bytes};
     note_stack(job, live);
     if (!reserve_mappings(&job->mappings)) {
-        return POOLBUF_ERROR_SYSTEM;
+        return errno == ENOMEM ? POOLBUF_ERROR_NO_MEMORY : POOLBUF_ERROR_SYSTEM;
     }
     tracker_visit(add_target, &targets);
     reach_sort_by_start(&job->targets, sizeof(scan_target));
@@ -399,11 +399,18 @@ static __attribute__((noinline)) poolbuf_status scan_below(const leakdetect_scan
     return status;
 }
 
+/* A child that was forked while another thread scanned may have half of that one's suspects, which are its parent's anyway. */
 static bool claim_scan(void) {
     int self = (int)getpid();
     int holder = __atomic_load_n(&claim, __ATOMIC_RELAXED);
-    return holder != self &&
-           __atomic_compare_exchange_n(&claim, &holder, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+    if (holder == self ||
+        !__atomic_compare_exchange_n(&claim, &holder, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+        return false;
+    }
+    if (holder != 0) {
+        suspects = (memory_array){0};
+    }
+    return true;
 }
 
 poolbuf_status scan_run(const leakdetect_scan_options *options, leakdetect_scan_result *result) {

@@ -5,9 +5,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,6 +32,22 @@ enum {
 #define PAGEMAP_PRESENT ((uint64_t)1 << 63)
 #define PAGEMAP_SWAPPED ((uint64_t)1 << 62)
 
+/* PAGEMAP_SCAN of Linux 6.7, which headers may not know yet. */
+typedef struct page_region {
+    uint64_t start, end, categories;
+} page_region;
+
+typedef struct page_query {
+    uint64_t size, flags;
+    uint64_t start, end, walk_end;
+    uint64_t regions, region_count, max_pages;
+    uint64_t inverted, all_of, any_of, returned;
+} page_query;
+
+#define QUERY_PAGES   _IOWR('f', 16, page_query)
+#define QUERY_PRESENT ((uint64_t)1 << 3)
+#define QUERY_SWAPPED ((uint64_t)1 << 4)
+
 /* AddressSanitizer's map of which bytes are poisoned: terabytes of address space without a reference in it. */
 extern __attribute__((weak)) void __asan_get_shadow_mapping(size_t *scale, size_t *offset);
 
@@ -40,8 +59,9 @@ typedef struct child {
     size_t page_bytes;
     uint64_t mapped_at_start;
     bool too_much_memory;
-    poolbuf *handles; /* HANDLES_AT_ONCE */
-    uint64_t *pages;  /* PAGEMAP_ENTRIES */
+    uint64_t memory_device; /* the file system of memfd_create() and of shared memory without a name */
+    poolbuf *handles;       /* HANDLES_AT_ONCE */
+    uint64_t *pages;        /* PAGEMAP_ENTRIES, or as many bytes as they have */
     memory_array words;
 } child;
 
@@ -194,11 +214,38 @@ static void add_parts(child *self) {
 
 /* --- roots -------------------------------------------------------------------------------------------------------- */
 
+/* The kernel passes over what is empty, whatever its size. False if it does not know the call. */
+static bool scan_regions(child *self, const reach_mapping *mapping) {
+    page_region *found = (page_region *)(void *)self->pages;
+    for (uint64_t at = mapping->start; at < mapping->end && !self->reach.stopped;) {
+        page_query query = {.size = sizeof query,
+                            .start = at,
+                            .end = mapping->end,
+                            .regions = (uintptr_t)found,
+                            .region_count = PAGEMAP_ENTRIES * sizeof *self->pages / sizeof *found,
+                            .any_of = QUERY_PRESENT | QUERY_SWAPPED,
+                            .returned = QUERY_PRESENT | QUERY_SWAPPED};
+        int count = ioctl(self->pagemap, QUERY_PAGES, &query);
+        if (count < 0 || query.walk_end <= at) {
+            return false;
+        }
+        for (int i = 0; i < count && !self->reach.stopped; i++) {
+            reach_scan(&self->reach, (uintptr_t)found[i].start, (uintptr_t)found[i].end);
+        }
+        at = query.walk_end;
+        self->reach.stopped = self->reach.stopped || out_of_bounds(self);
+    }
+    return true;
+}
+
 /* A large mapping is often empty for the most part; pages that were never touched are not read, which would touch
  * them. */
 static void scan_sparse(child *self, const reach_mapping *mapping) {
     uintptr_t begin = mapping->start; /* of the pages that are to be read and have not been */
     uintptr_t at = mapping->start;
+    if (scan_regions(self, mapping)) {
+        return;
+    }
     while (at < mapping->end && !self->reach.stopped) {
         size_t count = (mapping->end - at) / self->page_bytes;
         count = count < PAGEMAP_ENTRIES ? count : PAGEMAP_ENTRIES;
@@ -221,22 +268,84 @@ static void scan_sparse(child *self, const reach_mapping *mapping) {
     }
 }
 
+/* A page of shared memory that was never touched comes into being where somebody reads it, and stays: the host would pay for a
+ * large mapping as a whole. Page tables say nothing here, as a child has none of what is shared. */
+static void scan_resident(child *self, const reach_mapping *mapping) {
+    unsigned char *resident = (unsigned char *)self->pages;
+    const size_t at_once = PAGEMAP_ENTRIES * sizeof *self->pages;
+    for (uintptr_t at = mapping->start; at < mapping->end && !self->reach.stopped;) {
+        size_t count = (mapping->end - at) / self->page_bytes;
+        count = count < at_once ? count : at_once;
+        if (mincore((void *)at, count * self->page_bytes, resident) != 0) { // NOLINT(performance-no-int-to-ptr)
+            self->reach.unreadable_bytes += mapping->end - at;
+            return;
+        }
+        for (size_t i = 0; i < count;) {
+            const size_t first = i;
+            const bool here = (resident[first] & 1) != 0;
+            while (i < count && ((resident[i] & 1) != 0) == here) {
+                i++;
+            }
+            if (here) {
+                reach_scan(&self->reach, at + first * self->page_bytes, at + i * self->page_bytes);
+            } else if (mapping->swapped) { /* which of these are nobody says */
+                self->reach.unreadable_bytes += (i - first) * self->page_bytes;
+            }
+        }
+        at += count * self->page_bytes;
+        self->reach.stopped = self->reach.stopped || out_of_bounds(self);
+    }
+}
+
+static bool is_in_memory(const child *self, const reach_mapping *mapping) {
+    return mapping->shared && (mapping->in_memory || mapping->device_number == self->memory_device);
+}
+
+/* What both have in common is the answer's mapping, which is shared memory without a name. */
+static void learn_memory_device(child *self) {
+    const scan_job *job = self->job;
+    const reach_mapping *mappings = job->mappings.items;
+    const uintptr_t answer = (uintptr_t)job->answer;
+    self->memory_device = UINT64_MAX;
+    for (size_t i = 0; i < job->mappings.count; i++) {
+        if (mappings[i].start <= answer && answer < mappings[i].end) {
+            self->memory_device = mappings[i].device_number;
+        }
+    }
+}
+
+static void learn_swapped(child *self) {
+    struct sysinfo system;
+    if (sysinfo(&system) != 0 || system.freeswap != system.totalswap) {
+        (void)reach_maps_note_swapped(
+            &self->job->mappings); /* benign: the kernel is built without, as a rule for no swap */
+    }
+}
+
+/* What cannot be read may have been written before: the kernel reads it for us, and where it does not it is counted. But its
+ * empty pages, of which guards consist, are nothing to be read. */
+static void scan_mapping(child *self, const reach_mapping *mapping) {
+    if (mapping->device) {
+        self->reach.unreadable_bytes += mapping->readable ? mapping->end - mapping->start : 0;
+    } else if (is_in_memory(self, mapping)) {
+        scan_resident(self, mapping);
+    } else if (self->pagemap >= 0 && !mapping->shared &&
+               (!mapping->readable || mapping->end - mapping->start > SPARSE_BYTES)) {
+        scan_sparse(self, mapping);
+    } else if (mapping->readable) {
+        reach_scan(&self->reach, mapping->start, mapping->end);
+    }
+}
+
 static void scan_roots(child *self) {
     const scan_job *job = self->job;
     const reach_mapping *mappings = job->mappings.items;
     for (size_t i = 0; i < job->mappings.count && !self->reach.stopped; i++) {
         const reach_mapping *mapping = &mappings[i];
         /* Memory that was written and then protected may hold references still; files that cannot be written do not. */
-        bool root = mapping->writable || (mapping->anonymous && !mapping->shared);
-        if (!root || !mapping->readable || reach_is_hidden(&self->reach, mapping->start, mapping->end)) {
-            continue;
-        }
-        if (mapping->device) {
-            self->reach.unreadable_bytes += mapping->end - mapping->start;
-        } else if (mapping->shared || mapping->end - mapping->start <= SPARSE_BYTES || self->pagemap < 0) {
-            reach_scan(&self->reach, mapping->start, mapping->end);
-        } else {
-            scan_sparse(self, mapping);
+        bool root = mapping->writable || (mapping->anonymous && !mapping->shared) || is_in_memory(self, mapping);
+        if (root && !reach_is_hidden(&self->reach, mapping->start, mapping->end)) {
+            scan_mapping(self, mapping);
         }
     }
     const uint64_t *words = job->words.items;
@@ -310,6 +419,8 @@ void scan_child(scan_job *job) {
     if (!reach_maps_load(&job->mappings) || !reach_files_visit(note_word, &self, &job->answer->io_uring)) {
         end(&self, SCAN_SYSTEM, errno);
     }
+    learn_memory_device(&self);
+    learn_swapped(&self);
     /* The copies of the program's files would keep connections open that it closes meanwhile. Closing them tells nobody
      * anything: the program has its own. */
 #ifdef SYS_close_range

@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "detector.h"
+#include "large_stack.h"
 #include "message.h"
+#include "process/cancel.h"
 #include "report.h"
 #include "sizes.h"
 #include "stack_table.h"
@@ -193,26 +195,40 @@ static bool write_sites(FILE *out, const scope_sites *sites, const leakscope_res
     return fclose(out) == 0;
 }
 
-bool scope_sites_print(const scope_sites *sites, const leakscope_result *result) {
-    thread_state *self = thread_self();
+typedef struct printing {
+    const scope_sites *sites;
+    const leakscope_result *result;
+    bool printed; /* the answer */
+} printing;
+
+static void print(void *context) {
+    printing *what = context;
     char *text = NULL;
     size_t length = 0;
-    bool printed = false;
-    if (sites->count == 0 || !thread_enter(self)) {
-        return false;
-    }
+    symbolize_load(); /* before the lock, as in finalize.c */
     finalize_lock();
     symbolizer *symbols = symbolize_open();
     FILE *out = symbols == NULL ? NULL : open_memstream(&text, &length);
-    if (out != NULL && write_sites(out, sites, result, symbols)) {
+    if (out != NULL && write_sites(out, what->sites, what->result, symbols)) {
         message_write(text, length);
-        printed = true;
+        what->printed = true;
     }
     free(text);
     if (symbols != NULL) {
         symbolize_close(symbols);
     }
     finalize_unlock();
+}
+
+bool scope_sites_print(const scope_sites *sites, const leakscope_result *result) {
+    thread_state *self = thread_self();
+    printing what = {.sites = sites, .result = result};
+    if (sites->count == 0 || !thread_enter(self)) {
+        return false;
+    }
+    const int cancellation = cancel_disable();
+    large_stack_run(print, &what);
+    cancel_restore(cancellation);
     thread_leave(self);
-    return printed;
+    return what.printed;
 }

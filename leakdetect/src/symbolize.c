@@ -83,9 +83,12 @@ struct symbolizer {
     demangler *own_demangler; /* found there */
 };
 
+/* Each with what pthread_once() does for waiting threads and forked children. The last one decides for good. */
+static pthread_once_t tries[] = {PTHREAD_ONCE_INIT, PTHREAD_ONCE_INIT, PTHREAD_ONCE_INIT, PTHREAD_ONCE_INIT,
+                                 PTHREAD_ONCE_INIT, PTHREAD_ONCE_INIT, PTHREAD_ONCE_INIT, PTHREAD_ONCE_INIT};
+static _Atomic size_t next_try; /* the one that is under way, or decided; raised by one that may be repeated */
 static libdw dw;
-static bool dw_loaded; /* fixed once load_libdw() has run */
-static pthread_once_t dw_once = PTHREAD_ONCE_INIT;
+static _Atomic bool dw_loaded; /* released when dw is filled */
 /* __cxa_demangle, where the program has a C++ runtime; found again for each report, as that may come late. Relaxed. */
 static _Atomic(demangler *) demangle;
 
@@ -98,15 +101,28 @@ static bool find_function(void *library, const char *name, void *slot) {
 
 static void load_libdw(void) {
     void *library = helper_open("libdw.so.1");
-    dw_loaded = library != NULL;
-#define LOAD(name) dw_loaded = dw_loaded && find_function(library, #name, &dw.name);
+    libdw found = {0};
+    bool loaded = library != NULL;
+#define LOAD(name) loaded = loaded && find_function(library, #name, &found.name);
     LIBDW_FUNCTIONS(LOAD)
 #undef LOAD
-#define LOAD(name) dw_loaded = dw_loaded && find_function(library, #name, &dw.scopes.name);
+#define LOAD(name) loaded = loaded && find_function(library, #name, &found.scopes.name);
     DEBUG_SCOPES_FUNCTIONS(LOAD)
 #undef LOAD
-    if (!dw_loaded) {
-        helper_say_missing("libdw.so.1", "reports show modules and offsets, no functions and lines", "libdw1");
+    if (loaded) {
+        dw = found;
+        atomic_store_explicit(&dw_loaded, true, memory_order_release);
+    } else if (helper_say_missing("libdw.so.1", "reports show modules and offsets, no functions and lines", "libdw1")) {
+        const size_t this_try = atomic_load_explicit(&next_try, memory_order_relaxed);
+        atomic_store_explicit(&next_try, this_try + (this_try + 1 < sizeof tries / sizeof tries[0]),
+                              memory_order_relaxed);
+    }
+}
+
+/* A thread that comes late to a try may find it decided, and leaves the next one to the next report. */
+static void try_to_load_libdw(void) {
+    if (!atomic_load_explicit(&dw_loaded, memory_order_acquire)) {
+        (void)pthread_once(&tries[atomic_load_explicit(&next_try, memory_order_relaxed)], load_libdw);
     }
 }
 
@@ -115,7 +131,7 @@ void symbolize_load(void) {
     if (!gate_loader_is_free()) {
         return;
     }
-    (void)pthread_once(&dw_once, load_libdw);
+    try_to_load_libdw();
     if (helper_loader_exists()) {
         (void)find_function(RTLD_DEFAULT, "__cxa_demangle", &found);
     }
@@ -236,9 +252,8 @@ symbolizer *symbolize_open(void) {
     self->cache = memory_map(CACHE_SLOTS * sizeof *self->cache);
     if (gate_loader_is_free()) { /* else there are names where libdw was loaded before the fork */
         modules_load(&self->modules);
-        (void)pthread_once(&dw_once, load_libdw);
     }
-    if (dw_loaded) {
+    if (atomic_load_explicit(&dw_loaded, memory_order_acquire)) {
         const loaded_module *program = self->modules.items; /* the loader names it first */
         program_start = self->modules.count == 0 ? 0 : program->start & ~((uintptr_t)sysconf(_SC_PAGESIZE) - 1);
         self->dwfl = dw.dwfl_begin(&callbacks);

@@ -26,10 +26,11 @@ typedef struct symbol_frame {
 typedef struct symbolizer symbolizer;
 
 /* symbolize_load() finds libdw and what reads C++ names, which takes the dynamic loader's lock: any thread, with no lock of ours
- * held. Afterwards symbolize_open() does not take it; without it, C++ names stay as the compiler writes them. */
+ * held. What fails for another reason than that libdw is not there is tried again the next time, eight times in all. */
 void symbolize_load(void);
 
-/* symbolize_open() looks at the modules that are loaded now; NULL when there is no memory. */
+/* symbolize_open() looks at the modules that are loaded now, with the names that symbolize_load() has found a way to; NULL when
+ * there is no memory. */
 symbolizer *symbolize_open(void);
 
 /* symbolize_address() finds the frames of one return address: the function, or several where it was inlined, innermost

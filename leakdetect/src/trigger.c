@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "detector.h"
 #include "message.h"
@@ -29,14 +30,15 @@ static bool running;
 static bool ended; /* the process exits: no more starts */
 
 static sem_t wake;                /* posted by the handler, and by whoever stops the thread */
-static _Atomic uint32_t requests; /* signals since the last report of one */
+static sem_t gone;                /* posted by the thread, when it is about to end */
+static _Atomic uint64_t requests; /* the process, and in the low 32 bits its signals since the last report of one */
 static _Atomic bool stopping;
 static int signal_now;                          /* the next two are fixed before the thread starts */
 static uint64_t report_every_ms, scan_every_ms; /* 0: never */
 static uint64_t lost_before; /* the most that a scan has found lost; of the thread alone, as is the next */
 static bool said_no_scan;
 
-_Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a signal handler may add to an atomic number");
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "a signal handler may add to an atomic number");
 
 /* --- names ---------------------------------------------------------------------------------------------------------- */
 
@@ -108,10 +110,18 @@ bool trigger_parse_signal(const char *text, int *number) {
 
 /* --- the handler ---------------------------------------------------------------------------------------------------- */
 
+/* How many of what `requests` was are this process's: a forked child finds those that its parent has not answered yet. */
+static uint32_t own_requests(uint64_t all) {
+    return all >> 32 == (uint64_t)getpid() ? (uint32_t)all : 0;
+}
+
 static void handle(int number) {
     (void)number;
     int saved_errno = errno;
-    if (atomic_fetch_add(&requests, 1) == 0) {
+    uint64_t before = atomic_load(&requests);
+    while (!atomic_compare_exchange_weak(&requests, &before, ((uint64_t)getpid() << 32) + own_requests(before) + 1)) {
+    }
+    if (own_requests(before) == 0) {
         (void)sem_post(&wake);
     }
     errno = saved_errno;
@@ -198,17 +208,29 @@ static void scan_for_lost(void) {
     }
 }
 
+/* Programs that take signals by signalfd() or sigwait() have them blocked in all of their threads, and ours would wait for ever. */
+static void take_signal(void) {
+    sigset_t own;
+    if (signal_now != 0) {
+        (void)sigemptyset(&own);
+        (void)sigaddset(&own, signal_now);
+        (void)pthread_sigmask(SIG_UNBLOCK, &own, NULL);
+    }
+}
+
 static void *run(void *unused) {
     (void)unused;
+    take_signal();
     uint64_t report_due_ms = first_due(report_every_ms);
     uint64_t scan_due_ms = first_due(scan_every_ms);
     for (;;) {
         bool last = atomic_load(&stopping); /* before the exchange, so that what was asked before the end is answered */
-        uint32_t times = atomic_exchange(&requests, 0);
+        uint32_t times = own_requests(atomic_exchange(&requests, 0));
         if (times != 0) {
             report_on_signal(times);
         }
         if (last) {
+            (void)sem_post(&gone);
             return NULL;
         }
         if (is_due(&scan_due_ms, scan_every_ms)) {
@@ -261,6 +283,7 @@ void trigger_revive_slow(void) {
 static void fork_child(void) {
     (void)pthread_mutex_init(&lifecycle_lock, NULL);
     (void)sem_init(&wake, 0, 0);
+    (void)sem_init(&gone, 0, 0);
     running = false;
     lost_before = 0;
     atomic_store(&trigger_lacks_thread, !ended);
@@ -268,6 +291,7 @@ static void fork_child(void) {
 
 void trigger_start(int signal_number, uint32_t interval_s, uint32_t scan_interval_s) {
     (void)sem_init(&wake, 0, 0);
+    (void)sem_init(&gone, 0, 0);
     report_every_ms = (uint64_t)interval_s * 1000;
     scan_every_ms = (uint64_t)scan_interval_s * 1000;
     signal_now = signal_number;
@@ -280,20 +304,32 @@ void trigger_start(int signal_number, uint32_t interval_s, uint32_t scan_interva
     }
 }
 
+/* By the clock that nobody sets. The thread itself comes here where a function of the program's that it calls ends the
+ * process; it does not wait for itself. */
+static bool wait_for_end(void) {
+    struct timespec until = {0};
+    bool ends = false;
+    if (pthread_equal(thread, pthread_self())) {
+        return false;
+    }
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += EXIT_SECONDS;
+    do {
+        ends = sem_clockwait(&gone, CLOCK_MONOTONIC, &until) == 0;
+    } while (!ends && errno == EINTR);
+    return ends && pthread_join(thread, NULL) == 0;
+}
+
 bool trigger_stop(void) {
-    bool gone = true;
     (void)pthread_mutex_lock(&lifecycle_lock);
     ended = true;
     atomic_store(&trigger_lacks_thread, false);
     if (running) {
         atomic_store(&stopping, true);
         (void)sem_post(&wake);
-        struct timespec until = {0};
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += EXIT_SECONDS;
-        gone = pthread_timedjoin_np(thread, NULL, &until) == 0;
-        running = !gone;
+        running = !wait_for_end();
     }
+    const bool is_gone = !running;
     (void)pthread_mutex_unlock(&lifecycle_lock);
-    return gone;
+    return is_gone;
 }

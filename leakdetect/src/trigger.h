@@ -8,8 +8,8 @@
  * program that closes what it does not know, and then belong to somebody else. Signals that come while a report is being
  * written are one report, with their number in it: none is lost (G1).
  *
- * The thread exists where one of the three options asks for it. It has every signal blocked, so that the program's signals go
- * to the program's threads. A forked child has none; the first tracked resource that it opens or closes starts one
+ * The thread exists where one of the three options asks for it. It has every other signal blocked, so that the program's signals go
+ * to the program's threads; the one that asks for reports may be blocked in all of those. A forked child has none; the first tracked resource that it opens or closes starts one
  * (G2), which then answers what was asked meanwhile. It is joined at exit.
  *
  * Lock: lifecycle, a leaf, whoever starts or stops the thread. The child makes it anew. */

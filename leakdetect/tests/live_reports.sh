@@ -28,6 +28,11 @@ expect_equal "alive then" 3 "$(json "$work/live-1.json" groups.0.count)"
 expect_equal "reason of the next" "process exit" "$(json "$work/live-2.json" reason)"
 expect_equal "alive at the end" 0 "$(json "$work/live-2.json" groups.#)"
 
+note "a program that has blocked every signal reports, too"
+run env POOLBUF_LEAK_SIGNAL=USR2 POOLBUF_LEAK_REPORT="$work/masked-%n.json" "$signalled" masked 12 "$work/masked-1.json"
+expect_status 0
+expect_equal "reason" "signal 12" "$(json "$work/masked-1.json" reason)"
+
 note "signals that come faster than reports are counted, every one of them"
 number=$(kill -l RTMIN+3 2>/dev/null || echo 37)
 run env POOLBUF_LEAK_SIGNAL=RTMIN+3 "$signalled" burst "$number" 1000
@@ -50,6 +55,15 @@ for file in "$work"/child-*-1.json; do
     [ "$(json "$file" reason)" = "signal 12" ] && found=$((found + 1))
 done
 expect_equal "reports on a signal" 1 "$found"
+
+note "what its parent was asked for it does not answer"
+run env POOLBUF_LEAK_SIGNAL=12 POOLBUF_LEAK_REPORT="$work/heir-%p-%n.json" "$signalled" inherit 12 "$work/heir-%-1.json"
+expect_status 0
+reasons=
+for file in "$work"/heir-*-1.json; do
+    reasons="$reasons $(json "$file" reason),"
+done
+expect_equal "first reports of both" " signal 12, signal 12," "$reasons"
 
 note "disabled prints nothing, and still the signal does not end the program"
 run env POOLBUF_LEAK_LEVEL=disabled POOLBUF_LEAK_SIGNAL=USR2 "$signalled" burst 12 3

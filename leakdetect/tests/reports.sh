@@ -345,6 +345,15 @@ run env POOLBUF_LEAK_LEVEL=disabled "$POOLBUF_PROGRAMS/over_release"
 expect_status 134
 expect_stderr_lacks 'MISUSE'
 
+note "so it does in a thread whose stack has no room for a report"
+small=32768
+[ -z "$POOLBUF_SANITIZED" ] || small=65536
+run env POOLBUF_LEAK_LEVEL=paranoid "$POOLBUF_PROGRAMS/over_release" $small
+expect_status 134
+expect_stderr_has 'second_release  '
+expect_stderr_has 'first_release  '
+expect_stderr_has 'offend  '
+
 if [ -n "$POOLBUF_TEST_MEMCHECK" ]; then
     note "under Memcheck the detector hides no leak: each of the 100 handles is definitely lost, at the caller's lines"
     run env POOLBUF_LEAK_LEVEL=paranoid valgrind --leak-check=full "$leaky"

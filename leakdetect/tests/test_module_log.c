@@ -85,6 +85,7 @@ static void a_report_names_what_was_in_a_closed_library(void **state) {
     (void)state;
     const symbol_frame *frames;
     const uintptr_t address = come_and_go(1);
+    symbolize_load();
     symbolizer *self = symbolize_open();
     assert_non_null(self);
     assert_true(symbolize_address(self, address, &frames) >= 1);
@@ -101,6 +102,7 @@ static void what_was_never_written_down_has_no_module(void **state) {
     const symbol_frame *frames;
     module_log_look(1);
     const uintptr_t address = come_and_go(1);
+    symbolize_load();
     symbolizer *self = symbolize_open();
     assert_non_null(self);
     assert_int_equal(symbolize_address(self, address, &frames), 1);

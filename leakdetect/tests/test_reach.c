@@ -242,6 +242,10 @@ static bool parse(const char *line, reach_mapping *mapping) {
     return reach_maps_parse(line, strlen(line), mapping);
 }
 
+static bool swapped(const char *line) {
+    return reach_swap_parse(line, strlen(line));
+}
+
 static void lines_of_maps_are_understood(void **state) {
     (void)state;
     reach_mapping m;
@@ -251,12 +255,18 @@ static void lines_of_maps_are_understood(void **state) {
     assert_true(parse("55d0-66d0 r-xs 00001000 fe:00 5457084    /usr/bin/x y", &m));
     assert_true(m.readable && !m.writable && m.shared && !m.anonymous && !m.device);
     assert_true(parse("1000-2000 rw-s 00000000 00:06 17 /dev/dri/card0", &m) && m.device);
-    assert_true(parse("1000-2000 rw-s 00000000 00:06 17 /dev/shm/pool", &m) && !m.device);
-    assert_true(parse("1000-2000 rw-s 00000000 00:01 17 /dev/zero (deleted)", &m) && !m.device);
-    assert_true(parse("1000-2000 r--p 00000000 00:00 0 [vvar]", &m) && !m.readable);
+    assert_true(parse("1000-2000 rw-s 00000000 00:06 17 /dev/shm/pool", &m) && !m.device && m.in_memory);
+    assert_true(parse("1000-2000 rw-s 00000000 fe:01 17 /dev/zero (deleted)", &m) && !m.device && !m.in_memory);
+    assert_int_equal(m.device_number, (uint64_t)0xfe << 32 | 1);
+    assert_true(parse("1000-2000 r--p 00000000 00:00 0 [vvar]", &m) && !m.readable && !m.anonymous);
     assert_true(parse("1000-2000 ---p 00000000 00:00 0", &m) && !m.readable && m.anonymous);
     assert_false(parse("", &m));
     assert_false(parse("2000-1000 rw-p 00000000 00:00 0", &m));
+    assert_true(swapped("Swap:                 12 kB"));
+    assert_true(swapped("Swap:  100 kB"));
+    assert_false(swapped("Swap:                  0 kB"));
+    assert_false(swapped("SwapPss:               4 kB"));
+    assert_false(swapped("Swap:"));
     assert_false(parse("1000 2000 rw-p", &m));
     assert_false(parse("1000-2000 rw", &m));
 }

@@ -7,10 +7,13 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -436,6 +439,32 @@ static void a_live_report_accuses_nobody(void **state) {
     }
 }
 
+/* At paranoid, all of what the table had room for having been released. */
+static void what_a_full_table_has_turned_away_is_explained(void **state) {
+    (void)state;
+    for (uint64_t refused = 0; refused <= 3; refused += 3) {
+        char *text = NULL;
+        size_t length = 0;
+        report self = {.reason = "process exit",
+                       .level = "paranoid",
+                       .program = "/opt/server/bin/server",
+                       .command = "server -v",
+                       .sampling_interval = 1,
+                       .largest_weight_buffers = 1,
+                       .largest_weight_resources = 1,
+                       .exact = {true, 3, 300, 1000}};
+        self.tracked.refused = refused;
+        FILE *out = open_memstream(&text, &length);
+        report_write_text(&self, out);
+        fclose(out);
+        assert_true((strstr(text, "before the level was raised") == NULL) == (refused > 0));
+        assert_non_null(strstr(text, refused > 0 ? "POOLBUF_LEAK_LEVEL=simple server -v"
+                                                 : "POOLBUF_LEAK_LEVEL=paranoid server -v"));
+        free(text);
+        report_fini(&self);
+    }
+}
+
 static misuse offence(const char *text, uintptr_t at) {
     misuse found = {.type = name_put("poolbuf"),
                     .thread_name = name_put("io\x07"),
@@ -522,6 +551,41 @@ static void write_where_nobody_reads(const report *self) {
     _exit(sigismember(&pending, SIGPIPE) == 0 ? 0 : 2);
 }
 
+static void *read_once_full(void *end) {
+    static char bytes[65536];
+    const int pipe_end = *(const int *)end;
+    const int capacity = fcntl(pipe_end, F_GETPIPE_SZ);
+    int filled = 0;
+    for (int i = 0; i < 5000 && ioctl(pipe_end, FIONREAD, &filled) == 0 && filled < capacity; i++) {
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    size_t all = 0;
+    for (ssize_t got; (got = read(pipe_end, bytes, sizeof bytes)) > 0;) {
+        all += (size_t)got;
+    }
+    return (void *)all; // NOLINT(performance-no-int-to-ptr)
+}
+
+/* A pipe that somebody has made nonblocking. */
+static void write_faster_than_somebody_reads(const report *self) {
+    static const char TEXT[1 << 20];
+    int ends[2];
+    pthread_t reader;
+    void *all = NULL;
+    (void)self;
+    if (pipe(ends) != 0 || fcntl(ends[1], F_SETFL, O_NONBLOCK) != 0 || dup2(ends[1], STDERR_FILENO) != STDERR_FILENO ||
+        close(ends[1]) != 0 || pthread_create(&reader, NULL, read_once_full, &ends[0]) != 0) {
+        _exit(1);
+    }
+    message_write(TEXT, sizeof TEXT);
+    _exit(close(STDERR_FILENO) == 0 && pthread_join(reader, &all) == 0 && (size_t)all == sizeof TEXT ? 0 : 2);
+}
+
+static void a_full_pipe_is_waited_for(void **state) {
+    (void)state;
+    assert_int_equal(status_of(write_faster_than_somebody_reads, NULL), 0);
+}
+
 static void write_beyond_the_largest_file(const report *self) {
     char path[REPORT_PATH_BYTES];
     const struct rlimit limit = {.rlim_cur = 16, .rlim_max = 16};
@@ -576,11 +640,13 @@ int main(void) {
         cmocka_unit_test(no_line_is_not_line_zero),
         cmocka_unit_test_setup(a_file_appears_whole_with_the_process_id_in_its_name, start_empty),
         cmocka_unit_test_setup(files_are_numbered_where_the_path_asks_for_it, start_empty),
+        cmocka_unit_test_setup(what_a_full_table_has_turned_away_is_explained, start_empty),
         cmocka_unit_test_setup(a_live_report_accuses_nobody, start_empty),
         cmocka_unit_test_setup(misuses_with_three_stacks, start_empty),
         cmocka_unit_test_setup(misuses_beyond_a_bound_are_counted, start_empty),
         cmocka_unit_test_setup(an_unwritable_path_is_one_line_and_no_file, start_empty),
         cmocka_unit_test_setup(what_cannot_be_written_ends_no_process, start_empty),
+        cmocka_unit_test_setup(a_full_pipe_is_waited_for, start_empty),
         cmocka_unit_test_setup(a_signal_from_elsewhere_is_left_pending, start_empty),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

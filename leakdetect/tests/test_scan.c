@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -234,13 +235,36 @@ static void memory_of_the_program_keeps(void **state) {
         poolbuf **place = (poolbuf **)(void *)(memory + bytes / 2 + 4096 - sizeof(poolbuf *));
         *place = make();
         assert_int_equal(LOST(), 0);
-        if (shared == 0) {
-            assert_int_equal(mprotect(memory, bytes, PROT_READ), 0);
+        for (int rights = PROT_NONE; rights <= PROT_WRITE; rights++) { /* none, read, write */
+            assert_int_equal(mprotect(memory, bytes, rights), 0);
             assert_int_equal(LOST(), 0);
         }
+        assert_int_equal(mprotect(memory, bytes, PROT_READ), 0);
         poolbuf_release(*place);
         assert_int_equal(munmap(memory, bytes), 0);
     }
+}
+
+/* Reading a page of it that nobody has touched yet would do that, for good. */
+static void no_shared_memory_comes_into_being_by_a_scan(void **state) {
+    (void)state;
+    const size_t bytes = (size_t)64 << 20;
+    struct stat before;
+    struct stat after;
+    int file = memfd_create("sparse", MFD_CLOEXEC);
+    assert_true(file >= 0);
+    assert_int_equal(ftruncate(file, (off_t)bytes), 0);
+    char *memory = mmap(NULL, 2 * bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0); /* more than there is */
+    assert_true(memory != MAP_FAILED);
+    poolbuf **place = (poolbuf **)(void *)(memory + bytes / 2);
+    *place = make();
+    assert_int_equal(fstat(file, &before), 0);
+    assert_int_equal(LOST(), 0);
+    assert_int_equal(fstat(file, &after), 0);
+    assert_int_equal(after.st_blocks, before.st_blocks);
+    poolbuf_release(*place);
+    assert_int_equal(munmap(memory, 2 * bytes), 0);
+    close(file);
 }
 
 static void tagged_and_packed_pointers_and_those_inside_keep(void **state) {
@@ -746,6 +770,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_heap_keeps, set_up, tear_down),
         cmocka_unit_test_setup_teardown(thread_local_storage_keeps, set_up, tear_down),
         cmocka_unit_test_setup_teardown(memory_of_the_program_keeps, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_shared_memory_comes_into_being_by_a_scan, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tagged_and_packed_pointers_and_those_inside_keep, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_buffers_bytes_keep, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_composite_keeps_its_components_and_loses_them, set_up, tear_down),

@@ -6,11 +6,14 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ipc.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "symbol_name.h"
 #include "symbolize.h"
@@ -40,6 +43,34 @@ OWN_FRAME static uintptr_t host_function(void) {
 static const char *base_name(const char *path) {
     const char *slash = path == NULL ? NULL : strrchr(path, '/');
     return slash == NULL ? path : slash + 1;
+}
+
+enum {
+    DESCRIPTORS = 64
+};
+
+/* The first test, as it is the first look for libdw that counts. */
+static void a_look_for_names_without_a_free_descriptor_is_not_the_last(void **state) {
+    (void)state;
+    struct rlimit before;
+    int taken[DESCRIPTORS];
+    size_t count = 0;
+    const symbol_frame *frames;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){DESCRIPTORS, before.rlim_max}), 0);
+    while (count < DESCRIPTORS && (taken[count] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0) {
+        count++;
+    }
+    symbolize_load();
+    while (count > 0) {
+        close(taken[--count]);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    symbolize_load();
+    symbolizer *self = symbolize_open();
+    assert_true(symbolize_address(self, host_function(), &frames) >= 1);
+    assert_non_null(frames[0].function);
+    symbolize_close(self);
 }
 
 static void a_frame_has_function_file_line_module_and_build_id(void **state) {
@@ -163,6 +194,7 @@ static void copies_of_a_function_have_its_name(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_look_for_names_without_a_free_descriptor_is_not_the_last),
         cmocka_unit_test(a_frame_has_function_file_line_module_and_build_id),
         cmocka_unit_test(an_inlined_function_is_a_frame_of_its_own),
         cmocka_unit_test(a_library_function_is_found_in_its_module),

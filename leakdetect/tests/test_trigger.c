@@ -8,8 +8,21 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "trigger.h"
+
+/* The wall clock as somebody has set it. */
+static time_t behind_s;
+
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    const int failed = (int)syscall(SYS_clock_gettime, clock, now);
+    now->tv_sec -= clock == CLOCK_REALTIME ? behind_s : 0;
+    return failed;
+}
 
 static int number_of(const char *text) {
     int number = -1;
@@ -62,10 +75,25 @@ static void a_handler_of_the_program_stays(void **state) {
     assert_true(trigger_stop());
 }
 
+/* In a child, as the end is final. */
+static void the_wall_clock_has_no_say_in_how_long_the_end_waits(void **state) {
+    (void)state;
+    int status = 1;
+    const pid_t child = fork();
+    if (child == 0) {
+        behind_s = 3600;
+        trigger_start(0, 3600, 0);
+        _exit(trigger_stop() ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signals_are_read_by_name_and_number),
         cmocka_unit_test(what_is_no_signal_for_a_report_is_refused),
+        cmocka_unit_test(the_wall_clock_has_no_say_in_how_long_the_end_waits),
         cmocka_unit_test(a_handler_of_the_program_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

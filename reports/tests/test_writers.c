@@ -74,6 +74,22 @@ static bool write_compare(report_format format, const report_options *options, F
     return is_written;
 }
 
+static bool write_the_history(bool is_check, report_format format, const report_options *options, FILE *to, char *error,
+                              size_t size) {
+    history_model *model = fixture_history(is_check);
+    bool is_written = report_write_history(model, format, options, to, error, size);
+    history_model_destroy(model);
+    return is_written;
+}
+
+static bool write_history(report_format format, const report_options *options, FILE *to, char *error, size_t size) {
+    return write_the_history(false, format, options, to, error, size);
+}
+
+static bool write_check(report_format format, const report_options *options, FILE *to, char *error, size_t size) {
+    return write_the_history(true, format, options, to, error, size);
+}
+
 static char *written(writing *write, report_format format, bool colour) {
     char *text = NULL;
     size_t size = 0;
@@ -124,6 +140,7 @@ static void pages_are_written_as_before(void **state) {
     }
     assert_page(write_results, "results.html");
     assert_page(write_leaks, "leaks.html");
+    assert_page(write_check, "check.html");
 }
 
 /* A text cannot end the script element that holds the data, nor open a comment in it. */
@@ -200,6 +217,17 @@ static void comparisons_are_written_as_before(void **state) {
     assert_writes(write_compare, REPORT_JUNIT, false, "compare.xml");
 }
 
+static void histories_are_written_as_before(void **state) {
+    (void)state;
+    assert_writes(write_history, REPORT_TEXT, false, "history.txt");
+    assert_writes(write_history, REPORT_MARKDOWN, false, "history.md");
+    assert_writes(write_history, REPORT_JSON, false, "history.json");
+    assert_writes(write_check, REPORT_TEXT, false, "check.txt");
+    assert_writes(write_check, REPORT_MARKDOWN, false, "check.md");
+    assert_writes(write_check, REPORT_JSON, false, "check.json");
+    assert_writes(write_check, REPORT_JUNIT, false, "check.xml");
+}
+
 /* Colour only adds: without its escape sequences the text is the same. */
 static void colour_changes_no_character(void **state) {
     (void)state;
@@ -224,8 +252,8 @@ static void colour_changes_no_character(void **state) {
 
 static void no_line_of_text_ends_in_a_space(void **state) {
     (void)state;
-    writing *const writers[] = {write_results, write_leaks, write_compare};
-    for (size_t i = 0; i < 3; i++) {
+    writing *const writers[] = {write_results, write_leaks, write_compare, write_history, write_check};
+    for (size_t i = 0; i < sizeof writers / sizeof writers[0]; i++) {
         char *text = written(writers[i], REPORT_TEXT, false);
         assert_null(strstr(text, " \n"));
         free(text);
@@ -327,6 +355,7 @@ int main(void) {
         cmocka_unit_test(results_are_written_as_before),
         cmocka_unit_test(leaks_are_written_as_before),
         cmocka_unit_test(comparisons_are_written_as_before),
+        cmocka_unit_test(histories_are_written_as_before),
         cmocka_unit_test(colour_changes_no_character),
         cmocka_unit_test(pages_are_written_as_before),
         cmocka_unit_test(data_in_a_page_stay_data),
