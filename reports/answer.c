@@ -261,16 +261,29 @@ const char *answer_unsampled(const leaks_model *model) {
     return unseen == 0 ? NULL : describe_unsampled(model, unseen, " leaked");
 }
 
+/* A forked child has no exact counts, which would count what its parent has to release. */
+static bool all_know(const leaks_model *model) {
+    for (size_t i = 0; i < model->process_count; i++) {
+        if (model->processes[i]->exact.live_buffers == MODEL_UNKNOWN) {
+            return false;
+        }
+    }
+    return true;
+}
+
 const char *answer_leaks(const leaks_model *model) {
     uint64_t count = 0;
     uint64_t bytes = 0;
     uint64_t buffers = 0;
+    uint64_t buffer_bytes = 0;
     size_t standings[LEAKS_STANDING_COUNT] = {0};
     for (size_t i = 0; i < model->group_count; i++) {
         count += model->groups[i]->count;
         buffers += leaks_group_is_of_buffers(model->groups[i]) ? model->groups[i]->count : 0;
-        bytes +=
+        const uint64_t held =
             model->groups[i]->bytes == MODEL_UNKNOWN || model->groups[i]->unit != NULL ? 0 : model->groups[i]->bytes;
+        bytes += held;
+        buffer_bytes += leaks_group_is_of_buffers(model->groups[i]) ? held : 0;
         standings[(unsigned)model->groups[i]->baseline.standing % LEAKS_STANDING_COUNT]++;
     }
     const bool live = leaks_model_is_live(model);
@@ -299,9 +312,10 @@ const char *answer_leaks(const leaks_model *model) {
     } else {
         sentence_add(&out, "%zu leaking call stack%s: ", model->group_count, sentence_plural(model->group_count));
         const uint64_t unseen = leaks_model_unseen(model);
-        if (exact_live && leaks_model_has_buffers(model) && exact.live_buffers != buffers + unseen) {
-            sentence_add(&out, "%s leaked in all (%s); seen with a stack: ", unit_count(exact.live_buffers).text,
-                         unit_byte_count(exact.live_bytes).text);
+        if (exact_live && leaks_model_has_buffers(model) && exact.live_buffers > buffers + unseen) {
+            sentence_add(&out, "%s%s leaked in all (%s); seen with a stack: ", all_know(model) ? "" : "at least ",
+                         unit_count(exact.live_buffers + count - buffers).text,
+                         unit_byte_count(exact.live_bytes + bytes - buffer_bytes).text);
         }
         sentence_add(&out, "%s (%s)", unit_count(count).text, unit_byte_count(bytes).text);
         if (unseen > 0) {

@@ -285,6 +285,28 @@ static leaks_standing standing_of(leaks_model *model, const leaks_model *baselin
     return standing;
 }
 
+static void what_leaked_in_all_is_what_somebody_counted(void **state) {
+    (void)state;
+    leaks_model *model = one_process("00000000000000aa", 1, 3, 10);
+    model->processes[0]->unseen_buffers = 0;
+    leaks_group *session = leaks_model_add_group(model, "00000000000000bb");
+    session->type = "session";
+    session->count = 2;
+    session->bytes = 50;
+    model->processes[0]->exact = (leaks_exact){100, 10000, 5000}; /* the sample saw three */
+    assert_string_equal(answer_leaks(model),
+                        "2 leaking call stacks: 102 leaked in all (9.81 KiB); seen with a stack: 5 (350 B)");
+    leaks_model *child = one_process("00000000000000aa", 2, 4, 10);
+    child->processes[0]->exact = (leaks_exact){MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN};
+    leaks_model_merge(model, child);
+    assert_string_equal(answer_leaks(model),
+                        "2 leaking call stacks: at least 102 leaked in all (9.81 KiB); seen with a stack: 9 (750 B)");
+    model->processes[0]->exact = (leaks_exact){3, 300, 5000}; /* what the child lost is in nobody's exact count */
+    assert_string_equal(answer_leaks(model), "2 leaking call stacks: 9 (750 B)");
+    leaks_model_destroy(child);
+    leaks_model_destroy(model);
+}
+
 static void only_what_is_certainly_more_has_grown(void **state) {
     (void)state;
     leaks_model *baseline = one_sampled("00000000000000aa", 5, 5, 5);
@@ -475,6 +497,7 @@ int main(void) {
         cmocka_unit_test(merging_tells_sites_of_one_function_apart),
         cmocka_unit_test(lines_of_two_builds_are_not_compared),
         cmocka_unit_test(groups_of_other_things_are_not_of_the_buffers_that_are_counted),
+        cmocka_unit_test(what_leaked_in_all_is_what_somebody_counted),
         cmocka_unit_test(only_what_is_certainly_more_has_grown),
         cmocka_unit_test(groups_of_one_fingerprint_are_compared_together),
         cmocka_unit_test(rules_of_several_processes_are_one_rule_each),
