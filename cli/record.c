@@ -324,16 +324,13 @@ int cli_record(int argc, char **argv) {
                     "  poolbuf record -o 'make-%p.pbtrace' -- make -j2             each process on its own\n"
                     "  poolbuf run redis.pbtrace                                   play it on every allocator\n",
         .about =
-            "Runs a program with a recorder of malloc, calloc, realloc, free and the aligned variants in front of its\n"
-            "allocator, and writes a trace: threads, sizes and order; no addresses, no contents, no symbols. Of a "
-            "program\n"
-            "that is linked to libpoolbuf.so it records buffers instead: allocate, retain, release, slice, grow. "
-            "Without\n"
-            "%p, the process with the most events is kept. However the program ends, what it did until then is kept;\n"
-            "a full disk ends the recording, and not the program.\n"
-            "Exit status: 0 recorded; 1 the program failed, or the trace could not be written; 2 usage, or the "
-            "program\n"
-            "could not be started; 6 nothing could be recorded.\n",
+            "Runs a program with a recorder of malloc, calloc, realloc, free, the aligned variants and C++'s\n"
+            "operators in front of its allocator, and writes a trace: threads, sizes and order; no addresses, no\n"
+            "contents, no symbols. Of a program that is linked to libpoolbuf.so it records buffers instead: allocate,\n"
+            "retain, release, slice, grow. Without %p, the process with the most events is kept. However the program\n"
+            "ends, what it did until then is kept; a full disk ends the recording, and not the program.\n"
+            "Exit status: 0 recorded; 1 the program failed, or the trace could not be written; 2 usage, or the\n"
+            "program could not be started; 6 nothing could be recorded.\n",
         .arguments = arguments,
         .argument_count = sizeof arguments / sizeof arguments[0],
         .operands_least = 1,

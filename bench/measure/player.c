@@ -53,7 +53,7 @@ typedef struct player {
     gbench_status status;
     bool has_time;
     double wall_seconds;
-    double idle_seconds; /* that the first thread has slept since gbench was started: no time of any operation */
+    _Atomic uint64_t idle_ns; /* of all threads together since gbench was started: no time of any operation */
     char error[128];
 } player;
 
@@ -146,14 +146,15 @@ static double now_seconds(void) {
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-/* All threads sleep, so that nobody spins where the others wait; the first one's sleep is what is taken off. */
-static void idle(player *self, uint32_t thread, uint32_t milliseconds) {
+/* All threads sleep, so that nobody spins where the others wait, and none goes on, or ends, before the last one has woken.
+ * Each one's sleep is within its own wall time, of which gbench gives the mean: so is the mean of the sleeps. */
+static void idle(player *self, uint32_t milliseconds) {
     const double start = now_seconds();
     const struct timespec length = {.tv_sec = milliseconds / 1000, .tv_nsec = (long)(milliseconds % 1000) * 1000000};
     (void)nanosleep(&length, NULL);
-    if (thread == 0) {
-        self->idle_seconds += now_seconds() - start;
-    }
+    subject_barrier_wait(&self->barrier);
+    const double slept_ns = (now_seconds() - start) * 1e9;
+    (void)atomic_fetch_add_explicit(&self->idle_ns, (uint64_t)slept_ns, memory_order_relaxed);
 }
 
 static void play_stream(player *self, uint32_t thread) {
@@ -170,7 +171,7 @@ static void play_stream(player *self, uint32_t thread) {
         }
         subject_barrier_wait(&self->barrier);
         if (phase->idle_ms != 0) {
-            idle(self, thread, phase->idle_ms);
+            idle(self, phase->idle_ms);
         }
         if (self->form == FORM_AUDIT) {
             if (thread == 0) {
@@ -220,7 +221,8 @@ static void play_loop(gbench_state *state, void *user) {
 static void on_run(const gbench_run *run, void *user) {
     player *self = user;
     self->has_time = run->error == NULL && run->wall_seconds.valid;
-    self->wall_seconds = fmax(run->wall_seconds.value - self->idle_seconds, 0);
+    const double idle_seconds = (double)atomic_load(&self->idle_ns) * 1e-9 / self->source->thread_count;
+    self->wall_seconds = fmax(run->wall_seconds.value - idle_seconds, 0);
     if (run->error != NULL) {
         (void)snprintf(self->error, sizeof self->error, "%s", run->error);
     }
@@ -235,7 +237,7 @@ static bool play_times(player *self, double iterations) {
     definition.iterations = (int64_t)fmin(fmax(round(iterations), 1), ITERATIONS_MAX);
     const gbench_reporter reporter = {.struct_size = sizeof reporter, .run = on_run};
     self->has_time = false;
-    self->idle_seconds = 0;
+    atomic_store(&self->idle_ns, 0);
     self->status = suite == NULL ? GBENCH_ERROR_NO_MEMORY : gbench_suite_add(suite, &definition);
     if (self->status == GBENCH_OK) {
         self->status = gbench_suite_run(suite, &reporter, self);

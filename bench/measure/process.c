@@ -86,6 +86,13 @@ static long long now_ms(void) {
     return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
+long long process_watch_left(process_watch *self, long long now) {
+    const long long since = now - self->looked_ms;
+    self->deadline_ms += since > PROCESS_PAUSE_MS ? since : 0;
+    self->looked_ms = now;
+    return self->deadline_ms - now;
+}
+
 static void keep_output(process_result *result, const char *data, size_t size) {
     if (result->output_size + size > PROCESS_OUTPUT_MAX) {
         return;
@@ -138,14 +145,14 @@ static bool is_stopped(const process_command *command) {
 }
 
 /* Reads both pipes to their ends; false when the deadline or a stop comes first. */
-static bool listen_to(const process_command *command, const int *inputs, long long deadline, process_result *result,
+static bool listen_to(const process_command *command, const int *inputs, process_watch *watch, process_result *result,
                       tail *errors) {
     enum {
         TURN_MS = 100 /* a stop that comes just before poll() does not end it */
     };
     struct pollfd polled[2] = {{.fd = inputs[0], .events = POLLIN}, {.fd = inputs[1], .events = POLLIN}};
     while (polled[0].fd >= 0 || polled[1].fd >= 0) {
-        const long long left = deadline - now_ms();
+        const long long left = process_watch_left(watch, now_ms());
         if (left <= 0 || is_stopped(command)) {
             return false;
         }
@@ -171,13 +178,13 @@ static bool listen_to(const process_command *command, const int *inputs, long lo
 }
 
 /* Its pipes are closed; it has until the deadline to end, too. */
-static void wait_for(pid_t child, bool is_late, long long deadline, process_result *result) {
+static void wait_for(pid_t child, bool is_late, process_watch *watch, process_result *result) {
     int status = 0;
     pid_t ended = 0;
     while (!is_late && (ended = waitpid(child, &status, WNOHANG)) == 0) {
         const struct timespec moment = {.tv_nsec = 200000};
         (void)nanosleep(&moment, NULL);
-        is_late = now_ms() >= deadline;
+        is_late = process_watch_left(watch, now_ms()) <= 0;
     }
     if (ended != child) {
         (void)kill(child, SIGKILL);
@@ -194,12 +201,13 @@ static void wait_for(pid_t child, bool is_late, long long deadline, process_resu
 
 /* The child runs, or could not: then the report pipe holds an errno value. */
 static void follow(const process_command *command, pid_t child, const int *inputs, int report, process_result *result) {
-    const long long deadline = now_ms() + command->timeout_ms;
+    const long long now = now_ms();
+    process_watch watch = {.deadline_ms = now + command->timeout_ms, .looked_ms = now};
     tail errors = {.length = 0};
     int problem = 0;
     const ssize_t told = read(report, &problem, sizeof problem);
-    const bool is_late = !listen_to(command, inputs, deadline, result, &errors);
-    wait_for(child, is_late, deadline, result);
+    const bool is_late = !listen_to(command, inputs, &watch, result, &errors);
+    wait_for(child, is_late, &watch, result);
     set_complaint(result, &errors);
     if (told == (ssize_t)sizeof problem) {
         result->end = PROCESS_NOT_RUN;

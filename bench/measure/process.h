@@ -31,9 +31,23 @@ typedef struct process_command {
     const char *const *envp;           /* ends with NULL */
     int inherited;                     /* a descriptor that the program gets under the same number; -1 for none */
     bool is_pinned;                    /* its addresses are not randomised, where the kernel lets us ask for that */
-    unsigned timeout_ms;               /* after which it is killed */
+    unsigned timeout_ms;               /* after which it is killed; see process_watch */
     const volatile sig_atomic_t *stop; /* when it is set, the program is killed, as after its time; NULL for never */
 } process_command;
+
+/* The time that a program has. Who waits for it looks again and again; where more than PROCESS_PAUSE_MS lie between two looks,
+ * everything has been stopped (by Ctrl-Z, or the host that took the machine away), and that is no time of the program's. */
+typedef struct process_watch {
+    long long deadline_ms, looked_ms; /* of a clock that goes on meanwhile */
+} process_watch;
+
+enum {
+    PROCESS_PAUSE_MS = 1000
+};
+
+/* process_watch_left() looks.
+ *   returns  how long the program may still take; 0 or less when its time is over. */
+long long process_watch_left(process_watch *self, long long now_ms);
 
 /* process_run() starts a program and waits for its end. The program dies with the calling thread.
  *   result  always filled; release it with process_result_fini(). */

@@ -131,12 +131,40 @@ static void idle_time_is_no_time_of_the_operations(void **state) {
     assert_true(passed >= result.wall_seconds + 2 * 0.15); /* of the audited play, and of the timed one */
 }
 
+/* The thread that oversleeps, in the place of the C library's sleep; 0: each sleeps as it is told. */
+static pthread_t sleeper;
+static bool has_sleeper;
+
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): glibc's are reserved names
+int nanosleep(const struct timespec *length, struct timespec *left) {
+    struct timespec longer = {.tv_nsec = 50000000};
+    if (!has_sleeper) {
+        return clock_nanosleep(CLOCK_REALTIME, 0, length, left);
+    }
+    return pthread_equal(pthread_self(), sleeper) ? clock_nanosleep(CLOCK_REALTIME, 0, &longer, left) : 0;
+}
+
+/* The first thread, which is the caller's, sleeps longer than the others: what is left is the operations' time still. It was
+ * 0, which is no time, as gbench's is the mean over the threads. */
+static void a_thread_that_oversleeps_takes_no_time_from_the_others(void **state) {
+    (void)state;
+    sleeper = pthread_self();
+    has_sleeper = true;
+    const player_result result =
+        play(SCENARIO_HEAD "threads: 2\nphases:\n"
+                           "  - {kind: burst, live: 8, operations: 80, idle_ms: 30, sizes: {fixed: 64}}\n",
+             &subject_kernel_malloc);
+    has_sleeper = false;
+    assert_true(result.wall_seconds > 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_pass_has_a_thread_of_its_own),
         cmocka_unit_test(a_failure_ends_the_succession),
         cmocka_unit_test(every_pattern_of_threads_is_played_with_sound_contents),
         cmocka_unit_test(idle_time_is_no_time_of_the_operations),
+        cmocka_unit_test(a_thread_that_oversleeps_takes_no_time_from_the_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

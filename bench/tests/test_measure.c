@@ -207,6 +207,17 @@ static void a_process_that_hangs_is_killed_when_its_time_is_over(void **state) {
     process_result_fini(&result);
 }
 
+/* Looks are 100 ms apart at most, unless nobody ran in between. */
+static void a_stop_of_everything_is_no_time_of_the_process(void **state) {
+    (void)state;
+    process_watch watch = {.deadline_ms = 500 + 2000, .looked_ms = 500};
+    assert_int_equal(process_watch_left(&watch, 600), 1900);
+    assert_int_equal(process_watch_left(&watch, 600 + PROCESS_PAUSE_MS), 900);
+    assert_int_equal(process_watch_left(&watch, 1600 + 150000), 900); /* two and a half minutes on a laptop's lid */
+    assert_int_equal(process_watch_left(&watch, 151600 + 899), 1);
+    assert_int_equal(process_watch_left(&watch, 151600 + 900), 0);
+}
+
 static void a_program_that_is_not_there_could_not_be_started(void **state) {
     (void)state;
     const char *const argv[] = {"nothing", NULL};
@@ -550,6 +561,7 @@ int main(void) {
         cmocka_unit_test(much_output_neither_blocks_nor_grows_without_bound),
         cmocka_unit_test(a_killed_process_says_by_which_signal),
         cmocka_unit_test(a_process_that_hangs_is_killed_when_its_time_is_over),
+        cmocka_unit_test(a_stop_of_everything_is_no_time_of_the_process),
         cmocka_unit_test(a_program_that_is_not_there_could_not_be_started),
         cmocka_unit_test(a_measured_process_has_leak_detection_off_and_no_foreign_settings),
         cmocka_unit_test(the_library_that_should_serve_is_accepted),
