@@ -10,7 +10,7 @@
 set -euo pipefail
 
 build=(gcc g++ make cmake ninja-build pkg-config git ca-certificates
-    libbenchmark-dev libcyaml-dev libyaml-dev libjansson-dev libxml2-dev libzstd-dev libunwind-dev libdw-dev libcmocka-dev libgtest-dev liburing-dev
+    libbenchmark-dev libcyaml-dev libyaml-dev libjansson-dev libxml2-dev libzstd-dev libsqlite3-dev libunwind-dev libdw-dev libcmocka-dev libgtest-dev liburing-dev
     systemtap-sdt-dev valgrind libc6-dbg)
 # The first three are preloaded; Boost and DPDK are compiled into workers of their own, which are left out without them.
 peers=(libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libboost-dev libdpdk-dev heaptrack)

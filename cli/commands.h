@@ -9,6 +9,7 @@ int cli_compare(int argc, char **argv);
 int cli_report(int argc, char **argv);
 int cli_leaks(int argc, char **argv);
 int cli_record(int argc, char **argv);
+int cli_history(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 int cli_options(int argc, char **argv);
 

@@ -108,6 +108,44 @@ static void list_differences(comparison *all) {
     list_scenario_differences(all);
 }
 
+static const results_subject *find_subject(const results_model *model, const char *name) {
+    for (size_t i = 0; i < model->subject_count; i++) {
+        if (strcmp(model->subjects[i]->name, name) == 0) {
+            return model->subjects[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_of_poolbuf(const results_model *model, const results_subject *subject) {
+    return same_text(subject->version, model_text_format(model->arena, "poolbuf %s", model->tool_version));
+}
+
+static const char *identity(model_arena *arena, const results_subject *subject) {
+    const char *version = subject->version != NULL ? subject->version : "an unknown version";
+    return subject->note == NULL ? version : model_text_format(arena, "%s (%s)", version, subject->note);
+}
+
+/* An allocator of another version, or otherwise tuned, is another one under the same name. To compare the two may be
+ * what is wanted, so it is said and not refused. Ours have the version that the sides' own lines have. */
+static void list_other_subjects(comparison *all) {
+    for (size_t i = 0; i < all->base->subject_count; i++) {
+        const results_subject *base = all->base->subjects[i];
+        const results_subject *new = find_subject(all->new, base->name);
+        if (new == NULL || !base->available || !new->available) {
+            continue;
+        }
+        const bool is_same_version =
+            same_text(base->version, new->version) || (is_of_poolbuf(all->base, base) && is_of_poolbuf(all->new, new));
+        if (!is_same_version || !same_text(base->note, new->note)) {
+            compare_model_add_remark(all->model,
+                                     model_text_format(all->model->arena, "%s is not the same: %s in BASE, %s in NEW",
+                                                       base->name, identity(all->model->arena, base),
+                                                       identity(all->model->arena, new)));
+        }
+    }
+}
+
 /* ---- rows ---- */
 
 static double time_of(const results_result *result, uint64_t round) {
@@ -289,6 +327,7 @@ static int compare_models(comparison *all) {
     if (missing != NULL) {
         return input_error("--threshold %s", missing);
     }
+    list_other_subjects(all);
     for (int i = 0; i < 2; i++) {
         if (sides[i]->run.partial) {
             compare_model_add_remark(all->model, i == 0 ? "BASE is partial: its run was ended before its time"

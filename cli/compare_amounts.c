@@ -123,6 +123,44 @@ static bool gather(metric which, const amounts_pair *pair, int side, bool is_rel
     return true;
 }
 
+static bool has_zero(const amounts *self) {
+    bool found = false;
+    for (size_t i = 0; i < self->count; i++) {
+        found = found || self->samples[i] == 0;
+    }
+    return found;
+}
+
+static void remark_once(compare_model *model, const char *remark) {
+    for (size_t i = 0; i < model->remark_count; i++) {
+        if (strcmp(model->remarks[i], remark) == 0) {
+            return;
+        }
+    }
+    compare_model_add_remark(model, remark);
+}
+
+/* Nothing is a fine number of bytes or faults, but has no ratio, and statistics would leave it out: from none to many would
+ * be no regression. So both sides are taken with the least that there can be, once more. */
+static void lift_zeros(compare_model *model, metric which, amounts sides[SIDES]) {
+    enum {
+        PAGE_BYTES = 4096
+    };
+    const compare_unit unit = metric_unit(which);
+    const double least = unit == COMPARE_BYTES ? PAGE_BYTES : 1;
+    if (unit == COMPARE_NS || !(has_zero(&sides[0]) || has_zero(&sides[1]))) {
+        return;
+    }
+    for (int side = 0; side < SIDES; side++) {
+        for (size_t i = 0; i < sides[side].count; i++) {
+            sides[side].samples[i] += least;
+        }
+    }
+    remark_once(model,
+                model_text_format(model->arena, "ratios of %s where some are 0 are taken with %s more on both sides",
+                                  metric_name(which), unit == COMPARE_BYTES ? "4 KiB" : "1"));
+}
+
 static void judge_samples(compare_row *row, const amounts *base, const amounts *new) {
     const stats_ratio ratio = stats_unpaired_ratio(new->samples, new->count, base->samples, base->count);
     row->ratio = (results_ratio){ratio.estimate, ratio.low, ratio.high, amounts_verdict(&ratio)};
@@ -136,30 +174,11 @@ static void judge_alone(compare_row *row, const amounts *base, const amounts *ne
     row->regression = row->ratio.estimate > 1 + row->limit_percent / 100;
 }
 
-/* What the row shows is what was measured, also where the ratio is of relative numbers. */
-static void show(model_estimate *out, metric which, const results_result *result, bool is_alone) {
-    double *samples = NULL;
-    size_t count = 0;
-    if (is_alone) {
-        out->median = metric_alone(which, result);
-    } else if (metric_samples(which, result, &samples, &count)) {
-        size_t kept = 0;
-        for (size_t i = 0; i < count; i++) {
-            if (isfinite(samples[i])) {
-                samples[kept++] = samples[i];
-            }
-        }
-        stats_sort(samples, kept);
-        out->median = stats_quantile(samples, kept, 0.5);
-        stats_median_interval(samples, kept, &out->low, &out->high);
-    }
-    free(samples);
-}
-
-static void judge(compare_model *model, compare_row *row, metric which, const amounts sides[SIDES]) {
+static void judge(compare_model *model, compare_row *row, metric which, amounts sides[SIDES]) {
     const bool is_pass = metric_option(which) != NULL;
     const bool has[SIDES] = {sides[0].alone > 0, sides[1].alone > 0};
     if (!is_pass || (sides[0].count > 1 && sides[1].count > 1)) {
+        lift_zeros(model, which, sides);
         judge_samples(row, &sides[0], &sides[1]);
         row->loss = sides[0].count > 1 && sides[1].count < 2 ? COMPARE_LOST_MISSING : COMPARE_NOTHING_LOST;
     } else if (has[0] && has[1]) {
@@ -183,8 +202,9 @@ static bool compare_one(compare_model *model, metric which, double limit, const 
         row->unit = metric_unit(which);
         row->limit_percent = limit;
         judge(model, row, which, sides);
-        show(&row->base_amount, which, pair->results[0], row->is_by_threshold || sides[0].count < 2);
-        show(&row->new_amount, which, pair->results[1], row->is_by_threshold || sides[1].count < 2);
+        /* What the row shows is what was measured, also where the ratio is of relative numbers. */
+        row->base_amount = metric_estimate(which, pair->results[0], row->is_by_threshold || sides[0].count < 2);
+        row->new_amount = metric_estimate(which, pair->results[1], row->is_by_threshold || sides[1].count < 2);
     }
     free(sides[0].samples);
     free(sides[1].samples);

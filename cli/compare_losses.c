@@ -28,8 +28,9 @@ bool losses_find(const compare_model *model, compare_row *row, const results_res
                     : new->sample_count > 0 ? "no samples in BASE"
                                             : "no samples in either";
     } else {
-        row->note = model_text_format(model->arena, "%s in BASE, %s in NEW", result_status_name(base->status),
-                                      result_status_name(new->status));
+        const char *why = new->status != RESULT_OK ? new->message : NULL;
+        row->note = model_text_format(model->arena, "%s in BASE, %s in NEW%s%s", result_status_name(base->status),
+                                      result_status_name(new->status), why != NULL ? ": " : "", why != NULL ? why : "");
     }
     if (base != NULL && base->status == RESULT_OK && new != NULL &&new->status == RESULT_FAILED) {
         row->loss = COMPARE_LOST_FAILED;

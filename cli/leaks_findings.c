@@ -84,9 +84,6 @@ static void take_report(findings *self, const leaks_model *one) {
     add(&self->exact.live_bytes, exact.live_bytes);
     add(&self->tracked.seen, leaks_model_tracked(one).seen);
     self->reports++;
-    if (!self->how.by_valgrind && !leaks_model_has_buffers(one)) {
-        self->unseen += known(exact.live_buffers);
-    }
     if (!self->how.by_valgrind) {
         leaks_model_merge(self->model, one);
     }
@@ -210,13 +207,14 @@ static int unchecked(const findings *self, const char *how_it_ended) {
 
 /* What exact counters know and no stack of that process shows. Memcheck's groups do not say what they are of. */
 static uint64_t count_unseen(const findings *self) {
-    return !self->how.by_valgrind ? self->unseen : self->model->group_count == 0 ? known(self->exact.live_buffers) : 0;
+    return !self->how.by_valgrind          ? leaks_model_unseen(self->model)
+           : self->model->group_count == 0 ? known(self->exact.live_buffers)
+                                           : 0;
 }
 
-/* Exact counts without a stack are new where the baseline has fewer: nobody can say what they are. */
+/* Memcheck's reports have no exact counts, nor has a baseline of them. */
 static bool has_unseen_news(const findings *self) {
-    const uint64_t live = known(self->exact.live_buffers);
-    return count_unseen(self) > 0 && live > known(leaks_model_unsuppressed(self->how.baseline).live_buffers);
+    return self->how.by_valgrind ? count_unseen(self) > 0 : self->model->unseen_standing == STANDING_NEW;
 }
 
 static bool fails(const findings *self) {

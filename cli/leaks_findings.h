@@ -34,7 +34,6 @@ typedef struct findings {
     leaks_model *model;
     leaks_model *alive; /* the last live reports of processes that wrote no other: no leaks */
     leaks_exact exact;  /* summed over the built-in detector's reports, without what is suppressed */
-    uint64_t unseen;    /* the part of that of processes whose reports have no group of buffers */
     leaks_tracked tracked;
     leaks_comparison compared; /* with the baseline */
     size_t reports;            /* of the built-in detector: proof that libpoolbuf was there */

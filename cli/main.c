@@ -27,6 +27,7 @@ static const subcommand SUBCOMMANDS[] = {
     {"compare", cli_compare, "two results: what became slower, and is that certain"},
     {"report", cli_report, "results and leaks as text, Markdown, HTML or JSON"},
     {"leaks", cli_leaks, "run a program, and fail if it leaks buffers"},
+    {"history", cli_history, "results of many runs: how they went, and is the newest a regression"},
     {"record", cli_record, "a program's allocations as a scenario"},
     {"doctor", cli_doctor, "what on this host would spoil a result"},
     {"options", cli_options, "the environment variables of a linked program"},

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "measure/run.h"
+#include "stats/stats.h"
 
 #define AT_LATENCY(member) offsetof(results_latency_process, member), offsetof(results_latency, member)
 
@@ -146,4 +147,25 @@ double metric_alone(metric which, const results_result *result) {
         break;
     }
     return nan("");
+}
+
+model_estimate metric_estimate(metric which, const results_result *result, bool is_alone) {
+    model_estimate estimate = {MODEL_NAN, MODEL_NAN, MODEL_NAN};
+    double *samples = NULL;
+    size_t count = 0;
+    if (is_alone) {
+        estimate.median = metric_alone(which, result);
+    } else if (metric_samples(which, result, &samples, &count)) {
+        size_t kept = 0;
+        for (size_t i = 0; i < count; i++) {
+            if (isfinite(samples[i])) {
+                samples[kept++] = samples[i];
+            }
+        }
+        stats_sort(samples, kept);
+        estimate.median = stats_quantile(samples, kept, 0.5);
+        stats_median_interval(samples, kept, &estimate.low, &estimate.high);
+    }
+    free(samples);
+    return estimate;
 }

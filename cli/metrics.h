@@ -61,4 +61,8 @@ bool metric_samples(metric which, const results_result *result, double **out, si
  * of rounds. */
 double metric_alone(metric which, const results_result *result);
 
+/* metric_estimate() is the median of those numbers and the interval of it; of one number alone (is_alone), that. NaN where
+ * unknown. */
+model_estimate metric_estimate(metric which, const results_result *result, bool is_alone);
+
 #endif

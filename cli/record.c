@@ -49,8 +49,8 @@ static void print_bytes(uint64_t bytes) {
     fprintf(stderr, unit == 0 ? "%.0f %s" : "%.1f %s", number, units[unit]);
 }
 
-/* Of a trace as of a shape: what is played is then perhaps no more than the program's start. */
-static void warn_cut_off(const record_spool *spool, const char *path) {
+/* Why a recording is no more than the beginning of what its process did; NULL where it is whole. */
+static const char *cut_off(const record_spool *spool) {
     static const char *const why[] = {
         [SPOOL_LIMIT] = "the limit of events was reached; see --max-events",
         [SPOOL_NO_SPACE] = "there was no more room on the disk, or none for so large a file",
@@ -58,7 +58,16 @@ static void warn_cut_off(const record_spool *spool, const char *path) {
     };
     const int32_t end = spool->header->end;
     if (end > SPOOL_COMPLETE && end < (int32_t)(sizeof why / sizeof why[0])) {
-        fprintf(stderr, "poolbuf record: %s: the recording ends before the program did: %s\n", path, why[end]);
+        return why[end];
+    }
+    return spool->is_outlived ? "it still runs; record it in the foreground" : NULL;
+}
+
+/* Of a trace as of a shape: what is played is then perhaps no more than the program's start. */
+static void warn_cut_off(const record_spool *spool, const char *path) {
+    const char *why = cut_off(spool);
+    if (why != NULL) {
+        fprintf(stderr, "poolbuf record: %s: the recording ends before the program did: %s\n", path, why);
     }
 }
 
@@ -109,7 +118,7 @@ static bool write_spool(const record_spool *spool, output *out, const char *path
     trace_statistics statistics;
     const trace_summary counts = {.skipped_releases = spool->header->skipped_releases,
                                   .clamped_sizes = spool->header->clamped_sizes,
-                                  .dropped_events = spool->header->end != SPOOL_COMPLETE};
+                                  .dropped_events = cut_off(spool) != NULL};
     memcpy(program, spool->header->program, TRACE_NAME_MAX);
     if (!trace_write_raw(out->stream, program, (trace_source)spool->header->source, spool->events, spool->size, &counts,
                          &summary, &statistics, error, sizeof error)) {
@@ -133,7 +142,7 @@ static bool write_shape(const record_spool *spool, output *out, const char *path
     bool fine = trace_parse_raw(spool->events, spool->size, program, &recorded, error, sizeof error);
     if (fine) {
         recorded->summary.clamped_sizes = spool->header->clamped_sizes;
-        recorded->summary.dropped_events = spool->header->end != SPOOL_COMPLETE;
+        recorded->summary.dropped_events = cut_off(spool) != NULL;
         fine = shape_measure(recorded, &found, error, sizeof error) &&
                shape_write(out->stream, &found, error, sizeof error);
         trace_destroy(recorded);
@@ -229,6 +238,12 @@ static void tell_unrecorded(const char *folder, const record_result *result) {
         fprintf(stderr,
                 "poolbuf record: note: %zu more processes had no memory for it; what they did is not recorded\n",
                 result->without_memory);
+    }
+    if (result->without_folder != 0) {
+        fprintf(stderr,
+                "poolbuf record: note: %zu more processes could make no file in %s, as after a change of user or root "
+                "directory; what they did is not recorded\n",
+                result->without_folder, folder);
     }
 }
 

@@ -20,13 +20,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "leakdetect/src/debug_scopes.h"
+#include "leakdetect/src/symbol_name.h"
 #include "reports/leaks_stacks.h"
 
 enum {
     FILES_MOST = 500000, /* looked at; a whole system has fewer with code in them */
     MODULES_MOST = 1024, /* build-ids that a report may want */
     BUILD_ID_BYTES = 64, /* GNU's are 20 */
-    INLINE_DEPTH_MAX = 32
+    INLINE_DEPTH_MAX = 32,
+    PLACE_SLOTS = 65536 /* a power of two; addresses beyond three quarters of it are looked up each time */
 };
 
 /* One ELF file that is open, with what it has. */
@@ -45,10 +48,26 @@ typedef struct module {
     bool found;
 } module;
 
+static const debug_scopes_reader LIBDW = {
+#define TAKE(name) .name = (name),
+    DEBUG_SCOPES_FUNCTIONS(TAKE)
+#undef TAKE
+};
+
 typedef char *demangler(const char *name, char *buffer, size_t *length, int *status);
+
+/* What an address in a file was found to be. */
+typedef struct place {
+    const module *module; /* NULL: the slot is free */
+    uint64_t offset;
+    size_t count;
+    leaks_frame **frames; /* of the model */
+} place;
 
 typedef struct resolver {
     module *modules;
+    place *places; /* by address: stacks share most of theirs, and a look takes milliseconds in a large unit */
+    size_t place_count;
     size_t module_count, file_count, named;
     demangler *demangle; /* NULL: names stay as the compiler writes them */
 } resolver;
@@ -154,7 +173,9 @@ static void take_file(resolver *self, const char *path) {
     }
     wanted->found = true;
     find_symbols(&found);
-    if (wanted->debug.dwarf == NULL && has_section(found.elf, ".debug_info")) {
+    /* .zdebug_info: compressed as GNU's tools did before ELF had a flag for that; libdw reads it. */
+    if (wanted->debug.dwarf == NULL &&
+        (has_section(found.elf, ".debug_info") || has_section(found.elf, ".zdebug_info"))) {
         image debug;
         if (image_open(&debug, path)) {
             debug.dwarf = dwarf_begin_elf(debug.elf, DWARF_C_READ, NULL);
@@ -264,37 +285,24 @@ static leaks_frame *next_frame(leaks_model *model, const leaks_frame *like) {
     return frame;
 }
 
-/* Outwards through the scopes of an address: each inlined subroutine is a frame, called from where the next one stands.
+/* Outwards through the functions around an address: each that was inlined is a frame, called from where the next one stands.
  * Fills `frames`, of which the first is there; returns their number. */
 static size_t expand_inlined(const resolver *self, leaks_model *model, Dwarf_Die *unit, Dwarf_Addr address,
                              leaks_frame **frames) {
-    Dwarf_Die *scopes = NULL;
-    Dwarf_Die *parents = NULL;
+    Dwarf_Die scopes[INLINE_DEPTH_MAX];
+    Dwarf_Die body = debug_scopes_body(&LIBDW, unit);
+    const size_t scope_count = debug_scopes_find(&LIBDW, &body, address, scopes, INLINE_DEPTH_MAX);
     size_t count = 1;
-    const int scope_count = dwarf_getscopes(unit, address, &scopes);
-    int first = 0;
-    while (first < scope_count && dwarf_tag(&scopes[first]) != DW_TAG_inlined_subroutine &&
-           dwarf_tag(&scopes[first]) != DW_TAG_subprogram) {
-        first++;
-    }
-    const int parent_count = first < scope_count ? dwarf_getscopes_die(&scopes[first], &parents) : 0;
-    for (int i = 0; i < parent_count && count < INLINE_DEPTH_MAX; i++) {
-        const int tag = dwarf_tag(&parents[i]);
-        if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram) {
-            continue;
-        }
-        const char *name = function_name(&parents[i]);
+    for (size_t i = 0; i < scope_count; i++) {
+        const char *name = function_name(&scopes[i]);
         frames[count - 1]->function = name != NULL ? readable(self, model, name) : frames[count - 1]->function;
-        if (tag == DW_TAG_subprogram) {
-            break;
+        if (i + 1 < scope_count) {
+            frames[count - 1]->inlined = true;
+            frames[count] = next_frame(model, frames[0]);
+            set_call_site(model, frames[count], &body, &scopes[i]);
+            count++;
         }
-        frames[count - 1]->inlined = true;
-        frames[count] = next_frame(model, frames[0]);
-        set_call_site(model, frames[count], unit, &parents[i]);
-        count++;
     }
-    free(parents);
-    free(scopes);
     return count;
 }
 
@@ -315,12 +323,9 @@ static const char *symbol_at(const image *code, GElf_Addr address) {
 }
 
 /* The frames of one address, innermost first. Returns 0 where nothing more is known than before. */
-static size_t look_up(const resolver *self, leaks_model *model, const leaks_frame *frame, leaks_frame **frames) {
-    const module *wanted = find_module(self, frame->build_id);
+static size_t look_up(const resolver *self, leaks_model *model, const module *wanted, const leaks_frame *frame,
+                      leaks_frame **frames) {
     const Dwarf_Addr call = frame->offset - 1; /* the return address may belong to the next line, or function */
-    if (wanted == NULL || !wanted->found) {
-        return 0;
-    }
     size_t count = 1;
     Dwarf_Die unit;
     frames[0] = next_frame(model, frame);
@@ -336,9 +341,52 @@ static size_t look_up(const resolver *self, leaks_model *model, const leaks_fram
     leaks_frame *outer = frames[count - 1];
     if (outer->function == NULL) {
         const char *name = symbol_at(&wanted->code, call);
-        outer->function = name != NULL ? readable(self, model, name) : frame->function;
+        outer->function =
+            name == NULL
+                ? frame->function
+                : readable(self, model, model_text_format(model->arena, "%.*s", (int)symbol_name_length(name), name));
     }
     return outer->function != NULL || frames[0]->file != NULL ? count : 0;
+}
+
+static place *find_place(const resolver *self, const module *wanted, uint64_t offset) {
+    size_t slot = (offset * 0x9e3779b97f4a7c15u >> 32) % PLACE_SLOTS;
+    while (self->places[slot].module != NULL &&
+           (self->places[slot].module != wanted || self->places[slot].offset != offset)) {
+        slot = (slot + 1) % PLACE_SLOTS;
+    }
+    return &self->places[slot];
+}
+
+/* The same, as it was found before. */
+static size_t recall(leaks_model *model, const place *known, const leaks_frame *frame, leaks_frame **frames) {
+    for (size_t i = 0; i < known->count; i++) {
+        frames[i] = next_frame(model, frame);
+        frames[i]->function = known->frames[i]->function;
+        frames[i]->file = known->frames[i]->file;
+        frames[i]->line = known->frames[i]->line;
+        frames[i]->inlined = known->frames[i]->inlined;
+    }
+    return known->count;
+}
+
+static size_t find_names(resolver *self, leaks_model *model, const leaks_frame *frame, leaks_frame **frames) {
+    const module *wanted = find_module(self, frame->build_id);
+    if (wanted == NULL || !wanted->found) {
+        return 0;
+    }
+    place *known = find_place(self, wanted, frame->offset);
+    if (known->module != NULL) {
+        return recall(model, known, frame, frames);
+    }
+    const size_t count = look_up(self, model, wanted, frame, frames);
+    if (self->place_count < PLACE_SLOTS - PLACE_SLOTS / 4) {
+        *known =
+            (place){wanted, frame->offset, count, model_allocate(model->arena, (count + 1) * sizeof(leaks_frame *))};
+        memcpy(known->frames, frames, count * sizeof(leaks_frame *));
+        self->place_count++;
+    }
+    return count;
 }
 
 static void name_stack(leaks_model *model, leaks_frame ***stack, size_t *count, void *context) {
@@ -350,7 +398,7 @@ static void name_stack(leaks_model *model, leaks_frame ***stack, size_t *count, 
         leaks_frame *frames[INLINE_DEPTH_MAX];
         leaks_frame *frame = (*stack)[i];
         /* Of one address there may be several frames already; the outermost lacks no name then. */
-        const size_t found = lacks_names(frame) ? look_up(self, model, frame, frames) : 0;
+        const size_t found = lacks_names(frame) ? find_names(self, model, frame, frames) : 0;
         for (size_t j = 0; j < found; j++) {
             model_append(model->arena, (void *)&named, &named_count, frames[j]);
         }
@@ -410,11 +458,12 @@ static bool resolve(resolver *self, leaks_model **model, const text_list *places
 }
 
 bool symbols_resolve(leaks_model **model, const text_list *places, symbols_outcome *outcome, char *error, size_t size) {
-    resolver self = {.modules = calloc(MODULES_MOST, sizeof(module))};
+    resolver self = {.modules = calloc(MODULES_MOST, sizeof(module)), .places = calloc(PLACE_SLOTS, sizeof(place))};
     void *symbol = dlsym(RTLD_DEFAULT, "__cxa_demangle"); /* the program has parts in C++ */
     memcpy(&self.demangle, &symbol, sizeof symbol);
-    if (self.modules == NULL || elf_version(EV_CURRENT) == EV_NONE) {
+    if (self.modules == NULL || self.places == NULL || elf_version(EV_CURRENT) == EV_NONE) {
         free(self.modules);
+        free(self.places);
         snprintf(error, size, "no memory for the modules of a report");
         return false;
     }
@@ -428,5 +477,6 @@ bool symbols_resolve(leaks_model **model, const text_list *places, symbols_outco
         image_close(&self.modules[i].code);
     }
     free(self.modules);
+    free(self.places);
     return fine;
 }

@@ -249,28 +249,41 @@ static bool ended_by_misuse(const leaks_model *model) {
     return false;
 }
 
+/* "3 buffers leaked, none of them sampled: ..." */
+static const char *describe_unsampled(const leaks_model *model, uint64_t count, const char *verb) {
+    return model_text_format(model->arena, "%s buffer%s%s, %s: run again with POOLBUF_LEAK_LEVEL=paranoid to see where",
+                             unit_count(count).text, sentence_plural(count), verb,
+                             count == 1 ? "not sampled" : "none of them sampled");
+}
+
 const char *answer_unsampled(const leaks_model *model) {
-    const leaks_exact exact = leaks_model_unsuppressed(model);
-    if (exact.live_buffers == MODEL_UNKNOWN || exact.live_buffers == 0 || leaks_model_is_live(model) ||
-        leaks_model_has_buffers(model)) {
-        return NULL;
+    const uint64_t unseen = leaks_model_unseen(model);
+    return unseen == 0 ? NULL : describe_unsampled(model, unseen, " leaked");
+}
+
+/* A forked child has no exact counts, which would count what its parent has to release. */
+static bool all_know(const leaks_model *model) {
+    for (size_t i = 0; i < model->process_count; i++) {
+        if (model->processes[i]->exact.live_buffers == MODEL_UNKNOWN) {
+            return false;
+        }
     }
-    return model_text_format(
-        model->arena,
-        "%s buffer%s leaked, none of them sampled: run again with POOLBUF_LEAK_LEVEL=paranoid to see where",
-        unit_count(exact.live_buffers).text, sentence_plural(exact.live_buffers));
+    return true;
 }
 
 const char *answer_leaks(const leaks_model *model) {
     uint64_t count = 0;
     uint64_t bytes = 0;
     uint64_t buffers = 0;
+    uint64_t buffer_bytes = 0;
     size_t standings[LEAKS_STANDING_COUNT] = {0};
     for (size_t i = 0; i < model->group_count; i++) {
         count += model->groups[i]->count;
         buffers += leaks_group_is_of_buffers(model->groups[i]) ? model->groups[i]->count : 0;
-        bytes +=
+        const uint64_t held =
             model->groups[i]->bytes == MODEL_UNKNOWN || model->groups[i]->unit != NULL ? 0 : model->groups[i]->bytes;
+        bytes += held;
+        buffer_bytes += leaks_group_is_of_buffers(model->groups[i]) ? held : 0;
         standings[(unsigned)model->groups[i]->baseline.standing % LEAKS_STANDING_COUNT]++;
     }
     const bool live = leaks_model_is_live(model);
@@ -290,9 +303,7 @@ const char *answer_leaks(const leaks_model *model) {
     if (model->process_count == 0 && model->group_count == 0) {
         sentence_add(&out, "nothing was checked: no process reported");
     } else if (model->group_count == 0 && exact_live && !live) {
-        sentence_add(
-            &out, "%s buffer%s leaked, none of them sampled: run again with POOLBUF_LEAK_LEVEL=paranoid to see where",
-            unit_count(exact.live_buffers).text, sentence_plural(exact.live_buffers));
+        sentence_add(&out, "%s", describe_unsampled(model, exact.live_buffers, " leaked"));
     } else if (model->group_count == 0) {
         sentence_add(&out, live ? "nothing listed is alive" : "no leak found");
     } else if (live) {
@@ -300,17 +311,15 @@ const char *answer_leaks(const leaks_model *model) {
                      sentence_plural(model->group_count), unit_count(count).text, unit_byte_count(bytes).text);
     } else {
         sentence_add(&out, "%zu leaking call stack%s: ", model->group_count, sentence_plural(model->group_count));
-        const bool unseen = exact_live && !leaks_model_has_buffers(model);
-        if (exact_live && !unseen && exact.live_buffers != buffers) {
-            sentence_add(&out, "%s leaked in all (%s); seen with a stack: ", unit_count(exact.live_buffers).text,
-                         unit_byte_count(exact.live_bytes).text);
+        const uint64_t unseen = leaks_model_unseen(model);
+        if (exact_live && leaks_model_has_buffers(model) && exact.live_buffers > buffers + unseen) {
+            sentence_add(&out, "%s%s leaked in all (%s); seen with a stack: ", all_know(model) ? "" : "at least ",
+                         unit_count(exact.live_buffers + count - buffers).text,
+                         unit_byte_count(exact.live_bytes + bytes - buffer_bytes).text);
         }
         sentence_add(&out, "%s (%s)", unit_count(count).text, unit_byte_count(bytes).text);
-        if (unseen) {
-            sentence_add(&out,
-                         "; and %s buffer%s, none of them sampled: run again with POOLBUF_LEAK_LEVEL=paranoid to see "
-                         "where",
-                         unit_count(exact.live_buffers).text, sentence_plural(exact.live_buffers));
+        if (unseen > 0) {
+            sentence_add(&out, "; and %s", describe_unsampled(model, unseen, ""));
         }
     }
     if (standings[STANDING_UNKNOWN] < model->group_count) {

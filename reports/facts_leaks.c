@@ -178,7 +178,28 @@ static const char *describe_certainty(const leaks_model *model, uint64_t count, 
                              unit_count(count).text, what);
 }
 
+/* Processes with a sample that did not last all their life. */
+static size_t count_disabled(const leaks_model *model) {
+    size_t count = 0;
+    for (size_t i = 0; i < model->process_count; i++) {
+        const leaks_process *process = model->processes[i];
+        const bool is_sampled = process->level != NULL &&
+                                (strcmp(process->level, "simple") == 0 || strcmp(process->level, "advanced") == 0);
+        count += is_sampled && process->seen_with_99_percent.buffers == MODEL_UNKNOWN;
+    }
+    return count;
+}
+
+static const char *describe_disabled(const leaks_model *model, size_t count) {
+    const char *where = model->process_count == 1 ? "The"
+                                                  : model_text_format(model->arena, "In %zu of %zu processes the",
+                                                                      count, model->process_count);
+    return model_text_format(
+        model->arena, "%s level was disabled for a part of the run: what was allocated then is in no sample.", where);
+}
+
 const char *leaks_model_remark(const leaks_model *model, size_t index) {
+    const size_t disabled = count_disabled(model);
     const leaks_certain certain = leaks_model_certain(model);
     const uint64_t missed = leaks_model_missed_references(model);
     if (is_known(certain.buffers) && certain.buffers > 1 && index-- == 0) {
@@ -186,6 +207,9 @@ const char *leaks_model_remark(const leaks_model *model, size_t index) {
     }
     if (is_known(certain.resources) && certain.resources > 1 && index-- == 0) {
         return describe_certainty(model, certain.resources, "other resources");
+    }
+    if (disabled > 0 && index-- == 0) {
+        return describe_disabled(model, disabled);
     }
     if (is_known(missed) && index-- == 0) {
         return model_text_format(model->arena,

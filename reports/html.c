@@ -6,6 +6,7 @@
 
 #include "reports/answer.h"
 #include "reports/json.h"
+#include "reports/table.h"
 #include "reports/web.h"
 #include "reports/writers.h"
 
@@ -13,6 +14,12 @@
 
 void html_print(FILE *to, const char *text) {
     for (; text != NULL && *text != '\0'; text++) {
+        const size_t unsafe = text_unsafe_length(text);
+        if (unsafe > 0) {
+            fputc(' ', to);
+            text += unsafe - 1;
+            continue;
+        }
         switch (*text) {
         case '&':
             fputs("&amp;", to);
@@ -30,7 +37,7 @@ void html_print(FILE *to, const char *text) {
             fputs("&#39;", to);
             break;
         default:
-            fputc((unsigned char)*text < 0x20 || (unsigned char)*text == 0x7F ? ' ' : *text, to);
+            fputc(*text, to);
         }
     }
 }
@@ -92,7 +99,9 @@ static int print_data(const char *bytes, size_t size, void *to) {
 static void write_data(const report_view *views, size_t count, FILE *to) {
     fputs("<script type=\"application/json\" id=\"poolbuf-data\">{\"inputs\":[", to);
     for (size_t i = 0; i < count; i++) {
-        json_t *value = views[i].results != NULL ? results_to_json(views[i].results) : leaks_to_json(views[i].leaks);
+        json_t *value = views[i].results != NULL   ? results_to_json(views[i].results)
+                        : views[i].history != NULL ? history_to_json(views[i].history)
+                                                   : leaks_to_json(views[i].leaks);
         fputs(i == 0 ? "" : ",", to);
         json_dump_callback(value, print_data, to, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12));
         json_decref(value);
@@ -111,7 +120,9 @@ static void write_head(const report_view *views, FILE *to) {
           "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
           "script-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'\">\n<title>poolbuf: ",
           to);
-    html_print(to, views[0].results != NULL ? answer_overall(views[0].results) : answer_leaks(views[0].leaks));
+    html_print(to, views[0].results != NULL   ? answer_overall(views[0].results)
+                   : views[0].history != NULL ? history_answer(views[0].history)
+                                              : answer_leaks(views[0].leaks));
     fputs("</title>\n<style>", to);
     write_asset(web_style(), to);
     fputs("</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#main\">Skip to the report</a>\n"
@@ -129,6 +140,8 @@ void html_write(const report_view *views, size_t count, FILE *to) {
     for (size_t i = 0; i < count; i++) {
         if (views[i].results != NULL) {
             html_write_results(views[i].results, i, to);
+        } else if (views[i].history != NULL) {
+            html_write_history(views[i].history, to);
         } else {
             html_write_leaks(views[i].leaks, to);
         }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "reports/history.h"
 #include "reports/model.h"
 #include "reports/units.h"
 
@@ -23,6 +24,7 @@ double html_exact(uint64_t count);
 /* The sections. `input` is the model's place in the page's data, where scripts find it. */
 void html_write_results(const results_model *model, size_t input, FILE *to);
 void html_write_leaks(const leaks_model *model, FILE *to);
+void html_write_history(const history_model *model, FILE *to);
 /* What passes of their own measured in a scenario: tables and memory curves; nothing where there were none. */
 void html_write_passes(const results_model *model, const results_scenario *scenario, FILE *to);
 

@@ -73,6 +73,7 @@ static const json_field PROCESS_FIELDS[] = {
     JSON_COUNT(leaks_process, sampling_bytes, JSON_OPTIONAL),
     JSON_INNER(leaks_process, seen_with_99_percent, JSON_OPTIONAL, &CERTAIN),
     JSON_COUNT(leaks_process, missed_references, JSON_OPTIONAL),
+    JSON_COUNT(leaks_process, unseen_buffers, JSON_OPTIONAL),
     JSON_COUNT(leaks_process, older_than_ms, JSON_OPTIONAL),
     JSON_INNER(leaks_process, since, JSON_OPTIONAL, &SINCE),
 };
@@ -220,6 +221,7 @@ static const json_shape GROUPS = JSON_SHAPE(leaks_model, GROUPS_FIELDS);
 static const json_field MERGED_FIELDS[] = {
     JSON_CHOICE(leaks_model, tool, JSON_REQUIRED, TOOLS),
     JSON_NODES(leaks_model, processes, process_count, JSON_REQUIRED, &PROCESS),
+    JSON_CHOICE(leaks_model, unseen_standing, JSON_OPTIONAL, STANDINGS),
 };
 static const json_shape MERGED = JSON_SHAPE(leaks_model, MERGED_FIELDS);
 
@@ -229,6 +231,7 @@ json_t *leaks_to_json(const leaks_model *model) {
                          .sampling_interval = MODEL_UNKNOWN,
                          .uptime_ms = MODEL_UNKNOWN,
                          .sampling_bytes = MODEL_UNKNOWN,
+                         .unseen_buffers = MODEL_UNKNOWN,
                          .older_than_ms = MODEL_UNKNOWN,
                          .since = {MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN}};
     if (model->process_count != 0) {
@@ -236,6 +239,7 @@ json_t *leaks_to_json(const leaks_model *model) {
     }
     top.seen_with_99_percent = leaks_model_certain(model);
     top.missed_references = leaks_model_missed_references(model);
+    top.unseen_buffers = model->process_count == 0 ? MODEL_UNKNOWN : leaks_model_unseen(model);
     top.exact = leaks_model_exact(model);
     top.tracked = leaks_model_tracked(model);
     top.suppressed = leaks_model_suppressed(model);
@@ -260,6 +264,24 @@ static void find_strangers(json_reader *reader, const json_t *root) {
     }
 }
 
+/* As report_unseen_buffers() in leakdetect/src/report.c counts them: a report of one process has just its groups. */
+static uint64_t count_unseen(const leaks_model *model, const leaks_process *process) {
+    const uint64_t live = leaks_model_unsuppressed(model).live_buffers;
+    uint64_t listed = process->tracked.not_listed == MODEL_UNKNOWN ? 0 : process->tracked.not_listed;
+    for (size_t i = 0; i < model->group_count; i++) {
+        const leaks_group *group = model->groups[i];
+        listed += leaks_group_is_of_buffers(group) ? group->count : 0;
+    }
+    if (live == MODEL_UNKNOWN || leaks_process_is_live(process)) {
+        return 0;
+    }
+    const bool is_whole =
+        process->level != NULL && strcmp(process->level, "paranoid") == 0 && process->tracked.untracked == 0;
+    const bool was_disabled = process->seen_with_99_percent.buffers == MODEL_UNKNOWN;
+    const uint64_t explained = listed == 0 ? 0 : is_whole && was_disabled ? listed : live;
+    return live > explained ? live - explained : 0;
+}
+
 leaks_model *leaks_from_json(json_reader *reader, const json_t *root) {
     leaks_model *model = leaks_model_create();
     reader->arena = model->arena;
@@ -271,6 +293,9 @@ leaks_model *leaks_from_json(json_reader *reader, const json_t *root) {
         return NULL;
     }
     find_strangers(reader, root);
+    if (!is_merged && model->processes[0]->unseen_buffers == MODEL_UNKNOWN) {
+        model->processes[0]->unseen_buffers = count_unseen(model, model->processes[0]);
+    }
     for (size_t i = 0; i < model->group_count; i++) {
         if (model->groups[i]->processes == MODEL_UNKNOWN) {
             model->groups[i]->processes = 1;

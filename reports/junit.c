@@ -41,6 +41,11 @@ static const xmlChar *xml(const char *text) {
     return (const xmlChar *)text;
 }
 
+/* In the one form that is allowed: libxml2 reads longer ones, and its parser refuses them. */
+static int utf8_length(int character) {
+    return character < 0x80 ? 1 : character < 0x800 ? 2 : character < 0x10000 ? 3 : 4;
+}
+
 /* The text, without what XML 1.0 cannot hold; the caller frees it. */
 static char *xml_text(const char *text) {
     char *clean = NULL;
@@ -49,7 +54,7 @@ static char *xml_text(const char *text) {
     while (*text != '\0') {
         int length = (int)strnlen(text, 4);
         const int character = xmlGetUTF8Char((const unsigned char *)text, &length);
-        const bool fits = character > 0 && length > 0 && xmlIsCharQ((unsigned)character);
+        const bool fits = character > 0 && length == utf8_length(character) && xmlIsCharQ((unsigned)character);
         fwrite(fits ? text : "\xef\xbf\xbd", 1, fits ? (size_t)length : 3, out);
         text += character > 0 && length > 0 ? length : 1;
     }

@@ -8,6 +8,7 @@
 #include "reports/junit.h"
 #include "reports/leaks_holders.h"
 #include "reports/leaks_order.h"
+#include "reports/leaks_stacks.h"
 #include "reports/sentence.h"
 
 /* What one case is called after: the program, without its folders. */
@@ -29,10 +30,12 @@ static const char *function_of(leaks_frame *const *stack, size_t count) {
     return count == 0 || stack[0]->function == NULL ? "an unknown function" : stack[0]->function;
 }
 
+static const char KNOWN[] = "known: the baseline has it, with as many or more";
+
 /* A known leak that has not grown was accepted with its baseline, and what is alive is no leak yet. */
 static const char *why_skipped(const leaks_model *model, const leaks_group *group) {
     if (group->baseline.standing == STANDING_KNOWN) {
-        return "known: the baseline has it, with as many or more";
+        return KNOWN;
     }
     const bool is_lost = group->lost != 0 && group->lost != MODEL_UNKNOWN;
     return leaks_model_is_live(model) && !is_lost ? "alive when the report was made: no leak yet" : NULL;
@@ -56,8 +59,9 @@ static void add_group(junit_suite *suite, const leaks_model *model, const leaks_
         suite,
         &(junit_case){.class_name = class_name,
                       .name = model_text_format(
-                          model->arena, "%s allocated by %s, %s", group->type == NULL ? "resource" : group->type,
-                          function_of(group->allocation_stack, group->allocation_stack_count), group->fingerprint),
+                          model->arena, "%s allocated by %s, %s%s%s", group->type == NULL ? "resource" : group->type,
+                          function_of(group->allocation_stack, group->allocation_stack_count), group->fingerprint,
+                          group->kind == NULL ? "" : ", ", group->kind == NULL ? "" : group->kind),
                       .outcome = skipped == NULL ? JUNIT_FAILURE : JUNIT_SKIPPED,
                       .type = "leak",
                       .message = skipped == NULL ? message.text : skipped,
@@ -75,15 +79,27 @@ static void add_misuse(junit_suite *suite, const leaks_model *model, const leaks
         text_write_misuse(model, misuse, out);
         (void)fclose(out);
     }
-    junit_add_case(suite, &(junit_case){.class_name = class_name,
-                                        .name = model_text_format(model->arena, "%s, by %s", misuse->offence,
-                                                                  function_of(misuse->stack, misuse->stack_count)),
-                                        .outcome = JUNIT_FAILURE,
-                                        .type = "misuse",
-                                        .message = leaks_misuse_title(model, misuse),
-                                        .details = details,
-                                        .seconds = MODEL_NAN});
+    junit_add_case(
+        suite, &(junit_case){.class_name = class_name,
+                             .name = model_text_format(model->arena, "%s, by %s, %s", leaks_misuse_kind(model, misuse),
+                                                       function_of(misuse->stack, misuse->stack_count),
+                                                       leaks_misuse_fingerprint(model, misuse)),
+                             .outcome = JUNIT_FAILURE,
+                             .type = "misuse",
+                             .message = leaks_misuse_title(model, misuse),
+                             .details = details,
+                             .seconds = MODEL_NAN});
     free(details);
+}
+
+/* A process that a misuse ended looked for none. */
+static bool was_checked(const leaks_model *model) {
+    bool checked = model->group_count > 0;
+    for (size_t i = 0; i < model->process_count; i++) {
+        const char *reason = model->processes[i]->reason;
+        checked = checked || reason == NULL || strcmp(reason, "misuse") != 0;
+    }
+    return checked;
 }
 
 /* Passes even where leaks were found: whether they were looked for is another question. */
@@ -95,7 +111,7 @@ static void add_check(junit_suite *suite, const leaks_model *model, const char *
         text_write_checked(model, out);
         (void)fclose(out);
     }
-    const bool is_checked = model->process_count > 0 || model->group_count > 0;
+    const bool is_checked = was_checked(model);
     junit_add_case(suite, &(junit_case){.class_name = class_name,
                                         .name = "leaks were looked for",
                                         .outcome = is_checked ? JUNIT_PASSED : JUNIT_ERROR,
@@ -108,14 +124,18 @@ static void add_check(junit_suite *suite, const leaks_model *model, const char *
 
 static void add_unsampled(junit_suite *suite, const leaks_model *model, const char *class_name) {
     const char *missed = answer_unsampled(model);
+    const bool is_known = missed != NULL && model->unseen_standing == STANDING_KNOWN;
     if (leaks_model_unsuppressed(model).live_buffers == MODEL_UNKNOWN || leaks_model_is_live(model)) {
         return;
     }
     junit_add_case(suite, &(junit_case){.class_name = class_name,
                                         .name = "no buffer leaked that no sample saw",
-                                        .outcome = missed != NULL ? JUNIT_FAILURE : JUNIT_PASSED,
+                                        .outcome = is_known         ? JUNIT_SKIPPED
+                                                   : missed != NULL ? JUNIT_FAILURE
+                                                                    : JUNIT_PASSED,
                                         .type = "leak",
-                                        .message = missed,
+                                        .message = is_known ? KNOWN : missed,
+                                        .details = is_known ? missed : NULL,
                                         .seconds = MODEL_NAN});
 }
 

@@ -21,7 +21,9 @@ static void add_measured(sentence *out, const results_model *model, const result
     const results_ratio *ratio = &result->ratio;
     sentence_join(out, "%s an operation [%s, %s]", unit_time_ns(time->median).text, unit_time_ns(time->low).text,
                   unit_time_ns(time->high).text);
-    if (isfinite(ratio->estimate) && ratio->verdict != VERDICT_BASELINE && model->run.baseline_subject != NULL) {
+    if (results_is_null(result)) {
+        sentence_join(out, "harness cost");
+    } else if (isfinite(ratio->estimate) && ratio->verdict != VERDICT_BASELINE && model->run.baseline_subject != NULL) {
         sentence_join(out, "%s of %s's %s: %s", unit_ratio(ratio->estimate).text, model->run.baseline_subject,
                       unit_ratio_interval(ratio->low, ratio->high).text, model_verdict_name(ratio->verdict));
     }

@@ -59,6 +59,12 @@ leaks_comparison leaks_compare(leaks_model *model, const leaks_model *baseline) 
             result.known_groups++;
         }
     }
+    /* Exact counts without a stack are new where the baseline has fewer: nobody can say what they are. */
+    const uint64_t live = leaks_model_unsuppressed(model).live_buffers;
+    const uint64_t had = leaks_model_unsuppressed(baseline).live_buffers;
+    if (leaks_model_unseen(model) > 0) {
+        model->unseen_standing = had == MODEL_UNKNOWN || live > had ? STANDING_NEW : STANDING_KNOWN;
+    }
     for (size_t i = 0; i < baseline->group_count; i++) {
         result.gone += find(model, baseline->groups[i]) == NULL;
     }

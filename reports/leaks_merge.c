@@ -356,6 +356,11 @@ static void merge_misuse(leaks_model *into, const leaks_misuse *from) {
 
 /* ---- the whole ---- */
 
+/* What is new in one is new in all. */
+static leaks_standing largest_standing(leaks_standing a, leaks_standing b) {
+    return a > b ? a : b;
+}
+
 void leaks_model_merge(leaks_model *into, const leaks_model *from) {
     for (size_t i = 0; i < from->process_count; i++) {
         leaks_process *process = leaks_model_add_process(into);
@@ -375,6 +380,7 @@ void leaks_model_merge(leaks_model *into, const leaks_model *from) {
     for (size_t i = 0; i < from->misuse_count; i++) {
         merge_misuse(into, from->misuses[i]);
     }
+    into->unseen_standing = largest_standing(into->unseen_standing, from->unseen_standing);
     into->misuses_not_listed = sum(into->misuses_not_listed, from->misuses_not_listed);
     leaks_suppressions_merge(into, from);
 }
@@ -411,12 +417,27 @@ leaks_tracked leaks_model_tracked(const leaks_model *model) {
 }
 
 leaks_certain leaks_model_certain(const leaks_model *model) {
-    leaks_certain most = {MODEL_UNKNOWN, MODEL_UNKNOWN};
+    leaks_certain most = {model->process_count == 0 ? MODEL_UNKNOWN : 0, model->process_count == 0 ? MODEL_UNKNOWN : 0};
     for (size_t i = 0; i < model->process_count; i++) {
-        most.buffers = largest(most.buffers, model->processes[i]->seen_with_99_percent.buffers);
-        most.resources = largest(most.resources, model->processes[i]->seen_with_99_percent.resources);
+        const leaks_certain *one = &model->processes[i]->seen_with_99_percent;
+        most.buffers = one->buffers > most.buffers ? one->buffers : most.buffers; /* unknown is the largest count */
+        most.resources = one->resources > most.resources ? one->resources : most.resources;
     }
     return most;
+}
+
+uint64_t leaks_model_unseen(const leaks_model *model) {
+    uint64_t total = MODEL_UNKNOWN;
+    for (size_t i = 0; i < model->process_count; i++) {
+        total = sum(total, model->processes[i]->unseen_buffers);
+    }
+    if (total == MODEL_UNKNOWN) {
+        const leaks_exact exact = leaks_model_unsuppressed(model);
+        const bool none =
+            exact.live_buffers == MODEL_UNKNOWN || leaks_model_is_live(model) || leaks_model_has_buffers(model);
+        return none ? 0 : exact.live_buffers;
+    }
+    return total;
 }
 
 uint64_t leaks_model_missed_references(const leaks_model *model) {

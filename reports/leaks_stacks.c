@@ -67,6 +67,8 @@ void leaks_stack_trim(leaks_frame **stack, size_t *count) {
 
 /* ---- fingerprints ---- */
 
+#define FIRST_HASH 0xcbf29ce484222325u
+
 static uint64_t hash_text(uint64_t hash, const char *text) {
     for (; *text != '\0'; text++) {
         hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
@@ -74,10 +76,9 @@ static uint64_t hash_text(uint64_t hash, const char *text) {
     return (hash ^ 0xff) * 0x100000001b3u;
 }
 
-static uint64_t plain_fingerprint(const leaks_group *group) {
-    uint64_t hash = hash_text(0xcbf29ce484222325u, group->type == NULL ? "" : group->type);
-    for (size_t i = 0; i < group->allocation_stack_count; i++) {
-        const leaks_frame *frame = group->allocation_stack[i];
+static uint64_t hash_stack(uint64_t hash, leaks_frame *const *stack, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const leaks_frame *frame = stack[i];
         if (frame->function != NULL) {
             hash = hash_text(hash, frame->function);
             continue;
@@ -93,14 +94,19 @@ static uint64_t plain_fingerprint(const leaks_group *group) {
     return hash;
 }
 
+static uint64_t plain_fingerprint(const leaks_group *group) {
+    const uint64_t hash = hash_text(FIRST_HASH, group->type == NULL ? "" : group->type);
+    return hash_stack(hash, group->allocation_stack, group->allocation_stack_count);
+}
+
 static int compare_counts(uint64_t a, uint64_t b) {
     return (a > b) - (a < b);
 }
 
-static int compare_lines(const leaks_group *a, const leaks_group *b) {
-    for (size_t i = 0; i < a->allocation_stack_count && i < b->allocation_stack_count; i++) {
-        const leaks_frame *x = a->allocation_stack[i];
-        const leaks_frame *y = b->allocation_stack[i];
+static int compare_stacks(leaks_frame *const *a, size_t a_count, leaks_frame *const *b, size_t b_count) {
+    for (size_t i = 0; i < a_count && i < b_count; i++) {
+        const leaks_frame *x = a[i];
+        const leaks_frame *y = b[i];
         int order = strcmp(x->file == NULL ? "" : x->file, y->file == NULL ? "" : y->file);
         const uint64_t x_line = x->line == MODEL_UNKNOWN ? 0 : x->line;
         const uint64_t y_line = y->line == MODEL_UNKNOWN ? 0 : y->line;
@@ -110,7 +116,12 @@ static int compare_lines(const leaks_group *a, const leaks_group *b) {
             return order;
         }
     }
-    return compare_counts(a->allocation_stack_count, b->allocation_stack_count);
+    return compare_counts(a_count, b_count);
+}
+
+static int compare_lines(const leaks_group *a, const leaks_group *b) {
+    return compare_stacks(a->allocation_stack, a->allocation_stack_count, b->allocation_stack,
+                          b->allocation_stack_count);
 }
 
 typedef struct marked {
@@ -146,16 +157,19 @@ static size_t count_same_functions(const marked *all, size_t count) {
     return same;
 }
 
+static const char *number_fingerprint(const leaks_model *model, uint64_t hash, uint64_t ordinal) {
+    for (uint64_t again = 0; again < ordinal; again++) {
+        hash = hash_text(hash, "again");
+    }
+    return model_text_format(model->arena, "%016" PRIx64, hash);
+}
+
 static void mark(leaks_model *model, const marked *all, size_t count) {
     uint64_t ordinal = 0;
     for (size_t i = 0; i < count; i++) {
         const bool alike = i == 0 || compare_lines(all[i].group, all[i - 1].group) == 0;
         ordinal = alike ? ordinal : ordinal + 1;
-        uint64_t hash = all[i].fingerprint;
-        for (uint64_t again = 0; again < ordinal; again++) {
-            hash = hash_text(hash, "again");
-        }
-        all[i].group->fingerprint = model_text_format(model->arena, "%016" PRIx64, hash);
+        all[i].group->fingerprint = number_fingerprint(model, all[i].fingerprint, ordinal);
     }
 }
 
@@ -200,4 +214,38 @@ leaks_model *leaks_model_refold(leaks_model *model) {
     }
     leaks_model_destroy(model);
     return folded;
+}
+
+/* ---- misuses ---- */
+
+const char *leaks_misuse_kind(const leaks_model *model, const leaks_misuse *misuse) {
+    return model_text_format(model->arena, "%.*s", (int)strcspn(misuse->offence, ":"), misuse->offence);
+}
+
+static uint64_t plain_misuse(const leaks_model *model, const leaks_misuse *misuse) {
+    uint64_t hash = hash_text(FIRST_HASH, leaks_misuse_kind(model, misuse));
+    hash = hash_stack(hash, misuse->stack, misuse->stack_count);
+    hash = hash_stack(hash_text(hash, ""), misuse->release_stack, misuse->release_stack_count);
+    return hash_stack(hash_text(hash, ""), misuse->allocation_stack, misuse->allocation_stack_count);
+}
+
+static int compare_misuses(const leaks_misuse *a, const leaks_misuse *b) {
+    int order = compare_stacks(a->stack, a->stack_count, b->stack, b->stack_count);
+    order = order != 0
+                ? order
+                : compare_stacks(a->release_stack, a->release_stack_count, b->release_stack, b->release_stack_count);
+    order = order != 0 ? order
+                       : compare_stacks(a->allocation_stack, a->allocation_stack_count, b->allocation_stack,
+                                        b->allocation_stack_count);
+    return order != 0 ? order : strcmp(a->offence, b->offence);
+}
+
+const char *leaks_misuse_fingerprint(const leaks_model *model, const leaks_misuse *misuse) {
+    const uint64_t hash = plain_misuse(model, misuse);
+    uint64_t before = 0;
+    for (size_t i = 0; i < model->misuse_count; i++) {
+        const leaks_misuse *other = model->misuses[i];
+        before += other != misuse && plain_misuse(model, other) == hash && compare_misuses(other, misuse) < 0;
+    }
+    return number_fingerprint(model, hash, before);
 }

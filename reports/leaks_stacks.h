@@ -20,4 +20,11 @@ void leaks_model_renumber(leaks_model *model);
  * report is written, and joins those that now read alike. Returns a new model; the old one is gone. */
 leaks_model *leaks_model_refold(leaks_model *model);
 
+/* What a misuse is called, without the numbers of this one: what stands before a colon. */
+const char *leaks_misuse_kind(const leaks_model *model, const leaks_misuse *misuse);
+
+/* A name for a misuse that stays while lines, addresses and numbers change, and that no other of the model has: of its kind and
+ * the functions of its stacks, numbered in the order of lines where these are the same. */
+const char *leaks_misuse_fingerprint(const leaks_model *model, const leaks_misuse *misuse);
+
 #endif

@@ -29,14 +29,6 @@ static void print_bullet(FILE *to, const char *label, const char *text) {
     }
 }
 
-/* Inside a fence, backticks are the only danger, and control characters. */
-static void print_fenced(FILE *to, const char *text) {
-    for (; *text != '\0'; text++) {
-        fputc(*text == '`' || (unsigned char)*text < 0x20 ? '\'' : *text, to);
-    }
-    fputc('\n', to);
-}
-
 static void print_table(FILE *to, text_table *table) {
     table_print_markdown(table, to);
     table_fini(table);
@@ -140,7 +132,7 @@ void markdown_write_results(const results_model *model, FILE *to) {
     const char *command = results_command_line(model);
     if (command != NULL) {
         fputs("\n```sh\n", to);
-        print_fenced(to, command);
+        markdown_print_fenced(to, command);
         fputs("```\n", to);
     }
     fputs("\n</details>\n", to);

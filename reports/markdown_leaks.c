@@ -15,19 +15,11 @@ static void print_bullet(FILE *to, const char *label, const char *text) {
     }
 }
 
-/* Inside a fence, backticks are the only danger, and control characters. */
-static void print_fenced(FILE *to, const char *text) {
-    for (; *text != '\0'; text++) {
-        fputc(*text == '`' || (unsigned char)*text < 0x20 ? '\'' : *text, to);
-    }
-    fputc('\n', to);
-}
-
 static void print_stack(const leaks_model *model, leaks_frame *const *stack, size_t count, FILE *to) {
     fputs("```text\n", to);
     for (size_t i = 0; i < count; i++) {
         fprintf(to, "#%-2zu ", i);
-        print_fenced(to, leaks_frame_place(model, stack[i]));
+        markdown_print_fenced(to, leaks_frame_place(model, stack[i]));
     }
     fputs(count == 0 ? "no stack was captured\n```\n" : "```\n", to);
 }

@@ -43,11 +43,11 @@ static void *allocate_or_end(size_t size) {
 
 /* ---- memory ---- */
 
-static model_arena *arena_create(void) {
+model_arena *model_arena_create(void) {
     return allocate_or_end(sizeof(model_arena));
 }
 
-static void arena_destroy(model_arena *arena) {
+void model_arena_destroy(model_arena *arena) {
     for (arena_block *block = arena->newest; block != NULL;) {
         arena_block *next = block->next;
         free(block);
@@ -115,7 +115,7 @@ const char *model_text_format(model_arena *arena, const char *format, ...) {
 
 results_model *results_model_create(void) {
     results_model *model = allocate_or_end(sizeof *model);
-    model->arena = arena_create();
+    model->arena = model_arena_create();
     model->host.cores = model->host.memory_bytes = MODEL_UNKNOWN;
     model->run.seed = model->run.rounds = MODEL_UNKNOWN;
     return model;
@@ -123,7 +123,7 @@ results_model *results_model_create(void) {
 
 void results_model_destroy(results_model *model) {
     if (model != NULL) {
-        arena_destroy(model->arena);
+        model_arena_destroy(model->arena);
         free(model);
     }
 }
@@ -239,14 +239,14 @@ results_phase *results_sample_add_phase(results_model *model, results_sample *sa
 
 leaks_model *leaks_model_create(void) {
     leaks_model *model = allocate_or_end(sizeof *model);
-    model->arena = arena_create();
+    model->arena = model_arena_create();
     model->misuses_not_listed = MODEL_UNKNOWN;
     return model;
 }
 
 void leaks_model_destroy(leaks_model *model) {
     if (model != NULL) {
-        arena_destroy(model->arena);
+        model_arena_destroy(model->arena);
         free(model);
     }
 }
@@ -258,6 +258,7 @@ leaks_process *leaks_model_add_process(leaks_model *model) {
     process->tracked = UNKNOWN_TRACKED;
     process->suppressed = (leaks_suppressed){MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN};
     process->sampling_bytes = process->missed_references = process->older_than_ms = MODEL_UNKNOWN;
+    process->unseen_buffers = MODEL_UNKNOWN;
     process->seen_with_99_percent = (leaks_certain){MODEL_UNKNOWN, MODEL_UNKNOWN};
     process->since = (leaks_since){MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN};
     model_append(model->arena, &model->processes, &model->process_count, process);
@@ -356,7 +357,7 @@ bool leaks_model_is_live(const leaks_model *model) {
 
 compare_model *compare_model_create(void) {
     compare_model *model = allocate_or_end(sizeof *model);
-    model->arena = arena_create();
+    model->arena = model_arena_create();
     model->base.rounds = model->new.rounds = MODEL_UNKNOWN;
     model->threshold_percent = MODEL_NAN;
     return model;
@@ -364,7 +365,7 @@ compare_model *compare_model_create(void) {
 
 void compare_model_destroy(compare_model *model) {
     if (model != NULL) {
-        arena_destroy(model->arena);
+        model_arena_destroy(model->arena);
         free(model);
     }
 }

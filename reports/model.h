@@ -34,6 +34,7 @@
 #define RESULTS_SCHEMA       "poolbuf.results/1"
 #define LEAKS_SCHEMA         "poolbuf.leaks/1"
 #define COMPARE_SCHEMA       "poolbuf.compare/1"
+#define HISTORY_SCHEMA       "poolbuf.history/1"
 /* The subject that hands out the same memory again and again: what is left is the harness's own cost. It never wins. */
 #define MODEL_NULL_SUBJECT "null"
 
@@ -302,6 +303,7 @@ typedef struct leaks_process {
     uint64_t sampling_bytes; /* one in so many bytes is sampled; then the interval is unknown */
     leaks_certain seen_with_99_percent;
     uint64_t missed_references; /* changed hands while the detector was at work on that thread: in no balance */
+    uint64_t unseen_buffers;    /* leaked, by the exact count, and in no group; of a report that is read */
     uint64_t older_than_ms;     /* nothing younger was asked for */
     leaks_since since;
 } leaks_process;
@@ -444,7 +446,8 @@ typedef struct leaks_model {
     size_t suppression_count;
     leaks_misuse **misuses;
     size_t misuse_count;
-    uint64_t misuses_not_listed; /* beyond the first of a process */
+    uint64_t misuses_not_listed;    /* beyond the first of a process */
+    leaks_standing unseen_standing; /* of what leaks_model_unseen() counts: STANDING_NEW, or STANDING_KNOWN */
     model_arena *arena;
 } leaks_model;
 
@@ -470,9 +473,13 @@ void leaks_model_merge(leaks_model *into, const leaks_model *from);
 /* What all processes counted exactly; MODEL_UNKNOWN where no process knows. */
 leaks_exact leaks_model_exact(const leaks_model *model);
 leaks_tracked leaks_model_tracked(const leaks_model *model);
-bool leaks_model_has_buffers(const leaks_model *model);      /* some group is of buffers */
-bool leaks_model_is_live(const leaks_model *model);          /* every report of it */
-leaks_certain leaks_model_certain(const leaks_model *model); /* the largest of any process */
+bool leaks_model_has_buffers(const leaks_model *model); /* some group is of buffers */
+bool leaks_model_is_live(const leaks_model *model);     /* every report of it */
+/* The largest of any process: who leaked that many in one would have been seen, and more so in several. Unknown where one
+ * process makes no claim, as its level was disabled for a while: the site may be its. */
+leaks_certain leaks_model_certain(const leaks_model *model);
+/* Buffers that leaked and that no group has, of all processes: one's sample does not speak for another's. */
+uint64_t leaks_model_unseen(const leaks_model *model);
 uint64_t leaks_model_missed_references(const leaks_model *model);
 leaks_suppressed leaks_model_suppressed(const leaks_model *model); /* 0 where no process knows */
 leaks_exact leaks_model_unsuppressed(const leaks_model *model);    /* leaks_model_exact() less what is suppressed */
@@ -535,7 +542,11 @@ void compare_model_add_remark(compare_model *model, const char *remark);
 size_t compare_model_regressions(const compare_model *model);
 size_t compare_model_losses(const compare_model *model);
 
-/* ---- texts ---- */
+/* ---- memory and texts ---- */
+
+/* For a model that is declared elsewhere. Running out of memory ends the program. */
+model_arena *model_arena_create(void);
+void model_arena_destroy(model_arena *arena);
 
 /* A copy of the text that lives as long as the model whose arena this is; NULL stays NULL. */
 const char *model_text(model_arena *arena, const char *text);

@@ -123,7 +123,7 @@ bool report_write_inputs(const report_input *inputs, size_t count, report_format
         return false;
     }
     for (size_t i = 0; i < count; i++) {
-        views[i] = (report_view){inputs[i].results, inputs[i].leaks};
+        views[i] = (report_view){.results = inputs[i].results, .leaks = inputs[i].leaks};
     }
     bool is_written = write_views(views, count, format, options, to, error, error_size);
     free(views);
@@ -158,6 +158,34 @@ bool report_write_compare(const compare_model *model, report_format format, cons
     default:
         snprintf(error, error_size, "a comparison has no such format; expected %s",
                  report_format_names(REPORT_COMPARE));
+        return false;
+    }
+    return finish(to, error, error_size);
+}
+
+bool report_write_history(const history_model *model, report_format format, const report_options *options, FILE *to,
+                          char *error, size_t error_size) {
+    switch (format) {
+    case REPORT_TEXT:
+        text_write_history(model, to, options != NULL && options->colour);
+        break;
+    case REPORT_MARKDOWN:
+        markdown_write_history(model, to);
+        break;
+    case REPORT_JSON:
+        write_json(history_to_json(model), to);
+        break;
+    case REPORT_HTML:
+        return write_views(&(report_view){.history = model}, 1, format, options, to, error, error_size);
+    case REPORT_JUNIT:
+        if (!model->is_check) {
+            snprintf(error, error_size, "junit is for what was checked: `poolbuf history check` has it");
+            return false;
+        }
+        junit_write_history(model, to);
+        break;
+    default:
+        snprintf(error, error_size, "a history has no such format; expected %s", report_format_names(REPORT_HISTORY));
         return false;
     }
     return finish(to, error, error_size);

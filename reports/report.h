@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "reports/history.h"
 #include "reports/model.h"
 
 enum {
@@ -28,6 +29,7 @@ typedef enum report_kind {
     REPORT_RESULTS,
     REPORT_LEAKS,
     REPORT_COMPARE,
+    REPORT_HISTORY,
     REPORT_KIND_COUNT
 } report_kind;
 
@@ -61,6 +63,8 @@ bool report_write_results(const results_model *model, report_format format, cons
 bool report_write_leaks(const leaks_model *model, report_format format, const report_options *options, FILE *to,
                         char *error, size_t error_size);
 bool report_write_compare(const compare_model *model, report_format format, const report_options *options, FILE *to,
+                          char *error, size_t error_size);
+bool report_write_history(const history_model *model, report_format format, const report_options *options, FILE *to,
                           char *error, size_t error_size);
 /* Several inputs as one report: one page, one text after the other, or one document. JSON takes exactly one input, SARIF
  * leaks alone. */

@@ -5,6 +5,7 @@
  * frame of the stack whose file lies in the source root, and frames of other files come after those. Fingerprints are
  * the detector's own, so that a result keeps its identity while lines move. What was alive in a report of a running
  * program is no result, unless a scan found it lost. */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #include "reports/json.h"
 #include "reports/leaks_holders.h"
 #include "reports/leaks_order.h"
+#include "reports/leaks_stacks.h"
 #include "reports/sentence.h"
 #include "reports/writers.h"
 
@@ -105,19 +107,58 @@ static json_t *uri(const char *scheme, const char *path) {
     return value;
 }
 
-/* What is behind the root in a path inside it; else NULL. */
-static const char *inside(const writer *self, const char *path) {
-    const bool is_inside = self->root != NULL && strncmp(path, self->root, self->root_length) == 0 &&
-                           path[self->root_length] == '/' && path[self->root_length + 1] != '\0';
+/* Without "." and "..", which builds in a folder of their own leave in names (build/../src/x.c), and which scanners do not
+ * resolve. What leads out of a relative path stays. */
+static char *tidy(const writer *self, const char *path) {
+    char *text = model_allocate(self->model->arena, strlen(path) + 2);
+    const bool is_absolute = path[0] == '/';
+    size_t used = 0;  /* of text: parts, each with a slash in front */
+    size_t fixed = 0; /* of that, what no ".." takes back */
+    while (*path != '\0') {
+        path += strspn(path, "/");
+        const size_t length = strcspn(path, "/");
+        const bool is_up = length == 2 && strncmp(path, "..", 2) == 0;
+        if (is_up && used > fixed) {
+            while (text[--used] != '/') {
+            }
+        } else if (length > 0 && !(length == 1 && *path == '.') && !(is_up && is_absolute)) {
+            text[used] = '/';
+            memcpy(text + used + 1, path, length);
+            used += length + 1;
+            fixed = is_up ? used : fixed;
+        }
+        path += length;
+    }
+    text[used] = '\0';
+    return is_absolute || used == 0 ? text : text + 1;
+}
+
+static const char *behind_root(const writer *self, const char *path) {
+    const bool is_inside = strncmp(path, self->root, self->root_length) == 0 && path[self->root_length] == '/' &&
+                           path[self->root_length + 1] != '\0';
     return is_inside ? path + self->root_length + 1 : NULL;
+}
+
+/* What a file is called relative to the root; NULL: it is not inside. A compiler may have come by a symbolic link, which shows
+ * where the file is at hand. */
+static const char *inside(const writer *self, const char *path) {
+    char real[PATH_MAX];
+    const char *name = tidy(self, path);
+    if (name[0] != '/') {
+        return strncmp(name, "../", 3) == 0 ? NULL : name;
+    }
+    const char *found = self->root == NULL ? NULL : behind_root(self, name);
+    if (found == NULL && self->root != NULL && realpath(path, real) != NULL) {
+        found = behind_root(self, real);
+    }
+    return found == NULL ? NULL : model_text(self->model->arena, found);
 }
 
 static json_t *artifact(const writer *self, const char *path) {
     json_t *object = made(json_object());
-    while (strncmp(path, "./", 2) == 0) {
-        path += 2;
-    }
-    const char *relative = path[0] == '/' ? inside(self, path) : path;
+    const char *relative = inside(self, path);
+    path = tidy(self, path);
+    relative = relative == NULL && path[0] != '/' ? path : relative;
     if (relative != NULL) {
         put(object, "uri", uri("", relative));
         put_text(object, "uriBaseId", self->root == NULL ? NULL : ROOT);
@@ -127,13 +168,17 @@ static json_t *artifact(const writer *self, const char *path) {
     return object;
 }
 
+static bool has_line(const leaks_frame *frame) {
+    return frame->line != MODEL_UNKNOWN && frame->line > 0;
+}
+
 static json_t *location(const writer *self, const leaks_frame *frame) {
     json_t *object = made(json_object());
     const char *path = frame->file != NULL ? frame->file : frame->module;
     if (path != NULL) {
         json_t *physical = made(json_object());
         put(physical, "artifactLocation", artifact(self, path));
-        if (frame->file != NULL && frame->line != MODEL_UNKNOWN && frame->line > 0) {
+        if (frame->file != NULL && has_line(frame)) {
             json_t *region = made(json_object());
             put_count(region, "startLine", frame->line);
             put(physical, "region", region);
@@ -151,17 +196,22 @@ static json_t *location(const writer *self, const leaks_frame *frame) {
     return object;
 }
 
-/* The frame that a scanner can show: see the top. NULL: the stack has none with a file. */
+/* The frame that a scanner can show: see the top; rather one with a line, which a call that the optimiser has made of two lacks.
+ * NULL: the stack has none with a file. */
 static const leaks_frame *shown(const writer *self, leaks_frame *const *stack, size_t count) {
     const leaks_frame *first = NULL;
+    const leaks_frame *found = NULL;
     for (size_t i = 0; i < count; i++) {
         const char *file = stack[i]->file;
-        if (file != NULL && (file[0] != '/' || inside(self, file) != NULL)) {
-            return stack[i];
+        if (file != NULL && inside(self, file) != NULL && (found == NULL || has_line(stack[i]))) {
+            found = stack[i];
+        }
+        if (found != NULL && has_line(found)) {
+            return found;
         }
         first = first == NULL && file != NULL ? stack[i] : first;
     }
-    return first != NULL ? first : count > 0 ? stack[0] : NULL;
+    return found != NULL ? found : first != NULL ? first : count > 0 ? stack[0] : NULL;
 }
 
 static void put_location(const writer *self, json_t *result, leaks_frame *const *stack, size_t count) {
@@ -284,6 +334,7 @@ static json_t *result_of_misuse(const writer *self, const leaks_misuse *misuse) 
     push_stack(self, stacks, "last released at", misuse->release_stack, misuse->release_stack_count);
     push_stack(self, stacks, "allocated at", misuse->allocation_stack, misuse->allocation_stack_count);
     put(result, "stacks", stacks);
+    put_fingerprint(result, leaks_misuse_fingerprint(self->model, misuse));
     put_count(result, "occurrenceCount", misuse->count == 0 ? MODEL_UNKNOWN : misuse->count);
     return result;
 }
@@ -305,6 +356,7 @@ static json_t *results_of(const writer *self) {
     if (unsampled != NULL) {
         json_t *result = begin(RULE_UNSAMPLED, unsampled);
         put_location(self, result, NULL, 0);
+        put_standing(result, model->unseen_standing);
         push(results, result);
     }
     return results;

@@ -57,21 +57,46 @@ size_t text_width(const char *text) {
     return width;
 }
 
+size_t text_unsafe_length(const char *text) {
+    const unsigned char *at = (const unsigned char *)text;
+    if (at[0] != '\0' && (at[0] < 0x20 || at[0] == 0x7f)) {
+        return 1;
+    }
+    if (at[0] == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f) { /* U+0080 to U+009F; U+009B begins what ESC [ does */
+        return 2;
+    }
+    const bool is_mark = at[0] == 0xe2 && at[1] == 0x80 && (at[2] == 0x8e || at[2] == 0x8f);    /* U+200E, U+200F */
+    const bool is_embedding = at[0] == 0xe2 && at[1] == 0x80 && at[2] >= 0xaa && at[2] <= 0xae; /* to U+202E */
+    const bool is_isolation = at[0] == 0xe2 && at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9; /* to U+2069 */
+    return is_mark || is_embedding || is_isolation ? 3 : 0;
+}
+
 void text_print_safe(FILE *to, const char *text) {
-    for (; *text != '\0'; text++) {
-        bool is_control = (unsigned char)*text < 0x20 || (unsigned char)*text == 0x7F;
-        fputc(is_control ? '?' : *text, to);
+    while (*text != '\0') {
+        const size_t unsafe = text_unsafe_length(text);
+        fputc(unsafe > 0 ? '?' : *text, to);
+        text += unsafe > 0 ? unsafe : 1;
     }
 }
 
 void markdown_print_safe(FILE *to, const char *text) {
-    for (; *text != '\0'; text++) {
+    while (*text != '\0') {
+        const size_t unsafe = text_unsafe_length(text);
         if (strchr("\\`*_[]<>|#&~", *text) != NULL) {
             fputc('\\', to);
         }
-        bool is_control = (unsigned char)*text < 0x20 || (unsigned char)*text == 0x7F;
-        fputc(is_control ? ' ' : *text, to);
+        fputc(unsafe > 0 ? ' ' : *text, to);
+        text += unsafe > 0 ? unsafe : 1;
     }
+}
+
+void markdown_print_fenced(FILE *to, const char *text) {
+    while (*text != '\0') {
+        const size_t unsafe = *text == '`' ? 1 : text_unsafe_length(text);
+        fputc(unsafe > 0 ? '\'' : *text, to);
+        text += unsafe > 0 ? unsafe : 1;
+    }
+    fputc('\n', to);
 }
 
 void tone_print(FILE *to, bool colour, table_tone tone, const char *text) {

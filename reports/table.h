@@ -47,8 +47,13 @@ void table_print_markdown(const text_table *table, FILE *to);
 void tone_print(FILE *to, bool colour, table_tone tone, const char *text);
 /* Text from outside (names, messages) on one line of a terminal or of Markdown: control characters become '?', and what
  * Markdown would take for markup is escaped. */
+/* How many bytes at the beginning of a text are one sign that would move or turn what stands around it, if a terminal or a page
+ * got it: a control character of ASCII or Unicode, or one for the direction of writing. 0: none. */
+size_t text_unsafe_length(const char *text);
+
 void text_print_safe(FILE *to, const char *text);
 void markdown_print_safe(FILE *to, const char *text);
+void markdown_print_fenced(FILE *to, const char *text); /* a line of its own inside a fence, which no backtick ends */
 size_t text_width(const char *text);
 
 #endif

@@ -47,6 +47,40 @@ expect_status 0
 expect_stdout_has '<testsuite name="leaks of leaky"'
 expect_stdout_has '<testsuite name="pingpong"'
 
+note "what one process's sample missed is a failure beside what another one saw, and known where a baseline has it"
+golden=$POOLBUF_SOURCE/leakdetect/tests/golden
+run poolbuf report "$golden/paranoid.json" "$golden/unseen.json" -o merged.json
+expect_equal "unseen, of each and of all" "0 1 1" "$(json merged.json processes.0.unseen_buffers) $(
+    json merged.json processes.1.unseen_buffers) $(json merged.json unseen_buffers)"
+for files in "$golden/paranoid.json $golden/unseen.json" merged.json; do
+    # shellcheck disable=SC2086 # names without blanks
+    run poolbuf report $files --format junit
+    expect_stdout_has '<testcase classname="server" name="no buffer leaked that no sample saw">'
+    expect_stdout_has 'message="1 buffer leaked, not sampled: run again with POOLBUF_LEAK_LEVEL=paranoid to see where"'
+    # shellcheck disable=SC2086
+    run poolbuf report $files
+    expect_stdout_has '; and 1 buffer, not sampled: run again'
+    # shellcheck disable=SC2086
+    run poolbuf report $files --format sarif
+    expect_stdout_has '"ruleId": "unsampled-leak"'
+done
+run poolbuf report "$golden/simple.json" "$golden/disabled_simple.json"
+expect_stdout_has 'In 1 of 2 processes the level was disabled for a part of the run'
+checks=$((checks + 1))
+! grep -q '99 %' "$work/.stdout" || fail "nothing is certain of a time without a sample"
+export POOLBUF_LEAK_DENSE_START=0
+unseen=(--level simple --sampling 1000000000 --seed 1)
+run poolbuf leaks "${unseen[@]}" -o unseen.json -- "$leaky" 1000 1
+expect_status 4
+run poolbuf leaks "${unseen[@]}" -o known.xml --baseline unseen.json -- "$leaky" 1000 1
+expect_status 0
+grep -q 'tests="2" failures="0" errors="0" skipped="1"' known.xml || fail "what the baseline has should be skipped"
+run poolbuf leaks "${unseen[@]}" -o grown.json --baseline unseen.json -- "$leaky" 1000 2
+expect_status 4
+run poolbuf report grown.json --format sarif
+expect_stdout_has '"baselineState": "new"'
+unset POOLBUF_LEAK_DENSE_START
+
 note "that nothing was checked is an error there, too"
 run poolbuf leaks -o unchecked.xml -- true
 expect_status 6
@@ -54,6 +88,12 @@ grep -q 'tests="1" failures="0" errors="1"' unchecked.xml || fail "no error in t
 run poolbuf leaks -o unchecked.sarif -- true
 expect_status 6
 expect_equal "successful" false "$(json unchecked.sarif runs.0.invocations.0.executionSuccessful)"
+
+note "no schema says two things of one key, of which readers would take the last"
+for schema in leakdetect/leaks.schema.json reports/results.schema.json scenarios/schema.json; do
+    run json "$POOLBUF_SOURCE/$schema" title
+    expect_status 0
+done
 
 note "what cannot be is refused, and nothing is written"
 run poolbuf report "$results" -o results.sarif

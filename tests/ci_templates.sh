@@ -24,7 +24,8 @@ END
 cp scenario.yaml change/
 cp "$POOLBUF_EXAMPLES/subject/free_lists.so" base.so
 cp base.so change.so
-export SCENARIO=scenario.yaml BASELINE=
+cp base.so mine.so
+export BASELINE='' SCENARIO=scenario.yaml GITHUB_SHA=0123abc CI_COMMIT_SHORT_SHA=4567def
 export PATH=$work/path:$PATH GITHUB_STEP_SUMMARY=$work/summary.md
 
 # play FILE WANTED...: runs the lines of a template in their order, and holds their statuses against what is wanted.
@@ -46,15 +47,16 @@ gitlab=$POOLBUF_SOURCE/ci/gitlab/poolbuf.yml
 for file in "$github" "$gitlab"; do
     # Not "name: poolbuf", nor what is said of it in comments.
     expect_equal "commands of $file" "$(grep -cE '^ *(- )?poolbuf ' "$file")" \
-        "$(grep -vE '^ *#' "$file" | grep -cE '\bpoolbuf (leaks|report|run|compare|doctor)\b')"
+        "$(grep -vE '^ *#' "$file" | grep -cE '\bpoolbuf (leaks|report|run|compare|doctor|history)\b')"
 done
 
 note "a program that leaks: the job fails, and what is uploaded is there"
-TESTS=$POOLBUF_EXAMPLES/leaky play "$github" 4 0 0 0 0 0 0 0
+TESTS=$POOLBUF_EXAMPLES/leaky play "$github" 4 0 0 0 0 0 0 0 0 0 0 0
 expect_equal "findings" 2 "$(json leaks.sarif runs.0.results.#)"
 grep -q 'leaking call stack' summary.md || fail "the summary lacks the answer"
-TESTS=$POOLBUF_EXAMPLES/leaky play "$gitlab" 4 0 0 0 0 0
+TESTS=$POOLBUF_EXAMPLES/leaky play "$gitlab" 4 0 0 0 0 0 0 0 0 0
 expect_file leaks.html
 grep -q '<failure' leaks.xml || fail "no failed case"
+expect_equal "runs in the history" 2 "$(sed -n 's/.*history.sqlite, \([0-9]*\) runs.*/\1/p' history.md history.xml | tail -n 1)"
 
 finish

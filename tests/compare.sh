@@ -93,6 +93,30 @@ expect_status 0
 run poolbuf compare new.json more.json --threshold time=1000,memory=10
 expect_status 3
 expect_stdout_has "REGRESSION: more"
+# None is a number, too: from none to many is a regression, back is none, and from none to none is nothing.
+amount_of() { # KEY NUMBER TO: what pooled has of it in each round
+    local from=new.json
+    for i in 0 1 2 3 4 5; do
+        "$POOLBUF_JSON_TOOL" set "$from" scenarios.0.results.0.samples.$i."$1" "$2" >"$3.$i"
+        from=$3.$i
+    done
+    mv "$from" "$3"
+}
+for pair in page_faults_minor:faults:5000:5001 resident_growth_bytes:growth:409600:101; do
+    IFS=: read -r key name many ratio <<<"$pair"
+    amount_of "$key" 0 none.json
+    amount_of "$key" "$many" many.json
+    run poolbuf compare none.json many.json --threshold "time=1000,$name=50" --format json
+    expect_status 3
+    cp .stdout comparison.json
+    expect_equal "ratio of none to many $name" "$ratio" "$(json comparison.json "rows.metric=$name.ratio.estimate" | sed 's/\.0*$//')"
+    run poolbuf compare none.json many.json --threshold "time=1000,$name=50"
+    expect_stdout_has "ratios of $name where some are 0 are taken with "
+    run poolbuf compare many.json none.json --threshold "time=1000,$name=50"
+    expect_status 0
+    run poolbuf compare none.json none.json --threshold "time=1000,$name=50"
+    expect_status 0
+done
 # What passes found is compared by interval where both files have it of several processes.
 with() { # FROM PASS VALUE TO: pooled has this pass's numbers
     "$POOLBUF_JSON_TOOL" set "$1" "scenarios.0.results.0.$2" "$3" >"$4"

@@ -38,6 +38,27 @@ done
 run poolbuf compare small.json again.json --threshold 100000
 expect_status 0
 
+note "an allocator that is another, or otherwise tuned, under one name: that may be what is asked, and is said"
+expect_equal "who is first" fixed "$(json again.json subjects.0.name)"
+"$POOLBUF_JSON_TOOL" set again.json subjects.0.note '"tuned by X=1"' >tuned.json
+"$POOLBUF_JSON_TOOL" set again.json subjects.0.version '"pool 7"' >other.json
+run poolbuf compare again.json tuned.json --threshold 100000
+expect_status 0
+expect_stdout_has "fixed is not the same: poolbuf $(json again.json tool_version) in BASE, "
+expect_stdout_has " (tuned by X=1) in NEW"
+run poolbuf compare again.json other.json --threshold 100000
+expect_status 0
+expect_stdout_has " in BASE, pool 7 in NEW"
+# Ours change with the program, which the two sides name.
+"$POOLBUF_JSON_TOOL" set again.json tool_version '"9.9"' >tool.json
+for i in 0 1; do
+    "$POOLBUF_JSON_TOOL" set tool.json subjects.$i.version '"poolbuf 9.9"' >newer.json
+    mv newer.json tool.json
+done
+run poolbuf compare again.json tool.json --threshold 100000
+expect_status 0
+expect_equal "notes of the same program's subjects" 0 "$(grep -c 'is not the same' .stdout)"
+
 note "files without a digest: the counts and the seed are what there is"
 without $digest small.json old.json
 without $digest seed.json old-seed.json
@@ -132,6 +153,11 @@ note "a failure is not forgiven, a regression is still one, and nothing in commo
 run poolbuf compare both.json failed.json --threshold 100000 --only-common
 expect_status 1
 expect_stderr_has "1 result of BASE failed in NEW: pooled (ok in BASE, failed in NEW) on t"
+"$POOLBUF_JSON_TOOL" set failed.json scenarios.0.results.subject=pooled.message '"killed by signal 11"' >killed.json
+run poolbuf compare both.json killed.json --threshold 100000 -o killed.xml
+expect_status 1
+expect_stderr_has "pooled (ok in BASE, failed in NEW: killed by signal 11) on t"
+expect_equal "the reason in JUnit's XML" 1 "$(grep -c '<error message="ok in BASE, failed in NEW: killed by signal 11"' killed.xml)"
 "$POOLBUF_JSON_TOOL" scale both.json pooled 0.01 >fast.json
 run poolbuf compare fast.json t-alone.json
 expect_status 3

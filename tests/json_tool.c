@@ -6,6 +6,7 @@
  *                                              that has it
  *   json_tool same FILE OTHER                 the same values, whatever their order and layout?
  *   json_tool scale FILE SUBJECT FACTOR        on stdout: the results with one subject's times multiplied
+ *   json_tool level FILE SUBJECT NS            on stdout: the results with all of one subject's times set to one
  *   json_tool set FILE PATH VALUE              on stdout: the same with one value replaced (VALUE is JSON) */
 #include <stdbool.h>
 #include <stdio.h>
@@ -77,26 +78,38 @@ static int get(json_t *root, char *path) {
     return 0;
 }
 
-static void scale_number(json_t *number, double factor) {
+/* A number's new value. */
+typedef double change(double value, double by);
+
+static double scaled(double value, double by) {
+    return value * by;
+}
+
+static double levelled(double value, double by) {
+    (void)value;
+    return by;
+}
+
+static void change_number(json_t *number, change *to, double by) {
     if (json_is_real(number)) {
-        json_real_set(number, json_real_value(number) * factor);
+        json_real_set(number, to(json_real_value(number), by));
     }
 }
 
-static void scale_result(json_t *result, double factor) {
+static void change_result(json_t *result, change *to, double by) {
     size_t i = 0;
     json_t *sample = NULL;
     json_array_foreach(json_object_get(result, "samples"), i, sample) {
-        scale_number(json_object_get(sample, "time_ns_per_op"), factor);
+        change_number(json_object_get(sample, "time_ns_per_op"), to, by);
     }
     const char *key = NULL;
     json_t *value = NULL;
     json_object_foreach(json_object_get(result, "time_ns_per_op"), key, value) {
-        scale_number(value, factor);
+        change_number(value, to, by);
     }
 }
 
-static int scale(json_t *root, const char *subject, double factor) {
+static int change_times(json_t *root, const char *subject, change *to, double by) {
     size_t i = 0;
     size_t j = 0;
     json_t *scenario = NULL;
@@ -104,7 +117,7 @@ static int scale(json_t *root, const char *subject, double factor) {
     json_array_foreach(json_object_get(root, "scenarios"), i, scenario) {
         json_array_foreach(json_object_get(scenario, "results"), j, result) {
             if (strcmp(json_string_value(json_object_get(result, "subject")), subject) == 0) {
-                scale_result(result, factor);
+                change_result(result, to, by);
             }
         }
     }
@@ -131,7 +144,7 @@ static int set(json_t *root, char *path, const char *value) {
 
 int main(int argc, char **argv) {
     if (argc < 3) {
-        fputs("usage: json_tool check|get|same|scale|set FILE ...\n", stderr);
+        fputs("usage: json_tool check|get|same|scale|level|set FILE ...\n", stderr);
         return 2;
     }
     json_t *root = load(argv[2]);
@@ -148,7 +161,9 @@ int main(int argc, char **argv) {
         status = json_equal(root, other) ? 0 : 1;
         json_decref(other);
     } else if (strcmp(argv[1], "scale") == 0 && argc == 5) {
-        status = scale(root, argv[3], strtod(argv[4], NULL));
+        status = change_times(root, argv[3], scaled, strtod(argv[4], NULL));
+    } else if (strcmp(argv[1], "level") == 0 && argc == 5) {
+        status = change_times(root, argv[3], levelled, strtod(argv[4], NULL));
     } else if (strcmp(argv[1], "set") == 0 && argc == 5) {
         status = set(root, argv[3], argv[4]);
     }

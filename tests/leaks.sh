@@ -245,7 +245,7 @@ if [ -z "$POOLBUF_SANITIZE" ]; then
     expect_status 4
     expect_stderr_has "1 x session"
     expect_stderr_has "1 buffer was never released, but the sample has none of them"
-    expect_stderr_has "and 1 buffer, none of them sampled"
+    expect_stderr_has "and 1 buffer, not sampled"
 fi
 run poolbuf leaks --baseline nowhere.json -- touch started
 expect_one_line_refusal nowhere.json "No such file" "-o FILE makes a baseline"

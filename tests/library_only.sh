@@ -10,7 +10,7 @@ expect_status 0
 run alone/examples/clean -v
 expect_status 0
 expect_stdout_has "1000 buffers"
-run grep -iE '^(jansson|cyaml|zstd|libxml|yaml)[a-z0-9_]*_(library|prefix)' alone/CMakeCache.txt
+run grep -iE '^(jansson|cyaml|zstd|libxml|yaml|sqlite)[a-z0-9_]*_(library|prefix)' alone/CMakeCache.txt
 expect_stdout_empty
 run ctest --test-dir alone --show-only
 expect_stdout_has e2e.environment

@@ -21,6 +21,12 @@ while IFS= read -r file; do
 done < <(grep -o '](\([^)#:]*\))' "$readme" | sed 's/](\(.*\))/\1/')
 [ "$links" -ge 5 ] || fail "only $links links found in the README: the pattern above has rotted"
 
+note "seeded bugs are as many as it says"
+cases=$(grep -c '^case ' "$POOLBUF_SOURCE/leakdetect/tests/bugs/expectations")
+expect_equal "in the README" "$cases" "$(grep -oE '[0-9]+ seeded bugs' "$readme" | cut -d' ' -f1)"
+expect_equal "in docs/leak-detection.md" "$cases" \
+    "$(sed -nE 's/.*holds ([0-9]+) small programs.*/\1/p' "$POOLBUF_SOURCE/docs/leak-detection.md")"
+
 note "subcommands in the README are real"
 while IFS= read -r name; do
     run poolbuf "$name" --help

@@ -113,6 +113,34 @@ expect_equal "status after SIGINT was passed on" 1 "$ended"
 expect_equal "how it ended" 1 "$(grep -c 'signal 2 (INT)' stopped.err)"
 expect_file stopped.pbtrace
 
+# A server that goes to the background is left while it works: what there is of it, is its beginning.
+cat >daemon.c <<'END'
+#include <stdlib.h>
+#include <unistd.h>
+int main(void) {
+    free(malloc(100));
+    if (fork() == 0) {
+        close(1);
+        close(2);
+        for (int i = 0; i < 100; i++) {
+            void *volatile block = malloc(200);
+            free(block);
+        }
+        sleep(4);
+    }
+    return 0;
+}
+END
+run "${CC:-cc}" -O0 daemon.c -o daemon
+expect_status 0
+run poolbuf record -o daemon.pbtrace -- ./daemon
+expect_status 0
+expect_stderr_has "daemon.pbtrace: the recording ends before the program did: it still runs"
+expect_stderr_has "note: processes that ./daemon started still run"
+run poolbuf run daemon.pbtrace --quick --rounds 1 --subject null
+expect_status 0
+expect_stdout_has "the recording ends before the program"
+
 # A disk that is full, from one that has not even room for a header: the program goes on, what was recorded until then
 # is written there, and nothing else is left. test_record_limits has the same without a disk of its own.
 cat >forks.c <<'END'

@@ -218,6 +218,12 @@ expect_stdout_has tiny
 expect_stdout_has few
 run env POOLBUF_SCENARIOS="$work/mine" "$POOLBUF_BIN" run few --quick --rounds 1 --subject null
 expect_status 0
+# A suite and its scenarios travel together, as a scenario and its trace do.
+mkdir -p far/away
+cp tiny.yaml far/near.yaml
+printf 'name: far\nasks: Is this found?\nscenarios: [../near.yaml]\n' >far/away/far.yaml
+run poolbuf run far/away/far.yaml --quick --rounds 1 --subject null
+expect_status 0
 # A suite knows how many rounds its question takes, and is overruled by who asks for others, or for a first impression.
 printf 'name: two\nasks: Is this obeyed?\nrounds: 2\nscenarios: [tiny]\n' >mine/suites/two.yaml
 for rounds in 2: "1:--rounds 1" "3:--quick"; do

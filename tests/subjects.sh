@@ -203,9 +203,9 @@ if [ -z "$POOLBUF_SANITIZE" ]; then
         expect_status 0
     }
     add_constructor crash '__builtin_trap();'
-    refuse ./crash.so "a program that loads $work/crash.so is killed by signal 4"
+    refuse ./crash.so "$work/crash.so cannot be loaded; the process that tried: killed by signal 4"
     add_constructor leave 'exit(0);'
-    refuse ./leave.so "a program that loads $work/leave.so"
+    refuse ./leave.so "$work/leave.so cannot be loaded; the process that tried: exited with status 0"
     add_constructor print 'puts("hello");'
     run poolbuf run tiny.yaml --quick --rounds 1 -s mine=./print.so -o print.json
     expect_status 0
@@ -267,6 +267,17 @@ END
     expect_status 0
     expect_equal "version in C++" "in C++ 17" "$(json cxx.json subjects.0.version)"
     expect_equal "threads in C++" ok "$(json cxx.json scenarios.1.results.0.status)"
+
+    # What throws ends its worker, with what it says, and is no fault of the harness.
+    sed -e 's/^#include <new>/&\n#include <stdexcept>/' \
+        -e 's/^    void \*memory = std::malloc/    static int calls;\n    if (++calls > 500) {\n        throw std::runtime_error("my pool is empty");\n    }\n&/' \
+        own.cc >own_throws.cc
+    run "$CXX" -std=c++17 -O2 -fPIC -shared -Wall -Wextra -I "$POOLBUF_SOURCE/bench" own_throws.cc -o own_throws.so
+    expect_status 0
+    expect_stderr_lacks warning
+    run poolbuf run tiny.yaml --quick --rounds 1 -s null -s own=./own_throws.so -o throws.json
+    expect_status 1
+    expect_stderr_has "own on tiny failed: round 1: killed by signal 6 (Aborted):   what():  my pool is empty"
 
     # Scenarios that share buffers need one line more, and say so.
     cat >shared.yaml <<'END'

@@ -137,6 +137,12 @@ expect_stderr_has 'no leaks; allocator destroyed'
 expect_stderr_has 'LEAK: 5 buffers never released, holding 2,384 bytes; process exit'
 expect_stderr_has 'has passed its limit: limit=4, found 5'
 
+note "a forked child counts what its own allocators' ends have named, not its parent's"
+printf 'leak:^take$  # limit=3\n' >known.supp # twice three, each time within the limit
+run env POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_EXIT_CODE=9 POOLBUF_LEAK_SUPPRESSIONS=known.supp "$destroyed" child
+expect_status 9
+expect_stderr_has 'has passed its limit: limit=3, found 6'
+
 note "in JSON: the counts stay what they are, and what is suppressed stands beside them"
 printf 'leak:keep_request  # limit=100 reason=known\nleak:nowhere\n' >known.supp
 run env POOLBUF_LEAK_SUPPRESSIONS=known.supp POOLBUF_LEAK_REPORT=leaks.json "$leaky"
@@ -220,6 +226,37 @@ END
     done
     leak_with 'leak:^net::fill' ./cache
     expect_status 9
+
+    note "without debug information: by the function's name, and by that of the compiler's copy, which Valgrind's rules have"
+    cat >copy.c <<'END'
+#include <poolbuf/poolbuf.h>
+void take(size_t size) __asm__("take.isra.0");
+__attribute__((noinline)) void take(size_t size) {
+    poolbuf *lost = poolbuf_allocate(NULL, size, size);
+    __asm__ volatile("" : : "r"(lost) : "memory");
+}
+int main(void) {
+    take(100);
+    __asm__ volatile("");
+    return 0;
+}
+END
+    run "$CC" -std=gnu11 -O1 -I"$POOLBUF_SOURCE/allocator/include" -o copy copy.c -L"$POOLBUF_BUILD/lib" -lpoolbuf \
+        -Wl,-rpath,"$POOLBUF_BUILD/lib"
+    expect_status 0
+    for rule in 'leak:^take$' 'leak:^take.isra.0$' '{
+  from Valgrind
+  Memcheck:Leak
+  fun:take.isra.0
+  fun:main
+}'; do
+        leak_with "$rule" ./copy
+        expect_status 0
+        expect_stderr_has '1 call stack suppressed'
+    done
+    leak_with 'leak:^take.isra$' ./copy
+    expect_status 9
+    expect_stderr_matches '^ +take  \('
 fi
 
 note "--gen-suppressions: the rules it prints suppress what it found"

@@ -17,6 +17,11 @@
 #include "size_class.h"
 #include "thread_cache.h"
 
+/* The most that a snapshot has told of what only ever grows (metrics.c); atomic. */
+typedef struct told_counters {
+    uint64_t allocations, misses, refills, flushes;
+} told_counters;
+
 struct poolbuf_allocator {
     cache_group group; /* first: its slot is the first byte */
     poolbuf_allocator_options options;
@@ -35,6 +40,7 @@ struct poolbuf_allocator {
     uint64_t unpooled_buffers[CACHE_KINDS]; /* atomic; alive, by kind */
     uint64_t unpooled_bytes[CACHE_KINDS];   /* atomic; of those */
     uint64_t hollow_buffers[CACHE_KINDS];   /* atomic; composites and wrapped memory alive, by kind */
+    told_counters told;
 };
 
 /* The allocator that NULL stands for, made on first use; NULL without memory. */

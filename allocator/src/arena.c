@@ -576,9 +576,33 @@ void arena_give_naked(arena *self, poolbuf *list) {
 
 /* ---- Huge buffers ------------------------------------------------------------------------------------------------- */
 
-poolbuf *arena_take_huge(arena *self, size_t bytes) {
+static size_t huge_size(const arena *self, size_t bytes) {
     size_t unit = self->config.alignment != 0 ? self->config.alignment : 1;
-    bytes = (bytes + unit - 1) / unit * unit;
+    return (bytes + unit - 1) / unit * unit;
+}
+
+static void link_huge_locked(arena *self, chunk *record) {
+    record->prev = NULL;
+    record->next = self->huge;
+    if (self->huge != NULL) {
+        self->huge->prev = record;
+    }
+    self->huge = record;
+}
+
+static void unlink_huge_locked(arena *self, const chunk *record) {
+    if (record->prev != NULL) {
+        record->prev->next = record->next;
+    } else {
+        self->huge = record->next;
+    }
+    if (record->next != NULL) {
+        record->next->prev = record->prev;
+    }
+}
+
+poolbuf *arena_take_huge(arena *self, size_t bytes) {
+    bytes = huge_size(self, bytes);
     arena_lock(self);
     poolbuf *handle = slab_take(&self->handles);
     chunk *record = handle != NULL ? slab_take(&self->huge_records) : NULL;
@@ -600,11 +624,7 @@ poolbuf *arena_take_huge(arena *self, size_t bytes) {
     }
     chunk_init_huge(record, self, region, self->config.regions->lead, bytes);
     record->region_index = index;
-    record->next = self->huge;
-    if (self->huge != NULL) {
-        self->huge->prev = record;
-    }
-    self->huge = record;
+    link_huge_locked(self, record);
     counter_add(&self->counters.huge_buffers, 1);
     counter_add(&self->counters.huge_bytes, bytes);
     counter_add(&self->counters.allocations[ARENA_HUGE], 1);
@@ -623,14 +643,7 @@ void arena_give_huge(poolbuf *handle) {
      * may lose the region, but must not find it in the list, and give it back again. */
     arena_lock(self);
     chunk gone = *record;
-    if (record->prev != NULL) {
-        record->prev->next = record->next;
-    } else {
-        self->huge = record->next;
-    }
-    if (record->next != NULL) {
-        record->next->prev = record->prev;
-    }
+    unlink_huge_locked(self, record);
     counter_sub(&self->counters.huge_buffers, 1);
     counter_sub(&self->counters.huge_bytes, record->huge_bytes);
     counter_add(&self->counters.releases[ARENA_HUGE], 1);
@@ -638,6 +651,33 @@ void arena_give_huge(poolbuf *handle) {
     slab_give(&self->handles, handle);
     leave(self, NULL);
     unmap_payload(self, &gone);
+}
+
+/* The record is in no list meanwhile, as the region is moved without the lock: the child of a fork() in between may lose the
+ * region, but must not give back what is not there any more. It counts as another allocation and a release, as in Netty. */
+region_resized arena_resize_huge(poolbuf *handle, size_t bytes) {
+    chunk *record = handle->origin;
+    arena *self = record->arena;
+    bytes = huge_size(self, bytes);
+    arena_lock(self);
+    unlink_huge_locked(self, record);
+    arena_unlock(self);
+    uint8_t *region = record->region;
+    size_t old_bytes = record->huge_bytes;
+    region_resized result = region_resize(self->config.regions, &region, old_bytes, bytes);
+    arena_lock(self);
+    if (result == REGION_RESIZED) {
+        record->region = region;
+        record->huge_bytes = bytes;
+        counter_add(&self->counters.huge_bytes, bytes - old_bytes); /* modulo 2^64, if there are fewer now */
+        counter_add(&self->counters.allocations[ARENA_HUGE], 1);
+        counter_add(&self->counters.releases[ARENA_HUGE], 1);
+        handle->memory = region + record->lead;
+        handle->usable = (uint32_t)bytes;
+    }
+    link_huge_locked(self, record);
+    arena_unlock(self);
+    return result;
 }
 
 /* ---- Giving back to the system ------------------------------------------------------------------------------------- */

@@ -124,6 +124,9 @@ void arena_give_naked(arena *self, poolbuf *list);
 poolbuf *arena_take_huge(arena *self, size_t bytes);
 void arena_give_huge(poolbuf *handle);
 
+/* Gives such a buffer's region another size, more than a chunk's, with what is in it; sets the handle's memory and what is usable. */
+region_resized arena_resize_huge(poolbuf *handle, size_t bytes);
+
 /* Gives the system a bounded part of what has waited long enough. Without a lock if there is nothing. */
 void arena_decay(arena *self);
 

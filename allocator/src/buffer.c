@@ -12,6 +12,7 @@
 
 #include "buffer.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "check.h"
@@ -84,6 +85,11 @@ static poolbuf *take_uncached(poolbuf_allocator *allocator, uint32_t bin) {
 /* ---- Memory for a buffer ------------------------------------------------------------------------------------------ */
 
 /* A handle and its bytes as two blocks of the process heap, for checkers that know nothing but malloc. */
+static size_t unpooled_alignment(const poolbuf_allocator *allocator, int kind) {
+    size_t alignment = kind == POOLBUF_KIND_DIRECT ? allocator->options.alignment : 0;
+    return alignment > UNPOOLED_ALIGN ? alignment : UNPOOLED_ALIGN;
+}
+
 static poolbuf *take_unpooled(poolbuf_allocator *allocator, int kind, size_t bytes) {
     void *handle_block = NULL;
     void *bytes_block = NULL;
@@ -94,9 +100,7 @@ static poolbuf *take_unpooled(poolbuf_allocator *allocator, int kind, size_t byt
         region_unreserve(&allocator->region_pool, bytes);
         return NULL;
     }
-    size_t alignment = kind == POOLBUF_KIND_DIRECT ? allocator->options.alignment : 0;
-    alignment = alignment > UNPOOLED_ALIGN ? alignment : UNPOOLED_ALIGN;
-    if (os->acquire(OS_HEAP, bytes != 0 ? bytes : 1, alignment, &bytes_block) != 0) {
+    if (os->acquire(OS_HEAP, bytes != 0 ? bytes : 1, unpooled_alignment(allocator, kind), &bytes_block) != 0) {
         (void)os->give_back(OS_HEAP, handle_block, sizeof(poolbuf));
         region_unreserve(&allocator->region_pool, bytes);
         return NULL;
@@ -115,6 +119,27 @@ static poolbuf *take_unpooled(poolbuf_allocator *allocator, int kind, size_t byt
     return handle;
 }
 
+/* Another size for the bytes of such a buffer; see arena_resize_huge(). */
+static region_resized resize_unpooled(poolbuf_allocator *allocator, poolbuf *buffer, size_t bytes) {
+    size_t old_bytes = buffer->usable;
+    size_t added = bytes > old_bytes ? bytes - old_bytes : 0;
+    void *moved = NULL;
+    if (!region_reserve(&allocator->region_pool, added)) {
+        return REGION_NO_MEMORY;
+    }
+    int error =
+        os->resize(OS_HEAP, buffer->memory, old_bytes, bytes, unpooled_alignment(allocator, buffer->kind), &moved);
+    if (error != 0) {
+        region_unreserve(&allocator->region_pool, added);
+        return error == ENOMEM ? REGION_NO_MEMORY : REGION_UNRESIZABLE;
+    }
+    region_unreserve(&allocator->region_pool, bytes < old_bytes ? old_bytes - bytes : 0);
+    counter_add_shared(&allocator->unpooled_bytes[buffer->kind], bytes - old_bytes); /* modulo 2^64 */
+    buffer->memory = moved;
+    buffer->usable = (uint32_t)bytes;
+    return REGION_RESIZED;
+}
+
 /* What is wanted, so that it can be tried again: of a bin, or of a size that has none. */
 typedef struct request {
     poolbuf_allocator *allocator;
@@ -124,12 +149,29 @@ typedef struct request {
         REQUEST_UNPOOLED
     } what;
     int kind;
-    uint32_t bin; /* REQUEST_BIN */
-    size_t bytes; /* the others */
+    uint32_t bin;    /* REQUEST_BIN */
+    size_t bytes;    /* the others */
+    poolbuf *resize; /* a huge or unpooled buffer, whose memory may get that size instead; NULL: there is none */
 } request;
 
-static poolbuf *take_once(const request *wanted) {
+/* False, from here on, for memory that cannot be changed. */
+static bool resize_once(request *wanted, poolbuf **resized) {
+    region_resized result = wanted->what == REQUEST_HUGE
+                                ? arena_resize_huge(wanted->resize, wanted->bytes)
+                                : resize_unpooled(wanted->allocator, wanted->resize, wanted->bytes);
+    *resized = result == REGION_RESIZED ? wanted->resize : NULL;
+    if (result == REGION_UNRESIZABLE) {
+        wanted->resize = NULL;
+    }
+    return result != REGION_UNRESIZABLE;
+}
+
+static poolbuf *take_once(request *wanted) {
     poolbuf_allocator *allocator = wanted->allocator;
+    poolbuf *resized = NULL;
+    if (wanted->resize != NULL && resize_once(wanted, &resized)) {
+        return resized;
+    }
     if (wanted->what == REQUEST_UNPOOLED) {
         return take_unpooled(allocator, wanted->kind, wanted->bytes);
     }
@@ -187,7 +229,7 @@ static bool ask_at_limit(poolbuf_allocator *allocator) {
 }
 
 /* What is tried before an allocation fails, a step at a time: our caches, spare chunks, other arenas' room, the callback. */
-static poolbuf *take(const request *wanted) {
+static poolbuf *take(request *wanted) {
     poolbuf_allocator *allocator = wanted->allocator;
     region_limit_forget();
     poolbuf *handle = take_once(wanted);
@@ -219,7 +261,7 @@ static poolbuf *take(const request *wanted) {
 }
 
 poolbuf *buffer_take_handle(poolbuf_allocator *allocator, uint32_t bin) {
-    const request wanted = {.allocator = allocator, .what = REQUEST_BIN, .bin = bin};
+    request wanted = {.allocator = allocator, .what = REQUEST_BIN, .bin = bin};
     return take(&wanted);
 }
 
@@ -239,7 +281,7 @@ void buffer_give_handle(poolbuf_allocator *allocator, uint32_t bin, poolbuf *han
 }
 
 poolbuf *buffer_take_unpooled(poolbuf_allocator *allocator, int kind, size_t bytes) {
-    const request wanted = {.allocator = allocator, .what = REQUEST_UNPOOLED, .kind = kind, .bytes = bytes};
+    request wanted = {.allocator = allocator, .what = REQUEST_UNPOOLED, .kind = kind, .bytes = bytes};
     return take(&wanted);
 }
 
@@ -259,11 +301,27 @@ poolbuf *buffer_take_memory(poolbuf_allocator *allocator, int kind, size_t bytes
     if (allocator->pooled[kind] && bytes <= allocator->options.chunk_size) {
         return buffer_take_handle(allocator, allocator->kind_bins[kind] + size_class_of(&allocator->classes, bytes));
     }
-    const request wanted = {
+    request wanted = {
         .allocator = allocator,
         .what = allocator->pooled[kind] ? REQUEST_HUGE : REQUEST_UNPOOLED,
         .kind = kind,
         .bytes = bytes,
+    };
+    return take(&wanted);
+}
+
+poolbuf *buffer_take_resized(poolbuf_allocator *allocator, poolbuf *buffer, size_t bytes) {
+    uint32_t flags = handle_flags_of(handle_state_get(buffer));
+    bool unpooled = (flags & POOLBUF_FLAG_UNPOOLED) != 0;
+    if (!unpooled && ((flags & POOLBUF_FLAG_HUGE) == 0 || bytes <= allocator->options.chunk_size)) {
+        return buffer_take_memory(allocator, buffer->kind, bytes);
+    }
+    request wanted = {
+        .allocator = allocator,
+        .what = unpooled ? REQUEST_UNPOOLED : REQUEST_HUGE,
+        .kind = buffer->kind,
+        .bytes = bytes,
+        .resize = buffer,
     };
     return take(&wanted);
 }
@@ -435,7 +493,7 @@ static void end_buffer(poolbuf *buffer, uint32_t flags, uint32_t untold) {
         derived_end_slices(allocator, buffer);
     }
     if ((flags & POOLBUF_FLAG_COMPOSITE) != 0) {
-        composite_end(allocator, buffer);
+        composite_end(buffer);
         return;
     }
     if ((flags & POOLBUF_FLAG_WRAPPED) != 0) {

@@ -36,6 +36,10 @@ bool buffer_is_empty_one(const poolbuf *buffer);
 
 /* A dead handle with at least so many bytes, from wherever that size comes from; one of malloc's; NULL without memory. */
 poolbuf *buffer_take_memory(poolbuf_allocator *allocator, int kind, size_t bytes);
+
+/* The same for the bytes of a buffer that needs more or fewer: one of the same making. Or the buffer itself, which then has memory of
+ * that size already, with its bytes in it: one that stays huge, or is unpooled, need not be copied. */
+poolbuf *buffer_take_resized(poolbuf_allocator *allocator, poolbuf *buffer, size_t bytes);
 poolbuf *buffer_take_unpooled(poolbuf_allocator *allocator, int kind, size_t bytes);
 void buffer_give_memory(poolbuf_allocator *allocator, poolbuf *handle);
 

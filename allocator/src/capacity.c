@@ -1,7 +1,8 @@
 /* The buffer's capacity: growing, shrinking, and dropping what has been read.
  *
  * A buffer grows within the memory that it has, or moves: a second handle is taken, the bytes are copied, and what is behind the
- * two handles is swapped, so that the address of a handle never changes. Composites grow by components instead (composite.c),
+ * two handles is swapped, so that the address of a handle never changes. A huge one, whose memory is a mapping of its own, has the
+ * system change that, and an unpooled one realloc(). Composites grow by components instead (composite.c),
  * other people's memory not at all. */
 #include "capacity.h"
 
@@ -59,18 +60,8 @@ static void swap_memory(poolbuf *a, poolbuf *b) {
     }
 }
 
-/* Brings the bytes to memory of another class: takes a second handle, copies, and swaps what is behind the two. */
-static poolbuf_status move_buffer(poolbuf *buffer, size_t capacity) {
-    poolbuf_allocator *allocator = allocator_of(buffer);
-    if (allocator_is_closed(allocator)) {
-        return POOLBUF_ERROR_LIVE_BUFFERS;
-    }
-    bool unpooled = (handle_flags_of(handle_state_get(buffer)) & POOLBUF_FLAG_UNPOOLED) != 0;
-    poolbuf *other = unpooled ? buffer_take_unpooled(allocator, buffer->kind, capacity)
-                              : buffer_take_memory(allocator, buffer->kind, capacity);
-    if (other == NULL) {
-        return POOLBUF_ERROR_NO_MEMORY;
-    }
+/* Copies the bytes to a second handle's memory, and swaps what is behind the two. */
+static void copy_over(poolbuf_allocator *allocator, poolbuf *buffer, poolbuf *other, size_t capacity) {
     const void *anchor = allocator_anchor(allocator);
     if ((handle_flags_of(handle_state_get(other)) & POOLBUF_FLAG_ANNOTATED) != 0) {
         poison_bytes_out(anchor, other->memory, capacity);
@@ -79,11 +70,28 @@ static poolbuf_status move_buffer(poolbuf *buffer, size_t capacity) {
     if ((handle_flags_of(handle_state_get(buffer)) & POOLBUF_FLAG_ANNOTATED) != 0) {
         poison_bytes_back(anchor, buffer->memory, buffer->usable);
     }
-    const uint8_t *old_memory = buffer->memory;
     swap_memory(buffer, other);
+}
+
+/* Brings the bytes to memory of another size. */
+static poolbuf_status move_buffer(poolbuf *buffer, size_t capacity) {
+    poolbuf_allocator *allocator = allocator_of(buffer);
+    if (allocator_is_closed(allocator)) {
+        return POOLBUF_ERROR_LIVE_BUFFERS;
+    }
+    const uint8_t *old_memory = buffer->memory;
+    poolbuf *other = buffer_take_resized(allocator, buffer, capacity);
+    if (other == NULL) {
+        return POOLBUF_ERROR_NO_MEMORY;
+    }
+    if (other != buffer) {
+        copy_over(allocator, buffer, other, capacity);
+    }
     derived_follow_memory(buffer, old_memory);
     buffer->capacity = (uint32_t)capacity;
-    buffer_give_memory(allocator, other);
+    if (other != buffer) {
+        buffer_give_memory(allocator, other);
+    }
     return POOLBUF_OK;
 }
 

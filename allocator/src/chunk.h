@@ -9,7 +9,8 @@
  * Where a buffer lies is its position: the first page of its run in the upper half, its slot in the lower.
  * A region may begin with lead bytes that no buffer gets. Under Memcheck that is a page, elsewhere nothing: a record that
  * knew the address of the first buffer's bytes would be a reference to them, and they could not be lost (poison.h).
- * Guarded by the arena lock; region, lead, region_index, arena and huge_bytes never change while a buffer is out. */
+ * Guarded by the arena lock; region, lead, region_index, arena and huge_bytes never change while a buffer is out, but for region
+ * and huge_bytes where a huge buffer changes its size: then it is in no list, and its owner's alone. */
 #ifndef CHUNK_H
 #define CHUNK_H
 

@@ -115,13 +115,44 @@ poolbuf *poolbuf_allocate_composite_heap(poolbuf_allocator *allocator, uint32_t 
     return allocate(allocator, POOLBUF_KIND_HEAP, max_components);
 }
 
-void composite_end(poolbuf_allocator *allocator, poolbuf *buffer) {
-    composite *self = buffer->origin;
-    for (uint32_t i = 0; i < self->count; i++) {
-        (void)poolbuf_release(self->components[i].buffer);
+static _Thread_local poolbuf *ending;        /* by link; the innermost first */
+static _Thread_local const poolbuf *leaving; /* the component that is being released */
+
+/* The first of `ending` goes on; with its last component it is over. */
+static void end_further(void) {
+    poolbuf *first = ending;
+    composite *self = first->origin;
+    if (self->ended < self->count) {
+        poolbuf *part = self->components[self->ended++].buffer;
+        leaving = buffer_counted(part);
+        (void)poolbuf_release(part);
+        leaving = NULL;
+        return;
     }
+    poolbuf_allocator *allocator = self->allocator;
+    ending = first->link;
     give_block(self);
-    naked_end(allocator, buffer);
+    naked_end(allocator, first);
+}
+
+/* A component that is over is put before the composite around it, which goes on afterwards: what a recursion would do, but composites
+ * may lie in each other deeper than a stack is. Others that end meanwhile, as a callback of wrapped memory releases them, are over
+ * when that returns. */
+void composite_end(poolbuf *buffer) {
+    if (buffer == leaving) {
+        buffer->link = ending;
+        ending = buffer;
+        return;
+    }
+    poolbuf *around = ending;
+    const poolbuf *left_around = leaving;
+    buffer->link = NULL;
+    ending = buffer;
+    while (ending != NULL) {
+        end_further();
+    }
+    ending = around;
+    leaving = left_around;
 }
 
 /* ---- Finding ------------------------------------------------------------------------------------------------------ */
@@ -268,26 +299,6 @@ static bool is_composite(const poolbuf *buffer) {
     return (flags_of(buffer_root(buffer)) & POOLBUF_FLAG_COMPOSITE) != 0;
 }
 
-/* How many composites lie in each other there: 0 for a buffer that is none, POOLBUF_COMPOSITE_DEPTH_LIMIT for that many and more,
- * and where one of them is the composite that is to take the buffer. Others may have added to the inner ones since they were
- * added here, so it is looked up and not remembered. */
-static uint32_t depth_of(const poolbuf *buffer, const poolbuf *taker, uint32_t limit) {
-    const poolbuf *root = buffer_root(buffer);
-    if (!is_composite(root)) {
-        return 0;
-    }
-    if (root == taker || limit <= 1) {
-        return limit;
-    }
-    const composite *self = root->origin;
-    uint32_t inside_it = 0;
-    for (uint32_t i = 0; self->nested && i < self->count && inside_it < limit - 1; i++) {
-        uint32_t depth = depth_of(self->components[i].buffer, taker, limit - 1);
-        inside_it = depth > inside_it ? depth : inside_it;
-    }
-    return inside_it + 1;
-}
-
 /* Whether buffers may be components; makes room for them. */
 static poolbuf_status admit(poolbuf *buffer, poolbuf **added, size_t count) {
     poolbuf_status status = POOLBUF_OK;
@@ -297,8 +308,7 @@ static poolbuf_status admit(poolbuf *buffer, poolbuf **added, size_t count) {
     }
     size_t total = buffer->usable;
     for (size_t i = 0; i < count; i++) {
-        if (!buffer_check_alive(added[i]) ||
-            depth_of(added[i], buffer, POOLBUF_COMPOSITE_DEPTH_LIMIT) >= POOLBUF_COMPOSITE_DEPTH_LIMIT) {
+        if (!buffer_check_alive(added[i]) || composite_nests_too_deep(added[i], buffer)) {
             return POOLBUF_ERROR_BAD_ARGUMENT;
         }
         if (poolbuf_readable_bytes(added[i]) > buffer->max_capacity - total) {

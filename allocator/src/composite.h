@@ -32,7 +32,12 @@ typedef struct composite {
     bool nested;      /* a composite is, or was, among the components */
     bool fixed;       /* a retained slice: its components stay as they are */
     uint32_t changes; /* how often components have come or gone; may wrap */
+    uint32_t ended;   /* components that have been released, at its end */
     uint32_t last;    /* atomic; the component that was found last: a hint, which readers at once may all set */
+    uint64_t
+        depth_found; /* atomic; what the last walk found here, and its number (composite_nest.c); and of the other kind: */
+    uint64_t pinned_walk; /* atomic */
+    size_t pinned_found;  /* atomic; bytes */
     component components[];
 } composite;
 
@@ -51,10 +56,10 @@ bool composite_is_fixed(const poolbuf *buffer);
 /* poolbuf_retained_slice() of a composite, or of a slice of one; the range is checked. */
 poolbuf *composite_retained_slice(poolbuf *buffer, size_t index, size_t length);
 
-size_t composite_pinned_bytes(const composite *self);
+size_t composite_pinned_bytes(composite *self);
 
 /* Takes a composite apart whose last reference is gone. */
-void composite_end(poolbuf_allocator *allocator, poolbuf *buffer);
+void composite_end(poolbuf *buffer);
 
 /* P1 and P2, and that each component is alive; for tests. */
 bool composite_audit(const poolbuf *buffer);

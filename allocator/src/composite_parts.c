@@ -78,14 +78,6 @@ poolbuf *composite_retained_slice(poolbuf *buffer, size_t index, size_t length) 
     return slice;
 }
 
-size_t composite_pinned_bytes(const composite *self) {
-    size_t bytes = 0;
-    for (uint32_t i = 0; i < self->count; i++) {
-        bytes += poolbuf_pinned_bytes(self->components[i].buffer);
-    }
-    return bytes;
-}
-
 poolbuf *poolbuf_composite_component_slice(poolbuf *composite_buffer, uint32_t index) {
     if (index >= poolbuf_composite_component_count(composite_buffer)) {
         return NULL;

@@ -284,7 +284,8 @@ poolbuf *poolbuf_copy_if_small(poolbuf *buffer, size_t index, size_t length) {
     if (slice == NULL || poolbuf_pinned_bytes(slice) / POOLBUF_COPY_PINNED_FACTOR <= length) {
         return slice;
     }
-    poolbuf *copy = poolbuf_copy(slice, 0, length);
+    poolbuf *copy =
+        poolbuf_copy(buffer, index, length); /* not the slice: that may be of a component, and of its allocator */
     if (copy == NULL) {
         return slice; /* it keeps more than it should, and that is better than nothing */
     }

@@ -14,7 +14,7 @@ poolbuf_status poolbuf_chunk_location(const poolbuf *buffer, poolbuf_location *o
     if ((handle_flags_of(handle_state_get(root)) & elsewhere) != 0 || root->kind != POOLBUF_KIND_DIRECT) {
         return POOLBUF_ERROR_UNSUPPORTED;
     }
-    /* The chunk stays while the buffer lives, and what is read of it never changes meanwhile: no lock. */
+    /* The chunk stays while the buffer lives, and what is read of it changes only where its owner changes its capacity: no lock. */
     const chunk *home = root->origin;
     out->chunk_index = home->region_index;
     out->offset = (size_t)(buffer->memory - (home->region + home->lead));

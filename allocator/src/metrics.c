@@ -82,20 +82,40 @@ static void add_cache(void *context, const thread_cache *cache) {
     totals->counters.net_received += received > 0 ? (uint64_t)received : 0;
 }
 
-static void add_traffic(poolbuf_metrics *m, const cache_counters *retired, const cache_counters *alive) {
-    uint64_t takes = counter_get(&retired->takes) + alive->takes;
-    m->cache_misses = counter_get(&retired->misses) + alive->misses;
-    m->cache_hits = takes > m->cache_misses ? takes - m->cache_misses : 0;
-    m->cache_refills = counter_get(&retired->refills) + alive->refills;
-    m->cache_flushes = counter_get(&retired->flushes) + alive->flushes;
-    m->remote_releases = counter_get(&retired->net_received) + alive->net_received;
+/* Of caches that are gone. Before the others are looked at: a cache that goes meanwhile may be missed so, but counts once. */
+static cache_totals retired_totals(const cache_group *group) {
+    const cache_counters *retired = &group->retired;
+    return (cache_totals){
+        .allocations = counter_get(&group->retired_allocations) + counter_get(&group->uncached_allocations),
+        .counters = {.takes = counter_get(&retired->takes),
+                     .misses = counter_get(&retired->misses),
+                     .refills = counter_get(&retired->refills),
+                     .flushes = counter_get(&retired->flushes),
+                     .net_received = counter_get(&retired->net_received)},
+    };
 }
 
-static void add_buffers(poolbuf_metrics *m, const poolbuf_allocator *allocator) {
+/* A sum that may have missed something, but nothing that was not there: so what was told before still holds, and no counter falls. */
+static uint64_t told_or_more(uint64_t *told, uint64_t sum) {
+    uint64_t before = counter_get(told);
+    while (before < sum && !__atomic_compare_exchange_n(told, &before, sum, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    }
+    return before < sum ? sum : before;
+}
+
+static void add_traffic(poolbuf_metrics *m, told_counters *told, const cache_totals *totals) {
+    const cache_counters *counters = &totals->counters;
+    m->allocations = told_or_more(&told->allocations, totals->allocations);
+    m->cache_misses = told_or_more(&told->misses, counters->misses);
+    m->cache_hits = counters->takes > m->cache_misses ? counters->takes - m->cache_misses : 0;
+    m->cache_refills = told_or_more(&told->refills, counters->refills);
+    m->cache_flushes = told_or_more(&told->flushes, counters->flushes);
+    m->remote_releases = counters->net_received;
+}
+
+static void add_buffers(poolbuf_metrics *m, poolbuf_allocator *allocator) {
     const cache_group *group = &allocator->group;
-    cache_totals totals = {
-        .allocations = counter_get(&group->retired_allocations) + counter_get(&group->uncached_allocations),
-    };
+    cache_totals totals = retired_totals(group);
     buffer_totals live = {0};
     background_hold();
     allocator_add_depot_idle(group, totals.idle);
@@ -115,10 +135,9 @@ static void add_buffers(poolbuf_metrics *m, const poolbuf_allocator *allocator) 
     m->pinned_direct_bytes = m->live_direct_bytes + cached_bytes[POOLBUF_KIND_DIRECT];
     m->pinned_heap_bytes = m->live_heap_bytes + cached_bytes[POOLBUF_KIND_HEAP];
     m->pinned_bytes = m->live_bytes + m->cached_bytes;
-    m->allocations = totals.allocations;
-    m->releases = m->allocations > m->live_buffers ? m->allocations - m->live_buffers : 0;
     m->thread_caches = totals.caches;
-    add_traffic(m, &group->retired, &totals.counters);
+    add_traffic(m, &allocator->told, &totals);
+    m->releases = m->allocations > m->live_buffers ? m->allocations - m->live_buffers : 0;
 }
 
 static void add_shape(poolbuf_metrics *m, const poolbuf_allocator *allocator) {

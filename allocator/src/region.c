@@ -1,6 +1,7 @@
 /* Regions: the memory that buffers' bytes lie in. */
 #include "region.h"
 
+#include <errno.h>
 #include <pthread.h>
 
 #include "counter.h"
@@ -195,6 +196,9 @@ static int acquire_pages(const region_source *self, size_t whole, void **region)
     bool advise = wants_advice(self, whole);
     size_t alignment = advise && self->huge > self->alignment ? self->huge : self->alignment;
     int error = os->acquire(self->source, whole, alignment, region);
+    if (error != 0 && alignment > self->alignment) {
+        error = os->acquire(self->source, whole, self->alignment, region); /* better fewer huge pages than no memory */
+    }
     if (error == 0 && advise && os->advise_huge(*region, whole) != 0 && self->pages == REGION_PAGES_ADVISED) {
         counter_add_shared(&self->pool->fallbacks, 1);
     }
@@ -255,6 +259,49 @@ uint8_t *region_map(const region_source *self, size_t bytes, uint32_t *index) {
     poison_bytes_close(region, whole_of(self, bytes));
     PROBE3(chunk_map, self->pool->hooks.owner, region, whole_of(self, bytes));
     return region;
+}
+
+/* ---- Resizing ----------------------------------------------------------------------------------------------------- */
+
+/* Of pages in reserve the kernel makes no mapping larger, and checkers know nothing of one that moves. */
+static bool is_resizable(const region_source *self) {
+    return self->source == OS_MAPPED && self->pages != REGION_PAGES_RESERVED && !self->announced && !poison_wanted();
+}
+
+/* The limit is asked for what is added alone, as there is never more than one of the region. A region that grows is aligned to
+ * huge pages before it needs any, as that makes the moves to come cheaper (os_linux.c). */
+region_resized region_resize(const region_source *self, uint8_t **region, size_t old_bytes, size_t bytes) {
+    if (!is_resizable(self)) {
+        return REGION_UNRESIZABLE;
+    }
+    size_t old_charge = charge_of(self, old_bytes);
+    size_t charge = charge_of(self, bytes);
+    size_t added = charge > old_charge ? charge - old_charge : 0;
+    if (added != 0 && !region_reserve(self->pool, added)) {
+        give_back_retry();
+        if (!region_reserve(self->pool, added)) {
+            return REGION_NO_MEMORY;
+        }
+    }
+    void *moved = NULL;
+    size_t whole = whole_of(self, bytes);
+    size_t alignment = self->huge > self->alignment && whole >= self->huge ? self->huge : self->alignment;
+    int error = os->resize(self->source, *region, whole_of(self, old_bytes), whole, alignment, &moved);
+    if (error != 0) {
+        region_unreserve(self->pool, added);
+        return error == ENOMEM ? REGION_NO_MEMORY : REGION_UNRESIZABLE;
+    }
+    if (charge < old_charge) {
+        region_unreserve(self->pool, old_charge - charge);
+    }
+    PROBE3(chunk_unmap, self->pool->hooks.owner, *region, whole_of(self, old_bytes));
+    *region = moved;
+    PROBE3(chunk_map, self->pool->hooks.owner, *region, whole);
+    if (added != 0 && wants_advice(self, whole) && os->advise_huge(moved, whole) != 0 &&
+        self->pages == REGION_PAGES_ADVISED) {
+        counter_add_shared(&self->pool->fallbacks, 1);
+    }
+    return REGION_RESIZED;
 }
 
 /* ---- Giving back -------------------------------------------------------------------------------------------------- */

@@ -106,6 +106,17 @@ uint8_t *region_map(const region_source *self, size_t bytes, uint32_t *index);
 /* Gives back a region that was mapped for so many bytes. */
 void region_unmap(const region_source *self, uint8_t *region, size_t bytes, uint32_t index);
 
+/* What came of region_resize(). */
+typedef enum region_resized {
+    REGION_RESIZED,
+    REGION_NO_MEMORY,  /* or at the limit; nothing has changed */
+    REGION_UNRESIZABLE /* whoever wants another size maps another region; nothing has changed */
+} region_resized;
+
+/* Makes a region larger or smaller, with what is in it: *region moves where it has no room. Its index stays. Not where a hook has
+ * heard of it: what has been registered stays where it is, and as large as it was said to be. */
+region_resized region_resize(const region_source *self, uint8_t **region, size_t old_bytes, size_t bytes);
+
 /* From here on the calling thread's regions that a hook must hear of wait; or not any more. Not nested. */
 void region_postpone(bool postpone);
 

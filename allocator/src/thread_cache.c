@@ -52,8 +52,28 @@ static void relaxed_set(uint32_t *value, uint32_t to) {
 }
 /* NOLINTEND(readability-non-const-parameter) */
 
+#define READS 64u /* until what the thread was in the middle of is over, if it runs at all */
+
 uint64_t thread_cache_allocated(const thread_cache *self) {
-    return counter_get(&self->allocated) + relaxed_get(&self->armed) - POOLBUF_GET_(*self->countdown);
+    for (unsigned i = 0; i < READS; i++) {
+        uint32_t before = __atomic_load_n(&self->rearmed, __ATOMIC_ACQUIRE);
+        uint64_t sum = counter_get(&self->allocated) + relaxed_get(&self->armed) - POOLBUF_GET_(*self->countdown);
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        if (before % 2 == 0 && relaxed_get(&self->rearmed) == before) {
+            return sum;
+        }
+    }
+    return counter_get(&self->allocated);
+}
+
+/* Around what changes more than one of the three. Readers on other threads do without a lock. */
+static inline void begin_rearming(thread_cache *self) {
+    relaxed_set(&self->rearmed, self->rearmed + 1);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+static inline void end_rearming(thread_cache *self) {
+    __atomic_store_n(&self->rearmed, self->rearmed + 1, __ATOMIC_RELEASE);
 }
 
 static inline void arm(thread_cache *self) {
@@ -64,15 +84,19 @@ static inline void arm(thread_cache *self) {
     if (self->group->annotated) {
         next = 1; /* every allocation must take the slow path, where the checker is told */
     }
+    begin_rearming(self);
     relaxed_set(&self->armed, next);
     POOLBUF_SET_(*self->countdown, next);
+    end_rearming(self);
 }
 
 /* Books the allocations since arming; returns nothing left to count down in either interval as 0. */
 static inline void book(thread_cache *self) {
     uint32_t passed = relaxed_get(&self->armed) - POOLBUF_GET_(*self->countdown);
+    begin_rearming(self);
     counter_add(&self->allocated, passed);
     relaxed_set(&self->armed, POOLBUF_GET_(*self->countdown));
+    end_rearming(self);
     if (self->gap_left != GAP_NONE) {
         self->gap_left -= passed < self->gap_left ? passed : self->gap_left;
     }
@@ -84,8 +108,10 @@ static inline void book(thread_cache *self) {
 void thread_cache_restart(thread_cache *self) {
     self->restart = true;
     book(self);
+    begin_rearming(self);
     relaxed_set(&self->armed, 1);
     POOLBUF_SET_(*self->countdown, 1);
+    end_rearming(self);
 }
 
 static void trim(thread_cache *self);

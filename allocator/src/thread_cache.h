@@ -83,6 +83,7 @@ typedef struct thread_cache {
     volatile uint32_t *countdown; /* in the thread's slot, or spare_countdown; read by others while the thread lives */
     uint32_t spare_countdown;     /* of a cache in the shared slot, or whose thread was lost in a fork() */
     uint32_t armed;               /* what countdown was set to; atomic, relaxed */
+    uint32_t rearmed;             /* odd while countdown, armed and allocated do not belong together; atomic */
     uint32_t gap_left;            /* allocations until the next sampled one, at the time of arming; GAP_NONE */
     uint32_t trim_left;           /* allocations until the next trim, at the time of arming; GAP_NONE */
     uint32_t epoch;               /* the sampling epoch that gap_left belongs to; guarded by the registry lock */
@@ -180,7 +181,7 @@ void thread_cache_restart(thread_cache *self);
 /* Counts one allocation that the slow path has made; true if it is to be sampled. Trims when that is due. */
 bool thread_cache_count(thread_cache *self);
 
-/* Allocations counted so far. */
+/* Allocations counted so far; fewer for whoever looks again and again just as the countdown is renewed. */
 uint64_t thread_cache_allocated(const thread_cache *self);
 
 /* Handles in a bin. */

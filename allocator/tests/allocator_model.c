@@ -233,6 +233,14 @@ static bool shrinks_by_moving(const model_buffer *buffer, size_t capacity) {
            (capacity <= buffer->usable / 2 || (buffer->usable <= 512 && capacity + 16 <= buffer->usable));
 }
 
+/* Whether its mapping, or its block of malloc's, has another size, and need not lie elsewhere for that. */
+static bool is_resized_in_place(const model_buffer *buffer, size_t capacity) {
+    const size_t chunk_size = buffer->from->options.chunk_size;
+    bool has_mapping = buffer->kind == POOLBUF_KIND_DIRECT && buffer->usable > chunk_size && capacity > chunk_size;
+    return (has_mapping || !is_pooled(buffer->from, buffer->kind)) &&
+           poolbuf_memory(buffer->handle) == buffer->memory && buffer->handle->usable != buffer->usable;
+}
+
 poolbuf_status model_expect_capacity(const model *self, const model_buffer *buffer, size_t capacity) {
     (void)self;
     if (capacity > buffer->max) {
@@ -248,10 +256,11 @@ void model_capacity_changed(model *self, model_buffer *buffer, size_t capacity) 
     const uint8_t *memory = poolbuf_memory(buffer->handle);
     bool must = capacity > buffer->usable;
     bool moved = must || shrinks_by_moving(buffer, capacity);
-    if (model_may_fail(self, buffer->from) && !must && memory == buffer->memory) {
+    bool changed = memory != buffer->memory || is_resized_in_place(buffer, capacity);
+    if (model_may_fail(self, buffer->from) && !must && !changed) {
         moved = false; /* where there is no memory to shrink into, it stays */
     }
-    MODEL_EXPECT(moved == (memory != buffer->memory));
+    MODEL_EXPECT(moved == changed);
     if (moved) {
         memory_goes(self, buffer);
         memory_comes(self, buffer, model_usable(buffer->from, buffer->kind, capacity));

@@ -239,10 +239,10 @@ bool model_transfer(model *self) {
 
 /* ---- Copies ------------------------------------------------------------------------------------------------------ */
 
-static bool copied(model *self, poolbuf *real, const call *made, size_t max) {
+static bool copied(model *self, poolbuf *real, const call *made) {
     const model_buffer *buffer = made->buffer;
-    model_buffer *copy =
-        model_add_block(self, real, made->length, max > made->length ? max : made->length, buffer->direct, 1);
+    size_t max = buffer->max > made->length ? buffer->max : made->length;
+    model_buffer *copy = model_add_block(self, real, made->length, max, buffer->direct, 1);
     copy->writer = made->length;
     model_take(made->buffer, made->index, copy->bytes, made->length);
     model_look(self, copy, true);
@@ -264,14 +264,11 @@ static size_t pinned_by_slice(const call *made) {
 }
 
 static bool copied_or_shared(model *self, poolbuf *real, const call *made) {
-    if (made->length <= POOLBUF_COPY_BREAK_EVEN) {
-        return copied(self, real, made, made->buffer->max);
-    }
-    if (pinned_by_slice(made) / POOLBUF_COPY_PINNED_FACTOR <= made->length) {
+    if (made->length > POOLBUF_COPY_BREAK_EVEN && pinned_by_slice(made) / POOLBUF_COPY_PINNED_FACTOR <= made->length) {
         model_look(self, model_add_retained(self, real, made->buffer, made->index, made->length, 1), true);
         return true;
     }
-    return copied(self, real, made, made->length);
+    return copied(self, real, made);
 }
 
 bool model_copy(model *self) {
@@ -295,7 +292,7 @@ bool model_copy(model *self) {
         return false;
     }
     made.buffer->reader += which == 0 ? made.length : 0;
-    bool done = which == 2 ? copied_or_shared(self, real, &made) : copied(self, real, &made, made.buffer->max);
+    bool done = which == 2 ? copied_or_shared(self, real, &made) : copied(self, real, &made);
     model_look(self, made.buffer, false);
     return done;
 }

@@ -256,8 +256,16 @@ static void shrinking_moves_at_half_and_up_to_512_bytes_at_16_less(void **state)
 static void a_huge_buffer_shrinks_in_place_down_to_half(void **state) {
     (void)state;
     const size_t mib = (size_t)1 << 20;
+    static const struct { size_t capacity, kept; /* in half MiB */ } steps[] = {{11, 20}, {10, 10}, {6, 10}, {5, 5}};
+    poolbuf *b = poolbuf_allocate(allocator, 10 * mib, 10 * mib);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        UNIT_OK(poolbuf_set_capacity(b, steps[i].capacity * mib / 2));
+        assert_int_equal(poolbuf_capacity(b), steps[i].capacity * mib / 2);
+        assert_int_equal(poolbuf_pinned_bytes(b), steps[i].kept * mib / 2);
+    }
+    assert_true(poolbuf_release(b));
     assert_false(shrinking_moves(10 * mib, 5 * mib + 1));
-    assert_true(shrinking_moves(10 * mib, 5 * mib));
+    assert_true(shrinking_moves(10 * mib, 4 * mib)); /* into a chunk */
 }
 
 /* Contents against a plain model, through growth, shrinking, and references. */

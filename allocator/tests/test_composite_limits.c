@@ -192,6 +192,91 @@ static void what_was_added_to_inner_composites_counts_for_the_depth(void **state
     }
 }
 
+/* On each level the one below many times: what looks at each way in takes 15^15 steps. */
+static void a_composite_may_be_in_another_on_many_ways(void **state) {
+    (void)state;
+    poolbuf *c = poolbuf_allocate_composite(allocator, 0);
+    UNIT_OK(poolbuf_composite_add_component(c, poolbuf_allocate(allocator, 16, 16), true));
+    size_t pinned = 16;
+    for (unsigned level = 1; level < POOLBUF_COMPOSITE_DEPTH_LIMIT; level++) {
+        poolbuf *outer = poolbuf_allocate_composite(allocator, 0);
+        for (unsigned i = 0; i < 15; i++) {
+            UNIT_OK(poolbuf_composite_add_component(outer, poolbuf_retain(c), true));
+        }
+        assert_true(poolbuf_ref_count(c) == 16 && !poolbuf_release(c));
+        assert_int_equal(poolbuf_composite_add_component(c, poolbuf_retain(outer), true), POOLBUF_ERROR_BAD_ARGUMENT);
+        c = outer;
+        pinned = pinned <= SIZE_MAX / 15 ? pinned * 15 : SIZE_MAX;
+        assert_int_equal(poolbuf_pinned_bytes(c), pinned);
+    }
+    poolbuf *full = poolbuf_allocate_composite(allocator, 0);
+    assert_int_equal(poolbuf_composite_add_component(full, c, true), POOLBUF_ERROR_BAD_ARGUMENT);
+    assert_true(poolbuf_release(full));
+    assert_int_equal(live(), 0);
+}
+
+static unsigned next_told;
+
+static void tell_in_order(void *memory, size_t length, void *context) {
+    (void)memory;
+    (void)length;
+    next_told += (uintptr_t)context == next_told ? 1 : 1000;
+}
+
+/* From the outside in none knows how deep it will be. Components are released in their order, whatever they are. */
+static void a_deep_chain_of_composites_ends_on_the_stack_that_there_is(void **state) {
+    (void)state;
+    enum {
+        LEVELS = 50000
+    };
+    static uint8_t byte;
+    next_told = 0;
+    poolbuf *outermost = poolbuf_allocate_composite(allocator, 0);
+    poolbuf *c = outermost;
+    for (uintptr_t i = 0; i < LEVELS; i++) {
+        poolbuf *inner = poolbuf_allocate_composite(allocator, 0);
+        void *before = (void *)i;                   /* NOLINT(performance-no-int-to-ptr) */
+        void *after = (void *)(2 * LEVELS - 1 - i); /* NOLINT(performance-no-int-to-ptr) */
+        UNIT_OK(poolbuf_composite_add_component(c, poolbuf_wrap(allocator, &byte, 1, tell_in_order, before), true));
+        UNIT_OK(poolbuf_composite_add_component(c, inner, true));
+        UNIT_OK(poolbuf_composite_add_component(c, poolbuf_wrap(allocator, &byte, 1, tell_in_order, after), true));
+        c = inner;
+    }
+    assert_int_equal(poolbuf_pinned_bytes(outermost), 2 * 257); /* of as many levels as are looked at */
+    assert_true(poolbuf_release(outermost));
+    assert_int_equal(next_told, 2 * LEVELS);
+    assert_int_equal(live(), 0);
+}
+
+static void release_a_composite(void *memory, size_t length, void *context) {
+    (void)memory;
+    (void)length;
+    unsigned before = told;
+    assert_true(poolbuf_release(context));
+    assert_int_equal(told, before + 2);
+}
+
+static void what_a_callback_releases_is_over_when_that_returns(void **state) {
+    (void)state;
+    static uint8_t byte;
+    poolbuf *other = poolbuf_allocate_composite(allocator, 0);
+    poolbuf *inside_other = poolbuf_allocate_composite(allocator, 0);
+    UNIT_OK(poolbuf_composite_add_component(inside_other, told_text("a"), true));
+    UNIT_OK(poolbuf_composite_add_component(other, inside_other, true));
+    UNIT_OK(poolbuf_composite_add_component(other, told_text("b"), true));
+    poolbuf *inner = poolbuf_allocate_composite(allocator, 0);
+    UNIT_OK(
+        poolbuf_composite_add_component(inner, poolbuf_wrap(allocator, &byte, 1, release_a_composite, other), true));
+    UNIT_OK(poolbuf_composite_add_component(inner, told_text("c"), true));
+    poolbuf *outer = poolbuf_allocate_composite(allocator, 0);
+    UNIT_OK(poolbuf_composite_add_component(outer, poolbuf_slice(inner, 0, 2), true));
+    UNIT_OK(poolbuf_composite_add_component(outer, told_text("d"), true));
+    told = 0;
+    assert_true(poolbuf_release(outer));
+    assert_int_equal(told, 4);
+    assert_int_equal(live(), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         COMPOSITE_TEST(no_more_bytes_than_the_maximum_are_taken),
@@ -200,6 +285,9 @@ int main(void) {
         COMPOSITE_TEST(a_composite_takes_neither_itself_nor_a_view_of_itself),
         COMPOSITE_TEST(a_composite_takes_none_that_holds_it),
         COMPOSITE_TEST(what_was_added_to_inner_composites_counts_for_the_depth),
+        COMPOSITE_TEST(a_composite_may_be_in_another_on_many_ways),
+        COMPOSITE_TEST(what_a_callback_releases_is_over_when_that_returns),
+        COMPOSITE_TEST(a_deep_chain_of_composites_ends_on_the_stack_that_there_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,9 @@
 /* Tests of the option huge_pages. */
 #include "smaps.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <sys/resource.h>
 
 #include "allocator.h"
 #include "give_back.h"
@@ -252,6 +254,59 @@ static void chunks_below_a_huge_page_are_refused_where_there_are_direct_ones(voi
     assert_int_equal(poolbuf_allocator_create(&options, &allocator), POOLBUF_ERROR_BAD_OPTION);
 }
 
+static size_t address_space(void) {
+    char line[128];
+    FILE *file = fopen("/proc/self/statm", "re");
+    assert_non_null(file);
+    assert_non_null(fgets(line, sizeof line, file));
+    (void)fclose(file);
+    return strtoull(line, NULL, 10) * os_page_size();
+}
+
+/* To be aligned a region may take no more address space than it has: that was 2 MiB too many. So large that it fits only where the
+ * kernel comes down from, where there is room below. */
+static void what_just_fits_into_the_address_space_is_mapped_and_aligned(void **state) {
+    (void)state;
+    size_t huge = huge_page_or_skip(false);
+    poolbuf_allocator *allocator = create(POOLBUF_HUGE_PAGES_MADVISE);
+    const size_t large = (size_t)256 << 20;
+    (void)poolbuf_release(poolbuf_allocate(allocator, CHUNK + 1, CHUNK * 2));       /* the records are there */
+    poolbuf *wall = poolbuf_allocate(allocator, CHUNK + os_page_size(), CHUNK * 2); /* the next begins in between */
+    struct rlimit old;
+    assert_int_equal(getrlimit(RLIMIT_AS, &old), 0);
+    const struct rlimit tight = {.rlim_cur = address_space() + large + huge / 4, .rlim_max = old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_AS, &tight), 0);
+    poolbuf *b = poolbuf_allocate(allocator, large, large);
+    poolbuf *none = poolbuf_allocate(allocator, large, large);
+    assert_int_equal(setrlimit(RLIMIT_AS, &old), 0);
+    assert_null(none);
+    assert_non_null(b);
+    assert_int_equal((uintptr_t)poolbuf_memory(b) & (huge - 1), 0);
+    (void)poolbuf_release(b);
+    (void)poolbuf_release(wall);
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
+/* Where it cannot be aligned it serves nevertheless. */
+static int refuse_to_align(os_source source, size_t size, size_t alignment, void **region) {
+    return alignment > 65536 ? ENOMEM : os_fault.acquire(source, size, alignment, region);
+}
+
+static void what_cannot_be_aligned_to_huge_pages_serves(void **state) {
+    (void)state;
+    (void)huge_page_or_skip(false);
+    os_backend narrow = os_fault;
+    narrow.acquire = refuse_to_align;
+    os = &narrow;
+    poolbuf_allocator *allocator = create(POOLBUF_HUGE_PAGES_MADVISE);
+    poolbuf *b = poolbuf_allocate(allocator, 100, 100);
+    assert_non_null(b);
+    assert_true(is_advised(poolbuf_memory(b)));
+    (void)poolbuf_release(b);
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+    os = &os_fault;
+}
+
 #define HUGE_PAGES_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -265,6 +320,8 @@ int main(void) {
         HUGE_PAGES_TEST(without_reserved_pages_ordinary_ones_serve_and_are_counted),
         HUGE_PAGES_TEST(pages_in_reserve_go_back_with_their_chunk_alone),
         HUGE_PAGES_TEST(chunks_below_a_huge_page_are_refused_where_there_are_direct_ones),
+        HUGE_PAGES_TEST(what_just_fits_into_the_address_space_is_mapped_and_aligned),
+        HUGE_PAGES_TEST(what_cannot_be_aligned_to_huge_pages_serves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

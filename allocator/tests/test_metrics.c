@@ -362,6 +362,76 @@ static void a_walk_survives_caches_that_come_and_go(void **state) {
     UNIT_OK(poolbuf_allocator_destroy(shared));
 }
 
+/* ---- Counters while threads come and go ------------------------------------------------------------------------- */
+
+enum {
+    RESIDENTS = 20, /* whose caches are more than one look takes */
+    VISITORS = 300,
+    A_VISIT = 60
+};
+
+static void *visit(void *of) {
+    for (unsigned i = 0; i < A_VISIT; i++) {
+        (void)poolbuf_release(poolbuf_allocate(of, 100, 100));
+    }
+    return NULL;
+}
+
+static pthread_barrier_t residents;
+
+static void *reside(void *of) {
+    (void)visit(of);
+    (void)pthread_barrier_wait(&residents);
+    (void)pthread_barrier_wait(&residents);
+    return NULL;
+}
+
+static bool visits_over; /* atomic */
+
+static void *send_visitors(void *of) {
+    for (unsigned i = 0; i < VISITORS; i++) {
+        pthread_t visitor;
+        if (pthread_create(&visitor, NULL, visit, of) == 0) {
+            (void)pthread_join(visitor, NULL);
+        }
+    }
+    __atomic_store_n(&visits_over, true, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+/* Whoever collects them takes a counter that has fallen for one that began anew. */
+static void a_counter_never_falls_while_threads_come_and_go(void **state) {
+    (void)state;
+    poolbuf_allocator *allocator = NULL;
+    UNIT_OK(poolbuf_allocator_create(NULL, &allocator));
+    pthread_t resident[RESIDENTS];
+    assert_int_equal(pthread_barrier_init(&residents, NULL, RESIDENTS + 1), 0);
+    for (unsigned i = 0; i < RESIDENTS; i++) {
+        assert_int_equal(pthread_create(&resident[i], NULL, reside, allocator), 0);
+    }
+    (void)pthread_barrier_wait(&residents);
+    pthread_t sender;
+    __atomic_store_n(&visits_over, false, __ATOMIC_RELAXED);
+    assert_int_equal(pthread_create(&sender, NULL, send_visitors, allocator), 0);
+    poolbuf_metrics last = unit_metrics(allocator);
+    while (!__atomic_load_n(&visits_over, __ATOMIC_ACQUIRE)) {
+        poolbuf_metrics m = unit_metrics(allocator);
+        assert_true(m.allocations >= last.allocations);
+        assert_true(m.cache_misses >= last.cache_misses);
+        assert_true(m.cache_refills >= last.cache_refills);
+        assert_true(m.cache_flushes >= last.cache_flushes);
+        last = m;
+    }
+    assert_int_equal(pthread_join(sender, NULL), 0);
+    assert_int_equal(unit_metrics(allocator).allocations, (RESIDENTS + VISITORS) * A_VISIT); /* exact again */
+    (void)pthread_barrier_wait(&residents);
+    for (unsigned i = 0; i < RESIDENTS; i++) {
+        assert_int_equal(pthread_join(resident[i], NULL), 0);
+    }
+    (void)pthread_barrier_destroy(&residents);
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kinds_are_told_apart),
@@ -374,6 +444,7 @@ int main(void) {
         cmocka_unit_test(a_snapshot_takes_no_arenas_lock),
         cmocka_unit_test(each_cache_is_visited_once),
         cmocka_unit_test(a_walk_survives_caches_that_come_and_go),
+        cmocka_unit_test(a_counter_never_falls_while_threads_come_and_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,11 +71,14 @@ static void expect_policy(poolbuf_numa numa, int first, int second) {
     poolbuf_allocator *allocator = NULL;
     UNIT_OK(poolbuf_allocator_create(&options, &allocator));
     poolbuf *pooled = poolbuf_allocate_direct(allocator, 100, 100);
-    poolbuf *huge = poolbuf_allocate_direct(allocator, (size_t)8 << 20, (size_t)8 << 20);
+    poolbuf *huge = poolbuf_allocate_direct(allocator, (size_t)8 << 20, (size_t)40 << 20);
     poolbuf *heap = poolbuf_allocate_heap(allocator, 100, 100);
     int mode = policy_at(poolbuf_memory(pooled));
     assert_true(mode == first || mode == second);
     assert_int_equal(policy_at(poolbuf_memory(huge)), mode);
+    UNIT_OK(poolbuf_set_capacity(huge, (size_t)40 << 20));
+    assert_int_equal(policy_at(poolbuf_memory(huge)), mode);
+    assert_int_equal(policy_at(poolbuf_memory(huge) + ((size_t)40 << 20) - 1), mode);
     assert_int_equal(policy_at(poolbuf_memory(heap)), MPOL_DEFAULT); /* direct arenas alone */
     (void)poolbuf_release(pooled);
     (void)poolbuf_release(huge);

@@ -361,6 +361,25 @@ static void tell_released(const poolbuf *buffer) {
     told.released++;
 }
 
+static void what_is_copied_is_of_the_kind_and_allocator_that_was_asked(void **state) {
+    (void)state;
+    poolbuf_allocator *other = NULL;
+    UNIT_OK(poolbuf_allocator_create(NULL, &other));
+    poolbuf *composite = poolbuf_allocate_composite_direct(allocator, 0);
+    poolbuf *part = poolbuf_allocate_heap(other, 128 << 10, 128 << 10);
+    UNIT_OK(poolbuf_write_zero(part, 128 << 10));
+    UNIT_OK(poolbuf_composite_add_component(composite, part, true));
+    static const size_t lengths[] = {1, POOLBUF_COPY_BREAK_EVEN, POOLBUF_COPY_BREAK_EVEN + 1, 2000};
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        poolbuf *kept = poolbuf_copy_if_small(composite, 100, lengths[i]);
+        assert_ptr_equal(poolbuf_owner(kept), allocator);
+        assert_true(poolbuf_is_direct(kept));
+        assert_true(poolbuf_release(kept));
+    }
+    assert_true(poolbuf_release(composite));
+    UNIT_OK(poolbuf_allocator_destroy(other));
+}
+
 static void every_view_is_told_of_as_the_buffer_that_it_is_cut_from(void **state) {
     (void)state;
     static const poolbuf_tracker tracker = {.struct_size = sizeof tracker,
@@ -539,6 +558,7 @@ int main(void) {
         COUNTS_TEST(unwrapping_gives_the_buffer_that_counts_or_that_is_held),
         COUNTS_TEST(a_view_pins_the_whole_buffer_and_of_a_composite_its_components),
         COUNTS_TEST(what_is_small_or_pins_too_much_is_copied),
+        COUNTS_TEST(what_is_copied_is_of_the_kind_and_allocator_that_was_asked),
         COUNTS_TEST(every_view_is_told_of_as_the_buffer_that_it_is_cut_from),
         COUNTS_TEST(threads_that_share_a_buffer_read_it_through_views_of_their_own),
         COUNTS_TEST(retained_views_are_read_and_released_by_other_threads),

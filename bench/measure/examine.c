@@ -41,7 +41,8 @@ static bool ask(const subject *which, char *message, size_t size) {
         worker_report_fini(&report);
     } else {
         process_describe(&result, EXAMINE_TIMEOUT_MS, end, sizeof end);
-        (void)snprintf(message, size, "%s: a program that loads %s is %s", which->name, which->library, end);
+        (void)snprintf(message, size, "%s: %s cannot be loaded; the process that tried: %s", which->name,
+                       which->library, end);
     }
     process_result_fini(&result);
     return good;

@@ -99,7 +99,9 @@ static bool launch_process(const measure_plan *plan, const worker_job *job, work
     if (!ended_well) {
         process_describe(&result, timeout_ms, message, message_size);
     } else if (!good) {
-        (void)snprintf(message, message_size, "the worker's answer is no report");
+        (void)snprintf(message, message_size, "%s",
+                       result.output_size == 0 ? "the process ended with status 0 before it had measured"
+                                               : "the worker's answer is no report");
     }
     process_result_fini(&result);
     return good;

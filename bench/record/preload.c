@@ -4,8 +4,8 @@
  * with, glibc's or another, and tells the recorder what happened. malloc_usable_size is left alone. dlsym() itself may
  * allocate while the next functions are looked up: a small static pool serves that, and its memory is never given back.
  *
- * Not recorded: calls before libc has its environment, pvalloc, and memory that libc's inside allocates and frees past
- * its own symbols. Their releases, where seen, are counted and skipped. */
+ * Not recorded: calls before libc has its environment, and memory that libc's inside allocates and frees past its own
+ * symbols. Their releases, where seen, are counted and skipped. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <malloc.h>
@@ -43,6 +43,7 @@ typedef struct next_functions {
     void *(*aligned_alloc)(size_t, size_t);
     void *(*memalign)(size_t, size_t);
     void *(*valloc)(size_t);
+    void *(*pvalloc)(size_t);
 } next_functions;
 
 static next_functions next;
@@ -88,6 +89,7 @@ static __attribute__((noinline)) bool get_ready(void) {
     look_up(&next.aligned_alloc, "aligned_alloc");
     look_up(&next.memalign, "memalign");
     look_up(&next.valloc, "valloc");
+    look_up(&next.pvalloc, "pvalloc");
     resolving = false;
     atomic_store_explicit(&resolved, true, memory_order_release);
     return true;
@@ -191,6 +193,12 @@ EXPORTED void *memalign(size_t alignment, size_t size) {
 
 EXPORTED void *valloc(size_t size) {
     void *memory = ready() ? next.valloc(size) : NULL;
+    allocated(memory, size);
+    return memory;
+}
+
+EXPORTED void *pvalloc(size_t size) {
+    void *memory = ready() ? next.pvalloc(size) : NULL;
     allocated(memory, size);
     return memory;
 }

@@ -25,7 +25,7 @@
 #define EVENT_ROOM   ((size_t)32) /* what writing an event may touch: numbers are stored four bytes at a time */
 #define TAG_NONE     UINT64_MAX   /* no thread's */
 #define MAP_START    1024u
-#define WINDOW_SIZE  ((size_t)1 << 20) /* the spool is populated, and leaves the resident set, piece by piece */
+#define WINDOW_SIZE  ((size_t)1 << 20) /* of the spool, so much is mapped at once: it may count, and be locked */
 #define WINDOW_LEAST ((size_t)4096)    /* a disk that is nearly full has room for a smaller piece */
 #define ATTEMPTS_MAX 1000
 
@@ -56,8 +56,11 @@ typedef struct state {
         open;       /* 0: not yet in this process; STATE_OPEN; STATE_REFUSED: cannot record, or recorded enough */
     uint32_t epoch; /* the process's id: tells a thread that its number is from before a fork */
     spool_header *spool;
-    uint8_t *next, *window_end, *end;
-    uint8_t *room_end; /* up to here an event may begin: it fits the window, and the limit has not been reached */
+    uint8_t *next, *window_end; /* in the window, the piece of the spool that is mapped; writable up to window_end */
+    uint8_t *mapped_end;
+    uintptr_t origin;     /* where the first event would be, were all of the spool mapped */
+    uint64_t events_room; /* bytes of events that the spool has room for */
+    uint8_t *room_end;    /* up to here an event may begin: it fits the window, and the limit has not been reached */
     map_entry *map;
     size_t map_size, map_count;
     uint32_t *free_slots;
@@ -82,6 +85,7 @@ typedef struct inherited {
 
 enum {
     INHERITED_SPOOL,
+    INHERITED_WINDOW,
     INHERITED_MAP,
     INHERITED_SLOTS,
     INHERITED_HELD,
@@ -90,11 +94,19 @@ enum {
 
 static state *_Atomic the_state; /* the wiped page */
 static inherited mappings[INHERITED_COUNT];
+
+/* What the environment told the first process of this image: a program may have cleared it before it forks. */
+static struct {
+    char folder[PATH_MAX];
+    uint64_t max_events;
+    bool is_known;
+} told;
 static pthread_mutex_t first_lock = PTHREAD_MUTEX_INITIALIZER;
 
 typedef struct thread_state {
-    uint64_t tag;       /* the epoch and the thread's number; no thread has the tag 0, which a new thread finds here */
-    volatile bool busy; /* this thread is inside the recorder (R4); a signal handler of this thread may read it */
+    uint64_t tag; /* the epoch and the thread's number; no thread has the tag 0, which a new thread finds here */
+    volatile bool
+        busy; /* this thread is inside the recorder (R4), or passed by; a signal handler of it may read this */
 } thread_state;
 
 static __thread thread_state thread_self __attribute__((tls_model("initial-exec")));
@@ -143,6 +155,16 @@ static uint64_t read_limit(void) {
     return limit == 0 || limit > TRACE_EVENTS_MAX ? TRACE_EVENTS_MAX : limit;
 }
 
+static bool be_told(void) {
+    const char *folder = getenv(SPOOL_ENV_FOLDER);
+    if (!told.is_known && folder != NULL && strlen(folder) < sizeof told.folder) {
+        memcpy(told.folder, folder, strlen(folder) + 1);
+        told.max_events = read_limit();
+        told.is_known = true;
+    }
+    return told.is_known;
+}
+
 /* A new file in the recording's folder. A process that runs one image after the other finds its first name taken. */
 static int create_file(const char *folder) {
     char path[PATH_MAX];
@@ -181,47 +203,60 @@ static size_t spool_size(const state *self) {
     return getrlimit(RLIMIT_FSIZE, &most) == 0 && most.rlim_cur < size ? (size_t)most.rlim_cur : size;
 }
 
-/* Maps a new file, with its header writable. One that cannot be is cut to a size that says why.
- *   returns  NULL when there is no room or no memory. */
-static void *map_file(int file, size_t size) {
-    void *at = NULL;
+static void *map_start(int file, size_t size) {
+    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file, 0);
+    return at != MAP_FAILED ? at : NULL;
+}
+
+/* Maps a new file's header, writable, and its first window. A file that cannot be is cut to a size that says why.
+ *   returns  false when there is no room or no memory. */
+static bool map_file(state *self, int file, size_t size) {
     int refused = SPOOL_REFUSED_SPACE;
     if (size > SPOOL_HEADER_SIZE + EVENT_ROOM && ftruncate(file, (off_t)size) == 0) {
-        at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file, 0);
-        if (at == MAP_FAILED) {
-            at = NULL;
-            refused = SPOOL_REFUSED_MEMORY;
-        } else if (!populate(at, SPOOL_HEADER_SIZE)) {
-            (void)munmap(at, size);
-            at = NULL;
+        const size_t first = size < SPOOL_HEADER_SIZE + WINDOW_SIZE ? size : SPOOL_HEADER_SIZE + WINDOW_SIZE;
+        void *header = map_start(file, SPOOL_HEADER_SIZE);
+        uint8_t *window = map_start(file, first);
+        if (header != NULL && window != NULL && populate(header, SPOOL_HEADER_SIZE)) {
+            keep(INHERITED_SPOOL, header, SPOOL_HEADER_SIZE);
+            keep(INHERITED_WINDOW, window, first);
+            self->spool = header;
+            self->next = self->window_end = window + SPOOL_HEADER_SIZE;
+            self->mapped_end = window + first;
+            self->origin = (uintptr_t)self->next;
+            self->events_room = size - SPOOL_HEADER_SIZE;
+            return true;
         }
+        refused = header == NULL || window == NULL ? SPOOL_REFUSED_MEMORY : SPOOL_REFUSED_SPACE;
+        (void)(header != NULL && munmap(header, SPOOL_HEADER_SIZE));
+        (void)(window != NULL && munmap(window, first));
     }
-    if (at == NULL && ftruncate(file, refused) != 0) {
-        return NULL; /* benign: then the reader finds no header, and does not know why */
+    (void)!ftruncate(file, refused); /* benign: then the reader finds no header, and does not know why */
+    return false;
+}
+
+/* A child that has changed its user or its root directory cannot make a file where its parent could. It still has its
+ * parent's spool mapped, and counts itself there. */
+static void count_lost(void) {
+    spool_header *inherited_from = mappings[INHERITED_SPOOL].at;
+    if (inherited_from != NULL) {
+        atomic_fetch_add(&inherited_from->lost_children, 1);
     }
-    return at;
 }
 
 static bool open_spool(state *self) {
-    const char *folder = getenv(SPOOL_ENV_FOLDER);
-    int file = folder != NULL ? create_file(folder) : -1;
+    const int file = be_told() ? create_file(told.folder) : -1;
     if (file < 0) {
+        count_lost();
         return false;
     }
-    self->max_events = read_limit();
+    self->max_events = told.max_events;
     self->next_checkpoint = CHECKPOINT_FIRST;
     self->tag_last = TAG_NONE;
-    const size_t size = spool_size(self);
-    void *at = map_file(file, size);
+    const bool fine = map_file(self, file, spool_size(self));
     (void)close(file);
-    if (at == NULL) {
+    if (!fine) {
         return false;
     }
-    keep(INHERITED_SPOOL, at, size);
-    self->spool = at;
-    self->next = (uint8_t *)at + SPOOL_HEADER_SIZE;
-    self->window_end = self->next;
-    self->end = (uint8_t *)at + size;
     memcpy(self->spool->magic, SPOOL_MAGIC, sizeof self->spool->magic);
     name_program(self->spool->program);
     self->spool->pid = (int32_t)getpid();
@@ -257,7 +292,7 @@ static bool open_tables(state *self) {
 /* Opens this process's recording, under the lock. Before libc has set its environment there is nothing to read the
  * folder from: such early calls go unrecorded, and what they allocated counts as unknown when it is released. */
 static void open_recording(state *self) {
-    if (environ != NULL) {
+    if (environ != NULL || told.is_known) {
         const int kept = errno;
         self->epoch = (uint32_t)getpid();
         bool fine = open_spool(self);
@@ -454,40 +489,64 @@ static bool count_references(state *self, trace_kind kind, uint32_t slot, uint32
     return true;
 }
 
-/* Makes the next window of the spool writable, or as much of it as there is room for, and lets the finished ones leave
- * the resident set; their bytes stay in the page cache, and in the file. */
-static bool next_window(state *self) {
-    uint8_t *window = self->window_end;
-    size_t size = (size_t)(self->end - window) < WINDOW_SIZE ? (size_t)(self->end - window) : WINDOW_SIZE;
-    if (self->next + EVENT_ROOM > self->end) {
+/* Maps the next window in the place of this one, whose last page, where the next event may begin, is in both. The file
+ * has been closed, and needs not be open: its mapping is told to go on. What is unmapped stays in the page cache, and in
+ * the file. */
+static bool move_window(state *self) {
+    const size_t page = getauxval(AT_PAGESZ);
+    uint8_t *from = self->next - 1;
+    from -= (uintptr_t)from % page;
+    const size_t kept = (size_t)(self->window_end - from);
+    const uint64_t left = self->events_room - ((uintptr_t)self->window_end - self->origin);
+    const size_t length = kept + (left < WINDOW_SIZE ? (size_t)left : WINDOW_SIZE);
+    uint8_t *at =
+        mremap(from, 0, length, MREMAP_MAYMOVE); /* of a shared mapping, 0 bytes are: a second one from there */
+    if (at == MAP_FAILED) {
         return false;
     }
-    while (!populate(window, size)) {
-        if (size <= WINDOW_LEAST) {
-            return false;
-        }
-        size = (size / 2 + WINDOW_LEAST - 1) / WINDOW_LEAST * WINDOW_LEAST;
-    }
-    if ((size_t)(window - (uint8_t *)self->spool) >= SPOOL_HEADER_SIZE + 2 * WINDOW_SIZE) {
-        (void)madvise(window - 2 * WINDOW_SIZE, WINDOW_SIZE, MADV_DONTNEED);
-    }
-    self->window_end = window + size;
+    self->next = at + (self->next - from);
+    self->window_end = at + kept;
+    self->mapped_end = at + length;
+    self->origin = (uintptr_t)at - ((uintptr_t)from - self->origin);
+    keep(INHERITED_WINDOW, at, length);
     return true;
 }
 
+/* Makes more of the spool writable: of the window, as much as there is room for, or of the next one.
+ *   returns  SPOOL_COMPLETE, or why there is no more. */
+static spool_end next_window(state *self) {
+    if ((uintptr_t)self->next - self->origin + EVENT_ROOM > self->events_room) {
+        return SPOOL_NO_SPACE;
+    }
+    if (self->window_end == self->mapped_end && !move_window(self)) {
+        return SPOOL_NO_MEMORY;
+    }
+    size_t size = (size_t)(self->mapped_end - self->window_end);
+    while (!populate(self->window_end, size)) {
+        if (size <= WINDOW_LEAST) {
+            return SPOOL_NO_SPACE;
+        }
+        size = (size / 2 + WINDOW_LEAST - 1) / WINDOW_LEAST * WINDOW_LEAST;
+    }
+    self->window_end += size;
+    return SPOOL_COMPLETE;
+}
+
 /* What the format can say of a size. */
+EACH_EVENT uint32_t sayable_size(size_t size) {
+    return size > TRACE_SIZE_MAX ? TRACE_SIZE_MAX : size == 0 ? 1 : (uint32_t)size;
+}
+
 EACH_EVENT uint32_t sayable(state *self, size_t size) {
     if (size > TRACE_SIZE_MAX) {
         self->spool->clamped_sizes++;
-        return TRACE_SIZE_MAX;
     }
-    return size == 0 ? 1 : (uint32_t)size;
+    return sayable_size(size);
 }
 
 EACH_EVENT void commit(state *self, uint8_t *to) {
     self->next = to;
-    const uint64_t bytes = (uint64_t)(to - (uint8_t *)self->spool) - SPOOL_HEADER_SIZE;
-    atomic_store_explicit(&self->spool->committed, bytes, memory_order_release);
+    atomic_store_explicit(&self->spool->committed, (uintptr_t)to - self->origin, memory_order_release);
 }
 
 RARELY uint8_t *put_long(uint8_t *to, uint64_t number) {
@@ -514,13 +573,13 @@ EACH_EVENT uint8_t *put(uint8_t *to, uint64_t number) {
 /* False: there is no room for another event or checkpoint, and the recording has been stopped. */
 RARELY bool make_room_for_event(state *self) {
     const int kept = errno;
-    bool fine = true;
-    while (fine && self->next + EVENT_ROOM > self->window_end) {
-        fine = next_window(self);
+    spool_end why = SPOOL_COMPLETE;
+    while (why == SPOOL_COMPLETE && self->next + EVENT_ROOM > self->window_end) {
+        why = next_window(self);
     }
     errno = kept;
-    if (!fine) {
-        stop(self, SPOOL_NO_SPACE);
+    if (why != SPOOL_COMPLETE) {
+        stop(self, why);
         return false;
     }
     self->room_end = self->window_end - EVENT_ROOM;
@@ -635,6 +694,23 @@ void recorder_allocated(const void *memory, size_t size) {
         allocated_locked(self, memory, size);
         leave(self);
     }
+}
+
+void recorder_allocated_once(const void *memory, size_t size) {
+    state *self = memory != NULL ? enter(memory) : NULL;
+    if (self != NULL) {
+        const map_entry *entry = &self->map[find_entry(self, (uintptr_t)memory)];
+        if (entry->address == 0 || entry->size != sayable_size(size)) {
+            allocated_locked(self, memory, size);
+        }
+        leave(self);
+    }
+}
+
+bool recorder_pass_by(bool passed_by) {
+    const bool before = thread_self.busy;
+    thread_self.busy = passed_by;
+    return before;
 }
 
 void recorder_releasing(const void *memory) {

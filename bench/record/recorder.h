@@ -4,7 +4,8 @@
  * Rules that follow from where this runs:
  *   R1  It never calls malloc. Tables and the spool are mappings. Memory bound: 32 bytes for each live allocation,
  *       rounded up to a power of two, and 4 bytes a slot, of buffers 8; while a table grows, half as much again. The
- *       spool is page cache, and its finished windows leave the process's resident set.
+ *       spool is page cache, and 1 MiB of it is mapped at a time: what counts or locks what a process has mapped finds
+ *       no more.
  *   R2  One lock makes one total order. A release is recorded before the real free and an allocation after the real
  *       malloc, so an address that comes back at once in another thread is recorded in the right order.
  *   R3  All state lies in one page that the kernel wipes in a forked child. So a child, however it was made, finds
@@ -16,6 +17,7 @@
 #define POOLBUF_BENCH_RECORDER_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,8 +47,15 @@ static inline int recorder_source(void) {
 /* recorder_allocated() records that the program got memory; NULL is ignored. */
 void recorder_allocated(const void *memory, size_t size);
 
+/* recorder_allocated_once() does so unless that is recorded already, by a call that this one has made. */
+void recorder_allocated_once(const void *memory, size_t size);
+
 /* recorder_releasing() records that the program is about to give memory back; NULL is ignored. */
 void recorder_releasing(const void *memory);
+
+/* recorder_pass_by() has this thread's events passed by, or no longer: what an allocator does inside a call that is recorded.
+ *   returns  whether they were before; to be given back when the call has ended. */
+bool recorder_pass_by(bool passed_by);
 
 /* recorder_resizing() takes an address out of the table before a real realloc, which may give it to another thread.
  *   returns  what it was; hand it to recorder_resized() afterwards. */

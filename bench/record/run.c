@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -143,11 +144,16 @@ static bool run_program(const record_plan *plan, const char *recorder, const cha
     return true;
 }
 
-/* The header is read before it is mapped: where a full disk had no room for it, a mapping would raise SIGBUS. */
-static bool has_header(int file) {
-    char magic[sizeof SPOOL_MAGIC - 1];
-    return pread(file, magic, sizeof magic, offsetof(spool_header, magic)) == (ssize_t)sizeof magic &&
-           memcmp(magic, SPOOL_MAGIC, sizeof magic) == 0;
+/* The header is read before anything is mapped: where a full disk had no room for it, a mapping would raise SIGBUS.
+ *   committed  gets how many bytes of events there are, of those that the file has room for. */
+static bool read_header(int file, off_t file_size, uint64_t *committed) {
+    spool_header header;
+    if (file_size <= (off_t)SPOOL_HEADER_SIZE || pread(file, &header, sizeof header, 0) != (ssize_t)sizeof header ||
+        memcmp(header.magic, SPOOL_MAGIC, sizeof header.magic) != 0) {
+        return false;
+    }
+    *committed = atomic_load_explicit(&header.committed, memory_order_acquire);
+    return *committed <= (uint64_t)file_size - SPOOL_HEADER_SIZE;
 }
 
 /* Counts a process of which there are no events, when it is known why. */
@@ -156,14 +162,16 @@ static void count_refused(record_result *result, off_t size, spool_end end) {
     result->without_memory += size == SPOOL_REFUSED_MEMORY || end == SPOOL_NO_MEMORY;
 }
 
-/* Maps one spool. One without a header or without events is passed over. */
+/* Maps one spool, as far as it is used. One without a header or without events is passed over. */
 static bool map_spool(const char *path, record_spool *spool, record_result *result) {
     struct stat status;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    uint64_t size = 0;
     void *at = MAP_FAILED;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file >= 0 && fstat(file, &status) == 0) {
-        if (status.st_size > (off_t)SPOOL_HEADER_SIZE && has_header(file)) {
-            at = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, file, 0);
+        if (read_header(file, status.st_size, &size)) {
+            at = mmap(NULL, SPOOL_HEADER_SIZE + (size_t)size, PROT_READ, MAP_SHARED, file, 0);
+            result->without_memory += at == MAP_FAILED;
         } else {
             count_refused(result, status.st_size, SPOOL_COMPLETE);
         }
@@ -175,17 +183,18 @@ static bool map_spool(const char *path, record_spool *spool, record_result *resu
         return false;
     }
     const spool_header *header = at;
-    uint64_t size = atomic_load_explicit(&header->committed, memory_order_acquire);
-    if (size == 0 || size > (uint64_t)status.st_size - SPOOL_HEADER_SIZE) {
+    const size_t mapped = SPOOL_HEADER_SIZE + (size_t)size;
+    result->without_folder += (size_t)atomic_load(&header->lost_children);
+    if (size == 0) {
         count_refused(result, status.st_size, (spool_end)header->end);
-        (void)munmap(at, (size_t)status.st_size);
+        (void)munmap(at, mapped);
         return false;
     }
     const char *dot = strrchr(path, '.');
     *spool = (record_spool){.header = header,
                             .events = (const uint8_t *)at + SPOOL_HEADER_SIZE,
                             .size = (size_t)size,
-                            .mapped = (size_t)status.st_size,
+                            .mapped = mapped,
                             .image = dot != NULL ? (unsigned)strtoul(dot + 1, NULL, 10) : 0};
     return true;
 }
@@ -259,6 +268,17 @@ static void collect(const char *folder, record_result *result) {
     }
 }
 
+/* Its process is there, and has executed nothing else since. */
+static bool still_runs(const record_result *result, const record_spool *spool) {
+    for (size_t i = 0; i < result->spool_count; i++) {
+        const record_spool *other = &result->spools[i];
+        if (other->header->pid == spool->header->pid && other->image > spool->image) {
+            return false;
+        }
+    }
+    return kill(spool->header->pid, 0) == 0 || errno == EPERM;
+}
+
 bool record_run(const record_plan *plan, record_result *result, char *reason, size_t reason_size) {
     char recorder[PATH_MAX];
     char parent[PATH_MAX];
@@ -276,6 +296,9 @@ bool record_run(const record_plan *plan, record_result *result, char *reason, si
     bool fine = run_program(plan, recorder, folder, &result->end, reason, reason_size);
     collect(folder, result);
     (void)rmdir(folder);
+    for (size_t i = 0; i < result->spool_count && result->end.is_outlived; i++) {
+        result->spools[i].is_outlived = still_runs(result, &result->spools[i]);
+    }
     return fine;
 }
 

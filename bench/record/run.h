@@ -20,9 +20,10 @@ typedef struct record_plan {
 typedef struct record_spool {
     const spool_header *header;
     const uint8_t *events;
-    size_t size;    /* of the events, complete ones only */
-    size_t mapped;  /* of the mapping that starts at header */
-    unsigned image; /* 0 for a process's first recorded image, 1 for the one it executed next, ... */
+    size_t size;      /* of the events, complete ones only */
+    size_t mapped;    /* of the mapping that starts at header */
+    unsigned image;   /* 0 for a process's first recorded image, 1 for the one it executed next, ... */
+    bool is_outlived; /* the process still runs, so this is its beginning */
 } record_spool;
 
 typedef struct record_result {
@@ -30,6 +31,7 @@ typedef struct record_result {
     record_spool *spools; /* those with events, most events first */
     size_t spool_count;
     size_t without_space, without_memory; /* processes of which nothing could be recorded: the folder was full, ... */
+    size_t without_folder;                /* it was out of their reach */
 } record_result;
 
 /* record_check() says why a program cannot be recorded, before it is run.

@@ -1,10 +1,11 @@
 /* The spool: the file through which the recorder, inside the recorded program, hands its events to `poolbuf record`.
  *
- * The recorder maps the whole file, sparse, once, and appends encoded events (trace.h) behind this header; `committed`
- * says how far they are complete. So an event is safe in the page cache the moment it is committed: however the program
- * ends, by exit, _exit, a signal or SIGKILL, nothing has to be flushed and nothing is lost. A full disk, or a limit on
- * the size of files, ends the recording and not the program. The file lives in a folder of its own for the time of one
- * recording; each process and each program image that runs under the recorder has its own. */
+ * The file is sparse. The recorder maps this header and a window that moves on, closes the file, and appends encoded
+ * events (trace.h) behind the header; `committed` says how far they are complete. So an event is safe in the page cache
+ * the moment it is committed: however the program ends, by exit, _exit, a signal or SIGKILL, nothing has to be flushed
+ * and nothing is lost. A full disk, or a limit on the size of files, ends the recording and not the program. The file
+ * lives in a folder of its own for the time of one recording; each process and each program image that runs under the
+ * recorder has its own. */
 #ifndef POOLBUF_BENCH_SPOOL_H
 #define POOLBUF_BENCH_SPOOL_H
 
@@ -46,6 +47,8 @@ typedef struct spool_header {
     uint64_t event_count;
     uint64_t skipped_releases;
     uint64_t clamped_sizes;
+    _Atomic uint64_t
+        lost_children; /* processes that it forked, or they did, which could make no spool; they count here */
 } spool_header;
 
 _Static_assert(sizeof(spool_header) <= SPOOL_HEADER_SIZE, "the header has its room");

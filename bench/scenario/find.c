@@ -146,13 +146,21 @@ static bool fail_unknown(const char *what, const char *name, const place *places
     return false;
 }
 
+static bool is_path(const char *name, const place *places, size_t place_count) {
+    bool found = strchr(name, '/') != NULL;
+    for (size_t i = 0; i < place_count && !found; i++) {
+        found = has_suffix(name, places[i].suffix);
+    }
+    return found;
+}
+
+bool scenario_is_path(const char *name) {
+    return is_path(name, scenario_places, COUNT(scenario_places));
+}
+
 static bool find(const char *what, const char *name, const place *places, size_t place_count, char *path,
                  size_t path_size, char *error, size_t error_size) {
-    bool is_path = strchr(name, '/') != NULL;
-    for (size_t i = 0; i < place_count && !is_path; i++) {
-        is_path = has_suffix(name, places[i].suffix);
-    }
-    if (is_path) {
+    if (is_path(name, places, place_count)) {
         if (!is_file(name)) {
             (void)snprintf(error, error_size,
                            "%s: there is no such file; give the path of a %s, or a name from `poolbuf list`", name,

@@ -13,11 +13,12 @@ static uint32_t part_of(uint32_t count, uint32_t percent) {
 
 /* ---- Relay ---- */
 
-/* Each thread's slots: those that its buffers outlive it in, then its own. */
+/* Each thread's slots: those that its buffers outlive it in, then its own, then its desk. */
 typedef struct relay {
     const generate_plan *plan;
     uint32_t retained; /* buffers of a thread that outlive it */
     uint32_t stride;
+    bool has_desk; /* to write to a legacy's pages before it is left: in its slot that is the heir's alone to do (S1) */
     uint32_t *order; /* live of them */
 } relay;
 
@@ -30,6 +31,16 @@ static void release_legacy(const relay *self, uint32_t thread) {
     }
 }
 
+static void make(const relay *self, uint32_t thread, uint32_t slot, uint32_t size) {
+    const uint32_t base = thread * self->stride;
+    const uint32_t desk = base + self->plan->phase->live;
+    const bool is_moved = self->has_desk && slot < self->retained;
+    generate_new(self->plan, thread, STREAM_ALLOCATE, is_moved ? desk : base + slot, size);
+    if (is_moved) {
+        builder_add(self->plan->into, thread, STREAM_MOVE, desk, base + slot);
+    }
+}
+
 /* All of a life's buffers, in a random order of those that will stay and those that will not: a page has some of both.
  * Then the thread releases what does not outlive it, in another random order. */
 static void live(const relay *self, uint32_t thread, random_state *random) {
@@ -37,7 +48,7 @@ static void live(const relay *self, uint32_t thread, random_state *random) {
     const uint32_t base = thread * self->stride;
     generate_order(self->order, count, SCENARIO_ORDER_RANDOM, random);
     for (uint32_t i = 0; i < count; i++) {
-        generate_new(self->plan, thread, STREAM_ALLOCATE, base + self->order[i], sizes_draw(self->plan->drawn, random));
+        make(self, thread, self->order[i], sizes_draw(self->plan->drawn, random));
     }
     generate_order(self->order, count, SCENARIO_ORDER_RANDOM, random);
     for (uint32_t i = 0; i < count; i++) {
@@ -65,9 +76,11 @@ static void add_life(const relay *self) {
  * made by threads that stay, and the last ones are released by them. */
 void generate_relay(const generate_plan *self) {
     const uint32_t count = self->phase->live;
+    const bool has_desk = self->phase->touch == SCENARIO_TOUCH_PAGES && self->threads > 1;
     relay made = {.plan = self,
                   .retained = part_of(count, self->phase->retain),
-                  .stride = generate_aligned(count),
+                  .stride = generate_aligned(has_desk ? count + 1 : count),
+                  .has_desk = has_desk,
                   .order = malloc(count * sizeof *made.order)};
     if (made.order == NULL) {
         self->into->failure = no_memory;

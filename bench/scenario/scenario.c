@@ -289,7 +289,8 @@ static bool check_other_sizes(document *file, const yaml_node_t *node, const cha
     return value == NULL || check_sizes(file, value, sizes);
 }
 
-/* A trace's path is taken from the scenario's own folder, so that a scenario and its trace travel together. */
+/* A trace's path is taken from the scenario's own folder, so that a scenario and its trace travel together; and a
+ * scenario's from its suite's. */
 static bool resolve_path(document *file, const yaml_node_t *node, char **path) {
     const char *slash = strrchr(file->path, '/');
     if ((*path)[0] != '/' && slash != NULL) {
@@ -593,11 +594,23 @@ static bool check_suite(document *file, const scenario_suite *suite) {
     return check_name(file, root, suite->name);
 }
 
+static bool resolve_scenarios(document *file, const scenario_suite *suite) {
+    const yaml_node_t *list = document_value(file, document_root(file), "scenarios");
+    for (uint32_t i = 0; i < suite->scenarios_count; i++) {
+        if (scenario_is_path(suite->scenarios[i]) &&
+            !resolve_path(file, document_entry(file, list, i), &suite->scenarios[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool scenario_suite_load(const char *path, scenario_suite **out, char *error, size_t error_size) {
     document file;
     scenario_suite *suite = NULL;
     bool fine = document_open(&file, path, "suite", error, error_size) && document_check(&file, &schema_suite) &&
-                (suite = fill(&file, &schema_suite)) != NULL && check_suite(&file, suite);
+                (suite = fill(&file, &schema_suite)) != NULL && check_suite(&file, suite) &&
+                resolve_scenarios(&file, suite);
     if (fine && (suite->file = strdup(path)) == NULL) {
         fine = document_fail(&file, NULL, "not enough memory; try again");
     }

@@ -162,7 +162,8 @@ typedef struct scenario_suite {
     char *name;
     char *asks;
     char *file;
-    char **scenarios; /* names or paths, for scenario_find() */
+    char **
+        scenarios; /* names or paths, for scenario_find(); a path that was not absolute begins with the suite's folder */
     uint32_t scenarios_count;
     uint32_t rounds; /* that a run of it has where nobody asks for another number; 0: as any run */
 } scenario_suite;
@@ -192,6 +193,9 @@ void scenario_suite_destroy(scenario_suite *suite);
  *            miss, which name was probably meant. */
 bool scenario_find(const char *name, char *path, size_t path_size, char *error, size_t error_size);
 bool scenario_suite_find(const char *name, char *path, size_t path_size, char *error, size_t error_size);
+
+/* scenario_is_path() says whether scenario_find() takes a word for a path. */
+bool scenario_is_path(const char *name);
 
 /* scenario_directory() is the folder that bare names are looked for in: a static string, NULL when there is none. */
 const char *scenario_directory(void);

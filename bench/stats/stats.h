@@ -52,6 +52,9 @@ void stats_median_interval(const double *sorted, size_t count, double *low, doub
  *   returns     NaN if an argument is outside. */
 double stats_student_quantile(double degrees, double confidence);
 
+/* stats_student_tails() is the probability that |T| passes t, which is not below 0; degrees as above. */
+double stats_student_tails(double t, double degrees);
+
 typedef enum stats_verdict {
     STATS_NOT_SEPARATED, /* the interval holds 1, or there are too few samples for an interval */
     STATS_FASTER,        /* the whole interval lies below 1: the first takes less time than the second */

@@ -61,9 +61,8 @@ static double incomplete_beta(double x, double a, double b) {
     return 1 - scale * beta_fraction(1 - x, b, a) / b;
 }
 
-/* Probability that |T| passes t. */
-static double student_tails(double t, double degrees) {
-    return incomplete_beta(degrees / (degrees + t * t), degrees / 2, 0.5);
+double stats_student_tails(double t, double degrees) {
+    return isinf(t) ? 0 : incomplete_beta(degrees / (degrees + t * t), degrees / 2, 0.5);
 }
 
 /* Density of T at t. */
@@ -83,7 +82,7 @@ double stats_student_quantile(double degrees, double confidence) {
     const double v = fmin(degrees, 1e6);
     double t = 0;
     for (int step = 0; step < STEPS_MAX; step++) {
-        const double excess = student_tails(t, v) - (1 - confidence);
+        const double excess = stats_student_tails(t, v) - (1 - confidence);
         const double advance = excess / (2 * student_density(t, v));
         t += advance;
         if (!(advance > t * 1e-13)) {

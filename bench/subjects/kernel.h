@@ -39,9 +39,9 @@
  *                                                         case, lists their pieces, releases all; false without memory
  *                                                         left out: a list of them in a buffer
  *
- * as static inline functions. What is here owns the meaning of the operations and is the same machine code for all but
- * these; all but BULK is forced inline into play(), audit() and timed(), which differ in the constants `audit` and
- * `timer`.
+ * as static inline functions. None lets an exception out: in C++ that ends the process. What is here owns the meaning of
+ * the operations and is the same machine code for all but these; all but BULK is forced inline into play(), audit() and
+ * timed(), which differ in the constants `audit` and `timer`.
  *
  * The first byte of a buffer is its slot's number, the last one its complement; so the auditing form knows what any thread
  * must find in any buffer, without keeping a record beside it. */
@@ -108,9 +108,12 @@ static inline uint32_t buffer_length(const void *buffer) {
 #ifdef __cplusplus
 #define KERNEL_SECRET_BEGIN namespace {
 #define KERNEL_SECRET_END   }
+/* The callers are C, and an operation is left half done: an exception ends the worker here, with what it says. */
+#define KERNEL_NOTHROW noexcept
 #else
 #define KERNEL_SECRET_BEGIN
 #define KERNEL_SECRET_END
+#define KERNEL_NOTHROW
 #endif
 
 KERNEL_SECRET_BEGIN
@@ -643,20 +646,20 @@ KERNEL_INLINE bool kernel_run(subject_run *run, const stream_op *ops, size_t op_
     return good;
 }
 
-static bool kernel_play(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat) {
+static bool kernel_play(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat) KERNEL_NOTHROW {
     return kernel_run(run, ops, op_count, repeat, false, NULL);
 }
 
-static bool kernel_audit(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat) {
+static bool kernel_audit(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat) KERNEL_NOTHROW {
     return kernel_run(run, ops, op_count, repeat, true, NULL);
 }
 
 static bool kernel_timed(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat,
-                         subject_timer *timer) {
+                         subject_timer *timer) KERNEL_NOTHROW {
     return kernel_run(run, ops, op_count, repeat, false, timer);
 }
 
-static subject_held kernel_held(const subject_run *run) {
+static subject_held kernel_held(const subject_run *run) KERNEL_NOTHROW {
     const uint32_t from = run->references_from;
     const uint32_t count = from != 0 && from < run->slot_count ? from : run->slot_count;
     subject_held held = {0, 0};
@@ -670,7 +673,7 @@ static subject_held kernel_held(const subject_run *run) {
     return held;
 }
 
-static void kernel_discard(subject_run *run) {
+static void kernel_discard(subject_run *run) KERNEL_NOTHROW {
     for (uint32_t i = 0; i < run->slot_count; i++) {
         void *buffer = atomic_exchange(&run->slots[i], NULL);
         if (buffer != NULL) {

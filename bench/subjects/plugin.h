@@ -16,6 +16,7 @@
  * INCLUDES is bench/ of the source tree, or include/poolbuf-bench/ of an installation. The file needs no library of the
  * harness; its own are named as usual. examples/subject/ has a complete one.
  *
+ * An exception that leaves one of the functions ends the worker, and its result is failed; out of memory is NULL.
  * What hangs is ended: loading it after 20 seconds, which refuses it; a worker that plays on it after 120, or 20 minutes
  * under callgrind, and its result is failed.
  *
@@ -46,7 +47,7 @@ extern __attribute__((visibility("default"))) const subject_library_entry SUBJEC
  *   name_of, version_of          what serves, for people: "my pool", "1.2".
  *   prepare_with, finish_with    as subject_kernel has them. */
 #define SUBJECT_PLUGIN(name_of, version_of, prepare_with, finish_with)                                                 \
-    static bool plugin_prepare(subject_run *run) {                                                                     \
+    static bool plugin_prepare(subject_run *run) KERNEL_NOTHROW {                                                      \
         return kernel_can_serve(run) && (prepare_with)(run);                                                           \
     }                                                                                                                  \
     static KERNEL_DEFINE(plugin_kernel, plugin_prepare, finish_with);                                                  \

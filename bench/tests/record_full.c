@@ -2,7 +2,9 @@
  *
  * What may be populated is as many KiB as RECORD_FULL_KIB says, of a program image and its forked children together.
  * Behind that MADV_POPULATE_WRITE fails as it does on a full disk; and, as there, a file whose first page was never
- * written cannot be read through a mapping. */
+ * written cannot be read through a mapping.
+ *
+ * With RECORD_FULL_MAPS=0 nobody has memory to map a file for writing, and with RECORD_FULL_MAPS=1 none to map more of it. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,6 +17,11 @@
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
+
+static bool allows_maps(const char *refused) {
+    const char *maps = getenv("RECORD_FULL_MAPS");
+    return maps == NULL || strcmp(maps, refused) != 0;
+}
 
 static size_t room;
 static bool is_read;
@@ -44,10 +51,23 @@ __attribute__((visibility("default"))) int madvise(void *at, size_t size, int ad
 
 __attribute__((visibility("default"))) void *mmap(void *at, size_t size, int protection, int flags, int file,
                                                   off_t offset) {
+    if (!allows_maps("0") && file >= 0 && (flags & MAP_SHARED) != 0 && (protection & PROT_WRITE) != 0) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
     if (file >= 0 && protection == PROT_READ && (flags & MAP_SHARED) != 0 && lseek(file, 0, SEEK_DATA) != 0) {
         protection = PROT_NONE;
     }
     const long mapped = syscall(SYS_mmap, at, size, protection, flags, file, offset);
+    return mapped != -1 ? (void *)mapped : MAP_FAILED; // NOLINT(performance-no-int-to-ptr)
+}
+
+__attribute__((visibility("default"))) void *mremap(void *at, size_t old_size, size_t size, int flags, ...) {
+    if (!allows_maps("1")) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    const long mapped = syscall(SYS_mremap, at, old_size, size, flags, NULL);
     return mapped != -1 ? (void *)mapped : MAP_FAILED; // NOLINT(performance-no-int-to-ptr)
 }
 // NOLINTEND(readability-inconsistent-declaration-parameter-name)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,6 +42,7 @@ static int basic(void) {
     void *c11 = keep(aligned_alloc(64, 1024));
     void *old = keep(memalign(64, 1009));
     void *page = keep(valloc(1010));
+    void *pages = keep(pvalloc(1013));
     void *empty = keep(malloc(0)); // NOLINT(clang-analyzer-optin.portability.UnixAPI)
     void *again = keep(reallocarray(array, 2, 504));
     volatile size_t too_many =
@@ -48,7 +50,7 @@ static int basic(void) {
     if (reallocarray(again, too_many, 4) != NULL) {
         return 1;
     }
-    void *everything[] = {plain, cleared, grown, fresh, aligned, c11, old, page, empty, again};
+    void *everything[] = {plain, cleared, grown, fresh, aligned, c11, old, page, pages, empty, again};
     for (size_t i = 0; i < sizeof everything / sizeof everything[0]; i++) {
         free(everything[i]);
     }
@@ -170,6 +172,35 @@ static int forks(char *program) {
     return 0;
 }
 
+/* Runs a child that allocates, when it has done what a server may do before it forks or starts to work. */
+static int child_after(int (*step)(void)) {
+    pid_t child = fork();
+    if (child == 0) {
+        const int failure = step();
+        free(keep(malloc(3005)));
+        _exit(failure);
+    }
+    int status = 1;
+    return waitpid(child, &status, 0) != child || status != 0;
+}
+
+static int close_all_doors(void) {
+    const struct rlimit none = {0, 0}; /* no file can be opened any more, as after chroot() or setuid() */
+    return setrlimit(RLIMIT_NOFILE, &none);
+}
+
+static int nothing(void) {
+    return 0;
+}
+
+/* A child with an empty environment, and two that can open no file. */
+static int lost(void) {
+    keep(malloc(3001));
+    keep(malloc(3002));
+    keep(malloc(3003));
+    return clearenv() + child_after(nothing) + child_after(close_all_doors) + child_after(close_all_doors);
+}
+
 /* Larger than a recording can say, at first and grown. Nobody touches it, so it takes no memory. */
 static int huge(void) {
     void *block = keep(malloc((size_t)300 << 20));
@@ -215,6 +246,9 @@ int main(int argc, char **argv) {
     }
     if (strcmp(mode, "succession") == 0) {
         return succession();
+    }
+    if (strcmp(mode, "lost") == 0) {
+        return lost();
     }
     if (strcmp(mode, "huge") == 0) {
         return huge();

@@ -88,7 +88,8 @@ static void every_pattern_of_threads_is_played_with_sound_contents(void **state)
         "  - {kind: burst, live: 50, operations: 500, succession: 10, order: random, sizes: {fixed: 256}}\n",
         SCENARIO_HEAD "threads: 3\nphases:\n"
                       "  - {kind: relay, live: 40, retain: 25, succession: 20, sizes: {uniform: {low: 1, high: 900}}}\n"
-                      "  - {kind: relay, live: 40, retain: 100, succession: 20, sizes: {fixed: 64}}\n",
+                      "  - {kind: relay, live: 40, retain: 100, succession: 20, sizes: {fixed: 64}}\n"
+                      "  - {kind: relay, live: 4, retain: 50, succession: 20, touch: pages, sizes: {fixed: 9000}}\n",
         SCENARIO_HEAD
         "threads: 4\nphases:\n"
         "  - {kind: handoff, producers: 3, consumers: 1, live: 16, burst: 4, operations: 400, sizes: {fixed: 64}}\n"

@@ -117,11 +117,39 @@ static void what_is_no_spool_is_passed_over(void **state) {
 
 static void a_program_without_memory_for_its_recording_is_told_so(void **state) {
     (void)state;
-    (void)count_files(folder, true);
-    assert_int_equal(
-        record("--max-events 60000000 -o t.pbtrace -- sh -c 'ulimit -v 200000; exec " RECORD_TARGET " basic'"), 0);
+    assert_int_equal(record_in("1000000", "-o t.pbtrace -- sh -c 'RECORD_FULL_MAPS=0 exec " RECORD_TARGET " basic'"),
+                     0);
     assert_non_null(strstr(messages, "note: 1 more processes had no memory for it; what they did is not recorded"));
     assert_int_equal(count_files(folder, true), 1);
+    assert_int_equal(record_in("1000000", "-o t.pbtrace -- env RECORD_FULL_MAPS=1 " RECORD_TARGET " many"), 0);
+    assert_non_null(strstr(messages, "the recording ends before the program did: there was no more memory"));
+    trace *read = read_trace("t.pbtrace");
+    assert_true(read->event_count > 10000); /* in 1 MiB, of 5 bytes at most */
+    assert_int_equal(read->summary.dropped_events, 1);
+    trace_destroy(read);
+}
+
+/* The spool takes no more of the program's address space than a window, however many events it has room for. */
+static void a_limit_on_its_memory_is_the_programs_alone(void **state) {
+    (void)state;
+    assert_int_equal(
+        record("--max-events 60000000 -o t.pbtrace -- sh -c 'ulimit -v 60000; exec " RECORD_TARGET " many'"), 0);
+    trace *read = read_trace("t.pbtrace");
+    assert_string_equal(read->program, "record_target");
+    assert_true(read->event_count >= 600000);
+    assert_int_equal(read->summary.dropped_events, 0);
+    trace_destroy(read);
+}
+
+/* A child without an environment is recorded all the same; of those that can make no file it is said. */
+static void children_that_are_lost_are_counted(void **state) {
+    (void)state;
+    (void)count_files(folder, true);
+    assert_int_equal(record("-o 'l-%p.pbtrace' -- " RECORD_TARGET " lost"), 0);
+    assert_non_null(strstr(messages, "note: 2 more processes could make no file in ., as after a change of user"));
+    assert_int_equal(count_files(folder, true), 2);
+    assert_int_equal(record("-o t.pbtrace -- " RECORD_TARGET " forks"), 0);
+    assert_null(strstr(messages, "could make no file"));
 }
 
 /* A recording that ends too early looks like a whole one: it must be said where it is made, and where it is played. */
@@ -209,6 +237,8 @@ int main(void) {
         cmocka_unit_test(a_limit_on_the_size_of_files_ends_the_recording_and_not_the_program),
         cmocka_unit_test(what_is_no_spool_is_passed_over),
         cmocka_unit_test(a_program_without_memory_for_its_recording_is_told_so),
+        cmocka_unit_test(a_limit_on_its_memory_is_the_programs_alone),
+        cmocka_unit_test(children_that_are_lost_are_counted),
         cmocka_unit_test(what_was_cut_off_says_so_as_a_trace_and_as_a_shape),
         cmocka_unit_test(sizes_that_a_recording_cannot_say_are_counted_and_said),
         cmocka_unit_test(threads_that_follow_each_other_are_played_by_as_many_as_were_alive),

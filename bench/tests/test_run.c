@@ -518,7 +518,8 @@ static void a_program_that_is_no_worker_fails_its_results(void **state) {
     static const struct {
         const char *program, *message;
     } rows[] = {{"/bin/false", "round 1: exited with status 1"},
-                {"/bin/true", "round 1: the worker's answer is no report"},
+                {"/bin/true", "round 1: the process ended with status 0 before it had measured"},
+                {"/bin/echo", "round 1: the worker's answer is no report"},
                 {"/nonexistent/program", "round 1: could not be started: No such file or directory"}};
     char error[512];
     scenario *from = scenario_from_text(CHURN, error);

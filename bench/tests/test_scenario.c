@@ -330,12 +330,17 @@ static void a_suite_is_read_and_its_errors_are_lines_too(void **state) {
     };
     char path[SCENARIO_TEXT_PATH_SIZE];
     scenario_suite *suite = NULL;
-    static const char good[] = "name: s\nasks: q?\nrounds: 8\nscenarios: [a, ./b.yaml]\n";
+    static const char good[] = "name: s\nasks: q?\nrounds: 8\nscenarios: [a, b/c.yaml, /d/e.yaml, f.yml]\n";
+    char expected_path[SCENARIO_TEXT_PATH_SIZE + 16];
     assert_true(
         scenario_suite_load(scenario_text_file(path, ".yaml", good, strlen(good)), &suite, error, sizeof error));
     (void)unlink(path);
-    assert_int_equal(suite->scenarios_count, 2);
-    assert_string_equal(suite->scenarios[1], "./b.yaml");
+    assert_int_equal(suite->scenarios_count, 4);
+    assert_string_equal(suite->scenarios[0], "a");
+    (void)snprintf(expected_path, sizeof expected_path, "%.*s/b/c.yaml", (int)(strrchr(path, '/') - path), path);
+    assert_string_equal(suite->scenarios[1], expected_path); /* from where the suite lies */
+    assert_string_equal(suite->scenarios[2], "/d/e.yaml");
+    assert_string_equal(strrchr(suite->scenarios[3], '/'), "/f.yml");
     assert_int_equal(suite->rounds, 8);
     scenario_suite_destroy(suite);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

@@ -379,6 +379,26 @@ static void a_relay_leaves_a_part_to_the_threads_that_come_after(void **state) {
     assert_int_equal(made->phases[1].threads[0].op_count, 80);
     assert_int_equal(made->peak_live_bytes, 40 * 9);
     stream_destroy(made);
+
+    /* What is left to another thread has been written to before: there, it would race with its release. */
+    made =
+        stream_of(HEAD "threads: 3\nphases: [{kind: relay, live: 40, retain: 25, succession: 7, touch: pages, sizes: "
+                       "{fixed: 9}}]\n",
+                  1, false);
+    assert_int_equal(made->phases[1].end_live_buffers, 3 * 10);
+    assert_int_equal(made->allocation_count, 3 * (10 + 7 * 40));
+    thread = &made->phases[1].threads[1];
+    size_t moved = 0;
+    for (size_t i = 2; i < thread->op_count; i++) {
+        if (stream_op_kind(thread->ops[i]) == STREAM_MOVE) {
+            moved++;
+            assert_int_equal(stream_op_kind(thread->ops[i - 1]), STREAM_WRITE);
+            assert_int_equal(stream_op_kind(thread->ops[i - 2]), STREAM_ALLOCATE);
+            assert_int_equal(thread->ops[i - 1].slot, thread->ops[i].slot);
+        }
+    }
+    assert_int_equal(moved, 10);
+    stream_destroy(made);
 }
 
 static void a_fragment_comes_back_to_as_many_bytes_as_it_had(void **state) {

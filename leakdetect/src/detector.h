@@ -136,8 +136,8 @@ typedef struct finalize_part {
 poolbuf_status finalize_write_part(FILE *out, leakdetect_format format, const finalize_part *part);
 uint64_t finalize_checkpoint(void);
 poolbuf_status finalize_write_path(const char *path);
-void finalize_lock(void); /* for fork */
+void finalize_lock(void); /* for fork, as is the next; finalize_after_fork() in the child, under the lock */
 void finalize_unlock(void);
-void finalize_after_fork(void); /* in the child, under the lock: what its parent has said, it has not */
+void finalize_after_fork(void);
 
 #endif

@@ -27,6 +27,7 @@
 #include "report.h"
 #include "stack_table.h"
 #include "suppress.h"
+#include "symbolize_modules.h"
 #include "types.h"
 
 static pthread_mutex_t report_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -49,8 +50,11 @@ void finalize_unlock(void) {
     pthread_mutex_unlock(&report_lock);
 }
 
+/* A child names what it has lost itself, and nobody has done so before. */
 void finalize_after_fork(void) {
-    announced = announced_bytes = announced_leaks = 0;
+    announced = 0;
+    announced_bytes = 0;
+    announced_leaks = 0;
 }
 
 /* The same of one with control bytes, which could move the cursor of whoever reads it: as bash, zsh and ksh quote it. */
@@ -113,9 +117,7 @@ static void read_command(char *command, size_t size) {
 
 static const char *program_path(void) {
     static char path[4096]; /* under the report lock */
-    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
-    path[length < 0 ? 0 : length] = '\0';
-    return length <= 0 ? program_invocation_name : path;
+    return module_program_path(path, sizeof path) ? path : program_invocation_name;
 }
 
 static void fill_circumstances(report *self, const char *reason) {

@@ -5,13 +5,9 @@
 
 #include "detector.h"
 
-enum {
-    SITE_BYTES = 256 /* of a site; what is longer is cut */
-};
-
 typedef struct item {
     leakdetect_leak leak;
-    char site[SITE_BYTES];
+    char *site;
 } item;
 
 /* What one call needs. */
@@ -36,25 +32,33 @@ bool listener_is_set(void) {
     return listener != NULL;
 }
 
-/* The rest of a name that is too long is not missed: fmemopen() takes what fits. */
-static void write_site(const report_frames *frames, char *site) {
-    FILE *out = fmemopen(site, SITE_BYTES - 1, "w");
+/* Whole, since its end says which line it is; a function of C++ may have a name of any length. The caller frees it. NULL: no
+ * memory. */
+static char *make_site(const report_frames *frames) {
+    char *site = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&site, &size);
     if (out == NULL) {
-        return;
+        return NULL;
     }
     if (frames->count == 0) {
         fputs("(no stack)", out);
     } else {
         report_write_place(frames->items[0], out);
     }
-    (void)fclose(out); /* it fails where the name is cut */
+    if (fclose(out) != 0) {
+        free(site);
+        return NULL;
+    }
+    return site;
 }
 
 static uint64_t rounded(double value) {
     return (uint64_t)(value + 0.5);
 }
 
-static void fill(item *self, const report_group *group) {
+static bool fill(item *self, const report_group *group) {
+    self->site = make_site(&group->frames);
     self->leak = (leakdetect_leak){.struct_size = sizeof self->leak,
                                    .type = group->type,
                                    .site = self->site,
@@ -67,10 +71,13 @@ static void fill(item *self, const report_group *group) {
                                    .lost = group->lost,
                                    .oldest_ms = group->oldest_ms,
                                    .newest_ms = group->newest_ms};
-    write_site(&group->frames, self->site);
+    return self->site != NULL;
 }
 
 static void message_fini(message *self) {
+    for (size_t i = 0; self->items != NULL && i < self->leaks.group_count; i++) {
+        free(self->items[i].site);
+    }
     free(self->items);
     free(self->groups);
     free(self->text);
@@ -102,8 +109,11 @@ static bool message_init(message *self, const report *all) {
             continue;
         }
         item *next = &self->items[self->leaks.group_count];
-        fill(next, &groups[i]);
         self->groups[self->leaks.group_count++] = &next->leak;
+        if (!fill(next, &groups[i])) {
+            message_fini(self);
+            return false;
+        }
         self->leaks.leaked += lost_only ? groups[i].lost : 0;
     }
     self->leaks.leaked = lost_only ? self->leaks.leaked : report_leaked(all);

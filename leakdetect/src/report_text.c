@@ -28,14 +28,31 @@ static const char *grouped(uint64_t value) {
     return text;
 }
 
-/* A name that is the program's, or a file's: its control bytes could move the cursor of whoever reads it, or fake a line. */
+/* How many bytes at `at` would move the cursor of whoever reads them, or turn the direction of writing: control characters, of
+ * ASCII and of Unicode, and Unicode's marks, embeddings and isolations; 0: none. */
+static size_t unsafe_length(const unsigned char *at) {
+    if (at[0] != '\0' && (at[0] < 0x20 || at[0] == 0x7f)) {
+        return 1;
+    }
+    if (at[0] == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f) {
+        return 2;
+    }
+    const bool is_turn =
+        at[0] == 0xe2 && ((at[1] == 0x80 && ((at[2] >= 0xaa && at[2] <= 0xae) || at[2] == 0x8e || at[2] == 0x8f)) ||
+                          (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9));
+    return is_turn ? 3 : 0;
+}
+
+/* A name that is the program's, or a file's: its control characters could fake a line. */
 static void write_name(FILE *out, const char *name) {
-    for (; *name != '\0'; name++) {
-        unsigned char byte = (unsigned char)*name;
-        if (byte < 0x20 || byte == 0x7f) {
-            fprintf(out, "\\x%02x", byte);
+    size_t unsafe = 0;
+    for (const unsigned char *at = (const unsigned char *)name; *at != '\0'; at++) {
+        unsafe = unsafe > 0 ? unsafe : unsafe_length(at);
+        if (unsafe > 0) {
+            fprintf(out, "\\x%02x", *at);
+            unsafe--;
         } else {
-            fputc(byte, out);
+            fputc(*at, out);
         }
     }
 }
@@ -45,6 +62,13 @@ static void write_age(FILE *out, uint64_t ms) {
         fprintf(out, "%" PRIu64 " ms", ms);
     } else {
         fprintf(out, "%" PRIu64 " s", ms / 1000);
+    }
+}
+
+/* Optimisers give no line to what they made of several. */
+static void write_line(const symbol_frame *frame, FILE *out) {
+    if (frame->line != 0) {
+        fprintf(out, ":%u", frame->line);
     }
 }
 
@@ -63,7 +87,7 @@ void report_write_frames(const report_frames *frames, const char *indent, FILE *
         if (frame->file != NULL) {
             fputs("  ", out);
             write_name(out, frame->file);
-            fprintf(out, ":%u", frame->line);
+            write_line(frame, out);
         } else {
             fputs("  (", out);
             write_name(out, frame->module == NULL ? "no module" : frame->module);
@@ -84,7 +108,8 @@ void report_write_place(const symbol_frame *frame, FILE *out) {
     fputs(" (", out);
     write_name(out, path == NULL ? "no module" : slash == NULL ? path : slash + 1);
     if (frame->file != NULL) {
-        fprintf(out, ":%u)", frame->line);
+        write_line(frame, out);
+        fputc(')', out);
     } else {
         fprintf(out, "+0x%" PRIx64 ")", frame->offset);
     }
@@ -303,6 +328,15 @@ static void write_group(const report *self, const report_group *group, size_t nu
     write_lifted(self, group->lifted, out);
 }
 
+static bool lists_buffers_alone(const report *self) {
+    const report_group *groups = self->groups.items;
+    size_t buffers = 0;
+    for (size_t i = 0; i < self->groups.count; i++) {
+        buffers += strcmp(groups[i].type, "poolbuf") == 0;
+    }
+    return buffers > 0 && buffers == self->groups.count;
+}
+
 static void write_heading(const report *self, FILE *out) {
     uint64_t leaked = report_leaked(self);
     if (self->since != 0) {
@@ -323,7 +357,9 @@ static void write_heading(const report *self, FILE *out) {
         fprintf(out, "poolbuf: LEAK: %s buffer%s never released, holding %s bytes", grouped(report_live_buffers(self)),
                 plural(report_live_buffers(self)), grouped(report_live_bytes(self)));
     } else {
-        fprintf(out, "poolbuf: LEAK: %s resource%s never released", grouped(leaked), plural(leaked));
+        /* Of a forked child's buffers there is no exact count; what is listed are buffers all the same. */
+        fprintf(out, "poolbuf: LEAK: %s %s%s never released", grouped(leaked),
+                lists_buffers_alone(self) ? "buffer" : "resource", plural(leaked));
     }
     fprintf(out, "; %s, process %ld, level %s", self->reason, self->pid, self->level);
     if (report_is_sampled(self)) {

@@ -5,9 +5,8 @@
  * they enclose, so races are found as before. What is lost is the check of the lock order, which for a leaf says little.
  * Taking it is inline, as is giving it back, and of the two only taking it is a locked operation.
  *
- * In a process that has never had a second thread nobody else can take it, and taking it is a load and a store. Under a
- * lock nobody starts a thread, so this cannot change in between; the C library sees to it that the answer is written
- * before the thread runs.
+ * In a process that has never had a second thread nobody else can take it, and taking it is a load and a store
+ * (process/alone.h). Under a lock nobody starts a thread, so this cannot change in between.
  *
  * Who waits sleeps in the kernel; nobody spins. The word names no owner, so the child of a fork() may give back what the
  * parent's thread took. All zeroes is free. */
@@ -18,12 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#if __has_include(<sys/single_threaded.h>) /* glibc 2.32 */
-#include <sys/single_threaded.h>
-#define SHARD_LOCK_ALONE (__libc_single_threaded != 0)
-#else
-#define SHARD_LOCK_ALONE false
-#endif
+#include "process/alone.h"
 
 enum {
     SHARD_LOCK_FREE,
@@ -42,7 +36,7 @@ void shard_lock_wake(shard_lock *self);
 
 static inline void shard_lock_take(shard_lock *self) {
     uint32_t expected = SHARD_LOCK_FREE;
-    if (SHARD_LOCK_ALONE && atomic_load_explicit(&self->word, memory_order_relaxed) == SHARD_LOCK_FREE) {
+    if (process_is_alone() && atomic_load_explicit(&self->word, memory_order_relaxed) == SHARD_LOCK_FREE) {
         atomic_store_explicit(&self->word, SHARD_LOCK_HELD, memory_order_relaxed);
         return;
     }

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLANKS " \t\r"
+#define BLANKS   " \t\r"
+#define UNCLOSED "no line with a } closes this block; the rule is ignored"
 
 /* What a rule may carry beside its pattern. Zero-initialised will not do: see settings_none(). */
 typedef struct settings {
@@ -455,46 +456,55 @@ static bool check_places(parser *self, suppress_rule *rule) {
                  "one; the rule is ignored");
 }
 
-static void skip_block(parser *self) {
-    const char *line;
-    do {
-        line = next_line(self);
-    } while (line != NULL && strcmp(line, "}") != 0);
+static bool is_brace(const char *line, char brace) {
+    return line[0] == brace && line[1] == '\0';
 }
 
-static void parse_block(parser *self) {
+/* Of a block that begins in that line: the rest, whatever it says. Returns whether another block opens in it. */
+static bool skip_block(parser *self, unsigned begin) {
+    const char *line = next_line(self);
+    while (line != NULL && !is_brace(line, '}') && !is_brace(line, '{')) {
+        line = next_line(self);
+    }
+    if (line == NULL || is_brace(line, '{')) {
+        fault(self, begin, UNCLOSED);
+    }
+    return line != NULL && is_brace(line, '{');
+}
+
+/* Returns whether it ended where another block opens: a brace is missing, and of no more than this rule. */
+static bool parse_block(parser *self) {
     settings with = self->pending;
     suppress_rule rule = {.line = self->line, .first_place = self->file->places.count};
     self->pending = settings_none();
     char *line = next_in_block(self, &with);
     rule.name = line;
-    bool right = line != NULL && strcmp(line, "}") != 0;
+    bool right = line != NULL && !is_brace(line, '}');
     line = right ? next_in_block(self, &with) : line;
     const char *colon = line == NULL ? NULL : strchr(line, ':');
     if (line != NULL && (!right || colon == NULL)) {
         fault(self, self->line,
               "a block begins with a line for its name and one such as Memcheck:Leak; the rule is "
               "ignored");
-        if (strcmp(line, "}") != 0) {
-            skip_block(self);
-        }
-        return;
+        return is_brace(line, '{') || (!is_brace(line, '}') && skip_block(self, rule.line));
     }
     if (line != NULL && !is_memcheck_leak(line, colon)) {
         self->file->passed_over++;
-        skip_block(self);
-        return;
+        return skip_block(self, rule.line);
     }
     right = right &&
             (strlen(rule.name) <= SUPPRESS_PATTERN_BYTES ||
              fault(self, rule.line, "the name is longer than %d bytes; the rule is ignored", SUPPRESS_PATTERN_BYTES));
-    while (line != NULL && (line = next_in_block(self, &with)) != NULL && strcmp(line, "}") != 0) {
+    while (line != NULL && (line = next_in_block(self, &with)) != NULL && !is_brace(line, '}') &&
+           !is_brace(line, '{')) {
         right = right && parse_block_line(self, line, rule.first_place);
     }
-    if (line == NULL) {
-        right = fault(self, rule.line, "no line with a } closes this block; the rule is ignored");
+    const bool opens = line != NULL && is_brace(line, '{');
+    if (line == NULL || opens) {
+        right = fault(self, rule.line, UNCLOSED);
     }
     add_rule(self, rule, &with, right && check_places(self, &rule));
+    return opens;
 }
 
 void suppress_parse(suppress_file *self, size_t length, suppress_complain *complain, void *context) {
@@ -510,8 +520,9 @@ void suppress_parse(suppress_file *self, size_t length, suppress_complain *compl
     for (char *line = next_line(&state); line != NULL; line = next_line(&state)) {
         if (starts_with(line, "#:")) {
             parse_settings(&state, &state.pending, line + 2);
-        } else if (strcmp(line, "{") == 0) {
-            parse_block(&state);
+        } else if (is_brace(line, '{')) {
+            while (parse_block(&state)) {
+            }
         } else if (*line != '\0' && *line != '#') {
             parse_sanitizer_line(&state, line);
         }

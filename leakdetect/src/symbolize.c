@@ -8,6 +8,7 @@
 #include <dwarf.h>
 #include <elfutils/libdwfl.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -15,9 +16,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "debug_scopes.h"
 #include "helper.h"
 #include "memory.h"
 #include "module_log.h"
+#include "symbol_name.h"
 #include "symbolize_modules.h"
 #include "unwind_gate.h"
 
@@ -33,15 +36,14 @@
     X(dwfl_report_end)                                                                                                 \
     X(dwfl_addrmodule)                                                                                                 \
     X(dwfl_module_addrname)                                                                                            \
+    X(dwfl_module_getelf)                                                                                              \
+    X(dwfl_module_getsymtab)                                                                                           \
+    X(dwfl_module_getsym_info)                                                                                         \
     X(dwfl_module_nextcu)                                                                                              \
-    X(dwarf_haspc)                                                                                                     \
     X(dwarf_getsrc_die)                                                                                                \
     X(dwarf_linesrc)                                                                                                   \
     X(dwarf_lineno)                                                                                                    \
     X(dwfl_module_addrdie)                                                                                             \
-    X(dwarf_getscopes)                                                                                                 \
-    X(dwarf_getscopes_die)                                                                                             \
-    X(dwarf_tag)                                                                                                       \
     X(dwarf_diename)                                                                                                   \
     X(dwarf_attr)                                                                                                      \
     X(dwarf_attr_integrate)                                                                                            \
@@ -53,6 +55,7 @@
 #define DECLARE(name) __extension__ __typeof__(name)(*(name));
 typedef struct libdw {
     LIBDW_FUNCTIONS(DECLARE)
+    debug_scopes_reader scopes;
 } libdw;
 #undef DECLARE
 
@@ -68,12 +71,16 @@ typedef struct cached {
     symbol_frame *frames;
 } cached;
 
+typedef char *demangler(const char *name, char *buffer, size_t *length, int *status);
+
 struct symbolizer {
     Dwfl *dwfl; /* NULL: no libdw, or it cannot read this process */
     memory_array modules;
     memory_array blocks; /* of void *: what symbolize_close() frees */
     cached *cache;
     size_t cache_used;
+    bool sought_demangler;    /* in the program's symbols */
+    demangler *own_demangler; /* found there */
 };
 
 /* Each with what pthread_once() does for waiting threads and forked children. The last one decides for good. */
@@ -82,7 +89,6 @@ static pthread_once_t tries[] = {PTHREAD_ONCE_INIT, PTHREAD_ONCE_INIT, PTHREAD_O
 static _Atomic size_t next_try; /* the one that is under way, or decided; raised by one that may be repeated */
 static libdw dw;
 static _Atomic bool dw_loaded; /* released when dw is filled */
-typedef char *demangler(const char *name, char *buffer, size_t *length, int *status);
 /* __cxa_demangle, where the program has a C++ runtime; found again for each report, as that may come late. Relaxed. */
 static _Atomic(demangler *) demangle;
 
@@ -99,6 +105,9 @@ static void load_libdw(void) {
     bool loaded = library != NULL;
 #define LOAD(name) loaded = loaded && find_function(library, #name, &found.name);
     LIBDW_FUNCTIONS(LOAD)
+#undef LOAD
+#define LOAD(name) loaded = loaded && find_function(library, #name, &found.scopes.name);
+    DEBUG_SCOPES_FUNCTIONS(LOAD)
 #undef LOAD
     if (loaded) {
         dw = found;
@@ -160,30 +169,37 @@ static int find_debuginfo(Dwfl_Module *module, void **user, const char *name, Dw
     return dw.dwfl_build_id_find_debuginfo(module, user, name, base, file, link, crc, found);
 }
 
-/* A program that has been replaced while it ran, as each update does before the restart, still has its file by another name. */
-static int find_elf(Dwfl_Module *module, void **user, const char *name, Dwarf_Addr base, char **file, Elf **elf) {
-    static const char PROGRAM[] = "/proc/self/exe";
-    static const char GONE[] = " (deleted)";
-    char path[DEBUG_PATH_BYTES];
-    const ssize_t length = readlink(PROGRAM, path, sizeof path);
-    const size_t end = sizeof GONE - 1;
-    if (length > (ssize_t)end && strlen(name) == (size_t)length && memcmp(path, name, (size_t)length) == 0 &&
-        memcmp(path + length - end, GONE, end) == 0) {
-        const int descriptor = open(PROGRAM, O_RDONLY | O_CLOEXEC);
-        char *opened = descriptor < 0 ? NULL : strdup(PROGRAM);
-        if (opened != NULL) {
-            *file = opened;
-            return descriptor;
+static uintptr_t program_start; /* its first page, while a symbolizer is open; 0: not known */
+
+/* Whether /proc/self/exe is what /proc/self/maps calls so, which has line breaks as \012. It is the loader where that was called
+ * by hand, to run the program. */
+static bool is_executable(const char *name) {
+    char path[PATH_MAX];
+    const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    for (ssize_t i = 0; i < length; i++) {
+        const bool breaks = path[i] == '\n' && strncmp(name, "\\012", 4) == 0;
+        if (!breaks && *name != path[i]) {
+            return false;
         }
-        if (descriptor >= 0) {
-            (void)close(descriptor);
-        }
+        name += breaks ? 4 : 1;
     }
-    return dw.dwfl_linux_proc_find_elf(module, user, name, base, file, elf);
+    return length > 0 && *name == '\0';
+}
+
+/* A program whose file has another name by now, or none, is still there as /proc/self/exe. */
+static int find_elf(Dwfl_Module *module, void **user, const char *name, Dwarf_Addr base, char **file, Elf **elf) {
+    char path[PATH_MAX];
+    int descriptor = dw.dwfl_linux_proc_find_elf(module, user, name, base, file, elf);
+    if (descriptor < 0 && *elf == NULL && base == program_start && base != 0 && is_executable(name) &&
+        module_program_path(path, sizeof path)) {
+        *file = strdup(path); /* debug files are looked for beside it */
+        descriptor = *file == NULL ? -1 : open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    }
+    return descriptor;
 }
 
 /* libdw keeps a pointer to the callbacks for as long as the Dwfl lives. */
-static const Dwfl_Callbacks CALLBACKS = {.find_elf = find_elf, .find_debuginfo = find_debuginfo};
+static Dwfl_Callbacks callbacks = {.find_elf = find_elf, .find_debuginfo = find_debuginfo};
 
 static bool is_overlaid(const symbolizer *self, const loaded_module *module) {
     const loaded_module *loaded = self->modules.items;
@@ -238,7 +254,9 @@ symbolizer *symbolize_open(void) {
         modules_load(&self->modules);
     }
     if (atomic_load_explicit(&dw_loaded, memory_order_acquire)) {
-        self->dwfl = dw.dwfl_begin(&CALLBACKS);
+        const loaded_module *program = self->modules.items; /* the loader names it first */
+        program_start = self->modules.count == 0 ? 0 : program->start & ~((uintptr_t)sysconf(_SC_PAGESIZE) - 1);
+        self->dwfl = dw.dwfl_begin(&callbacks);
         if (self->dwfl != NULL && dw.dwfl_linux_proc_report(self->dwfl, getpid()) != 0) {
             dw.dwfl_end(self->dwfl);
             self->dwfl = NULL;
@@ -285,17 +303,64 @@ static const char *keep_text(symbolizer *self, const char *text) {
 
 /* --- names and lines --------------------------------------------------------------------------------------------- */
 
+/* A program with a C++ runtime of its own (-static-libstdc++) keeps __cxa_demangle to itself, so the loader does not know it; its
+ * symbol table does. Not called by an address from another file than the one that is loaded. */
+static demangler *find_demangler(symbolizer *self) {
+    const loaded_module *program = self->modules.items;
+    Dwfl_Module *module =
+        self->dwfl == NULL || program_start == 0 ? NULL : dw.dwfl_addrmodule(self->dwfl, program_start);
+    GElf_Addr bias = 0;
+    if (module == NULL || dw.dwfl_module_getelf(module, &bias) == NULL || bias != program->bias ||
+        !is_same_build(module, program)) {
+        return NULL;
+    }
+    const int count = dw.dwfl_module_getsymtab(module);
+    for (int i = 1; i < count; i++) {
+        GElf_Sym symbol;
+        GElf_Addr address = 0;
+        const char *name = dw.dwfl_module_getsym_info(module, i, &symbol, &address, NULL, NULL, NULL);
+        if (name != NULL && strcmp(name, "__cxa_demangle") == 0 && symbol.st_shndx != SHN_UNDEF &&
+            GELF_ST_TYPE(symbol.st_info) == STT_FUNC) {
+            demangler *found = NULL;
+            memcpy(&found, &address, sizeof found);
+            return found;
+        }
+    }
+    return NULL;
+}
+
+static demangler *need_demangler(symbolizer *self) {
+    demangler *known = atomic_load_explicit(&demangle, memory_order_relaxed);
+    if (known == NULL && !self->sought_demangler) {
+        self->sought_demangler = true;
+        self->own_demangler = find_demangler(self);
+    }
+    return known != NULL ? known : self->own_demangler;
+}
+
 /* Names a frame's function, readably where it can; Valgrind's suppressions name it as it was. */
 static void set_name(symbolizer *self, symbol_frame *frame, const char *name) {
-    demangler *make_readable = atomic_load_explicit(&demangle, memory_order_relaxed);
     frame->function = keep_text(self, name);
-    if (name != NULL && name[0] == '_' && name[1] == 'Z' && make_readable != NULL) {
+    demangler *make_readable = name != NULL && name[0] == '_' && name[1] == 'Z' ? need_demangler(self) : NULL;
+    if (make_readable != NULL) {
         int status = -1;
         char *plain = keep(self, make_readable(name, NULL, NULL, &status));
         if (status == 0 && plain != NULL) {
             frame->symbol = frame->function;
             frame->function = plain;
         }
+    }
+}
+
+/* The same from a symbol table, whose own name for it Valgrind has. */
+static void set_symbol(symbolizer *self, symbol_frame *frame, const char *symbol) {
+    if (symbol == NULL) {
+        return;
+    }
+    const size_t length = symbol_name_length(symbol);
+    set_name(self, frame, keep(self, strndup(symbol, length)));
+    if (symbol[length] != '\0') {
+        frame->symbol = keep_text(self, symbol);
     }
 }
 
@@ -323,43 +388,28 @@ static void set_call_site(symbolizer *self, symbol_frame *frame, Dwarf_Die *unit
     }
 }
 
-/* Walks the scopes around an address outwards. Every inlined subroutine is a frame of its own; where it was called from
- * is the location of the next one. Returns the number of frames, at least 1. */
+/* Every inlined subroutine around an address is a frame of its own; where it was called from is the location of the next one.
+ * Returns the number of frames, at least 1. */
 static size_t expand_inlined(symbolizer *self, Dwarf_Die *unit, Dwarf_Addr address, symbol_frame *frames) {
-    Dwarf_Die *scopes = NULL;
-    Dwarf_Die *parents = NULL;
+    Dwarf_Die scopes[INLINE_DEPTH_MAX];
+    Dwarf_Die body = debug_scopes_body(&dw.scopes, unit);
+    const size_t scope_count = debug_scopes_find(&dw.scopes, &body, address, scopes, INLINE_DEPTH_MAX);
     size_t count = 1;
-    int scope_count = dw.dwarf_getscopes(unit, address, &scopes);
-    int first = 0;
-    while (first < scope_count && dw.dwarf_tag(&scopes[first]) != DW_TAG_inlined_subroutine &&
-           dw.dwarf_tag(&scopes[first]) != DW_TAG_subprogram) {
-        first++;
-    }
-    /* Behind an inlined subroutine, getscopes goes on with the scopes of its source; getscopes_die goes on with those of
-     * the code that it was merged into, which is what a stack shows. */
-    int parent_count = first < scope_count ? dw.dwarf_getscopes_die(&scopes[first], &parents) : 0;
-    for (int i = 0; i < parent_count && count < INLINE_DEPTH_MAX; i++) {
-        int tag = dw.dwarf_tag(&parents[i]);
-        const char *name =
-            tag == DW_TAG_inlined_subroutine || tag == DW_TAG_subprogram ? function_name(&parents[i]) : NULL;
+    for (size_t i = 0; i < scope_count; i++) {
+        const char *name = function_name(&scopes[i]);
         if (name != NULL) {
             set_name(self, &frames[count - 1], name);
         }
-        if (tag == DW_TAG_subprogram) {
-            break;
-        }
-        if (tag == DW_TAG_inlined_subroutine) {
+        if (i + 1 < scope_count) {
             frames[count] = frames[0];
             frames[count].function = NULL;
             frames[count].symbol = NULL;
             frames[count].inlined = false;
             frames[count - 1].inlined = true;
-            set_call_site(self, &frames[count], unit, &parents[i]);
+            set_call_site(self, &frames[count], &body, &scopes[i]);
             count++;
         }
     }
-    free(parents);
-    free(scopes);
     return count;
 }
 
@@ -370,9 +420,17 @@ static Dwarf_Die *find_unit(Dwfl_Module *module, Dwarf_Addr address, Dwarf_Addr 
     if (unit == NULL) {
         do {
             unit = dw.dwfl_module_nextcu(module, unit, bias);
-        } while (unit != NULL && dw.dwarf_haspc(unit, address - *bias) <= 0);
+        } while (unit != NULL && dw.scopes.dwarf_haspc(unit, address - *bias) <= 0);
     }
     return unit;
+}
+
+/* An address as libdw has it. Two copies of one file that lie side by side, as dlmopen() makes them, are one module to libdw, at
+ * the place of the first. */
+static Dwarf_Addr to_libdw(Dwfl_Module *module, const loaded_module *mapped, uintptr_t address) {
+    GElf_Addr bias = 0;
+    const bool known = mapped != NULL && dw.dwfl_module_getelf(module, &bias) != NULL;
+    return known ? address - mapped->bias + bias : address;
 }
 
 static size_t look_up(symbolizer *self, uintptr_t address, symbol_frame *frames) {
@@ -391,22 +449,23 @@ static size_t look_up(symbolizer *self, uintptr_t address, symbol_frame *frames)
     if (module == NULL) {
         Dl_info info;
         if (mapped != NULL && dladdr((void *)call, &info) != 0) {
-            set_name(self, &frames[0], info.dli_sname);
+            set_symbol(self, &frames[0], info.dli_sname);
         }
         return 1;
     }
     size_t count = 1;
     Dwarf_Addr bias;
-    Dwarf_Die *unit = find_unit(module, call, &bias);
+    const Dwarf_Addr place = to_libdw(module, mapped, call);
+    Dwarf_Die *unit = find_unit(module, place, &bias);
     if (unit != NULL) {
         int line = 0;
-        Dwarf_Line *source = dw.dwarf_getsrc_die(unit, call - bias);
+        Dwarf_Line *source = dw.dwarf_getsrc_die(unit, place - bias);
         frames[0].file = keep_text(self, dw.dwarf_linesrc(source, NULL, NULL));
         frames[0].line = dw.dwarf_lineno(source, &line) == 0 && line > 0 ? (unsigned)line : 0;
-        count = expand_inlined(self, unit, call - bias, frames);
+        count = expand_inlined(self, unit, place - bias, frames);
     }
     if (frames[count - 1].function == NULL) {
-        set_name(self, &frames[count - 1], dw.dwfl_module_addrname(module, call));
+        set_symbol(self, &frames[count - 1], dw.dwfl_module_addrname(module, place));
     }
     return count;
 }

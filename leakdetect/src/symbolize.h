@@ -20,7 +20,7 @@ typedef struct symbol_frame {
     const char *file;     /* NULL: unknown */
     unsigned line;        /* 0: unknown */
     bool inlined;         /* the compiler merged this function into the one of the next frame */
-    const char *symbol;   /* the function's mangled name, where `function` is a readable form of it; else NULL */
+    const char *symbol;   /* the function's name in the file, where `function` is a readable form of it; else NULL */
 } symbol_frame;
 
 typedef struct symbolizer symbolizer;

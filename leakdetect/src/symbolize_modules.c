@@ -2,10 +2,15 @@
 #include "symbolize_modules.h"
 
 #include <elf.h>
+#include <limits.h>
 #include <link.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
+
+#include "helper.h"
 
 /* For what reads a module as it is mapped, under the loader's lock. ThreadSanitizer does not see the loader unmap one
  * library and map another at its address: what the first one's code wrote there is no write to the second's headers. */
@@ -35,13 +40,73 @@ static LOADED void read_build_id(loaded_module *self, const char *notes, size_t 
     }
 }
 
-static void set_path(loaded_module *self, const char *name) {
-    if (name != NULL && name[0] != '\0') {
-        snprintf(self->path, sizeof self->path, "%s", name);
+/* Called by hand, the loader is what the system took for the program, and what /proc/self/exe is. It says what it runs. */
+static const char *what_loader_runs(void) {
+    return getauxval(AT_BASE) == 0 && helper_loader_exists()
+               ? (const char *)getauxval(AT_EXECFN) /* NOLINT(performance-no-int-to-ptr) */
+               : NULL;
+}
+
+/* What the kernel puts behind the path of a file that is gone, or whose name another has. */
+static void cut_gone(char *path) {
+    static const char GONE[] = " (deleted)";
+    const size_t kept = strlen(path) < strlen(GONE) ? 0 : strlen(path) - strlen(GONE);
+    if (strcmp(path + kept, GONE) == 0 && access(path, F_OK) != 0) {
+        path[kept] = '\0';
+    }
+}
+
+static void read_executable(char *path, size_t size) {
+    const ssize_t length = readlink("/proc/self/exe", path, size - 1);
+    path[length < 0 ? 0 : length] = '\0';
+}
+
+bool module_program_path(char *path, size_t size) {
+    const char *given = what_loader_runs();
+    if (given == NULL) {
+        read_executable(path, size);
+        cut_gone(path);
+    } else if (size < PATH_MAX || realpath(given, path) == NULL) {
+        snprintf(path, size, "%s", given);
+    }
+    return path[0] != '\0';
+}
+
+/* Of what is too long the front goes: the file's own name stays, by which stacks without functions are told apart. */
+static void keep_path(loaded_module *self, const char *path) {
+    const size_t length = strlen(path);
+    const size_t most = sizeof self->path - 1;
+    const char *rest = length > most ? strchr(path + length - most, '/') : NULL;
+    snprintf(self->path, sizeof self->path, "%.*s", (int)most, rest == NULL ? path : rest + 1);
+}
+
+static __attribute__((noinline)) void keep_long_program_path(loaded_module *self) {
+    char path[PATH_MAX];
+    (void)module_program_path(path, sizeof path); /* benign: then it is empty */
+    keep_path(self, path);
+}
+
+/* The loader has no name for the program. Little room is taken: modules are read in captures too, on stacks of any size. */
+static void keep_program_path(loaded_module *self) {
+    const char *given = what_loader_runs();
+    if (given != NULL) {
+        keep_path(self, given);
         return;
     }
-    ssize_t length = readlink("/proc/self/exe", self->path, sizeof self->path - 1); /* the program has no name here */
-    self->path[length < 0 ? 0 : length] = '\0';
+    read_executable(self->path, sizeof self->path);
+    if (strlen(self->path) == sizeof self->path - 1) {
+        keep_long_program_path(self);
+    } else {
+        cut_gone(self->path);
+    }
+}
+
+static void set_path(loaded_module *self, const char *name) {
+    if (name != NULL && name[0] != '\0') {
+        keep_path(self, name);
+    } else {
+        keep_program_path(self);
+    }
 }
 
 LOADED void module_read(loaded_module *self, const struct dl_phdr_info *info) {

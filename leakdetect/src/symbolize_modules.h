@@ -9,7 +9,7 @@
 #include "memory.h"
 
 enum {
-    MODULE_PATH_BYTES = 512, /* longer paths are cut */
+    MODULE_PATH_BYTES = 512, /* longer paths lose their front */
     BUILD_ID_BYTES = 20      /* SHA-1, the longest in use */
 };
 
@@ -25,6 +25,10 @@ struct dl_phdr_info;
 
 /* module_read() fills one in from what the loader says of it. */
 void module_read(loaded_module *self, const struct dl_phdr_info *info);
+
+/* module_program_path() tells the path of the program, without the " (deleted)" that the kernel puts behind it where the file is
+ * gone or another has its name, as after an update. False: it cannot be known, and the path is empty. */
+bool module_program_path(char *path, size_t size);
 
 /* modules_load() fills an array of loaded_module; modules_find() returns the one that holds an address, or NULL. */
 void modules_load(memory_array *modules);

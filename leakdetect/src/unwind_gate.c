@@ -11,15 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#if __has_include(<sys/single_threaded.h>) /* glibc 2.32 */
-#include <sys/single_threaded.h>
-#else
-static const char __libc_single_threaded = 0; /* NOLINT(bugprone-reserved-identifier): glibc's name */
-#endif
-
 #include <valgrind/valgrind.h>
 
 #include "message.h"
+#include "process/alone.h"
 #include "process/cancel.h"
 #include "unwind.h"
 
@@ -253,7 +248,7 @@ static uint64_t now_ms(void) {
 }
 
 void unwind_fork_prepare(void) {
-    fork_had_company = !__libc_single_threaded;
+    fork_had_company = !process_is_alone();
     fork_cut_walks = false;
     uint32_t state = atomic_fetch_add(&gate_state, GATE_ONE_FORK);
     if (!fork_had_company) {

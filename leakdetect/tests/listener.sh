@@ -68,6 +68,12 @@ printf 'leak:forget\n' >"$work/rules.txt"
 run env POOLBUF_LEAK_SUPPRESSIONS="$work/rules.txt" "$told" leave destroy
 expect_stdout_empty
 
+note "a site is told with its line, however long its function's name is"
+run "$told" leave long
+checks=$((checks + 1))
+grep -qE ', forget_in_a_function_with.*_the_line_that_matter \(told\.c:[0-9]+\), [0-9a-f]{16}$' "$work/.stdout" ||
+    fail "the site is cut"
+
 note "clean, disabled, or without a listener: nothing"
 run "$told" leave exit 0
 expect_stdout_empty

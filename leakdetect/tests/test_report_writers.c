@@ -331,7 +331,8 @@ static void names_cannot_write_control_bytes_to_a_terminal(void **state) {
                                    .type = name_put("session\n#2"),
                                    .weight = 1,
                                    .thread_name = name_put("\033[2Jio\n#9")};
-    const tracker_access access = {.stack = stack_of(AT_SERVE), .kind = ACCESS_TOUCH, .hint = name_put("a\rb\177")};
+    const tracker_access access = {
+        .stack = stack_of(AT_SERVE), .kind = ACCESS_TOUCH, .hint = name_put("a\rb\177\302\2332J\342\200\256")};
     char *text = NULL;
     size_t length = 0;
     assert_true(tracker_insert(&resources[0], NULL, &record));
@@ -343,12 +344,30 @@ static void names_cannot_write_control_bytes_to_a_terminal(void **state) {
     fclose(out);
     assert_non_null(strstr(text, "#1  1 session\\x0a#2, 1 bytes"));
     assert_non_null(strstr(text, "thread \\x1b[2Jio\\x0a#9"));
-    assert_non_null(strstr(text, "\"a\\x0db\\x7f\""));
+    assert_non_null(strstr(text, "\"a\\x0db\\x7f\\xc2\\x9b2J\\xe2\\x80\\xae\""));
     for (size_t i = 0; i < length; i++) {
         assert_true(text[i] == '\n' || ((unsigned char)text[i] >= 0x20 && text[i] != 0x7f));
     }
     free(text);
     report_fini(&self);
+}
+
+/* As a call that the optimiser has made of two. */
+static void no_line_is_not_line_zero(void **state) {
+    (void)state;
+    symbol_frame frame = {.function = "pick", .file = "src/pick.c", .line = 12};
+    const report_frames frames = {.items = (const symbol_frame *[]){&frame}, .count = 1};
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    report_write_place(&frame, out);
+    report_write_frames(&frames, "|", out);
+    frame.line = 0;
+    report_write_place(&frame, out);
+    report_write_frames(&frames, "|", out);
+    fclose(out);
+    assert_string_equal(text, "pick (pick.c:12)|pick  src/pick.c:12\npick (pick.c)|pick  src/pick.c\n");
+    free(text);
 }
 
 static void a_file_appears_whole_with_the_process_id_in_its_name(void **state) {
@@ -618,6 +637,7 @@ int main(void) {
         cmocka_unit_test_setup(what_was_allocated_while_the_level_was_disabled_is_counted, start_empty),
         cmocka_unit_test_setup(a_sample_by_bytes_says_so, start_empty),
         cmocka_unit_test_setup(names_cannot_write_control_bytes_to_a_terminal, start_empty),
+        cmocka_unit_test(no_line_is_not_line_zero),
         cmocka_unit_test_setup(a_file_appears_whole_with_the_process_id_in_its_name, start_empty),
         cmocka_unit_test_setup(files_are_numbered_where_the_path_asks_for_it, start_empty),
         cmocka_unit_test_setup(what_a_full_table_has_turned_away_is_explained, start_empty),

@@ -358,10 +358,34 @@ static void a_bad_rule_is_one_line_and_the_others_hold(void **state) {
     }
 }
 
+static void a_missing_brace_costs_one_rule(void **state) {
+    (void)state;
+    static const char *const FIRST_LINES[] = {"name\nMemcheck:Leak\nfun:x", "name\nMemcheck:Addr4\nfun:x",
+                                              "name\nno kind\nfun:x", "name"};
+    for (size_t i = 0; i < sizeof FIRST_LINES / sizeof FIRST_LINES[0]; i++) {
+        char rules[256];
+        snprintf(rules, sizeof rules, "{\n%s\n{\nsecond\nMemcheck:Leak\nfun:y\n}\nleak:third\n", FIRST_LINES[i]);
+        assert_int_equal(parse(rules), 2);
+        assert_string_equal(rule_at(0)->name, "second");
+        assert_string_equal(rule_at(1)->name, "leak:third");
+        assert_non_null(strstr(complaints, "x.supp:"));
+    }
+    char many[2048] = ""; /* in a row */
+    for (size_t i = 0; i < 500; i++) {
+        memcpy(many + 4 * i, "{\na\n", 5);
+    }
+    assert_int_equal(parse(many), 0);
+    assert_int_equal(file.faults, 500);
+}
+
 static void a_file_that_ends_early_says_where_it_began(void **state) {
     (void)state;
-    static const char *const OPEN[] = {"{", "{\n", "{\n name", "{\n name\n Memcheck:Leak",
-                                       "{\n name\n Memcheck:Leak\n fun:x\n"};
+    static const char *const OPEN[] = {"{",
+                                       "{\n",
+                                       "{\n name",
+                                       "{\n name\n Memcheck:Leak",
+                                       "{\n name\n Memcheck:Leak\n fun:x\n",
+                                       "{\n name\n Memcheck:Addr4\n fun:x\n"};
     for (size_t i = 0; i < sizeof OPEN / sizeof OPEN[0]; i++) {
         char rules[128];
         snprintf(rules, sizeof rules, "leak:before\n%s", OPEN[i]);
@@ -532,6 +556,7 @@ int main(void) {
         TEST(a_byte_order_mark_is_no_part_of_the_first_rule),
         TEST(rules_of_other_tools_are_passed_over_and_counted),
         TEST(a_bad_rule_is_one_line_and_the_others_hold),
+        TEST(a_missing_brace_costs_one_rule),
         TEST(a_file_that_ends_early_says_where_it_began),
         TEST(every_limit_holds),
         TEST(complaints_are_one_clean_line_each_and_bounded),

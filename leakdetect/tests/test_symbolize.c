@@ -7,12 +7,15 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <link.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "symbol_name.h"
 #include "symbolize.h"
 #include "symbolize_modules.h"
 
@@ -146,6 +149,49 @@ static void modules_do_not_overlap(void **state) {
     memory_array_fini(&modules);
 }
 
+static void a_path_that_is_too_long_keeps_the_name_of_the_file(void **state) {
+    (void)state;
+    static char path[4096];
+    memset(path, 'x', sizeof path - 1);
+    for (size_t i = 0; i < sizeof path - 1; i += 100) {
+        path[i] = '/';
+    }
+    memcpy(path + sizeof path - sizeof "/deep/library.so", "/deep/library.so", sizeof "/deep/library.so");
+    loaded_module module;
+    module_read(&module, &(struct dl_phdr_info){.dlpi_name = path});
+    assert_string_equal(base_name(module.path), "library.so");
+    assert_string_equal(module.path, path + strlen(path) - strlen(module.path));
+    memset(path, 'x', sizeof path - 1); /* no file can have such a name, but nothing may break */
+    module_read(&module, &(struct dl_phdr_info){.dlpi_name = path});
+    assert_int_equal(strlen(module.path), MODULE_PATH_BYTES - 1);
+}
+
+static void copies_of_a_function_have_its_name(void **state) {
+    (void)state;
+    static const char *const NAMES[][2] = {
+        {"take", "take"},
+        {"take.constprop.0", "take"},
+        {"take.part.0.isra.0.cold", "take"},
+        {"_ZN1a1bEi.isra.12", "_ZN1a1bEi"},
+        {"take.llvm.1234567890", "take"},
+        {"main.main", "main.main"},
+        {"main.part", "main.part"},
+        {"take.part.0x", "take.part.0x"},
+        {"take.cold.1.lto_priv.0", "take"},
+        {"a.b.cold", "a.b"},
+        {"take.0", "take.0"}, /* no compiler's */
+        {"take.cold.x", "take.cold.x"},
+        {".cold", ".cold"},
+        {"take.", "take."},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%.*s", (int)symbol_name_length(NAMES[i][0]), NAMES[i][0]);
+        assert_string_equal(name, NAMES[i][1]);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_look_for_names_without_a_free_descriptor_is_not_the_last),
@@ -155,6 +201,8 @@ int main(void) {
         cmocka_unit_test(an_address_in_no_module_stays_a_number),
         cmocka_unit_test(a_second_look_gives_the_same_frames),
         cmocka_unit_test(modules_do_not_overlap),
+        cmocka_unit_test(copies_of_a_function_have_its_name),
+        cmocka_unit_test(a_path_that_is_too_long_keeps_the_name_of_the_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

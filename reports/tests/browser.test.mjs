@@ -210,11 +210,44 @@ async function checkLeaks(page, leaks) {
   equal(misuses, leaks.misuses.map((one) => [one.offence, 3]), 'misuses, with three stacks');
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   equal(wide, 0, 'pixels that leaks stick out');
+  const tall = await page.evaluate(() => {
+    const [where] = document.querySelectorAll('.leak .where');
+    const name = where.textContent;
+    where.textContent = 'std::map<std::allocator<int>>::'.repeat(300);
+    const height = where.getBoundingClientRect().height;
+    where.textContent = name;
+    return height;
+  });
+  check(tall > 0 && tall < 90, `a name of ten thousand signs is ${tall} pixels high in a heading`);
   await page.fill('.tools input', 'connection_step');
   const left = await page.$$eval('details.leak:not(.misuse)', (details) => details.filter((group) => !group.hidden).length);
   equal(left, 1, 'leaks found by function');
   await page.click('.tools .fold');
   equal(await page.$$eval('details.leak', (details) => details.filter((group) => group.open).length), 0, 'leaks folded');
+}
+
+/* Every run is a dot inside the drawing, and a row of the table below it; worse series come first. */
+async function checkHistory(page, history) {
+  const cards = await page.$$eval('section.card[id]', (all) => all.map((card) => {
+    const frame = card.querySelector('svg').getBoundingClientRect();
+    const dots = [...card.querySelectorAll('circle')].map((dot) => dot.getBoundingClientRect());
+    const inside = (box) => box.left >= frame.left && box.right <= frame.right && box.top >= frame.top && box.bottom <= frame.bottom;
+    return { index: Number(card.id.slice(1)), dots: dots.length, inside: dots.every(inside), levels: card.querySelectorAll('.level').length };
+  }));
+  const order = history.series.map((_, i) => i).sort((a, b) => (history.series[b].verdict === 'worse') - (history.series[a].verdict === 'worse'));
+  equal(cards.map((card) => card.index), order, 'history: the cards');
+  for (const card of cards) {
+    const series = history.series[card.index];
+    const what = `history: ${series.scenario}, ${series.metric}`;
+    equal(card.dots, series.points.length, `${what}: dots`);
+    check(card.inside, `${what}: a dot is outside`);
+    const rows = await cells(page, `#s${card.index} .samples tbody tr`);
+    equal(rows.map((row) => row[3]), series.points.map((point) => point.value.median), `${what}: values`);
+  }
+  equal(cards[0].levels, 2, 'history: levels of the first card');
+  equal((await cells(page, 'table.numbers tbody tr')).map((row) => row[0]), history.series.map((series) => series.scenario), 'history: overview');
+  await page.setViewportSize({ width: 390, height: 800 });
+  equal(await page.evaluate(() => document.documentElement.scrollWidth), 390, 'history: pixels of width on a phone');
 }
 
 const read = (name) => JSON.parse(readFileSync(join(pages, name), 'utf8'));
@@ -234,6 +267,8 @@ try {
   await checkNarrow(page, results);
   await checkOverview(page);
   await checkLeaks(await open(browser, 'leaks.html'), leaks);
+
+  await checkHistory(await open(browser, 'check.html'), read('check.json'));
 
   const both = await open(browser, 'both.html');
   equal((await drawnIn(both)).length, results.scenarios.length, 'both: charts');

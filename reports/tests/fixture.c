@@ -536,6 +536,7 @@ leaks_model *fixture_leaks(void) {
          MODEL_UNKNOWN,
          {588, 1},
          2,
+         0,
          MODEL_UNKNOWN,
          {MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN}},
         {4243,
@@ -549,8 +550,9 @@ leaks_model *fixture_leaks(void) {
          {1, 1, MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN},
          {MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN},
          524288,
-         {MODEL_UNKNOWN, MODEL_UNKNOWN},
+         {600, 1},
          MODEL_UNKNOWN,
+         1,
          1000,
          {3, 61000, 5, 1}},
     };
@@ -641,6 +643,81 @@ compare_model *fixture_compare(void) {
     row = compare_model_add_row(model, "churn", "pooled");
     row->new_ns_per_op = (model_estimate){12, 11.8, 12.3};
     row->note = "only in new.json";
+    return model;
+}
+
+/* ---- history ---- */
+
+static history_series *add_series(history_model *model, const char *scenario, const char *subject, const char *metric,
+                                  compare_unit unit, const double *values, size_t count) {
+    history_series *series = history_model_add_series(model, scenario, subject, metric);
+    series->unit = unit;
+    for (size_t i = 0; i < count; i++) {
+        history_point *point = history_series_add_point(model, series);
+        point->run = i + 1;
+        point->created = model_text_format(model->arena, "2026-01-%02zuT12:00:00Z", i + 1);
+        point->label = i % 2 == 0 ? model_text_format(model->arena, "v1.%zu", i) : NULL;
+        point->value.median = values[i];
+    }
+    return series;
+}
+
+/* What was judged, and as what. */
+static void judge(history_series *series, history_verdict verdict, double change, model_estimate usual) {
+    series->verdict = verdict;
+    series->change = change;
+    series->usual = usual;
+}
+
+static history_model *history_of(bool is_check) {
+    history_model *model = history_model_create();
+    model->database = "history.sqlite";
+    model->host = "AMD EPYC 7763 64-Core Processor, 2 cores, Linux 6.1.0-28-amd64";
+    model->build = "gcc 12.2.0, Release, leak level disabled, full runs";
+    model->relative_to = is_check ? NULL : "malloc";
+    model->run_count = model->newest_run = 8;
+    model->oldest = "2026-01-01T12:00:00Z";
+    model->newest = "2026-01-08T12:00:00Z";
+    model->newest_label = "<newest>";
+    model->is_check = is_check;
+    model->has_points = !is_check;
+    model->recent = 10;
+    history_model_add_remark(model, "3 runs of other hosts, kernels or builds cannot be compared with the newest, and "
+                                    "are left out");
+    return model;
+}
+
+history_model *fixture_history(bool is_check) {
+    static const double STEP[] = {5.1, 5.2, 5.15, 5.1, 5.6, 5.7, 5.65, 5.6};
+    static const double LAST[] = {183, 185, 184, 182, 184, 183, 185, 231};
+    static const double BYTES[] = {7340032, 7344128, 7340032, 7340032, 7340032, 7340032, 7340032, 6291456};
+    static const double COUNTS[] = {41.25, 41.25, 41.25, 41.25, 41.25, 41.25, 41.25, 41.31};
+    static const double FAULTS[] = {0, 12};
+    const compare_unit ns = is_check ? COMPARE_NS : COMPARE_UNKNOWN_UNIT;
+    history_model *model = history_of(is_check);
+    history_series *series = add_series(model, "churn", "pooled", "time", ns, STEP, 8);
+    series->points[0]->value = (model_estimate){5.1, 5.05, 5.2};
+    series->points[2]->accepted = "buffers are | zeroed";
+    series->points[4]->step = 1.088;
+    for (size_t i = 2; i < 8; i++) {
+        series->points[i]->level = i < 4 ? 5.15 : 5.6;
+    }
+    series->since = is_check ? series->points[4] : NULL;
+    judge(series, HISTORY_WORSE, 1.088, (model_estimate){5.15, MODEL_NAN, MODEL_NAN});
+    series = add_series(model, "handoff", "pooled", "time", ns, LAST, 8);
+    judge(series, HISTORY_WORSE, 1.255, (model_estimate){184, 178, 190});
+    series = add_series(model, "handoff", "pooled", "memory", COMPARE_BYTES, BYTES, 8);
+    judge(series, HISTORY_BETTER, 0.857, (model_estimate){7340032, 7330000, 7350000});
+    series = add_series(model, "pingpong", "pooled", "instructions", COMPARE_COUNT, COUNTS, 8);
+    judge(series, HISTORY_AS_USUAL, 1.0015, (model_estimate){41.25, 41.25, 41.25});
+    series = add_series(model, "pingpong", "pooled", "faults", COMPARE_COUNT, FAULTS, 2);
+    judge(series, HISTORY_TOO_FEW, MODEL_NAN, (model_estimate){MODEL_NAN, MODEL_NAN, MODEL_NAN});
+    series = add_series(model, "redis", "pooled", "time", ns, STEP, 7);
+    series->note = "not in the newest run";
+    for (size_t i = 0; i < model->series_count; i++) {
+        model->series[i]->limit_percent = is_check ? 5 : MODEL_NAN;
+        model->series[i]->verdict = is_check ? model->series[i]->verdict : HISTORY_NOT_JUDGED;
+    }
     return model;
 }
 

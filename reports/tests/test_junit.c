@@ -234,11 +234,85 @@ static void a_leak_keeps_its_name_when_lines_move(void **state) {
     assert_string_equal(names[0], names[1]);
 }
 
+static void add_overrun(leaks_model *model, uint64_t line, uint64_t capacity) {
+    leaks_misuse *misuse = leaks_model_add_misuse(
+        model,
+        model_text_format(model->arena,
+                          "a write behind the end of a buffer: the byte at %llu has changed, the capacity is %llu",
+                          (unsigned long long)capacity, (unsigned long long)capacity));
+    leaks_frame *frame = leaks_frame_create(model);
+    frame->function = "parse";
+    frame->file = "parse.c";
+    frame->line = line;
+    misuse->count = 1;
+    model_append(model->arena, (void *)&misuse->stack, &misuse->stack_count, frame);
+}
+
+/* The name of the first case after `node` that begins like this; "" behind the last. */
+static const char *next_name(const xmlNode **node, const char *start) {
+    const xmlNode *at = *node == NULL ? NULL : (*node)->next;
+    while (at != NULL && (!is_called(at, "testcase") || strncmp(attribute(at, "name"), start, strlen(start)) != 0)) {
+        at = at->next;
+    }
+    *node = at;
+    return at == NULL ? "" : attribute(at, "name");
+}
+
+static void a_misuse_keeps_its_name_and_shares_it_with_none(void **state) {
+    (void)state;
+    char names[2][2][4096];
+    for (uint64_t i = 0; i < 2; i++) {
+        leaks_model *model = fixture_process("process exit", 0);
+        add_overrun(model, i == 0 ? 10 : 21, 100 + i);
+        add_overrun(model, i == 0 ? 20 : 11, 200 + i); /* the other order, one line further down */
+        xmlDoc *document = of_leaks(model);
+        const xmlNode *at = child(child(xmlDocGetRootElement(document), "testsuite"), "testcase");
+        for (uint64_t j = 0; j < 2; j++) {
+            snprintf(names[i][i == 0 ? j : 1 - j], sizeof names[0][0], "%s", next_name(&at, "a write behind"));
+        }
+        assert_string_equal(next_name(&at, "a write behind"), "");
+        assert_int_equal(checked(document).failures, 2);
+        leaks_model_destroy(model);
+    }
+    static const char START[] = "a write behind the end of a buffer, by parse, ";
+    assert_int_equal(strncmp(names[0][0], START, sizeof START - 1), 0);
+    assert_string_not_equal(names[0][0], names[0][1]);
+    assert_string_equal(names[0][0], names[1][0]);
+    assert_string_equal(names[0][1], names[1][1]);
+}
+
+static void what_a_misuse_ended_was_not_looked_through(void **state) {
+    (void)state;
+    leaks_model *model = fixture_process("misuse", 0);
+    model->processes[0]->exact = (leaks_exact){MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN};
+    add_overrun(model, 10, 100);
+    const counts found = checked(of_leaks(model));
+    assert_int_equal(found.tests, 2);
+    assert_int_equal(found.errors, 1);
+    assert_int_equal(found.failures, 1);
+    leaks_model_destroy(model);
+}
+
+static void what_memcheck_lost_in_two_ways_are_two_cases(void **state) {
+    (void)state;
+    static const char *const KINDS[] = {"definitely lost", "possibly lost"};
+    leaks_model *model = fixture_process("process exit", 0);
+    for (size_t i = 0; i < 2; i++) {
+        fixture_add_leak(model, "00000000000000aa")->kind = KINDS[i];
+    }
+    xmlDoc *document = of_leaks(model);
+    const xmlNode *at = child(child(xmlDocGetRootElement(document), "testsuite"), "testcase");
+    const char *first = next_name(&at, "poolbuf allocated");
+    assert_string_not_equal(first, next_name(&at, "poolbuf allocated"));
+    assert_int_equal(checked(document).failures, 2);
+    leaks_model_destroy(model);
+}
+
 /* XML 1.0 cannot hold control characters at all, however they are escaped. */
 static void no_text_breaks_the_document(void **state) {
     (void)state;
-    static const char HOSTILE[] =
-        "a\x01\x1b[31m<&>\"'\xff\xc3\xe2\x82\xf0\x9f\x98\x80 ]]> \xed\xa0\x80 \xef\xbf\xbf \xc3\xa9";
+    static const char HOSTILE[] = "a\x01\x1b[31m<&>\"'\xff\xc3\xe2\x82\xf0\x9f\x98\x80 ]]> \xed\xa0\x80 "
+                                  "\xc0\xaf\xe0\x80\xaf \xef\xbf\xbf \xc3\xa9";
     leaks_model *model = fixture_process("process exit", 0);
     model->processes[0]->program = HOSTILE;
     leaks_group *group = fixture_add_leak(model, "00000000000000aa");
@@ -259,9 +333,15 @@ static void no_text_breaks_the_document(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts_are_those_of_the_cases),        cmocka_unit_test(a_clean_program_passes),
-        cmocka_unit_test(that_nothing_was_checked_is_an_error), cmocka_unit_test(what_no_sample_saw_is_a_failure),
-        cmocka_unit_test(what_is_alive_or_known_is_skipped),    cmocka_unit_test(a_leak_keeps_its_name_when_lines_move),
+        cmocka_unit_test(counts_are_those_of_the_cases),
+        cmocka_unit_test(a_clean_program_passes),
+        cmocka_unit_test(that_nothing_was_checked_is_an_error),
+        cmocka_unit_test(what_no_sample_saw_is_a_failure),
+        cmocka_unit_test(what_is_alive_or_known_is_skipped),
+        cmocka_unit_test(a_leak_keeps_its_name_when_lines_move),
+        cmocka_unit_test(a_misuse_keeps_its_name_and_shares_it_with_none),
+        cmocka_unit_test(what_a_misuse_ended_was_not_looked_through),
+        cmocka_unit_test(what_memcheck_lost_in_two_ways_are_two_cases),
         cmocka_unit_test(no_text_breaks_the_document),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -285,6 +285,28 @@ static leaks_standing standing_of(leaks_model *model, const leaks_model *baselin
     return standing;
 }
 
+static void what_leaked_in_all_is_what_somebody_counted(void **state) {
+    (void)state;
+    leaks_model *model = one_process("00000000000000aa", 1, 3, 10);
+    model->processes[0]->unseen_buffers = 0;
+    leaks_group *session = leaks_model_add_group(model, "00000000000000bb");
+    session->type = "session";
+    session->count = 2;
+    session->bytes = 50;
+    model->processes[0]->exact = (leaks_exact){100, 10000, 5000}; /* the sample saw three */
+    assert_string_equal(answer_leaks(model),
+                        "2 leaking call stacks: 102 leaked in all (9.81 KiB); seen with a stack: 5 (350 B)");
+    leaks_model *child = one_process("00000000000000aa", 2, 4, 10);
+    child->processes[0]->exact = (leaks_exact){MODEL_UNKNOWN, MODEL_UNKNOWN, MODEL_UNKNOWN};
+    leaks_model_merge(model, child);
+    assert_string_equal(answer_leaks(model),
+                        "2 leaking call stacks: at least 102 leaked in all (9.81 KiB); seen with a stack: 9 (750 B)");
+    model->processes[0]->exact = (leaks_exact){3, 300, 5000}; /* what the child lost is in nobody's exact count */
+    assert_string_equal(answer_leaks(model), "2 leaking call stacks: 9 (750 B)");
+    leaks_model_destroy(child);
+    leaks_model_destroy(model);
+}
+
 static void only_what_is_certainly_more_has_grown(void **state) {
     (void)state;
     leaks_model *baseline = one_sampled("00000000000000aa", 5, 5, 5);
@@ -357,6 +379,60 @@ static void rules_of_several_processes_are_one_rule_each(void **state) {
     leaks_model_destroy(all);
 }
 
+static leaks_model *one_that_is_certain(uint64_t buffers) {
+    leaks_model *model = one_process("00000000000000aa", 1, 3, 10);
+    model->processes[0]->level = "simple";
+    model->processes[0]->seen_with_99_percent = (leaks_certain){buffers, 1};
+    return model;
+}
+
+static void nothing_is_certain_of_all_that_is_not_of_each(void **state) {
+    (void)state;
+    leaks_model *all = leaks_model_create();
+    leaks_model *parts[] = {one_that_is_certain(700), one_that_is_certain(588), one_that_is_certain(MODEL_UNKNOWN)};
+    assert_int_equal(leaks_model_certain(all).buffers, MODEL_UNKNOWN);
+    leaks_model_merge(all, parts[0]);
+    leaks_model_merge(all, parts[1]);
+    assert_int_equal(leaks_model_certain(all).buffers, 700);
+    assert_string_equal(leaks_model_remark(all, 0), "A site that leaked at least 700 buffers in one process would have "
+                                                    "been seen with 99 % probability.");
+    leaks_model_merge(all, parts[2]);
+    assert_int_equal(leaks_model_certain(all).buffers, MODEL_UNKNOWN);
+    assert_string_equal(leaks_model_remark(all, 0), "In 1 of 3 processes the level was disabled for a part of the run: "
+                                                    "what was allocated then is in no sample.");
+    assert_null(leaks_model_remark(all, 1));
+    assert_string_equal(leaks_model_remark(parts[2], 0), "The level was disabled for a part of the run: what was "
+                                                         "allocated then is in no sample.");
+    for (size_t i = 0; i < 3; i++) {
+        leaks_model_destroy(parts[i]);
+    }
+    leaks_model_destroy(all);
+}
+
+static void what_one_sample_missed_no_other_process_hides(void **state) {
+    (void)state;
+    leaks_model *all = one_process("00000000000000aa", 1, 3, 10);
+    leaks_model *blind = leaks_model_create();
+    leaks_process *process = leaks_model_add_process(blind);
+    process->exact = (leaks_exact){5, 500, 50};
+    process->unseen_buffers = 5;
+    all->processes[0]->unseen_buffers = 0;
+    assert_int_equal(leaks_model_unseen(all), 0);
+    assert_null(answer_unsampled(all));
+    leaks_model_merge(all, blind);
+    assert_int_equal(leaks_model_unseen(all), 5);
+    assert_string_equal(answer_unsampled(all), "5 buffers leaked, none of them sampled: run again with "
+                                               "POOLBUF_LEAK_LEVEL=paranoid to see where");
+    assert_string_equal(answer_leaks(all), "1 leaking call stack: 3 (300 B); and 5 buffers, none of them sampled: run "
+                                           "again with POOLBUF_LEAK_LEVEL=paranoid to see where");
+    (void)leaks_compare(all, all);
+    assert_int_equal(all->unseen_standing, STANDING_KNOWN);
+    (void)leaks_compare(all, blind);
+    assert_int_equal(all->unseen_standing, STANDING_NEW);
+    leaks_model_destroy(blind);
+    leaks_model_destroy(all);
+}
+
 static void regressions_are_counted_by_their_flag(void **state) {
     (void)state;
     compare_model *model = compare_model_create();
@@ -421,9 +497,12 @@ int main(void) {
         cmocka_unit_test(merging_tells_sites_of_one_function_apart),
         cmocka_unit_test(lines_of_two_builds_are_not_compared),
         cmocka_unit_test(groups_of_other_things_are_not_of_the_buffers_that_are_counted),
+        cmocka_unit_test(what_leaked_in_all_is_what_somebody_counted),
         cmocka_unit_test(only_what_is_certainly_more_has_grown),
         cmocka_unit_test(groups_of_one_fingerprint_are_compared_together),
         cmocka_unit_test(rules_of_several_processes_are_one_rule_each),
+        cmocka_unit_test(nothing_is_certain_of_all_that_is_not_of_each),
+        cmocka_unit_test(what_one_sample_missed_no_other_process_hides),
         cmocka_unit_test(regressions_are_counted_by_their_flag),
         cmocka_unit_test(losses_are_counted_whatever_their_kind),
         cmocka_unit_test(names_outside_the_enum_are_harmless),

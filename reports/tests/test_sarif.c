@@ -6,9 +6,11 @@
 
 #include <cmocka.h>
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
@@ -65,7 +67,8 @@ static void results_name_rules_that_are_there(void **state) {
     const json_t *driver = json_object_get(json_object_get(run_of(log), "tool"), "driver");
     const json_t *rules = json_object_get(driver, "rules");
     assert_string_equal(json_string_value(json_object_get(log, "version")), "2.1.0");
-    assert_int_equal(json_array_size(results_of(log)), model->group_count + model->misuse_count);
+    const size_t unsampled = 1;
+    assert_int_equal(json_array_size(results_of(log)), model->group_count + model->misuse_count + unsampled);
     for (size_t i = 0; i < json_array_size(results_of(log)); i++) {
         const json_t *result = json_array_get(results_of(log), i);
         const json_int_t index = json_integer_value(json_object_get(result, "ruleIndex"));
@@ -101,6 +104,70 @@ static void the_first_location_is_a_file_of_the_source_root(void **state) {
     assert_string_equal(uri_of(json_array_get(results_of(log), 0)), "file:///usr/include/c%2B%2B/12/bits/vector.tcc");
     json_decref(log);
     leaks_model_destroy(model);
+}
+
+static void a_frame_with_a_line_is_shown_rather_than_one_without(void **state) {
+    (void)state;
+    leaks_model *model = fixture_process("process exit", 2);
+    leaks_group *group = fixture_add_leak(model, "00000000000000aa");
+    leaks_group *lineless = fixture_add_leak(model, "00000000000000bb");
+    add_frame(model, group, "/src/merged.c", MODEL_UNKNOWN);
+    add_frame(model, group, "/src/zero.c", 0);
+    add_frame(model, group, "/src/caller.c", 7);
+    add_frame(model, lineless, "/usr/include/stdlib.h", 1);
+    add_frame(model, lineless, "/src/merged.c", MODEL_UNKNOWN);
+    add_frame(model, lineless, "/src/zero.c", 0);
+    json_t *log = written(model, "/src");
+    assert_string_equal(uri_of(json_array_get(results_of(log), 0)), "caller.c");
+    assert_string_equal(uri_of(json_array_get(results_of(log), 1)), "merged.c");
+    json_decref(log);
+    leaks_model_destroy(model);
+}
+
+static const char *uri_of_file(const char *file, const char *root) {
+    static char uri[4096];
+    leaks_model *model = fixture_process("process exit", 2);
+    leaks_group *group = fixture_add_leak(model, "00000000000000aa");
+    add_frame(model, group, "/usr/include/stdlib.h", 1);
+    add_frame(model, group, file, 2);
+    json_t *log = written(model, root);
+    snprintf(uri, sizeof uri, "%s", uri_of(json_array_get(results_of(log), 0)));
+    json_decref(log);
+    leaks_model_destroy(model);
+    return uri;
+}
+
+/* Builds in a folder of their own, as meson's are, name files from there. */
+static void paths_lead_straight_to_their_files(void **state) {
+    (void)state;
+    static const char *const ELSEWHERE = "file:///usr/include/stdlib.h";
+    assert_string_equal(uri_of_file("/src/build/../lib/a.c", "/src"), "lib/a.c");
+    assert_string_equal(uri_of_file("/src/./build/x/..//../lib/./a.c", "/src"), "lib/a.c");
+    assert_string_equal(uri_of_file("/build/../src/a.c", "/src"), "a.c");
+    assert_string_equal(uri_of_file("/../src/a.c", "/src"), "a.c");
+    assert_string_equal(uri_of_file("./build/../a..c", "/src"), "a..c");
+    assert_string_equal(uri_of_file("/src/../etc/a.c", "/src"), ELSEWHERE);
+    assert_string_equal(uri_of_file("lib/../../a.c", "/src"), ELSEWHERE);
+    assert_string_equal(uri_of_file("/src/lib/..", "/src"), ELSEWHERE);
+    assert_string_equal(uri_of_file("/a.c", ""), "usr/include/stdlib.h"); /* all is inside of / */
+}
+
+static void a_file_behind_a_symbolic_link_is_found(void **state) {
+    (void)state;
+    char folder[] = "/tmp/poolbuf-sarif-XXXXXX";
+    char link[64];
+    char file[96];
+    char root[PATH_MAX];
+    assert_non_null(mkdtemp(folder));
+    assert_non_null(realpath(folder, root));
+    snprintf(link, sizeof link, "%s-link", folder);
+    snprintf(file, sizeof file, "%s/a.c", link);
+    assert_int_equal(symlink(folder, link), 0);
+    FILE *made = fopen(file, "we");
+    assert_non_null(made);
+    fclose(made);
+    assert_string_equal(uri_of_file(file, root), "a.c");
+    assert_int_equal(unlink(file) + unlink(link) + rmdir(folder), 0);
 }
 
 static void a_stack_without_files_is_shown_at_its_module(void **state) {
@@ -182,6 +249,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(results_name_rules_that_are_there),
         cmocka_unit_test(the_first_location_is_a_file_of_the_source_root),
+        cmocka_unit_test(a_frame_with_a_line_is_shown_rather_than_one_without),
+        cmocka_unit_test(paths_lead_straight_to_their_files),
+        cmocka_unit_test(a_file_behind_a_symbolic_link_is_found),
         cmocka_unit_test(a_stack_without_files_is_shown_at_its_module),
         cmocka_unit_test(fingerprints_and_standings_are_the_detectors),
         cmocka_unit_test(what_is_alive_is_no_result_unless_it_is_lost),

@@ -74,6 +74,22 @@ static bool write_compare(report_format format, const report_options *options, F
     return is_written;
 }
 
+static bool write_the_history(bool is_check, report_format format, const report_options *options, FILE *to, char *error,
+                              size_t size) {
+    history_model *model = fixture_history(is_check);
+    bool is_written = report_write_history(model, format, options, to, error, size);
+    history_model_destroy(model);
+    return is_written;
+}
+
+static bool write_history(report_format format, const report_options *options, FILE *to, char *error, size_t size) {
+    return write_the_history(false, format, options, to, error, size);
+}
+
+static bool write_check(report_format format, const report_options *options, FILE *to, char *error, size_t size) {
+    return write_the_history(true, format, options, to, error, size);
+}
+
 static char *written(writing *write, report_format format, bool colour) {
     char *text = NULL;
     size_t size = 0;
@@ -124,6 +140,7 @@ static void pages_are_written_as_before(void **state) {
     }
     assert_page(write_results, "results.html");
     assert_page(write_leaks, "leaks.html");
+    assert_page(write_check, "check.html");
 }
 
 /* A text cannot end the script element that holds the data, nor open a comment in it. */
@@ -147,6 +164,32 @@ static void data_in_a_page_stay_data(void **state) {
     assert_null(strstr(page, "\xe2\x80\xa8\","));
     assert_non_null(strstr(page, "\\u2028"));
     free(page);
+}
+
+/* What a program calls its things may come from a peer: no terminal and no page is to be moved or turned by it. */
+static void no_name_moves_or_turns_what_stands_beside_it(void **state) {
+    (void)state;
+    static const char HOSTILE[] = "a\302\2332Jb\342\200\256c\342\201\246d\033[2Je\177";
+    static const report_format FORMATS[] = {REPORT_TEXT, REPORT_MARKDOWN, REPORT_HTML};
+    for (size_t i = 0; i < sizeof FORMATS / sizeof FORMATS[0]; i++) {
+        leaks_model *model = fixture_process("process exit", 2);
+        leaks_group *group = fixture_add_leak(model, "00000000000000aa");
+        leaks_group_add_frame(model, group)->function = HOSTILE;
+        group->type = HOSTILE;
+        char *text = NULL;
+        size_t size = 0;
+        char error[REPORT_ERROR_BYTES] = "";
+        FILE *to = open_memstream(&text, &size);
+        assert_true(report_write_leaks(model, FORMATS[i], NULL, to, error, sizeof error));
+        fclose(to);
+        assert_null(strstr(text, "\xc2\x9b"));
+        assert_null(strstr(text, "\xe2\x80\xae"));
+        assert_null(strstr(text, "\xe2\x81\xa6"));
+        assert_null(strchr(text, '\033'));
+        assert_non_null(strstr(text, FORMATS[i] == REPORT_TEXT ? "a?2Jb?c?d?[2Je?" : "a 2Jb c d "));
+        free(text);
+        leaks_model_destroy(model);
+    }
 }
 
 static void results_are_written_as_before(void **state) {
@@ -174,6 +217,17 @@ static void comparisons_are_written_as_before(void **state) {
     assert_writes(write_compare, REPORT_JUNIT, false, "compare.xml");
 }
 
+static void histories_are_written_as_before(void **state) {
+    (void)state;
+    assert_writes(write_history, REPORT_TEXT, false, "history.txt");
+    assert_writes(write_history, REPORT_MARKDOWN, false, "history.md");
+    assert_writes(write_history, REPORT_JSON, false, "history.json");
+    assert_writes(write_check, REPORT_TEXT, false, "check.txt");
+    assert_writes(write_check, REPORT_MARKDOWN, false, "check.md");
+    assert_writes(write_check, REPORT_JSON, false, "check.json");
+    assert_writes(write_check, REPORT_JUNIT, false, "check.xml");
+}
+
 /* Colour only adds: without its escape sequences the text is the same. */
 static void colour_changes_no_character(void **state) {
     (void)state;
@@ -198,8 +252,8 @@ static void colour_changes_no_character(void **state) {
 
 static void no_line_of_text_ends_in_a_space(void **state) {
     (void)state;
-    writing *const writers[] = {write_results, write_leaks, write_compare};
-    for (size_t i = 0; i < 3; i++) {
+    writing *const writers[] = {write_results, write_leaks, write_compare, write_history, write_check};
+    for (size_t i = 0; i < sizeof writers / sizeof writers[0]; i++) {
         char *text = written(writers[i], REPORT_TEXT, false);
         assert_null(strstr(text, " \n"));
         free(text);
@@ -297,9 +351,11 @@ static void tables_show_a_version_without_its_commit(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_name_moves_or_turns_what_stands_beside_it),
         cmocka_unit_test(results_are_written_as_before),
         cmocka_unit_test(leaks_are_written_as_before),
         cmocka_unit_test(comparisons_are_written_as_before),
+        cmocka_unit_test(histories_are_written_as_before),
         cmocka_unit_test(colour_changes_no_character),
         cmocka_unit_test(pages_are_written_as_before),
         cmocka_unit_test(data_in_a_page_stay_data),

@@ -14,7 +14,7 @@ add_test(NAME reports.results_schema
                  instructions latency latency_at_rate memory)
 set(optional_keys tool processes kind command untracked inherited not_listed suppressed suppressions sampling_bytes
     seen_with_99_percent missed_references older_than_ms since lost unit sizes growth lifted_by baseline descriptions
-    holders misuses misuses_not_listed)
+    holders misuses misuses_not_listed unseen_buffers unseen_standing)
 set(leaks_schema ${PROJECT_SOURCE_DIR}/leakdetect/leaks.schema.json)
 add_test(NAME reports.leaks_schema
          COMMAND ${POOLBUF_NODE} ${tests}/schema.test.mjs ${leaks_schema} ${tests}/golden/leaks.json ${web_build}

@@ -5,8 +5,9 @@
 #include "reports/report.h"
 #include "reports/tests/fixture.h"
 
+/* One of the two is given. */
 static bool write_page(const char *folder, const char *name, const report_input *inputs, size_t count,
-                       report_format format) {
+                       const history_model *history, report_format format) {
     char path[4096];
     char error[REPORT_ERROR_BYTES] = "";
     snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -15,7 +16,8 @@ static bool write_page(const char *folder, const char *name, const report_input 
         perror(path);
         return false;
     }
-    bool is_written = report_write_inputs(inputs, count, format, NULL, to, error, sizeof error);
+    bool is_written = history != NULL ? report_write_history(history, format, NULL, to, error, sizeof error)
+                                      : report_write_inputs(inputs, count, format, NULL, to, error, sizeof error);
     is_written = fclose(to) == 0 && is_written;
     if (!is_written) {
         fprintf(stderr, "%s: %s\n", path, error);
@@ -29,11 +31,15 @@ int main(int argc, char **argv) {
         return 2;
     }
     report_input inputs[2] = {{.results = fixture_results()}, {.leaks = fixture_leaks()}};
-    bool is_written = write_page(argv[1], "results.html", &inputs[0], 1, REPORT_HTML) &&
-                      write_page(argv[1], "results.json", &inputs[0], 1, REPORT_JSON) &&
-                      write_page(argv[1], "leaks.html", &inputs[1], 1, REPORT_HTML) &&
-                      write_page(argv[1], "leaks.json", &inputs[1], 1, REPORT_JSON) &&
-                      write_page(argv[1], "both.html", inputs, 2, REPORT_HTML);
+    history_model *check = fixture_history(true);
+    bool is_written = write_page(argv[1], "results.html", &inputs[0], 1, NULL, REPORT_HTML) &&
+                      write_page(argv[1], "results.json", &inputs[0], 1, NULL, REPORT_JSON) &&
+                      write_page(argv[1], "leaks.html", &inputs[1], 1, NULL, REPORT_HTML) &&
+                      write_page(argv[1], "leaks.json", &inputs[1], 1, NULL, REPORT_JSON) &&
+                      write_page(argv[1], "both.html", inputs, 2, NULL, REPORT_HTML) &&
+                      write_page(argv[1], "check.html", NULL, 0, check, REPORT_HTML) &&
+                      write_page(argv[1], "check.json", NULL, 0, check, REPORT_JSON);
+    history_model_destroy(check);
     report_input_fini(&inputs[0]);
     report_input_fini(&inputs[1]);
     return is_written ? 0 : 1;

@@ -22,6 +22,7 @@ await build({
 await build({
   entryPoints: { page: join(sourceDir, 'page.css') },
   outdir: outDir,
+  bundle: true,
   minify: true,
   charset: 'ascii',
   logLevel: 'warning',

@@ -201,7 +201,8 @@ static inline uint8_t *poolbuf_bytes_at(const poolbuf *buffer, size_t index, siz
  *             slice, for memory that the allocator does not own, and where the memory would have to move while retained
  *             slices of it are alive; POOLBUF_ERROR_LIVE_BUFFERS where it would have to move and the allocator is destroyed.
  *   threads   the one owner that is using the bytes.
- *   cost      nothing within the size class; else an allocation, a copy and a release. The handle's address stays. */
+ *   cost      nothing within the size class; else an allocation, a copy and a release; without the copy where a huge direct buffer
+ *             stays one (docs/allocator.md says when). The handle's address stays. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf_status poolbuf_set_capacity(poolbuf *buffer, size_t capacity);
 
 /* poolbuf_ensure_writable() makes room for so many bytes after the writer index.

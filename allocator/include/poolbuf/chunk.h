@@ -11,7 +11,7 @@
  *
  * examples/uring_echo.c does all of that. Where an allocator has a chunk_mapped, the pages of its direct chunks stay what they are
  * for as long as the chunk is mapped: no purge and no decay drops single pages of it, as who registered them would go on
- * with the dropped ones. */
+ * with the dropped ones; and no growing buffer moves them or adds to them: a huge one gets another region, and is copied. */
 #ifndef POOLBUF_CHUNK_H
 #define POOLBUF_CHUNK_H
 

@@ -83,7 +83,7 @@ POOLBUF_API POOLBUF_NODISCARD poolbuf *poolbuf_unreleasable(poolbuf *buffer);
 POOLBUF_API poolbuf *poolbuf_unwrap(const poolbuf *buffer);
 
 /* poolbuf_pinned_bytes() tells how many bytes of memory a buffer keeps from being used again: those of the whole buffer that it
- * is cut from, not just its own. Of a composite, the sum over its components.
+ * is cut from, not just its own. Of a composite, the sum over its components, down to 256 composites in each other; at most SIZE_MAX.
  *   returns  bytes, counted by size class, as poolbuf_metrics.live_bytes does; of wrapped memory, its length.
  *   errors   none.     threads  any owner, while none changes the buffer.     cost  a few loads a component. */
 POOLBUF_API size_t poolbuf_pinned_bytes(const poolbuf *buffer);
@@ -99,7 +99,7 @@ POOLBUF_API size_t poolbuf_pinned_bytes(const poolbuf *buffer);
 /* poolbuf_copy_if_small() gives a range to keep: a copy where copying is as cheap as sharing, or where sharing would keep more
  * than POOLBUF_COPY_PINNED_FACTOR times its length alive; a retained slice otherwise. Either way the caller owns one reference, and
  * writes to the result only if it knows that nobody shares it.
- *   returns  readable as a whole; of fixed capacity or not, as it happens.
+ *   returns  readable as a whole; a copy is what poolbuf_copy() gives.
  *   errors   NULL: the range is out of bounds, or no memory; where it would share, also as a retained slice. */
 POOLBUF_API POOLBUF_NODISCARD poolbuf *poolbuf_copy_if_small(poolbuf *buffer, size_t index, size_t length);
 

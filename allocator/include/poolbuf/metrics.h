@@ -2,8 +2,8 @@
  *
  * Nothing is counted on the fast path but the countdown to the next sampled allocation: what is alive is what the
  * arenas have handed out minus what waits in caches. So a snapshot is exact when no call is running; taken while
- * threads allocate, it may be off by the buffers that were on their way between an arena, a cache and a caller; and, if a
- * thread renews its countdown just then, allocations by as many as that spans: the gap between samples or trims. */
+ * threads allocate, it may be off by the buffers that were on their way between an arena, a cache and a caller; and what a
+ * thread has counted that ends just then may be missing until the next one. What is called a counter never falls. */
 #ifndef POOLBUF_METRICS_H
 #define POOLBUF_METRICS_H
 

@@ -38,6 +38,12 @@ typedef struct os_backend {
      * offers it again. */
     int (*give_back)(os_source source, void *region, size_t size);
 
+    /* Makes a mapped or heap region larger or smaller, with what is in it; moved: where it begins then, aligned to alignment. It may
+     * lie elsewhere, but for a mapped one that is made smaller. Failure leaves the region as it is. ENOMEM: there is no memory; another
+     * error: this region cannot be changed. A mapped one's pages and their policies are what they were; what has been added has the
+     * same ones. */
+    int (*resize)(os_source source, void *region, size_t old_size, size_t size, size_t alignment, void **moved);
+
     /* Drops the pages that lie wholly inside a range of a region; its contents are undefined afterwards. */
     int (*purge)(void *start, size_t size);
 
@@ -81,7 +87,8 @@ typedef enum os_fault_kind {
     OS_FAULT_PURGE = 1 << 2,
     OS_FAULT_ADVISE = 1 << 3,
     OS_FAULT_BIND = 1 << 4,
-    OS_FAULT_EVERY = (1 << 5) - 1
+    OS_FAULT_RESIZE = 1 << 5, /* as of a region that cannot be changed; one that is to grow also counts as an acquire */
+    OS_FAULT_EVERY = (1 << 6) - 1
 } os_fault_kind;
 
 /* os_fault: let so many calls of acquire, or of the kinds that are named, pass and fail all that follow, or the next one only;

@@ -81,6 +81,13 @@ static int fault_give_back(os_source source, void *region, size_t size) {
     return error;
 }
 
+static int fault_resize(os_source source, void *region, size_t old_size, size_t size, size_t alignment, void **moved) {
+    if (size > old_size && fails(OS_FAULT_ACQUIRE)) {
+        return ENOMEM;
+    }
+    return fails(OS_FAULT_RESIZE) ? EFAULT : os_linux.resize(source, region, old_size, size, alignment, moved);
+}
+
 static int fault_purge(void *start, size_t size) {
     return __atomic_load_n(&purge_fails, __ATOMIC_RELAXED) || fails(OS_FAULT_PURGE) ? EINVAL
                                                                                     : os_linux.purge(start, size);
@@ -112,6 +119,7 @@ void os_fault_pass_ms(uint64_t ms) {
 
 const os_backend os_fault = {.acquire = fault_acquire,
                              .give_back = fault_give_back,
+                             .resize = fault_resize,
                              .purge = fault_purge,
                              .advise_huge = fault_advise_huge,
                              .bind = fault_bind,

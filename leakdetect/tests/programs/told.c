@@ -5,7 +5,8 @@
  *   told leave|take lose FILE   loses a buffer and keeps another, until FILE has something in it
  *   told leave|take asked       asks for reports and gets one by a signal, while a buffer is alive
  *   told leave|take busy        the listener uses buffers, reports, a child and another thread, and takes itself out
- *   told leave|take nobody      sets a listener, and none again */
+ *   told leave|take nobody      sets a listener, and none again
+ *   told leave|take long        one buffer of a function whose name is as long as those of C++ templates are */
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -63,6 +64,14 @@ OWN_FRAME static poolbuf *forget(poolbuf_allocator *allocator, size_t size) {
 OWN_FRAME static void forget_other(poolbuf_allocator *allocator) {
     (void)forget(allocator, 2000);
     __asm__ volatile(""); /* a call that is the last thing done would leave no frame */
+}
+
+#define JOINED(a, b, c) a##b##c
+OWN_FRAME static void
+JOINED(forget_in_a_function_with_a_name_that_is_as_long_as_the_names_of_functions_in_templates_of_,
+       templates_of_templates_whose_arguments_are_templates_with_arguments_that_are_templates_and_,
+       whose_end_nobody_has_ever_read_but_at_which_stands_the_file_and_the_line_that_matter)(void) {
+    kept[0] = poolbuf_allocate(NULL, 100, 100);
 }
 
 /* Finished calls leave addresses on the stack, which count as references where a caller lies above them. */
@@ -159,6 +168,11 @@ int main(int count, char **arguments) {
     } else if (strcmp(what, "busy") == 0) {
         leakdetect_set_listener(work, other);
         destroy();
+    } else if (strcmp(what, "long") == 0) {
+        JOINED(forget_in_a_function_with_a_name_that_is_as_long_as_the_names_of_functions_in_templates_of_,
+               templates_of_templates_whose_arguments_are_templates_with_arguments_that_are_templates_and_,
+               whose_end_nobody_has_ever_read_but_at_which_stands_the_file_and_the_line_that_matter)
+        ();
     } else if (strcmp(what, "nobody") == 0) {
         leakdetect_set_listener(NULL, NULL);
         leak(1);
