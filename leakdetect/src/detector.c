@@ -33,6 +33,8 @@ static detector_settings settings = {.level = LEAKDETECT_DISABLED};
 _Atomic int detector_level_now = LEAKDETECT_DISABLED;
 _Atomic bool detector_closings_are_rare;
 static _Atomic uint32_t level_epoch;
+static pthread_mutex_t level_lock =
+    PTHREAD_MUTEX_INITIALIZER;             /* a leaf, of whoever sets the level; the child makes it anew */
 static _Atomic bool was_disabled;          /* relaxed: it only words reports */
 static _Atomic uint64_t missed_references; /* relaxed: a statistic */
 static uint64_t start_ns;
@@ -71,6 +73,7 @@ static void fork_parent(void) {
 }
 
 static void fork_child(void) {
+    (void)pthread_mutex_init(&level_lock, NULL);
     misuses_forget();
     finalize_after_fork();
     quarantine_after_fork();
@@ -126,15 +129,22 @@ static bool records_accesses(leakdetect_level level) {
     return level >= LEAKDETECT_ADVANCED && settings.target_records != 0;
 }
 
+/* Of levels that are set at once one is the last, for the watch, too. */
 void detector_set_level(leakdetect_level level) {
-    if (!records_accesses(level)) {
+    (void)pthread_mutex_lock(&level_lock);
+    const bool stops = records_accesses(detector_level()) && !records_accesses(level);
+    if (stops) {
         tracker_stop_watching();
     }
     if (level == LEAKDETECT_DISABLED) {
         atomic_store_explicit(&was_disabled, true, memory_order_relaxed);
     }
     atomic_store_explicit(&detector_level_now, level, memory_order_relaxed);
+    if (stops) {
+        tracker_stop_watching();
+    }
     atomic_fetch_add_explicit(&level_epoch, 1, memory_order_relaxed);
+    (void)pthread_mutex_unlock(&level_lock);
 }
 
 bool detector_was_disabled(void) {
@@ -171,6 +181,7 @@ bool detector_track(const void *resource, const void *owner, uint64_t size, uint
     /* Walk the stack before taking the tracker's lock. Unwinding is slow and may enter the loader, which may allocate:
      * under our lock that stalls everyone and can deadlock us. The guard above leaves such nested buffers untracked. */
     const uint64_t birth_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
+    const uint32_t watch = tracker_watch(); /* before the level */
     const uint32_t stack = unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_OPENING);
     const uint32_t name = thread_name(self);
     shard_lock *held = NULL;
@@ -183,7 +194,7 @@ bool detector_track(const void *resource, const void *owner, uint64_t size, uint
         record->thread_id = self->id;
         record->weight = weight;
         record->guard = guard;
-        record->watch = records_accesses(detector_level()) ? tracker_watch() : 0;
+        record->watch = records_accesses(detector_level()) ? watch : 0;
         shard_lock_give(held);
     }
     thread_leave(self);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <time.h>
@@ -42,14 +43,17 @@ void message_unshield(const message_shield_state *self) {
     cancel_restore(self->cancellation);
 }
 
+static _Atomic bool stalled; /* nobody has read for so long; until somebody does, nobody is waited for again */
+
 /* Whether there is room again. A pipe that is full is no error where somebody made it nonblocking, as event loops do with those
- * that they give their children; but nobody is waited for in vain. */
+ * that they give their children; but nobody is waited for in vain twice. */
 static bool wait_for_room(void) {
     struct pollfd full = {.fd = STDERR_FILENO, .events = POLLOUT};
     int ready;
     do {
-        ready = poll(&full, 1, READER_WAIT_MS);
+        ready = poll(&full, 1, atomic_load_explicit(&stalled, memory_order_relaxed) ? 0 : READER_WAIT_MS);
     } while (ready < 0 && errno == EINTR);
+    atomic_store_explicit(&stalled, ready == 0, memory_order_relaxed);
     return ready > 0;
 }
 

@@ -29,6 +29,9 @@ enum {
     NICE = 19
 };
 
+/* Of what cannot be read, where each page has to be asked for: reservations of terabytes are mostly of this kind. */
+#define UNREADABLE_MAX ((uintptr_t)4 << 30)
+
 #define PAGEMAP_PRESENT ((uint64_t)1 << 63)
 #define PAGEMAP_SWAPPED ((uint64_t)1 << 62)
 
@@ -243,7 +246,7 @@ static bool scan_regions(child *self, const reach_mapping *mapping) {
 static void scan_sparse(child *self, const reach_mapping *mapping) {
     uintptr_t begin = mapping->start; /* of the pages that are to be read and have not been */
     uintptr_t at = mapping->start;
-    if (scan_regions(self, mapping)) {
+    if (scan_regions(self, mapping) || (!mapping->readable && mapping->end - mapping->start > UNREADABLE_MAX)) {
         return;
     }
     while (at < mapping->end && !self->reach.stopped) {

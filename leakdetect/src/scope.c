@@ -19,8 +19,9 @@ typedef struct scope {
     /* Relaxed: a thread whose scope has just been closed may read that of the slot's next one, and then counts for
      * none. */
     _Atomic bool keeps_stacks;
-    uint64_t outer;    /* id, or 0; under the lock */
-    uint64_t expected; /* under the lock */
+    uint64_t outer;    /* id, or 0; under the lock, as are the next two */
+    uint64_t gathered; /* its id, while it is one of those that are looked at; 0 */
+    uint64_t expected;
     char name[LEAKSCOPE_NAME_BYTES];
 } __attribute__((aligned(128))) scope; /* so that neighbours, which other threads count in, share no cache line */
 
@@ -28,12 +29,6 @@ typedef struct scope {
 typedef struct membership {
     uint64_t ids[LEAKSCOPE_DEPTH_MAX];
 } membership;
-
-/* Which scopes end together, by slot: their ids. */
-typedef struct scope_family {
-    uint64_t ids[LEAKSCOPE_OPEN_MAX];
-    uint64_t members;
-} scope_family;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static scope *_Atomic scopes; /* mapped with the first one; never unmapped */
@@ -236,35 +231,39 @@ static uint64_t id_in_slot_locked(uint32_t slot) {
     return is_odd_serial(state) ? (state & ~(uint64_t)UINT32_MAX) | slot : 0;
 }
 
-/* An open scope and those inside it. Outer ones are open (S3), so each chain ends. */
-static void find_family_locked(scope_family *family, uint64_t id) {
-    *family = (scope_family){.members = 0};
+/* Marks an open scope and those inside it, and says how many they are. Outer ones are open (S3), so each chain ends. */
+static uint64_t gather_family_locked(uint64_t id) {
+    uint64_t members = 0;
     for (uint32_t slot = 0; slot < slots_used; slot++) {
         uint64_t member = id_in_slot_locked(slot);
         uint64_t at = member;
         while (at != 0 && at != id) {
             at = scope_at(at)->outer;
         }
-        if (at == id) {
-            family->ids[slot] = member;
-            family->members++;
-        }
+        scope_at(slot)->gathered = at == id ? member : 0;
+        members += at == id;
+    }
+    return members;
+}
+
+static void disperse_locked(void) {
+    for (uint32_t slot = 0; slot < slots_used; slot++) {
+        scope_at(slot)->gathered = 0;
     }
 }
 
 typedef struct gathering {
-    const scope_family *family;
-    scope_sites *sites;
-    uint64_t move_to; /* 0: drop */
+    scope_sites *sites; /* for gather() */
+    uint64_t move_to;   /* for move(); 0: drop */
 } gathering;
 
-static bool is_member(const gathering *context, const presence_record *record) {
-    return context->family->ids[slot_of(record->scope)] == record->scope;
+static bool is_member(const presence_record *record) {
+    return scope_at(record->scope)->gathered == record->scope;
 }
 
 static uint64_t gather(const presence_record *record, void *context) {
     gathering *into = context;
-    if (is_member(into, record)) {
+    if (is_member(record)) {
         scope_sites_add(into->sites, record->type, record->stack, record->size);
     }
     return record->scope;
@@ -272,25 +271,38 @@ static uint64_t gather(const presence_record *record, void *context) {
 
 static uint64_t move(const presence_record *record, void *context) {
     const gathering *what = context;
-    if (!is_member(what, record)) {
+    if (!is_member(record)) {
         return record->scope;
     }
     return what->move_to != 0 && count_alive(what->move_to, 1) ? what->move_to : 0;
 }
 
 /* Ends the scopes of a family: from here on they count nothing. Returns how much they had alive. */
-static uint64_t end_family_locked(const scope_family *family, uint64_t *uncounted) {
+static uint64_t end_family_locked(uint64_t *uncounted) {
     uint64_t alive = 0;
     for (uint32_t slot = 0; slot < slots_used; slot++) {
-        if (family->ids[slot] != 0) {
-            scope *member = scope_at(slot);
-            uint64_t closed = ((family->ids[slot] >> 32) + 1) << 32;
+        scope *member = scope_at(slot);
+        if (member->gathered != 0) {
+            uint64_t closed = ((member->gathered >> 32) + 1) << 32;
             uint64_t last = atomic_exchange_explicit(&member->state, closed, memory_order_acq_rel);
             alive += (uint32_t)last;
             *uncounted += atomic_load_explicit(&member->uncounted, memory_order_relaxed);
         }
     }
     return alive;
+}
+
+/* What those that are gathered have left. The sites are not on the stack, which may be small: NULL without memory, and then
+ * there is their number alone. */
+static scope_sites *list_left(uint64_t alive, leakscope_result *full) {
+    scope_sites *sites = memory_map(sizeof *sites);
+    if (sites == NULL) {
+        full->left = alive;
+        return NULL;
+    }
+    presence_visit(gather, &(gathering){.sites = sites});
+    scope_sites_sum(sites, full);
+    return sites;
 }
 
 static void give_result(leakscope_result *result, leakscope_result *full) {
@@ -303,17 +315,15 @@ static bool takes_result(const leakscope_result *result) {
     return result->struct_size >= sizeof result->struct_size;
 }
 
-static void describe_locked(uint64_t id, const scope_family *family, leakscope_result *full) {
+static void describe_locked(uint64_t id, leakscope_result *full) {
     const scope *what = scope_at(id);
     memcpy(full->name, what->name, sizeof full->name);
     full->expected = what->expected;
-    full->inner = family->members - 1;
 }
 
 poolbuf_status leakscope_close(leakscope closing, leakscope_result *result) {
     leakscope_result full = {0};
-    scope_sites sites = {.count = 0};
-    scope_family family;
+    scope_sites *sites = NULL;
     if (result != NULL && !takes_result(result)) {
         return POOLBUF_ERROR_BAD_ARGUMENT;
     }
@@ -322,21 +332,21 @@ poolbuf_status leakscope_close(leakscope closing, leakscope_result *result) {
         pthread_mutex_unlock(&lock);
         return POOLBUF_ERROR_BAD_ARGUMENT;
     }
-    find_family_locked(&family, closing.id);
-    describe_locked(closing.id, &family, &full);
-    gathering what = {.family = &family, .sites = &sites};
+    describe_locked(closing.id, &full);
+    full.inner = gather_family_locked(closing.id) - 1;
     bool keeps_stacks = atomic_load_explicit(&scope_at(closing.id)->keeps_stacks, memory_order_relaxed);
     uint64_t outer = scope_at(closing.id)->outer;
-    if (end_family_locked(&family, &full.uncounted) != 0) {
-        presence_visit(gather, &what);
-        scope_sites_sum(&sites, &full);
-        what.move_to = full.left == full.expected ? outer : 0;
-        presence_visit(move, &what);
+    uint64_t alive = end_family_locked(&full.uncounted);
+    if (alive != 0) {
+        sites = list_left(alive, &full);
+        presence_visit(move, &(gathering){.move_to = full.left == full.expected ? outer : 0});
     }
+    disperse_locked();
     pthread_mutex_unlock(&lock);
     withdraw(closing.id);
     bool good = full.left == full.expected;
-    full.stacks_shown = !good && keeps_stacks && scope_sites_print(&sites, &full);
+    full.stacks_shown = !good && keeps_stacks && sites != NULL && scope_sites_print(sites, &full);
+    memory_unmap(sites, sizeof *sites);
     if (result != NULL) {
         give_result(result, &full);
     }
@@ -358,21 +368,21 @@ poolbuf_status leakscope_expect(leakscope which, uint64_t count) {
 
 poolbuf_status leakscope_count(leakscope which, leakscope_result *result) {
     leakscope_result full = {0};
-    scope_sites sites = {.count = 0};
-    scope_family family;
     if (result == NULL || !takes_result(result)) {
         return POOLBUF_ERROR_BAD_ARGUMENT;
     }
     pthread_mutex_lock(&lock);
     bool open = is_open(which.id);
     if (open) {
-        find_family_locked(&family, which.id);
-        describe_locked(which.id, &family, &full);
-        full.uncounted = atomic_load_explicit(&scope_at(which.id)->uncounted, memory_order_relaxed);
-        family = (scope_family){.members = 1};
-        family.ids[slot_of(which.id)] = which.id;
-        presence_visit(gather, &(gathering){.family = &family, .sites = &sites});
-        scope_sites_sum(&sites, &full);
+        scope *self_alone = scope_at(which.id);
+        describe_locked(which.id, &full);
+        full.inner = gather_family_locked(which.id) - 1;
+        full.uncounted = atomic_load_explicit(&self_alone->uncounted, memory_order_relaxed);
+        disperse_locked();
+        self_alone->gathered = which.id;
+        scope_sites *sites = list_left((uint32_t)atomic_load_explicit(&self_alone->state, memory_order_relaxed), &full);
+        memory_unmap(sites, sizeof *sites);
+        self_alone->gathered = 0;
     }
     pthread_mutex_unlock(&lock);
     if (!open) {

@@ -44,7 +44,7 @@ _Static_assert(offsetof(shard, records.slabs) + 5 * sizeof(char *) <= 128, "and 
 
 static shard shards[SHARDS];
 _Atomic uint16_t tracker_generation_now;
-_Atomic uint16_t tracker_watch_now = 1;
+_Atomic uint32_t tracker_watch_now = 1;
 _Atomic uint32_t tracker_epoch_now;
 
 static inline uint64_t hash_key(uintptr_t key) {
@@ -438,7 +438,7 @@ const tracker_hold *tracker_next_hold(const tracker_record *record, const tracke
 }
 
 void tracker_stop_watching(void) {
-    atomic_fetch_add_explicit(&tracker_watch_now, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&tracker_watch_now, 1, memory_order_acq_rel);
 }
 
 uint32_t tracker_next_epoch(void) {

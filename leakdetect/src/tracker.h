@@ -98,12 +98,12 @@ typedef struct tracker_record {
     uint32_t accesses_dropped;
     uint32_t holds; /* the first tracker_hold; 0: none */
     uint32_t epoch; /* tracker_epoch() when it was tracked */
-    uint16_t watch; /* tracker_watch() when it was tracked; 0: accesses were not recorded then */
+    uint32_t watch; /* tracker_watch() when it was tracked; 0: accesses were not recorded then */
     uint16_t access_count;
     uint16_t generation; /* how many forks lie between the process that began and the one that allocated this */
+    uint32_t guard;      /* see guard.h: bytes before the guarded ones, plus 1; 0: none are */
     bool reported;       /* a text report at finalization has named it */
     bool holds_lost;     /* there was no room for one */
-    uint32_t guard;      /* see guard.h: bytes before the guarded ones, plus 1; 0: none are */
     uint8_t pin;  /* somebody describes it: its process's tracker_generation() % 255 + 1; 0, or another's: nobody */
     uint8_t scan; /* of tracker_scan_flag; a new record has none, whatever had its address before */
 } tracker_record;
@@ -171,10 +171,12 @@ const tracker_access *tracker_next_access(const tracker_record *record, const tr
 const tracker_hold *tracker_next_hold(const tracker_record *record, const tracker_hold *hold); /* in no order */
 
 /* Whether a record's holds are all there were: accesses have been recorded ever since the resource was tracked.
- * tracker_stop_watching() says that they are recorded no longer; what is tracked already is never known again. */
-extern _Atomic uint16_t tracker_watch_now; /* relaxed, as the next two: a change may be seen late */
-static inline uint16_t tracker_watch(void) {
-    return atomic_load_explicit(&tracker_watch_now, memory_order_relaxed);
+ * tracker_stop_watching() says that they are recorded no longer; what is tracked already is never known again. Who stops says so
+ * before and after, and who tracks asks for the watch before it asks whether accesses are recorded: so what is tracked amid
+ * that is not known either. */
+extern _Atomic uint32_t tracker_watch_now;
+static inline uint32_t tracker_watch(void) {
+    return atomic_load_explicit(&tracker_watch_now, memory_order_acquire);
 }
 void tracker_stop_watching(void);
 static inline bool tracker_knows_holds(const tracker_record *record) {

@@ -11,9 +11,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <ucontext.h>
 
 #include <poolbuf/leakdetect.h>
+#include <poolbuf/leakscope.h>
 #include <poolbuf/poolbuf.h>
 
 #include "large_stack.h"
@@ -21,7 +23,9 @@
 
 enum {
     SMALL_BYTES = UNDER_ASAN || UNDER_TSAN ? 64 << 10 : 32 << 10, /* unoptimised code needs more than the least */
-    OWN_BYTES = 4096 /* of LARGE_STACK_ROOM: frames down to the function that is called */
+    SMALLER_BYTES = 20 << 10,
+    GUARD_BYTES = 512 << 10, /* more than any frame, and what is_near() looks at */
+    OWN_BYTES = 4096         /* of LARGE_STACK_ROOM: frames down to the function that is called */
 };
 
 static char here, elsewhere; /* where the stack is to be */
@@ -63,15 +67,20 @@ static void *use_room(void *wanted) {
     return good && is_near(made.frame, (uintptr_t)__builtin_frame_address(0)) == (wanted == &here) ? wanted : NULL;
 }
 
+/* On a stack of our own, as the C library may give it a larger one that it has kept. */
 static void *in_thread(size_t stack_bytes, void *(*work)(void *), void *argument) {
     pthread_attr_t attributes;
     pthread_t thread;
     void *result = NULL;
+    char *low = mmap(NULL, GUARD_BYTES + stack_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(low != MAP_FAILED);
+    assert_int_equal(mprotect(low + GUARD_BYTES, stack_bytes, PROT_READ | PROT_WRITE), 0);
     assert_int_equal(pthread_attr_init(&attributes), 0);
-    assert_int_equal(pthread_attr_setstacksize(&attributes, stack_bytes), 0);
+    assert_int_equal(pthread_attr_setstack(&attributes, low + GUARD_BYTES, stack_bytes), 0);
     assert_int_equal(pthread_create(&thread, &attributes, work, argument), 0);
     assert_int_equal(pthread_join(thread, &result), 0);
     (void)pthread_attr_destroy(&attributes);
+    assert_int_equal(munmap(low, GUARD_BYTES + stack_bytes), 0);
     return result;
 }
 
@@ -114,6 +123,27 @@ static void reports_are_made_on_small_stacks(void **state) {
     assert_non_null(in_thread(SMALL_BYTES, destroy_too_early, state));
 }
 
+/* Returns its argument if the scope says that one was left. */
+static void *leave_one_in_a_scope(void *argument) {
+    leakscope scope;
+    leakscope_result left = {.struct_size = sizeof left};
+    if (leakscope_open("small", LEAKSCOPE_STACKS, &scope) != POOLBUF_OK) {
+        return NULL;
+    }
+    poolbuf *buffer = make();
+    const poolbuf_status count = leakscope_count(scope, &left);
+    const poolbuf_status status = leakscope_close(scope, &left);
+    return poolbuf_release(buffer) && count == POOLBUF_OK && status == POOLBUF_ERROR_LIVE_BUFFERS && left.left == 1 &&
+                   left.stacks_shown
+               ? argument
+               : NULL;
+}
+
+static void scopes_are_closed_on_smaller_ones(void **state) {
+    assert_non_null(leave_one_in_a_scope(state)); /* what is made once is made here */
+    assert_non_null(in_thread(UNDER_ASAN || UNDER_TSAN ? SMALL_BYTES : SMALLER_BYTES, leave_one_in_a_scope, state));
+}
+
 static ucontext_t main_context, coroutine;
 static void *coroutine_result;
 
@@ -138,9 +168,8 @@ static void reports_are_made_in_coroutines(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_thread_with_room_stays_on_its_stack),
-        cmocka_unit_test(a_thread_without_gets_some_elsewhere),
-        cmocka_unit_test(reports_are_made_on_small_stacks),
+        cmocka_unit_test(a_thread_with_room_stays_on_its_stack), cmocka_unit_test(a_thread_without_gets_some_elsewhere),
+        cmocka_unit_test(reports_are_made_on_small_stacks),      cmocka_unit_test(scopes_are_closed_on_smaller_ones),
         cmocka_unit_test(reports_are_made_in_coroutines),
     };
     if (leakdetect_set_level(LEAKDETECT_PARANOID) != POOLBUF_OK) {

@@ -8,11 +8,14 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <valgrind/valgrind.h>
 
 #include <poolbuf/leakdetect.h>
 
@@ -67,6 +70,63 @@ static void a_level_changes_at_run_time(void **state) {
     assert_int_equal(leakdetect_get_level(), LEAKDETECT_PARANOID);
     assert_int_equal(leakdetect_set_level(LEAKDETECT_DISABLED), POOLBUF_OK);
     assert_true(leakdetect_untrack(&resources[0])); /* what was tracked stays tracked */
+}
+
+enum {
+    ROUNDS = 200,
+    RING = 64
+};
+
+static atomic_int begun, under_way, lowered, ended; /* rounds */
+
+/* Under Valgrind threads take turns, long ones. */
+static int rounds(void) {
+    return RUNNING_ON_VALGRIND ? ROUNDS / 20 : ROUNDS;
+}
+
+static void await(atomic_int *round, int wanted) {
+    while (atomic_load(round) < wanted) {
+        (void)sched_yield();
+    }
+}
+
+/* Tracks until the level has been lowered. */
+static void *track_in_rounds(void *argument) {
+    for (int round = 1; round <= rounds(); round++) {
+        await(&begun, round);
+        for (size_t i = 0; atomic_load_explicit(&lowered, memory_order_relaxed) < round; i++) {
+            (void)detector_track(&resources[i % RING], NULL, 1, 0, 1, 0);
+            atomic_store_explicit(&under_way, round, memory_order_relaxed);
+        }
+        atomic_store(&ended, round);
+    }
+    return argument;
+}
+
+static void count_known(tracker_record *record, void *context) {
+    *(size_t *)context += tracker_knows_holds(record);
+}
+
+/* From here on no reference is recorded, so who had a balance would have a wrong one; also who was tracked just then. */
+static void nobody_has_a_balance_when_the_level_has_been_lowered(void **state) {
+    (void)state;
+    pthread_t thread;
+    size_t known = 0;
+    start(LEAKDETECT_SIMPLE, 1, 0);
+    unwind_configure(&unwind_fp, UNWIND_CALL_SITE, 1);
+    assert_int_equal(pthread_create(&thread, NULL, track_in_rounds, NULL), 0);
+    for (int round = 1; round <= rounds(); round++) {
+        assert_int_equal(leakdetect_set_level(LEAKDETECT_ADVANCED), POOLBUF_OK);
+        atomic_store(&begun, round);
+        await(&under_way, round);
+        assert_int_equal(leakdetect_set_level(LEAKDETECT_SIMPLE), POOLBUF_OK);
+        atomic_store(&lowered, round);
+        await(&ended, round);
+        tracker_visit(count_known, &known);
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(known, 0);
+    tracker_reset();
 }
 
 static void paranoid_tracks_every_one(void **state) {
@@ -350,6 +410,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(levels_are_read_by_name_and_ordinal_in_any_case),
         cmocka_unit_test(a_level_changes_at_run_time),
+        cmocka_unit_test(nobody_has_a_balance_when_the_level_has_been_lowered),
         cmocka_unit_test(paranoid_tracks_every_one),
         cmocka_unit_test(simple_tracks_the_same_ones_for_the_same_seed),
         cmocka_unit_test(the_dense_start_tracks_a_short_program_whole),
