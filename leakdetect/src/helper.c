@@ -10,6 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <valgrind/valgrind.h>
+
 #include "message.h"
 #include "module_log.h"
 
@@ -38,10 +40,12 @@ static void *place_of(const loaded_module *module, size_t *bytes) {
 }
 
 /* Where a library has been closed lie the addresses that it has left on stacks. Ours would be mapped there, as the first that
- * come after it, and be taken for it; so nothing comes there meanwhile. What is in use refuses. */
+ * come after it, and be taken for it; so nothing comes there meanwhile. What is in use refuses. Not under Valgrind, of
+ * which 3.19 ends with an assertion of its own (has_nonempty_rw) when a library comes to where such a place was: there a closed
+ * library may be named as one of ours. */
 static void keep_places(kept_places *places) {
     *places = (kept_places){{0}};
-    for (uint32_t i = module_log_count(); i-- > 0;) {
+    for (uint32_t i = RUNNING_ON_VALGRIND ? 0 : module_log_count(); i-- > 0;) {
         size_t bytes = 0;
         void *wanted = place_of(module_log_at(i), &bytes);
         void *place =
