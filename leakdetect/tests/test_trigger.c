@@ -18,6 +18,7 @@
 /* The wall clock as somebody has set it. */
 static time_t behind_s;
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): glibc's names are reserved */
 int clock_gettime(clockid_t clock, struct timespec *now) {
     const int failed = (int)syscall(SYS_clock_gettime, clock, now);
     now->tv_sec -= clock == CLOCK_REALTIME ? behind_s : 0;

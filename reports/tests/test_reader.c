@@ -297,13 +297,13 @@ static void a_file_cut_at_any_byte_is_refused(void **state) {
     (void)state;
     size_t length;
     char *text = golden("leaks.json", &length);
-    for (size_t cut = 0; cut + 2 < length; cut += 1 + cut / (RUNNING_ON_VALGRIND ? 80 : 800)) {
+    for (size_t cut = 0; cut + 2 < length; cut += 1 + cut / (RUNNING_ON_VALGRIND ? 25 : 800)) {
         put(text, cut);
         assert_false(read_soundly());
     }
     free(text);
     text = golden("results.json", &length);
-    for (size_t cut = 0; cut + 2 < length; cut += 1 + cut / 20) {
+    for (size_t cut = 0; cut + 2 < length; cut += 1 + cut / (RUNNING_ON_VALGRIND ? 8 : 20)) {
         put(text, cut);
         assert_false(read_soundly());
     }
@@ -323,7 +323,7 @@ static void random_damage_is_survived(void **state) {
     char *text = golden("leaks.json", &length);
     char *damaged = malloc(length);
     assert_non_null(damaged);
-    const int rounds = RUNNING_ON_VALGRIND ? 40 : 400; /* Memcheck sees the same code in fewer */
+    const int rounds = RUNNING_ON_VALGRIND ? 20 : 400; /* Memcheck sees the same code in fewer */
     for (int round = 0; round < rounds; round++) {
         memcpy(damaged, text, length);
         for (uint32_t hits = 1 + draw(&seed) % 3; hits != 0; hits--) {

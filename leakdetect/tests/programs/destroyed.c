@@ -42,11 +42,12 @@ __attribute__((noinline)) static poolbuf *grab(poolbuf_allocator *allocator) {
 /* Returns the child's status; in the child it does not return. */
 static int lose_in_child(void) {
     static poolbuf *buffers[4 * BUFFERS];
+    poolbuf **own = buffers + (size_t)2 * BUFFERS; /* of the child */
     int status = destroy_with(grab, buffers, 2 * BUFFERS);
     pid_t child = status == 0 ? fork() : -1;
     if (child == 0) {
-        status = destroy_with(take, buffers + 2 * BUFFERS, BUFFERS);
-        exit(status != 0 ? status : destroy_with(take, buffers + 3 * BUFFERS, BUFFERS));
+        status = destroy_with(take, own, BUFFERS);
+        exit(status != 0 ? status : destroy_with(take, own + BUFFERS, BUFFERS));
     }
     return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : 3;
 }
