@@ -58,8 +58,9 @@ POOLBUF_API leakdetect_level leakdetect_get_level(void);
 /* leakdetect_set_level() changes the level for allocations from now on.
  *   level    one of the four.
  *   returns  POOLBUF_OK, or POOLBUF_ERROR_BAD_ARGUMENT for anything else, which changes nothing.
- *   threads  any. Every thread starts a new sampling gap at its next allocation. What is tracked already stays tracked,
- *            and is reported unless the level is disabled when the report is made. */
+ *   threads  any; not in a signal handler, since it takes locks: have that wake a thread. Every thread starts a new sampling gap
+ *            at its next allocation. What is tracked already stays tracked, and is reported unless the level is disabled when the
+ *            report is made. */
 POOLBUF_API poolbuf_status leakdetect_set_level(leakdetect_level level);
 
 /* leakdetect_name_level() names a level as the environment spells it.
