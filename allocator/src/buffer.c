@@ -84,12 +84,12 @@ static poolbuf *take_uncached(poolbuf_allocator *allocator, uint32_t bin) {
 
 /* ---- Memory for a buffer ------------------------------------------------------------------------------------------ */
 
-/* A handle and its bytes as two blocks of the process heap, for checkers that know nothing but malloc. */
 static size_t unpooled_alignment(const poolbuf_allocator *allocator, int kind) {
     size_t alignment = kind == POOLBUF_KIND_DIRECT ? allocator->options.alignment : 0;
     return alignment > UNPOOLED_ALIGN ? alignment : UNPOOLED_ALIGN;
 }
 
+/* A handle and its bytes as two blocks of the process heap, for checkers that know nothing but malloc. */
 static poolbuf *take_unpooled(poolbuf_allocator *allocator, int kind, size_t bytes) {
     void *handle_block = NULL;
     void *bytes_block = NULL;
