@@ -369,7 +369,7 @@ history_added history_store_add(history_store *self, const results_model *result
         !add_figures(self, results, run, figures, error) || !count_runs(self, environment, runs, error)) {
         return HISTORY_FAILED;
     }
-    return *figures == 0 ? HISTORY_EMPTY : HISTORY_ADDED;
+    return HISTORY_ADDED;
 }
 
 /* ---- reading ---- */
@@ -419,34 +419,52 @@ static bool read_environment(const history_store *self, history_model *model, in
     return step == SQLITE_ROW;
 }
 
+/* Shows each row of a statement, whose parameters are the environment and the limit. */
+typedef void row_visitor(history_model *model, sqlite3_stmt *row);
+
+static bool visit_rows(const history_store *self, const char *sql, int64_t environment, uint64_t limit,
+                       row_visitor *visit, history_model *model, char *error) {
+    sqlite3_stmt *statement = prepare(self, sql, error);
+    int step = SQLITE_ERROR;
+    if (statement != NULL) {
+        (void)sqlite3_bind_int64(statement, 1, environment);
+        (void)sqlite3_bind_int64(statement, 2, (int64_t)limit);
+        while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
+            visit(model, statement);
+        }
+        if (step != SQLITE_DONE) {
+            complain(self, error);
+        }
+    }
+    (void)sqlite3_finalize(statement);
+    return step == SQLITE_DONE;
+}
+
 /* The point's series: the last one, or a new one. Rows come series by series. */
-static history_series *series_of(history_model *model, sqlite3_stmt *statement, int64_t *last_work) {
-    const char *scenario = column_text(statement, 0);
-    const char *subject = column_text(statement, 1);
-    const char *name = column_text(statement, 2);
-    const double rate = sqlite3_column_double(statement, 3);
-    const int64_t work = sqlite3_column_int64(statement, 4);
+static history_series *series_of(history_model *model, sqlite3_stmt *row) {
+    const char *scenario = column_text(row, 0);
+    const char *subject = column_text(row, 1);
+    const char *name = column_text(row, 2);
+    const double rate = sqlite3_column_double(row, 3);
     const char *titled = rate > 0 ? model_text_format(model->arena, "%s at %.0f/s", name, rate) : name;
     history_series *last = model->series_count == 0 ? NULL : model->series[model->series_count - 1];
-    if (last != NULL && *last_work == work && strcmp(last->subject, subject) == 0 &&
+    if (last != NULL && strcmp(last->scenario, scenario) == 0 && strcmp(last->subject, subject) == 0 &&
         strcmp(last->metric, titled) == 0) {
         return last;
     }
-    *last_work = work;
     history_series *series = history_model_add_series(model, scenario, subject, titled);
     const metric which = metric_find(name, strlen(name));
     series->unit = which == METRIC_COUNT ? COMPARE_UNKNOWN_UNIT : metric_unit(which);
     return series;
 }
 
-static void add_point(history_model *model, history_series *series, sqlite3_stmt *statement) {
-    history_point *point = history_series_add_point(model, series);
-    point->run = (uint64_t)sqlite3_column_int64(statement, 5);
-    point->created = model_text(model->arena, column_text(statement, 6));
-    point->label = model_text(model->arena, column_text(statement, 7));
-    point->accepted = model_text(model->arena, column_text(statement, 8));
-    point->value =
-        (model_estimate){column_number(statement, 9), column_number(statement, 10), column_number(statement, 11)};
+static void add_point(history_model *model, sqlite3_stmt *row) {
+    history_point *point = history_series_add_point(model, series_of(model, row));
+    point->run = (uint64_t)sqlite3_column_int64(row, 4);
+    point->created = model_text(model->arena, column_text(row, 5));
+    point->label = model_text(model->arena, column_text(row, 6));
+    point->accepted = model_text(model->arena, column_text(row, 7));
+    point->value = (model_estimate){column_number(row, 8), column_number(row, 9), column_number(row, 10)};
 }
 
 /* Of each scenario the work that it had in its last run here. */
@@ -456,86 +474,38 @@ static const char FIGURES[] =
     " latest AS (SELECT work, scenario, row_number() OVER (PARTITION BY scenario ORDER BY created DESC, run DESC) AS "
     "place"
     "  FROM played JOIN works w ON w.id = work)"
-    " SELECT l.scenario, f.subject, f.metric, f.rate, f.work, r.id, r.created, r.label, r.accepted, f.median, f.low, "
-    "f.high"
+    " SELECT l.scenario, f.subject, f.metric, f.rate, r.id, r.created, r.label, r.accepted, f.median, f.low, f.high"
     " FROM latest l JOIN figures f ON f.work = l.work JOIN shown s ON s.id = f.run JOIN runs r ON r.id = f.run"
     " WHERE l.place = 1 ORDER BY l.scenario, f.subject, f.metric, f.rate, r.created, r.id";
 
-static bool read_figures(const history_store *self, int64_t environment, uint64_t limit, history_model *model,
-                         char *error) {
-    sqlite3_stmt *statement = prepare(self, FIGURES, error);
-    int step = SQLITE_ERROR;
-    int64_t last_work = 0;
-    if (statement != NULL) {
-        (void)sqlite3_bind_int64(statement, 1, environment);
-        (void)sqlite3_bind_int64(statement, 2, (int64_t)limit);
-        while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
-            add_point(model, series_of(model, statement, &last_work), statement);
-        }
-        if (step != SQLITE_DONE) {
-            complain(self, error);
-        }
+static const char COUNTS[] =
+    "SELECT count(*), min(created), (SELECT count(*) FROM runs WHERE environment <> ?1) FROM"
+    " (SELECT created FROM runs WHERE environment = ?1 ORDER BY created DESC, id DESC LIMIT ?2)";
+
+/* How many runs are shown, from when on, and how many there are of other environments. */
+static void add_counts(history_model *model, sqlite3_stmt *row) {
+    const long long others = sqlite3_column_int64(row, 2);
+    model->run_count = (uint64_t)sqlite3_column_int64(row, 0);
+    model->oldest = model_text(model->arena, column_text(row, 1));
+    if (others > 0) {
+        history_model_add_remark(model, model_text_format(model->arena,
+                                                          "%lld run%s of other hosts, kernels or builds cannot be "
+                                                          "compared with the newest, and are left out",
+                                                          others, others == 1 ? "" : "s"));
     }
-    (void)sqlite3_finalize(statement);
-    return step == SQLITE_DONE;
 }
 
-/* How many runs are shown, from when on, and how many there are of other environments and works. */
-static bool read_counts(const history_store *self, int64_t environment, uint64_t limit, history_model *model,
-                        char *error) {
-    sqlite3_stmt *statement =
-        prepare(self,
-                "SELECT count(*), min(created), (SELECT count(*) FROM runs WHERE environment <> ?1) FROM"
-                " (SELECT created FROM runs WHERE environment = ?1 ORDER BY created DESC, id DESC LIMIT ?2)",
-                error);
-    int step = SQLITE_ERROR;
-    if (statement != NULL) {
-        (void)sqlite3_bind_int64(statement, 1, environment);
-        (void)sqlite3_bind_int64(statement, 2, (int64_t)limit);
-        step = sqlite3_step(statement);
-    }
-    if (step == SQLITE_ROW) {
-        model->run_count = (uint64_t)sqlite3_column_int64(statement, 0);
-        model->oldest = model_text(model->arena, column_text(statement, 1));
-        const long long others = sqlite3_column_int64(statement, 2);
-        if (others > 0) {
-            history_model_add_remark(model, model_text_format(model->arena,
-                                                              "%lld run%s of other hosts, kernels or builds cannot be "
-                                                              "compared with the newest, and are left out",
-                                                              others, others == 1 ? "" : "s"));
-        }
-    } else if (statement != NULL) {
-        complain(self, error);
-    }
-    (void)sqlite3_finalize(statement);
-    return step == SQLITE_ROW;
-}
+static const char CHANGED_WORKS[] =
+    "SELECT w.scenario FROM figures f JOIN works w ON w.id = f.work WHERE f.run IN"
+    " (SELECT id FROM runs WHERE environment = ?1 ORDER BY created DESC, id DESC LIMIT ?2)"
+    " GROUP BY w.scenario HAVING count(DISTINCT f.work) > 1 ORDER BY w.scenario";
 
 /* A scenario whose file or seed has changed begins anew, which is said. */
-static bool read_changed_works(const history_store *self, int64_t environment, uint64_t limit, history_model *model,
-                               char *error) {
-    sqlite3_stmt *statement =
-        prepare(self,
-                "SELECT w.scenario, count(DISTINCT f.work) FROM figures f JOIN works w ON w.id = f.work WHERE f.run IN"
-                " (SELECT id FROM runs WHERE environment = ?1 ORDER BY created DESC, id DESC LIMIT ?2)"
-                " GROUP BY w.scenario HAVING count(DISTINCT f.work) > 1 ORDER BY w.scenario",
-                error);
-    int step = SQLITE_ERROR;
-    if (statement != NULL) {
-        (void)sqlite3_bind_int64(statement, 1, environment);
-        (void)sqlite3_bind_int64(statement, 2, (int64_t)limit);
-        while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
-            history_model_add_remark(model, model_text_format(model->arena,
-                                                              "%s has changed what it plays: runs before that are "
-                                                              "left out of its series",
-                                                              column_text(statement, 0)));
-        }
-        if (step != SQLITE_DONE) {
-            complain(self, error);
-        }
-    }
-    (void)sqlite3_finalize(statement);
-    return step == SQLITE_DONE;
+static void add_changed_work(history_model *model, sqlite3_stmt *row) {
+    history_model_add_remark(
+        model,
+        model_text_format(model->arena, "%s has changed what it plays: runs before that are left out of its series",
+                          column_text(row, 0)));
 }
 
 /* The last run in which a subject was served by another than in the run before. Ours change with every build: that is what a
@@ -553,41 +523,34 @@ static const char CHANGED_SUBJECTS[] =
     " SELECT subject, name, version_before, note_before, version, note FROM changes WHERE place = 1 ORDER BY subject";
 
 /* "2.36 (GLIBC_TUNABLES is set)" */
-static const char *identity(history_model *model, sqlite3_stmt *statement, int at) {
-    const char *version = column_text(statement, at);
-    const char *note = column_text(statement, at + 1);
+static const char *identity(history_model *model, sqlite3_stmt *row, int at) {
+    const char *version = column_text(row, at);
+    const char *note = column_text(row, at + 1);
     version = version[0] != '\0' ? version : "an unknown version";
     return note[0] == '\0' ? model_text(model->arena, version)
                            : model_text_format(model->arena, "%s (%s)", version, note);
 }
 
-static bool read_changed_subjects(const history_store *self, int64_t environment, uint64_t limit, history_model *model,
-                                  char *error) {
-    sqlite3_stmt *statement = prepare(self, CHANGED_SUBJECTS, error);
-    int step = SQLITE_ERROR;
-    if (statement != NULL) {
-        (void)sqlite3_bind_int64(statement, 1, environment);
-        (void)sqlite3_bind_int64(statement, 2, (int64_t)limit);
-        while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
-            const char *before = identity(model, statement, 2);
-            const char *now = identity(model, statement, 4);
-            history_model_add_remark(
-                model, model_text_format(model->arena, "%s is not the same before %s: %s, and then %s",
-                                         column_text(statement, 0), column_text(statement, 1), before, now));
-        }
-        if (step != SQLITE_DONE) {
-            complain(self, error);
-        }
-    }
-    (void)sqlite3_finalize(statement);
-    return step == SQLITE_DONE;
+static void add_changed_subject(history_model *model, sqlite3_stmt *row) {
+    const char *before = identity(model, row, 2);
+    const char *now = identity(model, row, 4);
+    history_model_add_remark(model, model_text_format(model->arena, "%s is not the same before %s: %s, and then %s",
+                                                      column_text(row, 0), column_text(row, 1), before, now));
 }
 
 bool history_store_read(history_store *self, uint64_t limit, history_model *model, char *error) {
+    static const struct {
+        const char *sql;
+        row_visitor *visit;
+    } PARTS[] = {{COUNTS, add_counts},
+                 {CHANGED_WORKS, add_changed_work},
+                 {CHANGED_SUBJECTS, add_changed_subject},
+                 {FIGURES, add_point}};
     int64_t environment = 0;
     model->database = model_text(model->arena, self->path);
-    return read_environment(self, model, &environment, error) && read_counts(self, environment, limit, model, error) &&
-           read_changed_works(self, environment, limit, model, error) &&
-           read_changed_subjects(self, environment, limit, model, error) &&
-           read_figures(self, environment, limit, model, error);
+    bool fine = read_environment(self, model, &environment, error);
+    for (size_t i = 0; fine && i < sizeof PARTS / sizeof PARTS[0]; i++) {
+        fine = visit_rows(self, PARTS[i].sql, environment, limit, PARTS[i].visit, model, error);
+    }
+    return fine;
 }

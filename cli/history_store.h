@@ -42,7 +42,6 @@ typedef struct history_entry {
 typedef enum history_added {
     HISTORY_ADDED,
     HISTORY_KNOWN, /* that file is in already */
-    HISTORY_EMPTY, /* it has no figures */
     HISTORY_FAILED /* see error */
 } history_added;
 
