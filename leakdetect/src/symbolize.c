@@ -199,7 +199,7 @@ static int find_elf(Dwfl_Module *module, void **user, const char *name, Dwarf_Ad
 }
 
 /* libdw keeps a pointer to the callbacks for as long as the Dwfl lives. */
-static Dwfl_Callbacks callbacks = {.find_elf = find_elf, .find_debuginfo = find_debuginfo};
+static const Dwfl_Callbacks CALLBACKS = {.find_elf = find_elf, .find_debuginfo = find_debuginfo};
 
 static bool is_overlaid(const symbolizer *self, const loaded_module *module) {
     const loaded_module *loaded = self->modules.items;
@@ -256,7 +256,7 @@ symbolizer *symbolize_open(void) {
     if (atomic_load_explicit(&dw_loaded, memory_order_acquire)) {
         const loaded_module *program = self->modules.items; /* the loader names it first */
         program_start = self->modules.count == 0 ? 0 : program->start & ~((uintptr_t)sysconf(_SC_PAGESIZE) - 1);
-        self->dwfl = dw.dwfl_begin(&callbacks);
+        self->dwfl = dw.dwfl_begin(&CALLBACKS);
         if (self->dwfl != NULL && dw.dwfl_linux_proc_report(self->dwfl, getpid()) != 0) {
             dw.dwfl_end(self->dwfl);
             self->dwfl = NULL;
