@@ -1,13 +1,19 @@
 # poolbuf_unit_test(NAME SOURCES... LINK...)  one cmocka program, one CTest test called <module>.<NAME>.
 #   poolbuf_unit_test(test_bitmap MODULE allocator SOURCES test_bitmap.c LINK poolbuf_internal [TIMEOUT seconds] [LABELS ...])
-# With POOLBUF_MEMCHECK=ON each unit test also runs under Memcheck, as memcheck.<module>.<name> with the label memcheck.
+# ONE_THREAD: nothing in it runs beside anything, so that ThreadSanitizer, under which it is left out, has nothing to look at.
+# With POOLBUF_MEMCHECK=ON each unit test also runs under Memcheck, as memcheck.<module>.<name> with the label memcheck. Its
+# threads take turns (--fair-sched): Valgrind runs one at a time, and one that another waits for may else wait for minutes.
 option(POOLBUF_MEMCHECK "Also run each unit test under Valgrind's Memcheck" OFF)
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 find_program(POOLBUF_VALGRIND valgrind)
 
 function(poolbuf_unit_test name)
-  cmake_parse_arguments(arg "NO_MEMCHECK" "MODULE;TIMEOUT" "SOURCES;LINK;LABELS;ENVIRONMENT" ${ARGN})
+  cmake_parse_arguments(arg "NO_MEMCHECK;ONE_THREAD" "MODULE;TIMEOUT" "SOURCES;LINK;LABELS;ENVIRONMENT" ${ARGN})
   if(NOT POOLBUF_TESTS)
+    return()
+  endif()
+  if(arg_ONE_THREAD AND POOLBUF_SANITIZE MATCHES "thread")
+    message(STATUS "${arg_MODULE}.${name} is left out: it has one thread, so ThreadSanitizer has nothing to look at")
     return()
   endif()
   if(NOT arg_TIMEOUT)
@@ -21,7 +27,7 @@ function(poolbuf_unit_test name)
                        ENVIRONMENT "${arg_ENVIRONMENT}")
   if(POOLBUF_MEMCHECK AND NOT arg_NO_MEMCHECK)
     add_test(NAME memcheck.${test}
-             COMMAND ${POOLBUF_VALGRIND} --quiet --leak-check=full --show-leak-kinds=definite,indirect,possible
+             COMMAND ${POOLBUF_VALGRIND} --quiet --fair-sched=yes --leak-check=full --show-leak-kinds=definite,indirect,possible
                      --errors-for-leak-kinds=definite,indirect,possible --error-exitcode=99 --trace-children=no
                      $<TARGET_FILE:${name}>)
     math(EXPR slow "${arg_TIMEOUT} * 10")

@@ -241,7 +241,8 @@ static void a_forked_child_captures_whatever_other_threads_did(void **state) {
     for (int i = 0; i < 2; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, capture_in_new_threads, NULL), 0);
     }
-    for (int i = 0; i < 100; i++) {
+    const int forks = RUNNING_ON_VALGRIND ? 25 : 100; /* the others see to the threads, Memcheck to the memory */
+    for (int i = 0; i < forks; i++) {
         unwind_fork_prepare(); /* what the detector does around every fork */
         pid_t child = fork();
         if (child == 0) {

@@ -369,9 +369,7 @@ static void a_nul_byte_is_refused_wherever_it_stands(void **state) {
 
 /* Whether the key before this colon has had its turns: frames alone have the same eight keys a hundred times. */
 static bool has_had_its_turns(const char *colon, char seen[][40], size_t *seen_count) {
-    enum {
-        TURNS = 3
-    };
+    const size_t turns_given = RUNNING_ON_VALGRIND ? 1 : 3; /* Memcheck sees the same code in fewer */
     const char *start = colon;
     while (start[-1] != '"') {
         start--;
@@ -382,10 +380,10 @@ static bool has_had_its_turns(const char *colon, char seen[][40], size_t *seen_c
     for (size_t i = 0; i < *seen_count; i++) {
         turns += strcmp(seen[i], key) == 0;
     }
-    if (turns < TURNS) {
+    if (turns < turns_given) {
         memcpy(seen[(*seen_count)++], key, sizeof key);
     }
-    return turns >= TURNS;
+    return turns >= turns_given;
 }
 
 /* Every value of the file in turn becomes one of every type, keys that come often the first times. */
