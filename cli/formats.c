@@ -11,8 +11,9 @@
 
 static const struct {
     const char *suffix, *word;
-} SUFFIXES[] = {{".sarif.json", "sarif"}, {".sarif", "sarif"}, {".json", "json"}, {".md", "markdown"},
-                {".html", "html"},        {".htm", "html"},    {".txt", "text"},  {".xml", "junit"}};
+} SUFFIXES[] = {{".sarif.json", "sarif"}, {".sarif", "sarif"},        {".json", "json"}, {".md", "markdown"},
+                {".html", "html"},        {".htm", "html"},           {".txt", "text"},  {".xml", "junit"},
+                {".folded", "collapsed"}, {".collapsed", "collapsed"}};
 
 static const char *word_of_path(const char *path) {
     if (path == NULL) {
@@ -31,7 +32,7 @@ static const char *word_of_path(const char *path) {
 int formats_choose(const command_line *line, report_kind kind, const char *word, const char *path, report_format *out) {
     const char *chosen = word != NULL ? word : word_of_path(path);
     if (!report_format_parse(kind, chosen, out)) {
-        static const char *const WORDS[] = {"text", "markdown", "html", "json", "junit", "sarif"};
+        static const char *const WORDS[] = {"text", "markdown", "html", "json", "junit", "sarif", "collapsed"};
         const char *near = near_word(chosen, WORDS, sizeof WORDS / sizeof WORDS[0]);
         report_format ignored = REPORT_TEXT;
         if (near != NULL && report_format_parse(kind, near, &ignored)) {
@@ -45,6 +46,12 @@ int formats_choose(const command_line *line, report_kind kind, const char *word,
         return usage_error(line, "HTML is not for a terminal: give -o report.html, or redirect stdout");
     }
     return ARGUMENTS_PROCEED;
+}
+
+const char *const FORMATS_WEIGHTS[] = {"count", "bytes", NULL};
+
+report_weight formats_weight(const char *word) {
+    return word == FORMATS_WEIGHTS[REPORT_BY_BYTES] ? REPORT_BY_BYTES : REPORT_BY_COUNT;
 }
 
 const char *formats_find_root(const command_line *line, const char *folder, char *root) {

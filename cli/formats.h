@@ -17,4 +17,8 @@ int formats_choose(const command_line *line, report_kind kind, const char *word,
  *   returns  the root; NULL after one line on stderr: there is no such folder. */
 const char *formats_find_root(const command_line *line, const char *folder, char *root);
 
+/* The words of --weight, in the order of report_weight and with a NULL at the end, and what one of them means. */
+extern const char *const FORMATS_WEIGHTS[];
+report_weight formats_weight(const char *word);
+
 #endif

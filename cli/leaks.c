@@ -279,7 +279,7 @@ static int parse(int argc, char **argv, request *wanted) {
          .kind = ARGUMENT_TEXT,
          .value = &wanted->format,
          .meaning = "FORMAT",
-         .help = "of FILE: text, markdown, html, json, junit, sarif; default by its suffix"},
+         .help = "of FILE: text, markdown, html, json, junit, sarif, collapsed; default by its suffix"},
         {.name = "source-root",
          .kind = ARGUMENT_TEXT,
          .value = &wanted->root,

@@ -163,13 +163,14 @@ static int refuse_many(const material *all, char **paths) {
         reason);
 }
 
-static int write_report(const material *all, report_format format, const char *path, const char *root) {
+static int write_report(const material *all, report_format format, const char *path, const report_options *wanted) {
     output out;
     if (!output_open(&out, path)) {
         return EXIT_USAGE;
     }
     char error[REPORT_ERROR_BYTES];
-    const report_options options = {.colour = out.path == NULL && report_colour_wanted(stdout), .source_root = root};
+    report_options options = *wanted;
+    options.colour = out.path == NULL && report_colour_wanted(stdout);
     if (!report_write_inputs(all->shown, all->shown_count, format, &options, out.stream, error, sizeof error)) {
         output_discard(&out);
         return input_error("%s", error);
@@ -181,6 +182,7 @@ int cli_report(int argc, char **argv) {
     const char *word = NULL;
     const char *path = NULL;
     const char *root = ".";
+    const char *weight = FORMATS_WEIGHTS[REPORT_BY_COUNT];
     char source_root[PATH_MAX];
     text_list binaries = {0};
     const argument arguments[] = {
@@ -188,12 +190,17 @@ int cli_report(int argc, char **argv) {
          .kind = ARGUMENT_TEXT,
          .value = &word,
          .meaning = "FORMAT",
-         .help = "text, markdown, html, json, junit, or of leaks sarif; default by FILE's suffix, else text"},
+         .help = "text, markdown, html, json, junit, of leaks sarif and collapsed; default by FILE's suffix, or text"},
         {.name = "source-root",
          .kind = ARGUMENT_TEXT,
          .value = &root,
          .meaning = "FOLDER",
          .help = "of sarif: files in it are named relative to it; default the current folder"},
+        {.name = "weight",
+         .kind = ARGUMENT_CHOICE,
+         .value = &weight,
+         .choices = FORMATS_WEIGHTS,
+         .help = "of collapsed: what is counted, buffers and resources by default"},
         {.name = "binaries",
          .kind = ARGUMENT_LIST,
          .value = &binaries,
@@ -214,6 +221,7 @@ int cli_report(int argc, char **argv) {
                     "  poolbuf report leaks.json --format markdown >> \"$GITHUB_STEP_SUMMARY\"\n"
                     "  poolbuf report leaks.json -o leaks.sarif       findings for code scanning\n"
                     "  poolbuf report leaks.json -o leaks.xml         test results: a failed case for each leak\n"
+                    "  poolbuf report leaks.json -o leaks.folded      call stacks for flame graphs\n"
                     "  poolbuf report leaks.json --binaries build/    names for a report of a stripped program\n",
         .about =
             "Shows results (`poolbuf run -o`) and leaks (`poolbuf leaks -o`, POOLBUF_LEAK_REPORT) in any format.\n"
@@ -240,13 +248,14 @@ int cli_report(int argc, char **argv) {
         root = formats_find_root(&line, root, source_root);
         status = root == NULL ? EXIT_USAGE : status;
     }
+    const report_options options = {.source_root = root, .weight = formats_weight(weight)};
     material all = {0};
     if (status == ARGUMENTS_PROCEED) {
         status = read_inputs(operands, count, &binaries, &all);
     }
     if (status == ARGUMENTS_PROCEED) {
         status = format == REPORT_JSON && all.shown_count > 1 ? refuse_many(&all, operands)
-                                                              : write_report(&all, format, path, root);
+                                                              : write_report(&all, format, path, &options);
     }
     for (size_t i = 0; i < all.read_count; i++) {
         report_input_fini(&all.read[i]);

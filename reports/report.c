@@ -9,11 +9,16 @@
 #include "reports/json.h"
 #include "reports/writers.h"
 
-static const char *const FORMAT_NAMES[] = {"text", "markdown", "html", "json", "junit", "sarif"};
+static const char *const FORMAT_NAMES[] = {"text", "markdown", "html", "json", "junit", "sarif", "collapsed"};
 _Static_assert(sizeof FORMAT_NAMES / sizeof FORMAT_NAMES[0] == REPORT_FORMAT_COUNT, "every format has a name");
 
+/* Alone. */
+static bool is_of_leaks(report_format format) {
+    return format == REPORT_SARIF || format == REPORT_COLLAPSED;
+}
+
 static bool has_format(report_kind kind, report_format format) {
-    return format == REPORT_HTML ? kind != REPORT_COMPARE : format == REPORT_SARIF ? kind == REPORT_LEAKS : true;
+    return format == REPORT_HTML ? kind != REPORT_COMPARE : is_of_leaks(format) ? kind == REPORT_LEAKS : true;
 }
 
 bool report_format_parse(report_kind kind, const char *name, report_format *out) {
@@ -28,7 +33,7 @@ bool report_format_parse(report_kind kind, const char *name, report_format *out)
 
 const char *report_format_names(report_kind kind) {
     return kind == REPORT_COMPARE ? "text, markdown, json, junit"
-           : kind == REPORT_LEAKS ? "text, markdown, html, json, junit, sarif"
+           : kind == REPORT_LEAKS ? "text, markdown, html, json, junit, sarif, collapsed"
                                   : "text, markdown, html, json, junit";
 }
 
@@ -54,8 +59,8 @@ static bool refuse_html(char *error, size_t error_size) {
     return false;
 }
 
-static bool refuse_sarif(char *error, size_t error_size) {
-    snprintf(error, error_size, "sarif describes leaks, and results were given; expected %s",
+static bool refuse_results(report_format format, char *error, size_t error_size) {
+    snprintf(error, error_size, "%s describes leaks, and results were given; expected %s", FORMAT_NAMES[format],
              report_format_names(REPORT_RESULTS));
     return false;
 }
@@ -95,13 +100,15 @@ static bool write_views(const report_view *views, size_t count, report_format fo
         snprintf(error, error_size, "json takes one input, %zu were given; expected one, or another format", count);
         return false;
     }
-    if (format == REPORT_SARIF && !are_leaks(views, count)) {
-        return refuse_sarif(error, error_size);
+    if (is_of_leaks(format) && !are_leaks(views, count)) {
+        return refuse_results(format, error, error_size);
     }
     if (format == REPORT_JUNIT) {
         junit_write(views, count, to);
     } else if (format == REPORT_SARIF) {
         sarif_write(views, count, options == NULL ? NULL : options->source_root, to);
+    } else if (format == REPORT_COLLAPSED) {
+        collapsed_write(views, count, options == NULL ? REPORT_BY_COUNT : options->weight, to);
     } else if (format == REPORT_HTML) {
         html_write(views, count, to);
     } else if (format == REPORT_JSON) {

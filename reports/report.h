@@ -20,10 +20,17 @@ typedef enum report_format {
     REPORT_MARKDOWN,
     REPORT_HTML,
     REPORT_JSON,
-    REPORT_JUNIT, /* test results for CI; see junit.h */
-    REPORT_SARIF, /* code scanning; of leaks alone */
+    REPORT_JUNIT,     /* test results for CI; see junit.h */
+    REPORT_SARIF,     /* code scanning; of leaks alone */
+    REPORT_COLLAPSED, /* call stacks for flame graphs; of leaks alone */
     REPORT_FORMAT_COUNT
 } report_format;
+
+/* What a collapsed stack counts: buffers and resources, or bytes, where what has none is left out. */
+typedef enum report_weight {
+    REPORT_BY_COUNT,
+    REPORT_BY_BYTES
+} report_weight;
 
 typedef enum report_kind {
     REPORT_RESULTS,
@@ -41,7 +48,8 @@ typedef struct report_options {
     bool colour; /* text only: mark verdicts with colour as well as with words */
     const char *
         source_root; /* SARIF only: files in this folder, an absolute path without a slash at its end, are named relative to it; NULL: none is */
-} report_options;    /* NULL is the default: none */
+    report_weight weight; /* collapsed only */
+} report_options;         /* NULL is the default: none */
 
 /* Whether text on this stream should be coloured: it is a terminal, TERM is not "dumb", NO_COLOR is unset or empty. */
 bool report_colour_wanted(FILE *stream);
@@ -67,7 +75,7 @@ bool report_write_compare(const compare_model *model, report_format format, cons
 bool report_write_history(const history_model *model, report_format format, const report_options *options, FILE *to,
                           char *error, size_t error_size);
 /* Several inputs as one report: one page, one text after the other, or one document. JSON takes exactly one input, SARIF
- * leaks alone. */
+ * and collapsed stacks leaks alone. */
 bool report_write_inputs(const report_input *inputs, size_t count, report_format format, const report_options *options,
                          FILE *to, char *error, size_t error_size);
 

@@ -37,6 +37,9 @@ void junit_write_history(const history_model *model, FILE *to);
 /* SARIF 2.1.0, a run an input, which are all leaks; files in source_root are named relative to it. */
 void sarif_write(const report_view *views, size_t count, const char *source_root, FILE *to);
 
+/* Collapsed stacks, of leaks; those of several inputs one after the other, as readers add them up. */
+void collapsed_write(const report_view *views, size_t count, report_weight weight, FILE *to);
+
 /* False if the page was left out of this build. */
 bool html_is_built(void);
 void html_write(const report_view *views, size_t count, FILE *to);

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Reports that CI reads: JUnit's XML and SARIF, of a real program, by suffix and by name, and what is refused.
+# Reports that other tools read: JUnit's XML, SARIF and collapsed stacks, of a real program, by suffix and by name, and what is
+# refused.
 source "$(dirname "$0")/lib.sh"
 
 leaky=$POOLBUF_EXAMPLES/leaky
@@ -89,6 +90,19 @@ run poolbuf leaks -o unchecked.sarif -- true
 expect_status 6
 expect_equal "successful" false "$(json unchecked.sarif runs.0.invocations.0.executionSuccessful)"
 
+note "collapsed stacks: outermost first, one line a group, and all of what leaked"
+run poolbuf report leaks.json -o leaks.folded
+expect_status 0
+printf '%s\n' "main;serve;send_reply;format_reply 30" "main;serve;keep_request;read_request 70" >expected.folded
+expect_equal "lines" "$(cat expected.folded)" "$(cat leaks.folded)"
+expect_equal "buffers" "$(json leaks.json exact.live_buffers)" "$(awk '{ sum += $NF } END { print sum }' leaks.folded)"
+run poolbuf report leaks.json --format collapsed --weight bytes
+expect_status 0
+expect_equal "bytes" "$(json leaks.json exact.live_bytes)" "$(awk '{ sum += $NF } END { print sum }' .stdout)"
+run poolbuf leaks --format collapsed -o - -- "$leaky"
+expect_status 4
+expect_equal "from the program itself" "$(cat leaks.folded)" "$(cat .stdout)"
+
 note "no schema says two things of one key, of which readers would take the last"
 for schema in leakdetect/leaks.schema.json reports/results.schema.json scenarios/schema.json; do
     run json "$POOLBUF_SOURCE/$schema" title
@@ -101,6 +115,11 @@ expect_one_line_refusal "sarif describes leaks" junit
 run poolbuf report "$results" leaks.json --format sarif -o results.sarif
 expect_one_line_refusal "sarif describes leaks"
 expect_no_file results.sarif
+run poolbuf report "$results" -o results.folded
+expect_one_line_refusal "collapsed describes leaks" junit
+run poolbuf report leaks.json --format collapsed --weight blocks
+expect_one_line_refusal '--weight' blocks "count, bytes"
+expect_no_file results.folded
 run poolbuf report leaks.json -o other.sarif --source-root nowhere
 expect_one_line_refusal '--source-root: "nowhere"' "No such file"
 run poolbuf report leaks.json -o other.sarif --source-root leaks.json

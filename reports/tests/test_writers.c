@@ -170,7 +170,7 @@ static void data_in_a_page_stay_data(void **state) {
 static void no_name_moves_or_turns_what_stands_beside_it(void **state) {
     (void)state;
     static const char HOSTILE[] = "a\302\2332Jb\342\200\256c\342\201\246d\033[2Je\177";
-    static const report_format FORMATS[] = {REPORT_TEXT, REPORT_MARKDOWN, REPORT_HTML};
+    static const report_format FORMATS[] = {REPORT_TEXT, REPORT_MARKDOWN, REPORT_HTML, REPORT_COLLAPSED};
     for (size_t i = 0; i < sizeof FORMATS / sizeof FORMATS[0]; i++) {
         leaks_model *model = fixture_process("process exit", 2);
         leaks_group *group = fixture_add_leak(model, "00000000000000aa");
@@ -186,7 +186,8 @@ static void no_name_moves_or_turns_what_stands_beside_it(void **state) {
         assert_null(strstr(text, "\xe2\x80\xae"));
         assert_null(strstr(text, "\xe2\x81\xa6"));
         assert_null(strchr(text, '\033'));
-        assert_non_null(strstr(text, FORMATS[i] == REPORT_TEXT ? "a?2Jb?c?d?[2Je?" : "a 2Jb c d "));
+        assert_non_null(strstr(text, FORMATS[i] == REPORT_TEXT || FORMATS[i] == REPORT_COLLAPSED ? "a?2Jb?c?d?[2Je?"
+                                                                                                 : "a 2Jb c d "));
         free(text);
         leaks_model_destroy(model);
     }
@@ -207,6 +208,68 @@ static void leaks_are_written_as_before(void **state) {
     assert_writes(write_leaks, REPORT_JSON, false, "leaks.json");
     assert_writes(write_leaks, REPORT_JUNIT, false, "leaks.xml");
     assert_writes(write_leaks, REPORT_SARIF, false, "leaks.sarif");
+    assert_writes(write_leaks, REPORT_COLLAPSED, false, "leaks.folded");
+}
+
+static char *collapsed(const leaks_model *model, report_weight weight) {
+    char *text = NULL;
+    size_t size = 0;
+    char error[REPORT_ERROR_BYTES] = "";
+    const report_options options = {.weight = weight};
+    FILE *to = open_memstream(&text, &size);
+    assert_true(report_write_leaks(model, REPORT_COLLAPSED, &options, to, error, sizeof error));
+    fclose(to);
+    return text;
+}
+
+/* A line is parted at its semicolons and its last space, whatever a function is called. */
+static void a_collapsed_stack_is_one_line_of_frames_and_a_number(void **state) {
+    (void)state;
+    leaks_model *model = fixture_process("process exit", 2);
+    leaks_group *group = fixture_add_leak(model, "00000000000000aa");
+    group->allocation_stack_count = 0;
+    leaks_group_add_frame(model, group)->function = "f(char; int)\n";
+    leaks_frame *nameless = leaks_group_add_frame(model, group);
+    nameless->module = "/usr/lib/a;b.so";
+    nameless->offset = 0x2f;
+    leaks_group_add_frame(model, group)->address = "0x1000";
+    leaks_group_add_frame(model, group);
+    group->count = 3;
+    group->bytes = 300;
+    group->unit = NULL;
+    group->estimated_count.value = 384.4;
+    char *text = collapsed(model, REPORT_BY_COUNT);
+    assert_string_equal(text, "[unknown];0x1000;a:b.so+0x2f;f(char: int)? 384\n");
+    free(text);
+    text = collapsed(model, REPORT_BY_BYTES);
+    assert_string_equal(text, "[unknown];0x1000;a:b.so+0x2f;f(char: int)? 38440\n");
+    free(text);
+    leaks_model_destroy(model);
+}
+
+/* Without a sample the counts are what they are; what has no bytes is in no sum of bytes; and a group may have no stack. */
+static void collapsed_stacks_count_what_they_are_asked_for(void **state) {
+    (void)state;
+    leaks_model *model = fixture_process("process exit", 2);
+    leaks_group *group = fixture_add_leak(model, "00000000000000aa");
+    group->type = "soc;ket";
+    group->allocation_stack_count = 0;
+    group->estimated_count.value = MODEL_NAN;
+    group->count = 3;
+    group->bytes = 4;
+    group->unit = "pages";
+    char *text = collapsed(model, REPORT_BY_COUNT);
+    assert_string_equal(text, "[soc:ket];[no stack] 3\n");
+    free(text);
+    text = collapsed(model, REPORT_BY_BYTES);
+    assert_string_equal(text, "");
+    free(text);
+    group->unit = NULL;
+    group->bytes = UINT64_MAX - 1;
+    text = collapsed(model, REPORT_BY_BYTES);
+    assert_string_equal(text, "[soc:ket];[no stack] 9223372036854775807\n");
+    free(text);
+    leaks_model_destroy(model);
 }
 
 static void comparisons_are_written_as_before(void **state) {
@@ -354,6 +417,8 @@ int main(void) {
         cmocka_unit_test(no_name_moves_or_turns_what_stands_beside_it),
         cmocka_unit_test(results_are_written_as_before),
         cmocka_unit_test(leaks_are_written_as_before),
+        cmocka_unit_test(a_collapsed_stack_is_one_line_of_frames_and_a_number),
+        cmocka_unit_test(collapsed_stacks_count_what_they_are_asked_for),
         cmocka_unit_test(comparisons_are_written_as_before),
         cmocka_unit_test(histories_are_written_as_before),
         cmocka_unit_test(colour_changes_no_character),
