@@ -11,6 +11,16 @@ if [ "${#headers[@]}" -lt 8 ]; then
 fi
 includes=(-I"$POOLBUF_SOURCE/allocator/include" -I"$POOLBUF_SOURCE/leakdetect/include")
 warnings=(-Werror -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wundef)
+# What C cannot do and careful C++ programs ask for.
+warnings_cxx=("${warnings[@]}" -Wold-style-cast -Wzero-as-null-pointer-constant -Wextra-semi -Woverloaded-virtual)
+
+# stricter COMPILER: a warning that the other does not have.
+stricter() {
+    case $1 in
+    g*) echo -Wuseless-cast ;;
+    *) echo -Wcomma ;;
+    esac
+}
 
 for header in "${headers[@]}"; do
     name=poolbuf/$(basename "$header")
@@ -20,7 +30,7 @@ for header in "${headers[@]}"; do
     for compiler in gcc clang; do
         run "$compiler" -std=c11 "${warnings[@]}" -Wstrict-prototypes "${includes[@]}" -fsyntax-only alone.c
         [ "$status" = 0 ] || fail "$name does not compile alone as C11 with $compiler"
-        run "$compiler" -x c++ -std=c++17 "${warnings[@]}" "${includes[@]}" -fsyntax-only alone.cc
+        run "$compiler" -x c++ -std=c++17 "${warnings_cxx[@]}" "$(stricter "$compiler")" "${includes[@]}" -fsyntax-only alone.cc
         [ "$status" = 0 ] || fail "$name does not compile alone as C++17 with $compiler"
         run "$compiler" -std=c11 -DPOOLBUF_INLINE=1 "${warnings[@]}" "${includes[@]}" -fsyntax-only alone.c
         [ "$status" = 0 ] || fail "$name does not compile alone as C11 with POOLBUF_INLINE with $compiler"
@@ -38,7 +48,7 @@ for header in "${wrappers[@]}"; do
         for level in "-std=c++17" "-std=c++20 -DNDEBUG" "-std=c++17 -fno-exceptions -fno-rtti" \
             "-std=c++20 -fno-exceptions -fno-rtti -DPOOLBUF_INLINE=1"; do
             read -ra flags <<<"$level"
-            run "$compiler" "${flags[@]}" "${warnings[@]}" "${includes[@]}" -fsyntax-only alone.cc
+            run "$compiler" "${flags[@]}" "${warnings_cxx[@]}" "$(stricter "$compiler")" "${includes[@]}" -fsyntax-only alone.cc
             [ "$status" = 0 ] || fail "$name does not compile alone with $compiler $level"
             checks=$((checks + 1))
         done
@@ -85,6 +95,7 @@ for compiler in gcc clang; do
 done
 # So are templates, which have to be used to be seen.
 cat >owner.cc <<'END'
+#include <poolbuf/poolbuf.h>
 #include <poolbuf/poolbuf.hpp>
 #include <memory>
 std::uint64_t use(std::string_view bytes);
@@ -113,6 +124,8 @@ std::uint64_t use(std::string_view bytes) {
     if (!whole || whole.add_component(std::move(buffer)) != POOLBUF_OK) {
         return 0;
     }
+    calls += poolbuf_index_of_any(whole.get(), 0, 1, POOLBUF_SET_CRLF) + POOLBUF_CAPACITY_LIMIT / POOLBUF_IOVEC_LIMIT +
+             POOLBUF_RETAINED_SLICES_LIMIT + POOLBUF_COPY_BREAK_EVEN;
 #ifdef __cpp_lib_span
     calls += poolbuf_readable_span(whole.get()).value.size();
 #endif
@@ -123,7 +136,7 @@ for compiler in g++ clang++; do
     for level in -O0 "-O2 -DPOOLBUF_INLINE=1" "-O3 -fno-exceptions -fno-rtti -DNDEBUG"; do
         read -ra flags <<<"$level"
         for standard in c++17 c++20; do
-            run "$compiler" -std=$standard "${flags[@]}" "${warnings[@]}" "${includes[@]}" -c owner.cc -o owner.o
+            run "$compiler" -std=$standard "${flags[@]}" "${warnings_cxx[@]}" "$(stricter "$compiler")" "${includes[@]}" -c owner.cc -o owner.o
             [ "$status" = 0 ] || fail "a careful $standard program draws a warning with $compiler $level"
             checks=$((checks + 1))
         done

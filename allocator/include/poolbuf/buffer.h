@@ -33,7 +33,7 @@
 POOLBUF_BEGIN_DECLS
 
 /* The largest capacity of a buffer, and what a larger max_capacity is cut to. */
-#define POOLBUF_CAPACITY_LIMIT ((size_t)0x7fffffff)
+#define POOLBUF_CAPACITY_LIMIT POOLBUF_CAST_(size_t, 0x7fffffff)
 
 /* POOLBUF_INLINE 1 puts the fast paths of poolbuf_allocate() and poolbuf_release() into the including file, as inline functions
  * of the same names: no call where the thread's cache serves, at the price of some 150 bytes of code for each. It is on for

@@ -44,7 +44,7 @@ POOLBUF_BEGIN_DECLS
 /* So many views that count for themselves may look at one buffer at a time, those of its views and of the composites
  * that it is a component of included; threads that make some at the same moment may pass the limit by one each. A
  * program that needs more may copy (poolbuf_copy()), or spread its bytes over more buffers. */
-#define POOLBUF_RETAINED_SLICES_LIMIT ((uint32_t)1 << 18)
+#define POOLBUF_RETAINED_SLICES_LIMIT (POOLBUF_CAST_(uint32_t, 1) << 18)
 
 /* poolbuf_slice() gives a second view of a range.
  *   index, length  the range; it lies within the buffer's capacity.
@@ -91,10 +91,10 @@ POOLBUF_API size_t poolbuf_pinned_bytes(const poolbuf *buffer);
 /* Up to so many bytes a copy is the better bargain: it pins nothing, and where two threads share the buffer it costs a third of a
  * retained slice and its release, since they pass the buffer's count to and fro (26 ns to 88 at 512 B; even at about 6 KiB). For
  * one thread alone it costs three times as much (26 ns to 9). Measured by ci/buffers.sh; docs/performance.md has the table. */
-#define POOLBUF_COPY_BREAK_EVEN ((size_t)512)
+#define POOLBUF_COPY_BREAK_EVEN POOLBUF_CAST_(size_t, 512)
 
 /* So many bytes kept alive for each byte that is wanted are too many. */
-#define POOLBUF_COPY_PINNED_FACTOR ((size_t)64)
+#define POOLBUF_COPY_PINNED_FACTOR POOLBUF_CAST_(size_t, 64)
 
 /* poolbuf_copy_if_small() gives a range to keep: a copy where copying is as cheap as sharing, or where sharing would keep more
  * than POOLBUF_COPY_PINNED_FACTOR times its length alive; a retained slice otherwise. Either way the caller owns one reference, and

@@ -45,7 +45,7 @@ struct sockaddr;
 POOLBUF_BEGIN_DECLS
 
 /* The most pieces that one system call takes: Linux's IOV_MAX. */
-#define POOLBUF_IOVEC_LIMIT ((size_t)1024)
+#define POOLBUF_IOVEC_LIMIT POOLBUF_CAST_(size_t, 1024)
 
 /* ---- Pieces for calls of one's own ------------------------------------------------------------------------------- */
 

@@ -246,7 +246,8 @@ class poolbuf_ref {
     poolbuf_ref(poolbuf_ref &&other) noexcept : buffer_(std::exchange(other.buffer_, nullptr)) {
     }
     poolbuf_ref &operator=(poolbuf_ref &&other) noexcept {
-        poolbuf_ref(std::move(other)).swap(*this);
+        poolbuf_ref taken(std::move(other));
+        taken.swap(*this);
         return *this;
     }
 

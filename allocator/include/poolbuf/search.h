@@ -50,14 +50,14 @@ static inline size_t poolbuf_bytes_before_from(const poolbuf *buffer, size_t ind
 
 /* Sets that protocols ask for. Each stands for two arguments, set and count:
  *     poolbuf_index_of_any(buffer, index, length, POOLBUF_SET_CRLF) */
-#define POOLBUF_SET_NUL          "\0", (size_t)1
-#define POOLBUF_SET_CR           "\r", (size_t)1
-#define POOLBUF_SET_LF           "\n", (size_t)1
-#define POOLBUF_SET_CRLF         "\r\n", (size_t)2
-#define POOLBUF_SET_SPACE        " ", (size_t)1
-#define POOLBUF_SET_LINEAR_SPACE " \t", (size_t)2
-#define POOLBUF_SET_COMMA        ",", (size_t)1
-#define POOLBUF_SET_SEMICOLON    ";", (size_t)1
+#define POOLBUF_SET_NUL          "\0", POOLBUF_CAST_(size_t, 1)
+#define POOLBUF_SET_CR           "\r", POOLBUF_CAST_(size_t, 1)
+#define POOLBUF_SET_LF           "\n", POOLBUF_CAST_(size_t, 1)
+#define POOLBUF_SET_CRLF         "\r\n", POOLBUF_CAST_(size_t, 2)
+#define POOLBUF_SET_SPACE        " ", POOLBUF_CAST_(size_t, 1)
+#define POOLBUF_SET_LINEAR_SPACE " \t", POOLBUF_CAST_(size_t, 2)
+#define POOLBUF_SET_COMMA        ",", POOLBUF_CAST_(size_t, 1)
+#define POOLBUF_SET_SEMICOLON    ";", POOLBUF_CAST_(size_t, 1)
 
 /* poolbuf_index_of_any() gives the index of the first byte of a range that is in a set, _index_of_none() of the first
  * one that is not; with last_, of the last one.
@@ -126,7 +126,7 @@ typedef struct poolbuf_needle {
 } poolbuf_needle;
 
 /* The most bytes that the needles of a searcher may have together. */
-#define POOLBUF_SEARCHER_BYTES_LIMIT ((size_t)65536)
+#define POOLBUF_SEARCHER_BYTES_LIMIT POOLBUF_CAST_(size_t, 65536)
 
 /* Stands for no needle. */
 #define POOLBUF_NO_NEEDLE UINT32_MAX
