@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The templates of ci/github and ci/gitlab: each line that begins with "poolbuf" is run as it stands, for a program that
-# leaks and for one that does not; and each command of ours that a template names is one of those lines.
+# leaks and for one that does not; and each command of ours that a template names is one of those lines. And the exports of
+# ci/export.
 source "$(dirname "$0")/lib.sh"
 
 mkdir -p path change
@@ -58,5 +59,22 @@ TESTS=$POOLBUF_EXAMPLES/leaky play "$gitlab" 4 0 0 0 0 0 0 0 0 0
 expect_file leaks.html
 grep -q '<failure' leaks.xml || fail "no failed case"
 expect_equal "runs in the history" 2 "$(sed -n 's/.*history.sqlite, \([0-9]*\) runs.*/\1/p' history.md history.xml | tail -n 1)"
+
+note "what other dashboards take of results, with jq: of those that succeeded, whatever was measured"
+golden=$POOLBUF_SOURCE/reports/tests/golden/results.json
+succeeded='[.scenarios[].results[] | select(.status == "ok" and .subject != "null")] | length'
+jq -f "$POOLBUF_SOURCE/ci/export/bencher.jq" "$golden" >bmf.json
+jq -f "$POOLBUF_SOURCE/ci/export/github-action-benchmark.jq" "$golden" >benchmarks.json
+expect_equal "benchmarks" "$(jq "$succeeded" "$golden")" "$(jq length bmf.json)"
+expect_equal "latency" '{"value":4.215,"lower_value":4.178,"upper_value":4.272}' "$(jq -c '."pingpong/pooled".latency' bmf.json)"
+expect_equal "not a number" 0 "$(jq '[.[][][] | select(type != "number")] | length' bmf.json)"
+expect_equal "entries" "$(jq '[.[] | length] | add' bmf.json)" "$(jq length benchmarks.json)"
+expect_equal "an entry" '{"name":"pingpong/pooled time","unit":"ns/op","value":4.215,"range":"± 0.047","extra":"interval 4.178 to 4.272"}' \
+    "$(jq -c '.[0]' benchmarks.json)"
+run "$POOLBUF_BIN" run scenario.yaml --quick --rounds 3 -s pooled,fixed,null -o plain.json
+expect_status 0
+expect_equal "a run without passes" '{"tiny/fixed":["latency","peak-resident-bytes"],"tiny/pooled":["latency","peak-resident-bytes"]}' \
+    "$(jq -f "$POOLBUF_SOURCE/ci/export/bencher.jq" plain.json | jq -cS 'map_values(keys)')"
+expect_equal "its entries" 4 "$(jq -f "$POOLBUF_SOURCE/ci/export/github-action-benchmark.jq" plain.json | jq length)"
 
 finish
