@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -29,7 +30,7 @@ enum {
     /* As high as lets others go first, as low as lets a scan end where every processor is busy: each page that is written
      * while the child lives is copied, and there is the deadline. With twice as many busy threads as processors a scan took 10
      * times as long at 19, which leaves 1.5 % of one that another thread wants, too; at 5 it is a quarter. */
-    NICE = 5
+    NICE = 5 /* more than the thread that asks */
 };
 
 /* Of what cannot be read, where each page has to be asked for: reservations of terabytes are mostly of this kind. */
@@ -411,10 +412,15 @@ static void judge(child *self) {
 /* It must not outlive the process for long, leave a core, or take the processor from anybody. */
 static void become_modest(void) {
     const struct rlimit none = {0, 0};
+    const struct sched_param ordinary = {.sched_priority = 0};
+    const int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    prctl(PR_SET_NAME, "poolbuf-scan", 0, 0, 0);
     (void)setrlimit(RLIMIT_CORE, &none);
-    (void)setpriority(PRIO_PROCESS, 0, NICE);
+    if (policy == SCHED_FIFO || policy == SCHED_RR) { /* a thread's of real time: nobody else would run */
+        (void)sched_setscheduler(0, SCHED_OTHER, &ordinary);
+    }
+    (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICE);
+    prctl(PR_SET_NAME, "poolbuf-scan", 0, 0, 0); /* at last, so who sees the name sees the rest */
 }
 
 void scan_child(scan_job *job) {
