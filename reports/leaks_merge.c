@@ -1,5 +1,6 @@
 /* Merging leak findings, and what a merged model says in all; model.h says how parts add up. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "reports/leaks_stacks.h"
@@ -218,14 +219,52 @@ static site_relation relate_sites(const leaks_group *a, const leaks_group *b) {
     return same_build(a->allocation_stack[0], b->allocation_stack[0]) ? SITE_SAME : SITE_UNKNOWN;
 }
 
+/* Two groups of one fingerprint have the same name, and two whose frames all are in the same_place() the same place; so what is
+ * compared with each of thousands is two numbers. */
+typedef struct group_mark {
+    uint64_t name, place;
+} group_mark;
+
+static uint64_t hash_known(uint64_t hash, const char *text) {
+    return leaks_hash_text(hash, text == NULL ? "" : text);
+}
+
+static group_mark mark_of(const leaks_group *group) {
+    group_mark mark = {hash_known(LEAKS_FIRST_HASH, group->fingerprint), LEAKS_FIRST_HASH};
+    for (size_t i = 0; i < group->allocation_stack_count; i++) {
+        const leaks_frame *frame = group->allocation_stack[i];
+        mark.place = hash_known(hash_known(leaks_hash_number(mark.place, frame->line), frame->function), frame->file);
+        if (frame->line == MODEL_UNKNOWN) {
+            mark.place = hash_known(leaks_hash_number(mark.place, frame->offset), frame->module);
+        }
+    }
+    return mark;
+}
+
+/* With room for `more`; to be released with free(). NULL without memory: then each group is looked at. */
+static group_mark *mark_groups(const leaks_model *model, size_t more) {
+    group_mark *marks = calloc(model->group_count + more + 1, sizeof *marks);
+    for (size_t i = 0; marks != NULL && i < model->group_count; i++) {
+        marks[i] = mark_of(model->groups[i]);
+    }
+    return marks;
+}
+
+static bool may_be_alike(const group_mark *marks, size_t i, group_mark like) {
+    return marks == NULL || marks[i].name == like.name || marks[i].place == like.place;
+}
+
 /* Two sites of one function have fingerprints by the order of their lines, among those that leaked in that process. So one
  * fingerprint may stand for different sites in different processes, and one site have different fingerprints: where the
  * lines tell, they decide, and the fingerprints are numbered anew. Memcheck's have no numbers. */
-static leaks_group *find_group(const leaks_model *in, const leaks_group *like, bool *renumber) {
+static leaks_group *find_group(const leaks_model *in, const group_mark *marks, const leaks_group *like,
+                               bool *renumber) {
+    const group_mark mark = mark_of(like);
     leaks_group *named = NULL;
     for (size_t i = 0; i < in->group_count; i++) {
         leaks_group *group = in->groups[i];
-        if (!text_equal(group->type, like->type) || !text_equal(group->kind, like->kind)) {
+        if (!may_be_alike(marks, i, mark) || !text_equal(group->type, like->type) ||
+            !text_equal(group->kind, like->kind)) {
             continue;
         }
         const bool same_name = text_equal(group->fingerprint, like->fingerprint);
@@ -239,9 +278,9 @@ static leaks_group *find_group(const leaks_model *in, const leaks_group *like, b
     return named;
 }
 
-static leaks_group *find_or_add_group(leaks_model *into, const leaks_group *from, bool *renumber) {
+static leaks_group *find_or_add_group(leaks_model *into, group_mark *marks, const leaks_group *from, bool *renumber) {
     bool clashes = false;
-    leaks_group *group = find_group(into, from, &clashes);
+    leaks_group *group = find_group(into, marks, from, &clashes);
     if (group != NULL) {
         return group;
     }
@@ -254,6 +293,9 @@ static leaks_group *find_or_add_group(leaks_model *into, const leaks_group *from
     group->thread = model_text(into->arena, from->thread);
     stack_copy(into, &group->allocation_stack, &group->allocation_stack_count, from->allocation_stack,
                from->allocation_stack_count);
+    if (marks != NULL) {
+        marks[into->group_count - 1] = mark_of(group);
+    }
     return group;
 }
 
@@ -289,8 +331,8 @@ static void merge_estimate(leaks_estimate *estimate, const leaks_estimate *from)
     estimate->high = sum_known(estimate->high, from->high);
 }
 
-static void merge_group(leaks_model *into, const leaks_group *from, bool *renumber) {
-    leaks_group *group = find_or_add_group(into, from, renumber);
+static void merge_group(leaks_model *into, group_mark *marks, const leaks_group *from, bool *renumber) {
+    leaks_group *group = find_or_add_group(into, marks, from, renumber);
     merge_sizes(&group->sizes, group->count == MODEL_UNKNOWN ? 0 : group->count, &from->sizes, from->count);
     merge_growth(&group->growth, &from->growth);
     merge_estimate(&group->estimated_count, &from->estimated_count);
@@ -371,9 +413,11 @@ void leaks_model_merge(leaks_model *into, const leaks_model *from) {
         process->reason = model_text(into->arena, process->reason);
     }
     bool renumber = false;
+    group_mark *marks = mark_groups(into, from->group_count);
     for (size_t i = 0; i < from->group_count; i++) {
-        merge_group(into, from->groups[i], &renumber);
+        merge_group(into, marks, from->groups[i], &renumber);
     }
+    free(marks);
     if (renumber) {
         leaks_model_renumber(into);
     }

@@ -67,35 +67,38 @@ void leaks_stack_trim(leaks_frame **stack, size_t *count) {
 
 /* ---- fingerprints ---- */
 
-#define FIRST_HASH 0xcbf29ce484222325u
-
-static uint64_t hash_text(uint64_t hash, const char *text) {
+uint64_t leaks_hash_text(uint64_t hash, const char *text) {
     for (; *text != '\0'; text++) {
         hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
     }
     return (hash ^ 0xff) * 0x100000001b3u;
 }
 
+uint64_t leaks_hash_number(uint64_t hash, uint64_t number) {
+    for (uint64_t rest = number; rest != 0; rest >>= 8) {
+        hash = (hash ^ (rest & 0xff)) * 0x100000001b3u;
+    }
+    return hash;
+}
+
 static uint64_t hash_stack(uint64_t hash, leaks_frame *const *stack, size_t count) {
     for (size_t i = 0; i < count; i++) {
         const leaks_frame *frame = stack[i];
         if (frame->function != NULL) {
-            hash = hash_text(hash, frame->function);
+            hash = leaks_hash_text(hash, frame->function);
             continue;
         }
         const char *module = frame->module == NULL ? "?" : frame->module;
         const char *slash = strrchr(module, '/');
-        hash = hash_text(hash, slash == NULL ? module : slash + 1);
+        hash = leaks_hash_text(hash, slash == NULL ? module : slash + 1);
         const bool known = frame->module != NULL && frame->offset != MODEL_UNKNOWN;
-        for (uint64_t rest = known ? frame->offset : 0; rest != 0; rest >>= 8) {
-            hash = (hash ^ (rest & 0xff)) * 0x100000001b3u;
-        }
+        hash = leaks_hash_number(hash, known ? frame->offset : 0);
     }
     return hash;
 }
 
 static uint64_t plain_fingerprint(const leaks_group *group) {
-    const uint64_t hash = hash_text(FIRST_HASH, group->type == NULL ? "" : group->type);
+    const uint64_t hash = leaks_hash_text(LEAKS_FIRST_HASH, group->type == NULL ? "" : group->type);
     return hash_stack(hash, group->allocation_stack, group->allocation_stack_count);
 }
 
@@ -159,7 +162,7 @@ static size_t count_same_functions(const marked *all, size_t count) {
 
 static const char *number_fingerprint(const leaks_model *model, uint64_t hash, uint64_t ordinal) {
     for (uint64_t again = 0; again < ordinal; again++) {
-        hash = hash_text(hash, "again");
+        hash = leaks_hash_text(hash, "again");
     }
     return model_text_format(model->arena, "%016" PRIx64, hash);
 }
@@ -223,10 +226,10 @@ const char *leaks_misuse_kind(const leaks_model *model, const leaks_misuse *misu
 }
 
 static uint64_t plain_misuse(const leaks_model *model, const leaks_misuse *misuse) {
-    uint64_t hash = hash_text(FIRST_HASH, leaks_misuse_kind(model, misuse));
+    uint64_t hash = leaks_hash_text(LEAKS_FIRST_HASH, leaks_misuse_kind(model, misuse));
     hash = hash_stack(hash, misuse->stack, misuse->stack_count);
-    hash = hash_stack(hash_text(hash, ""), misuse->release_stack, misuse->release_stack_count);
-    return hash_stack(hash_text(hash, ""), misuse->allocation_stack, misuse->allocation_stack_count);
+    hash = hash_stack(leaks_hash_text(hash, ""), misuse->release_stack, misuse->release_stack_count);
+    return hash_stack(leaks_hash_text(hash, ""), misuse->allocation_stack, misuse->allocation_stack_count);
 }
 
 static int compare_misuses(const leaks_misuse *a, const leaks_misuse *b) {

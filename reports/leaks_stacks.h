@@ -13,6 +13,11 @@ void leaks_stacks_visit(leaks_model *model, leaks_stack_visitor *visitor, void *
  * first function, and inline functions of poolbuf's headers on top. */
 void leaks_stack_trim(leaks_frame **stack, size_t *count);
 
+/* What fingerprints are made with: FNV-1a, of texts with an end, and of a number's bytes up to the highest that is not 0. */
+#define LEAKS_FIRST_HASH 0xcbf29ce484222325u
+uint64_t leaks_hash_text(uint64_t hash, const char *text);
+uint64_t leaks_hash_number(uint64_t hash, uint64_t number);
+
 /* leaks_model_renumber() numbers anew the fingerprints of sites that share their functions, where two have the same. */
 void leaks_model_renumber(leaks_model *model);
 
