@@ -167,8 +167,23 @@ static void set_up_arenas(poolbuf_allocator *self, arena *storage) {
     }
 }
 
+/* Without what lies behind the flags, which may be anything of the caller's stack: with their zeros it made the address of a
+ * chunk once, and a scan took it for a reference to the first buffer there. */
+static void keep_options(poolbuf_allocator *self, const poolbuf_allocator_options *options) {
+    enum {
+        FLAGS_END = offsetof(poolbuf_allocator_options, background_thread) + sizeof options->background_thread,
+        REST = offsetof(poolbuf_allocator_options, alignment)
+    };
+    _Static_assert(REST - FLAGS_END < (int)sizeof(uint64_t) &&
+                       sizeof *options - REST ==
+                           4 * sizeof(size_t) + 2 * sizeof(poolbuf_numa) + 3 * sizeof options->chunk_mapped,
+                   "nowhere else are bytes between its members");
+    memcpy(&self->options, options, FLAGS_END);
+    memcpy((char *)&self->options + REST, (const char *)options + REST, sizeof *options - REST);
+}
+
 static void set_up(poolbuf_allocator *self, const poolbuf_allocator_options *options) {
-    self->options = *options;
+    keep_options(self, options);
     size_classes_init(&self->classes, options->page_size, options->chunk_size, options->classes_per_doubling);
     self->kind_bins[options->prefer_direct ? POOLBUF_KIND_DIRECT : POOLBUF_KIND_HEAP] = 0;
     self->kind_bins[options->prefer_direct ? POOLBUF_KIND_HEAP : POOLBUF_KIND_DIRECT] = self->classes.count;

@@ -45,14 +45,17 @@ typedef struct arena_config {
     const size_classes *classes;
     const region_source *regions; /* of chunks and huge buffers */
     os_source handle_source;      /* of handles */
-    size_t alignment;             /* of each buffer's memory; a power of two up to the page; 0: as its class has it */
     uint32_t decay_ms;     /* what is unused waits; guarded by the lock, as is wake: the allocator's end clears both */
+    size_t alignment;      /* of each buffer's memory; a power of two up to the page; 0: as its class has it */
     void (*wake)(void);    /* tells the background thread that there is something to do; NULL: there is none */
     uint32_t handle_flags; /* POOLBUF_FLAG_ANNOTATED or 0 */
     uint16_t first_bin;    /* the bin of class 0; classes follow */
     uint8_t slot;          /* for poolbuf.slot */
     uint8_t kind;          /* a poolbuf_kind */
 } arena_config;
+
+_Static_assert(sizeof(arena_config) == 4 * sizeof(void *) + sizeof(size_t) + 2 * sizeof(uint64_t),
+               "no bytes between its members, which would be those of a stack, and a scan take for an address");
 
 /* How large a buffer is to an arena. */
 typedef enum arena_span {

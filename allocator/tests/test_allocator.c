@@ -27,6 +27,29 @@ static void the_default_is_made_once_and_serves_null(void **state) {
     assert_int_equal(poolbuf_allocator_destroy(allocator), POOLBUF_ERROR_BAD_ARGUMENT);
 }
 
+/* It may be most of an address, which a scan for unreachable buffers would take for a reference. */
+static void what_lies_between_options_is_not_kept(void **state) {
+    (void)state;
+    poolbuf_allocator_options options;
+    poolbuf_allocator_options_init(&options);
+    options.background_thread = false;
+    options.alignment = 64;
+    options.chunk_context = &options;
+    const size_t from = offsetof(poolbuf_allocator_options, background_thread) + sizeof options.background_thread;
+    const size_t to = offsetof(poolbuf_allocator_options, alignment);
+    for (size_t i = from; i < to; i++) {
+        ((unsigned char *)&options)[i] = 0xa5;
+    }
+    poolbuf_allocator *allocator = NULL;
+    UNIT_OK(poolbuf_allocator_create(&options, &allocator));
+    for (size_t i = from; i < to; i++) {
+        assert_int_equal(((const unsigned char *)&allocator->options)[i], 0);
+    }
+    assert_memory_equal(&allocator->options, &options, from);
+    assert_memory_equal((const char *)&allocator->options + to, (const char *)&options + to, sizeof options - to);
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
 static void allocators_share_no_memory_and_no_counts(void **state) {
     (void)state;
     poolbuf_allocator *a = make();
@@ -596,6 +619,7 @@ static void destroying_in_a_forked_child_follows_no_list_of_a_lost_thread(void *
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_default_is_made_once_and_serves_null),
+        cmocka_unit_test(what_lies_between_options_is_not_kept),
         cmocka_unit_test(allocators_share_no_memory_and_no_counts),
         cmocka_unit_test(more_allocators_than_slots_work_all_the_same),
         cmocka_unit_test(an_illegal_option_is_refused),
