@@ -28,8 +28,8 @@ enum {
     HASH_BYTES = 64 << 10, /* of a buffer's bytes; what lies behind is not compared */
     HANDLES_AT_ONCE = 1024,
     /* As high as lets others go first, as low as lets a scan end where every processor is busy: each page that is written
-     * while the child lives is copied, and there is the deadline. With twice as many busy threads as processors a scan took 10
-     * times as long at 19, which leaves 1.5 % of one that another thread wants, too; at 5 it is a quarter. */
+     * while the child lives is copied, and there is the deadline. With as many busy threads as processors two scans at once took
+     * ten times as long at 19, which leaves 1.5 % of one that another thread wants, too; at 5 it is a quarter. */
     NICE = 5 /* more than the thread that asks */
 };
 
