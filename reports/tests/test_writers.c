@@ -166,6 +166,17 @@ static void data_in_a_page_stay_data(void **state) {
     free(page);
 }
 
+static char *written_leaks(const leaks_model *model, report_format format, report_weight weight) {
+    char *text = NULL;
+    size_t size = 0;
+    char error[REPORT_ERROR_BYTES] = "";
+    const report_options options = {.weight = weight};
+    FILE *to = open_memstream(&text, &size);
+    assert_true(report_write_leaks(model, format, &options, to, error, sizeof error));
+    fclose(to);
+    return text;
+}
+
 /* What a program calls its things may come from a peer: no terminal and no page is to be moved or turned by it. */
 static void no_name_moves_or_turns_what_stands_beside_it(void **state) {
     (void)state;
@@ -176,12 +187,7 @@ static void no_name_moves_or_turns_what_stands_beside_it(void **state) {
         leaks_group *group = fixture_add_leak(model, "00000000000000aa");
         leaks_group_add_frame(model, group)->function = HOSTILE;
         group->type = HOSTILE;
-        char *text = NULL;
-        size_t size = 0;
-        char error[REPORT_ERROR_BYTES] = "";
-        FILE *to = open_memstream(&text, &size);
-        assert_true(report_write_leaks(model, FORMATS[i], NULL, to, error, sizeof error));
-        fclose(to);
+        char *text = written_leaks(model, FORMATS[i], REPORT_BY_COUNT);
         assert_null(strstr(text, "\xc2\x9b"));
         assert_null(strstr(text, "\xe2\x80\xae"));
         assert_null(strstr(text, "\xe2\x81\xa6"));
@@ -211,17 +217,6 @@ static void leaks_are_written_as_before(void **state) {
     assert_writes(write_leaks, REPORT_COLLAPSED, false, "leaks.folded");
 }
 
-static char *collapsed(const leaks_model *model, report_weight weight) {
-    char *text = NULL;
-    size_t size = 0;
-    char error[REPORT_ERROR_BYTES] = "";
-    const report_options options = {.weight = weight};
-    FILE *to = open_memstream(&text, &size);
-    assert_true(report_write_leaks(model, REPORT_COLLAPSED, &options, to, error, sizeof error));
-    fclose(to);
-    return text;
-}
-
 /* A line is parted at its semicolons and its last space, whatever a function is called. */
 static void a_collapsed_stack_is_one_line_of_frames_and_a_number(void **state) {
     (void)state;
@@ -238,10 +233,10 @@ static void a_collapsed_stack_is_one_line_of_frames_and_a_number(void **state) {
     group->bytes = 300;
     group->unit = NULL;
     group->estimated_count.value = 384.4;
-    char *text = collapsed(model, REPORT_BY_COUNT);
+    char *text = written_leaks(model, REPORT_COLLAPSED, REPORT_BY_COUNT);
     assert_string_equal(text, "[unknown];0x1000;a:b.so+0x2f;f(char: int)? 384\n");
     free(text);
-    text = collapsed(model, REPORT_BY_BYTES);
+    text = written_leaks(model, REPORT_COLLAPSED, REPORT_BY_BYTES);
     assert_string_equal(text, "[unknown];0x1000;a:b.so+0x2f;f(char: int)? 38440\n");
     free(text);
     leaks_model_destroy(model);
@@ -258,15 +253,15 @@ static void collapsed_stacks_count_what_they_are_asked_for(void **state) {
     group->count = 3;
     group->bytes = 4;
     group->unit = "pages";
-    char *text = collapsed(model, REPORT_BY_COUNT);
+    char *text = written_leaks(model, REPORT_COLLAPSED, REPORT_BY_COUNT);
     assert_string_equal(text, "[soc:ket];[no stack] 3\n");
     free(text);
-    text = collapsed(model, REPORT_BY_BYTES);
+    text = written_leaks(model, REPORT_COLLAPSED, REPORT_BY_BYTES);
     assert_string_equal(text, "");
     free(text);
     group->unit = NULL;
     group->bytes = UINT64_MAX - 1;
-    text = collapsed(model, REPORT_BY_BYTES);
+    text = written_leaks(model, REPORT_COLLAPSED, REPORT_BY_BYTES);
     assert_string_equal(text, "[soc:ket];[no stack] 9223372036854775807\n");
     free(text);
     leaks_model_destroy(model);
