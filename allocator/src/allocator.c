@@ -27,7 +27,7 @@
 #define NAKED_CACHED          256u              /* handles without memory that a thread caches */
 #define ROUND_UP(n, unit)     (((n) + (unit)-1) / (unit) * (unit))
 
-static poolbuf_allocator *default_allocator; /* atomic; release when made pairs with the acquire of its readers */
+poolbuf_allocator *allocator_default;
 
 const char *poolbuf_version_text(void) {
     return POOLBUF_VERSION_TEXT;
@@ -297,7 +297,7 @@ static poolbuf_allocator *make_default_locked(void) {
 }
 
 poolbuf_allocator *poolbuf_allocator_default(void) {
-    poolbuf_allocator *self = __atomic_load_n(&default_allocator, __ATOMIC_ACQUIRE);
+    poolbuf_allocator *self = __atomic_load_n(&allocator_default, __ATOMIC_ACQUIRE);
     if (POOLBUF_LIKELY(self != NULL)) {
         return self;
     }
@@ -305,18 +305,14 @@ poolbuf_allocator *poolbuf_allocator_default(void) {
     /* Before the lock: another thread may hold the loader's, and wait for ours in a constructor that allocates. */
     options_load();
     registry_lock_creation();
-    self = default_allocator;
+    self = allocator_default;
     if (self == NULL) {
         self = make_default_locked();
-        __atomic_store_n(&default_allocator, self, __ATOMIC_RELEASE);
+        __atomic_store_n(&allocator_default, self, __ATOMIC_RELEASE);
     }
     registry_unlock_creation();
     cancel_restore(cancel);
     return self;
-}
-
-poolbuf_allocator *allocator_resolve(poolbuf_allocator *allocator) {
-    return allocator != NULL ? allocator : poolbuf_allocator_default();
 }
 
 poolbuf_allocator *allocator_of(const poolbuf *buffer) {

@@ -13,6 +13,7 @@
 #include <poolbuf/buffer.h>
 
 #include "background.h"
+#include "check.h"
 #include "region.h"
 #include "size_class.h"
 #include "thread_cache.h"
@@ -44,7 +45,15 @@ struct poolbuf_allocator {
 };
 
 /* The allocator that NULL stands for, made on first use; NULL without memory. */
-poolbuf_allocator *allocator_resolve(poolbuf_allocator *allocator);
+extern poolbuf_allocator
+    *allocator_default; /* atomic; release where it is made pairs with acquire here; NULL: not yet */
+static inline poolbuf_allocator *allocator_resolve(poolbuf_allocator *allocator) {
+    if (allocator != NULL) {
+        return allocator;
+    }
+    poolbuf_allocator *made = __atomic_load_n(&allocator_default, __ATOMIC_ACQUIRE);
+    return POOLBUF_LIKELY(made != NULL) ? made : poolbuf_allocator_default();
+}
 
 /* The allocator of a live buffer that is not a slice. */
 poolbuf_allocator *allocator_of(const poolbuf *buffer);

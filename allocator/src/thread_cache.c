@@ -30,6 +30,9 @@ void thread_cache_init(thread_cache *self, cache_group *group, volatile uint32_t
     self->restart = true;
     self->trim_left = group->trim_interval != 0 ? group->trim_interval : GAP_NONE;
     self->trimmed_ms = group->trim_interval_ms != 0 ? os->now_ms() : 0;
+    self->arms_most = group->annotated ? 1 /* every allocation must take the slow path, where the checker is told */
+                      : group->trim_interval_ms != 0 ? CLOCK_INTERVAL
+                                                     : GAP_NONE;
     POOLBUF_SET_(*self->countdown, 1);
     self->armed = 1;
 }
@@ -76,14 +79,14 @@ static inline void end_rearming(thread_cache *self) {
     __atomic_store_n(&self->rearmed, self->rearmed + 1, __ATOMIC_RELEASE);
 }
 
+/* Of allocations since arming; the countdown may have run past 0, in a signal handler. */
+static inline uint32_t passed_since_armed(const thread_cache *self) {
+    return relaxed_get(&self->armed) - POOLBUF_GET_(*self->countdown);
+}
+
 static inline void arm(thread_cache *self) {
     uint32_t next = self->gap_left < self->trim_left ? self->gap_left : self->trim_left;
-    if (self->group->trim_interval_ms != 0 && next > CLOCK_INTERVAL) {
-        next = CLOCK_INTERVAL;
-    }
-    if (self->group->annotated) {
-        next = 1; /* every allocation must take the slow path, where the checker is told */
-    }
+    next = next < self->arms_most ? next : self->arms_most;
     begin_rearming(self);
     relaxed_set(&self->armed, next);
     POOLBUF_SET_(*self->countdown, next);
@@ -92,7 +95,7 @@ static inline void arm(thread_cache *self) {
 
 /* Books the allocations since arming; returns nothing left to count down in either interval as 0. */
 static inline void book(thread_cache *self) {
-    uint32_t passed = relaxed_get(&self->armed) - POOLBUF_GET_(*self->countdown);
+    uint32_t passed = passed_since_armed(self);
     begin_rearming(self);
     counter_add(&self->allocated, passed);
     relaxed_set(&self->armed, POOLBUF_GET_(*self->countdown));
@@ -124,19 +127,32 @@ static bool trim_is_due(const thread_cache *self) {
     return interval_ms != 0 && os->now_ms() - self->trimmed_ms >= interval_ms;
 }
 
-bool thread_cache_count(thread_cache *self) {
-    if (POOLBUF_UNLIKELY(self->restart)) {
-        self->restart = false;
-        book(self);
-        self->gap_left = tracker_next_gap(self);
-        arm(self);
-    }
-    counter_add(&self->counters.slow_counts, 1);
-    uint32_t left = POOLBUF_GET_(*self->countdown) - 1;
-    POOLBUF_SET_(*self->countdown, left);
-    if (left != 0) {
-        return false;
-    }
+/* What expires is mostly a gap and nothing else. Then booking and arming are one step. */
+static inline bool is_gap_alone(const thread_cache *self, uint32_t passed) {
+    return passed >= self->gap_left && passed < self->trim_left && self->arms_most == GAP_NONE;
+}
+
+static void begin_gap(thread_cache *self, uint32_t passed) {
+    uint32_t gap = tracker_next_gap(self);
+    uint32_t trim_left = self->trim_left - (self->trim_left != GAP_NONE ? passed : 0);
+    uint32_t next = gap < trim_left ? gap : trim_left;
+    self->gap_left = gap;
+    self->trim_left = trim_left;
+    begin_rearming(self);
+    counter_add(&self->allocated, passed_since_armed(self));
+    relaxed_set(&self->armed, next);
+    POOLBUF_SET_(*self->countdown, next);
+    end_rearming(self);
+}
+
+static __attribute__((noinline)) void begin_anew(thread_cache *self) {
+    self->restart = false;
+    book(self);
+    self->gap_left = tracker_next_gap(self);
+    arm(self);
+}
+
+static __attribute__((noinline)) bool expire(thread_cache *self) {
     book(self);
     bool sampled = self->gap_left == 0;
     if (sampled) {
@@ -147,6 +163,24 @@ bool thread_cache_count(thread_cache *self) {
     }
     arm(self);
     return sampled;
+}
+
+bool thread_cache_count(thread_cache *self) {
+    if (POOLBUF_UNLIKELY(self->restart)) {
+        begin_anew(self);
+    }
+    counter_add(&self->counters.slow_counts, 1);
+    uint32_t left = POOLBUF_GET_(*self->countdown) - 1;
+    POOLBUF_SET_(*self->countdown, left);
+    if (left != 0) {
+        return false;
+    }
+    uint32_t passed = passed_since_armed(self);
+    if (POOLBUF_UNLIKELY(!is_gap_alone(self, passed))) {
+        return expire(self);
+    }
+    begin_gap(self, passed);
+    return true;
 }
 
 /* ---- Budget ------------------------------------------------------------------------------------------------------- */

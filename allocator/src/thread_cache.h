@@ -86,11 +86,12 @@ typedef struct thread_cache {
     uint32_t rearmed;             /* odd while countdown, armed and allocated do not belong together; atomic */
     uint32_t gap_left;            /* allocations until the next sampled one, at the time of arming; GAP_NONE */
     uint32_t trim_left;           /* allocations until the next trim, at the time of arming; GAP_NONE */
-    uint32_t epoch;               /* the sampling epoch that gap_left belongs to; guarded by the registry lock */
-    bool restart;                 /* gap_left is from an earlier epoch */
-    uint64_t allocated;           /* allocations before arming; atomic, relaxed */
-    uint64_t trimmed_ms;          /* when the last trim was; only where there is a trim by time */
-    size_t budget;                /* bytes that may still be charged */
+    uint32_t arms_most;  /* what countdown is set to at most; GAP_NONE: to anything, and no clock is looked at */
+    uint32_t epoch;      /* the sampling epoch that gap_left belongs to; guarded by the registry lock */
+    bool restart;        /* gap_left is from an earlier epoch */
+    uint64_t allocated;  /* allocations before arming; atomic, relaxed */
+    uint64_t trimmed_ms; /* when the last trim was; only where there is a trim by time */
+    size_t budget;       /* bytes that may still be charged */
     struct cache_group *group;
     arena *arenas[CACHE_KINDS];
     struct thread_record *thread;        /* NULL: the thread was lost in a fork() */

@@ -12,33 +12,22 @@
 #include "counter.h"
 #include "registry.h"
 
-static const poolbuf_tracker *current; /* atomic; release in register pairs with acquire in tracker_get() */
-static uint64_t misuses;               /* atomic */
-
-/* The struct as it first was; before there was anything to withhold; before that was done with slices, and gaps had a
- * name; and before a release told whether to ask. */
-static const size_t FIRST_SIZE = offsetof(poolbuf_tracker, referenced);
-static const size_t SECOND_SIZE = offsetof(poolbuf_tracker, withhold);
-static const size_t THIRD_SIZE = offsetof(poolbuf_tracker, withhold_view);
-static const size_t FOURTH_SIZE = offsetof(poolbuf_tracker, ended);
-
-static const poolbuf_tracker *tracker_get(void) {
-    return __atomic_load_n(&current, __ATOMIC_ACQUIRE);
-}
+const poolbuf_tracker *tracker_current;
+static uint64_t misuses; /* atomic */
 
 static bool withholds(const poolbuf_tracker *tracker) {
-    return tracker != NULL && tracker->struct_size > SECOND_SIZE && tracker->withhold != NULL &&
+    return tracker != NULL && tracker->struct_size > TRACKER_SECOND_SIZE && tracker->withhold != NULL &&
            tracker->surrender != NULL;
 }
 
 poolbuf_status poolbuf_tracker_register(const poolbuf_tracker *tracker) {
-    if (tracker != NULL && tracker->struct_size != sizeof *tracker && tracker->struct_size != FIRST_SIZE &&
-        tracker->struct_size != SECOND_SIZE && tracker->struct_size != THIRD_SIZE &&
-        tracker->struct_size != FOURTH_SIZE) {
+    if (tracker != NULL && tracker->struct_size != sizeof *tracker && tracker->struct_size != TRACKER_FIRST_SIZE &&
+        tracker->struct_size != TRACKER_SECOND_SIZE && tracker->struct_size != TRACKER_THIRD_SIZE &&
+        tracker->struct_size != TRACKER_FOURTH_SIZE) {
         return POOLBUF_ERROR_BAD_ARGUMENT;
     }
     tracker_surrender(NULL); /* the next one knows nothing of what this one keeps back */
-    __atomic_store_n(&current, tracker, __ATOMIC_RELEASE);
+    __atomic_store_n(&tracker_current, tracker, __ATOMIC_RELEASE);
     registry_restart_sampling();
     return POOLBUF_OK;
 }
@@ -51,37 +40,21 @@ void poolbuf_tracker_reset_thread(void) {
     registry_restart_sampling_here();
 }
 
-uint32_t tracker_next_gap(const void *countdown) {
-    const poolbuf_tracker *tracker = tracker_get();
-    uint32_t gap = UINT32_MAX;
-    if (tracker != NULL && tracker->struct_size > THIRD_SIZE && tracker->next_gap_of != NULL) {
-        gap = tracker->next_gap_of(countdown);
-    } else if (tracker != NULL && tracker->next_gap != NULL) {
-        gap = tracker->next_gap();
-    }
-    return gap != 0 ? gap : 1;
-}
-
-bool tracker_allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
-    const poolbuf_tracker *tracker = tracker_get();
-    return tracker != NULL && tracker->allocated != NULL && tracker->allocated(buffer, allocator, capacity);
+uint32_t tracker_next_gap_old(const poolbuf_tracker *tracker) {
+    return tracker != NULL && tracker->next_gap != NULL ? tracker->next_gap() : UINT32_MAX;
 }
 
 void tracker_accessed(const poolbuf *buffer, poolbuf_access access, uint32_t references, bool by_slice,
                       const char *hint) {
     const poolbuf_tracker *tracker = tracker_get();
-    if (tracker != NULL && tracker->struct_size > FIRST_SIZE && tracker->referenced != NULL) {
+    if (tracker != NULL && tracker->struct_size > TRACKER_FIRST_SIZE && tracker->referenced != NULL) {
         tracker->referenced(buffer, access, references, by_slice, hint);
     } else if (tracker != NULL && tracker->accessed != NULL) {
         tracker->accessed(buffer, access, hint);
     }
 }
 
-bool tracker_released(const poolbuf *buffer) {
-    const poolbuf_tracker *tracker = tracker_get();
-    if (tracker != NULL && tracker->struct_size > FOURTH_SIZE && tracker->ended != NULL) {
-        return tracker->ended(buffer);
-    }
+bool tracker_released_old(const poolbuf_tracker *tracker, const poolbuf *buffer) {
     if (tracker != NULL && tracker->released != NULL) {
         tracker->released(buffer);
     }
@@ -95,7 +68,7 @@ bool tracker_withhold(poolbuf *buffer, poolbuf_allocator *allocator, uint8_t *me
 
 bool tracker_withhold_view(poolbuf *view, poolbuf_allocator *allocator, const poolbuf *root) {
     const poolbuf_tracker *tracker = tracker_get();
-    return withholds(tracker) && tracker->struct_size > THIRD_SIZE && tracker->withhold_view != NULL &&
+    return withholds(tracker) && tracker->struct_size > TRACKER_THIRD_SIZE && tracker->withhold_view != NULL &&
            tracker->withhold_view(view, allocator, root);
 }
 
