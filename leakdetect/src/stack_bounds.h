@@ -64,6 +64,11 @@ static inline bool stack_bounds_find(stack_bounds *bounds, uintptr_t here, size_
     return true;
 }
 
+/* stack_bounds_known() says whether `here` is on the calling thread's own stack, as far as it is known, and this ends there. */
+static inline bool stack_bounds_known(uintptr_t here, uintptr_t high) {
+    return stack_known_own.high == high && here >= stack_known_own.low && here < high;
+}
+
 /* stack_bounds_hold() says whether `size` bytes can be read, at an address that is not below those asked for before in
  * this walk. At most a page; both ends are words. An address that is not aligned is refused. */
 static inline bool stack_bounds_hold(stack_bounds *bounds, uintptr_t at, size_t size) {

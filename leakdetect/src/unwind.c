@@ -16,6 +16,7 @@
 #include "message.h"
 #include "module_log.h"
 #include "process/cancel.h"
+#include "stack_bounds.h"
 #include "stack_table.h"
 #include "unwind_cfi.h"
 #include "unwind_gate.h"
@@ -34,10 +35,17 @@ typedef struct own_code {
     uintptr_t start, end;
 } own_code;
 
+static uint32_t recall_nothing(uintptr_t frame, unwind_reason reason, size_t frames) {
+    (void)frame;
+    (void)reason;
+    (void)frames;
+    return 0;
+}
+
 static const unwinder *implementation = &unwind_libunwind;
-static unwind_kind kind = UNWIND_FULL;
-static uint32_t frame_limit = 32;
-static own_code own; /* empty: nothing is cut */
+static unwind_recall *recall = recall_nothing;
+static uint32_t depth = 32; /* frames of a stack, at most */
+static own_code own;        /* empty: nothing is cut */
 static atomic_bool said_lonely;
 static _Atomic uint64_t left_behind;
 static _Atomic uint64_t doubted[DOUBTED_WORDS]; /* a bit for a stack, or for several: then one asks in vain */
@@ -74,11 +82,11 @@ static void find_own_code(void) {
     dl_iterate_phdr(find_own_module, &here);
 }
 
-void unwind_configure(const unwinder *unwinder_to_use, unwind_kind kind_to_use, uint32_t frames) {
+void unwind_configure(const unwinder *unwinder_to_use, unwind_kind kind, uint32_t frames) {
     implementation = unwinder_to_use->capture == NULL ? unwinder_to_use->behind : unwinder_to_use;
-    kind = kind_to_use;
+    recall = implementation->recall != NULL && !stack_bounds_under_valgrind() ? implementation->recall : recall_nothing;
     atomic_store_explicit(&said_lonely, false, memory_order_relaxed);
-    frame_limit = frames < 1 ? 1 : frames > STACK_MAX_FRAMES ? STACK_MAX_FRAMES : frames;
+    depth = frames < 1 || kind == UNWIND_CALL_SITE ? 1 : frames > STACK_MAX_FRAMES ? STACK_MAX_FRAMES : frames;
     find_own_code();
     gate_start();
 }
@@ -103,10 +111,6 @@ static inline __attribute__((always_inline)) size_t walk_with(const unwinder *wa
         if (__builtin_expect(captured == UNWIND_CANNOT, 0) && walker->behind != NULL) {
             return CANNOT;
         }
-        if (query != NULL && query->stack != 0) {
-            *count = 0;
-            return 0;
-        }
         size_t all = captured < 0 ? 0 : (size_t)captured;
         size_t top = 0;
         while (top < all && (uintptr_t)raw[top] - own.start < own.end - own.start) {
@@ -128,11 +132,7 @@ static inline __attribute__((always_inline)) size_t walk_with(const unwinder *wa
 
 static inline __attribute__((always_inline)) size_t capture(void **raw, size_t limit, unwind_query *query,
                                                             size_t *count) {
-    size_t configured = kind == UNWIND_CALL_SITE ? 1 : frame_limit;
-    limit = limit < configured ? limit : configured;
-    if (query != NULL) {
-        query->frames = (uint32_t)limit;
-    }
+    limit = limit < depth ? limit : depth;
     const unwinder *walker = implementation;
     if (walker->behind != NULL) {
         const size_t first = walk_with(walker, raw, limit, query, count);
@@ -176,16 +176,13 @@ size_t unwind_capture(uintptr_t *frames, size_t limit) {
     return count;
 }
 
-static inline __attribute__((always_inline)) uint32_t capture_stack(size_t limit, unwind_reason reason) {
+static uint32_t capture_stack(uintptr_t frame, size_t frames, unwind_reason reason) {
     void *raw[STACK_MAX_FRAMES + OWN_FRAMES_MAX];
-    unwind_query query = {.reason = reason};
+    unwind_query query = {.reason = reason, .frames = (uint32_t)frames, .frame = frame};
     size_t count = 0;
-    size_t first = capture(raw, limit, &query, &count);
-    if (count == 0) {
-        return query.stack;
-    }
+    size_t first = capture(raw, frames, &query, &count);
     uint32_t stack = stack_table_put((const uintptr_t *)(const void *)(raw + first), count);
-    if (query.remember != NULL) {
+    if (query.remember != NULL && stack != 0) {
         atomic_store_explicit(query.remember, query.remembered | stack, memory_order_relaxed);
     }
     return stack;
@@ -201,24 +198,36 @@ static void doubt(uint32_t stack) {
 }
 
 /* Walks again if the first walk went, perhaps, by rules of a module that is gone; see unwind_cfi.h. */
-static __attribute__((noinline)) uint32_t revise(uint32_t stack, uint32_t epoch, size_t limit, unwind_reason reason) {
+static uint32_t revise(uint32_t stack, uint32_t epoch, uintptr_t frame, size_t frames, unwind_reason reason) {
     if (implementation != &unwind_cfi || cfi_look() == epoch) {
         return stack;
     }
-    const uint32_t revised = capture_stack(limit, reason);
+    const uint32_t revised = capture_stack(frame, frames, reason);
     if (revised != stack) {
         doubt(stack);
     }
     return revised;
 }
 
-uint32_t unwind_capture_stack(size_t limit, unwind_reason reason) {
+static __attribute__((noinline)) uint32_t capture_anew(uintptr_t frame, size_t frames, unwind_reason reason) {
     const uint32_t epoch = cfi_epoch();
     const uint64_t known = stack_table_count();
-    uint32_t stack = capture_stack(limit, reason);
-    if (__builtin_expect(stack_table_count() != known || is_doubted(stack), 0)) {
-        stack = revise(stack, epoch, limit, reason);
+    uint32_t stack = capture_stack(frame, frames, reason);
+    if (stack_table_count() != known || is_doubted(stack)) {
+        stack = revise(stack, epoch, frame, frames, reason);
     }
     module_log_look(stack_table_count());
+    return stack;
+}
+
+/* Walker and recall() begin at this frame, which is still there: none is called last. */
+uint32_t unwind_capture_stack(size_t limit, unwind_reason reason) {
+    const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+    const size_t frames = limit < depth ? limit : depth;
+    uint32_t stack = recall(frame, reason, frames);
+    if (__builtin_expect(stack == 0 || is_doubted(stack), 0)) {
+        stack = capture_anew(frame, frames, reason);
+    }
+    __asm__ volatile("" : "+r"(stack));
     return stack;
 }

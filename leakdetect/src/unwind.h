@@ -30,21 +30,28 @@ typedef enum unwind_reason {
     UNWIND_REASONS
 } unwind_reason;
 
-/* A walk whose stack is wanted, and not its addresses: a walker that finds all as it was the last time may name the
- * stack that came of it, and who called it may tell it what came of this walk. */
+/* A walk whose stack is wanted, and not its addresses alone: who called the walker may tell it what came of this walk,
+ * for recall(). */
 typedef struct unwind_query {
     unwind_reason reason;
     uint32_t frames;            /* how many the stack may have: as many of those that the walk finds */
-    uint32_t stack;             /* 0, or it is that stack again, and there are no addresses */
+    uintptr_t frame;            /* where recall() would be told to stand; 0: here */
     _Atomic uint64_t *remember; /* NULL, or where to store `remembered` with the stack in its low 32 bits */
     uint64_t remembered;
 } unwind_query;
 
+typedef uint32_t unwind_recall(uintptr_t frame, unwind_reason reason, size_t frames);
+
 typedef struct unwinder {
     const char *name;
     /* Fills at most `limit` raw return addresses, the first one inside the caller of this function or deeper; returns
-     * how many. 0 or less: no stack could be had. `query` is NULL, or has its reason and frames set and all else 0. */
+     * how many. 0 or less: no stack could be had. `query` is NULL, or has its reason and frames set, perhaps its frame, and
+     * all else 0. A walker that goes by frames begins at that one, which is a caller's. */
     int (*capture)(void **addresses, size_t limit, unwind_query *query);
+    /* NULL, or names the stack that came of this thread's last capture for that reason, if a walk of so many frames would go
+     * the same way again; 0: walk. `frame` is the address of the caller's frame. It calls nobody and takes no lock. Not under
+     * Valgrind, as it compares words that nobody may have written. */
+    unwind_recall *recall;
     const struct unwinder *behind; /* NULL, or who walks where capture is NULL or gives UNWIND_CANNOT */
     bool takes_locks;              /* that others take, too: it walks in the gate (unwind_gate.h) */
     const char *lonely; /* NULL, or what to say, once, when more was asked for than the call site and no more came */

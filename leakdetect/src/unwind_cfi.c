@@ -466,6 +466,7 @@ MEMO_PLAIN static void ask_for_stack(trail *on, size_t limit, unwind_query *quer
     }
     const size_t end = limit < on->count ? limit : on->count;
     memo_check *into = on->memo.checks;
+    memo_change(&on->memo);
     for (size_t i = 1; i < end; i++) {
         const trail_frame *frame = &on->frames[i];
         *into++ = (memo_check){frame->sp - sizeof(uintptr_t), ~frame->pc};
@@ -542,11 +543,15 @@ MEMO_PLAIN static __attribute__((noinline)) int walk_anew(const position *start,
 }
 
 /* `frame` is that of a function with a frame pointer: its caller's, and the return address above it. */
+MEMO_PLAIN static inline __attribute__((always_inline)) position stand(uintptr_t frame) {
+    return (position){.pc = stack_bounds_word(frame + sizeof(uintptr_t)),
+                      .sp = frame + 2 * sizeof(uintptr_t),
+                      .bp = stack_bounds_word(frame)};
+}
+
 MEMO_PLAIN static inline __attribute__((always_inline)) int walk(uintptr_t frame, void **addresses, size_t limit,
                                                                  unwind_query *query) {
-    const position start = {.pc = stack_bounds_word(frame + sizeof(uintptr_t)),
-                            .sp = frame + 2 * sizeof(uintptr_t),
-                            .bp = stack_bounds_word(frame)};
+    const position start = stand(frame);
     const size_t number = gate_number();
     stack_bounds bounds;
     if (__builtin_expect(!stack_bounds_find(&bounds, frame, 2 * sizeof(uintptr_t)), 0)) {
@@ -556,19 +561,9 @@ MEMO_PLAIN static inline __attribute__((always_inline)) int walk(uintptr_t frame
     if (__builtin_expect(number == GATE_PLACES || with->memo.busy == memo_thread() || limit == 0, 0)) {
         return walk_without_trail(start, &bounds, addresses, limit);
     }
-    int count = 0;
     with->memo.busy = memo_thread();
     atomic_signal_fence(memory_order_seq_cst);
-    const bool is_new = with->epoch != cfi_epoch() || with->high != bounds.high;
-    const uint32_t stack =
-        query == NULL || is_new ? 0 : memo_recall(&with->memo, query->frames, stands_on(&start, &with->frames[0]));
-    if (__builtin_expect(stack != 0, 1)) {
-        query->stack = stack;
-        with->misses = 0;
-        with->misses_enough = MISSES_MIN;
-    } else {
-        count = walk_anew(&start, &bounds, addresses, limit, with, query);
-    }
+    const int count = walk_anew(&start, &bounds, addresses, limit, with, query);
     atomic_signal_fence(memory_order_seq_cst);
     with->memo.busy = 0;
     return count;
@@ -588,15 +583,33 @@ static __attribute__((noinline)) int walk_under_valgrind(uintptr_t frame, void *
 }
 
 __attribute__((noinline)) static int cfi_capture(void **addresses, size_t limit, unwind_query *query) {
-    const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+    const uintptr_t frame = query != NULL && query->frame != 0 ? query->frame : (uintptr_t)__builtin_frame_address(0);
     return stack_bounds_under_valgrind() ? walk_under_valgrind(frame, addresses, limit, query)
                                          : walk(frame, addresses, limit, query);
+}
+
+MEMO_PLAIN static uint32_t cfi_recall(uintptr_t frame, unwind_reason reason, size_t frames) {
+    const size_t number = gate_number();
+    if (__builtin_expect(number == GATE_PLACES, 0)) {
+        return 0;
+    }
+    trail *const with = &trails[number][reason];
+    const position start = stand(frame);
+    const bool stands =
+        with->epoch == cfi_epoch() && stack_bounds_known(frame, with->high) && stands_on(&start, &with->frames[0]);
+    const uint32_t stack = __builtin_expect(stands, 1) ? memo_recall(&with->memo, frames) : 0;
+    if (__builtin_expect(stack != 0, 1)) {
+        with->misses = 0;
+        with->misses_enough = MISSES_MIN;
+    }
+    return stack;
 }
 
 #else
 
 #define cfi_capture NULL
+#define cfi_recall  NULL
 
 #endif
 
-const unwinder unwind_cfi = {.name = "cfi", .capture = cfi_capture, .behind = &unwind_libunwind};
+const unwinder unwind_cfi = {.name = "cfi", .capture = cfi_capture, .behind = &unwind_libunwind, .recall = cfi_recall};

@@ -15,8 +15,8 @@
  * The first address that fails ends the stack. What no check can see is a function without frame pointers between two
  * that have them: if it leaves the register alone, its caller is missing, and the rest is right.
  *
- * Where a walk begins as the last one did, its words are compared with what they were (unwind_memo.h). With the same words and
- * the same end of the stack it would go the same way: a return address that pointed into an object still does, since
+ * Where a walk would begin as the last one did, its words are compared with what they were (unwind_memo.h). With the same words
+ * and the same end of the stack it would go the same way: a return address that pointed into an object still does, since
  * somebody is going to return there. */
 #include <dlfcn.h>
 #include <stdatomic.h>
@@ -164,8 +164,8 @@ MEMO_PLAIN static __attribute__((noinline)) size_t walk_and_note(stack_bounds *b
     return count;
 }
 
-MEMO_PLAIN static inline __attribute__((always_inline)) size_t walk_or_recall(uintptr_t at, void **addresses,
-                                                                              size_t limit, unwind_query *query) {
+MEMO_PLAIN static inline __attribute__((always_inline)) size_t walk_from(uintptr_t at, void **addresses, size_t limit,
+                                                                         unwind_query *query) {
     stack_bounds bounds;
     const size_t number = gate_number();
     if (!stack_bounds_find(&bounds, at, sizeof(frame)) || query == NULL || number == GATE_PLACES) {
@@ -175,13 +175,9 @@ MEMO_PLAIN static inline __attribute__((always_inline)) size_t walk_or_recall(ui
     if (__builtin_expect(with->memo.busy == memo_thread(), 0)) {
         return walk_alone(&bounds, at, addresses, limit);
     }
-    size_t count = 0;
     with->memo.busy = memo_thread();
     atomic_signal_fence(memory_order_seq_cst);
-    query->stack = memo_recall(&with->memo, query->frames, with->start == at && with->high == bounds.high);
-    if (query->stack == 0) {
-        count = walk_and_note(&bounds, at, addresses, limit, with, query);
-    }
+    const size_t count = walk_and_note(&bounds, at, addresses, limit, with, query);
     atomic_signal_fence(memory_order_seq_cst);
     with->memo.busy = 0;
     return count;
@@ -191,7 +187,7 @@ MEMO_PLAIN static inline __attribute__((always_inline)) size_t walk_or_recall(ui
 static __attribute__((noinline)) size_t walk_under_valgrind(uintptr_t at, void **addresses, size_t limit,
                                                             unwind_query *query) {
     VALGRIND_DISABLE_ERROR_REPORTING;
-    size_t count = walk_or_recall(at, addresses, limit, query);
+    size_t count = walk_from(at, addresses, limit, query);
     (void)VALGRIND_MAKE_MEM_DEFINED(&count, sizeof count);
     (void)VALGRIND_MAKE_MEM_DEFINED(addresses, count * sizeof *addresses);
     (void)VALGRIND_MAKE_MEM_DEFINED(query, query == NULL ? 0 : sizeof *query);
@@ -202,14 +198,25 @@ static __attribute__((noinline)) size_t walk_under_valgrind(uintptr_t at, void *
 }
 
 __attribute__((noinline)) static int fp_capture(void **addresses, size_t limit, unwind_query *query) {
-    const uintptr_t at = (uintptr_t)__builtin_frame_address(0);
+    const uintptr_t at = query != NULL && query->frame != 0 ? query->frame : (uintptr_t)__builtin_frame_address(0);
     return (int)(stack_bounds_under_valgrind() ? walk_under_valgrind(at, addresses, limit, query)
-                                               : walk_or_recall(at, addresses, limit, query));
+                                               : walk_from(at, addresses, limit, query));
+}
+
+MEMO_PLAIN static uint32_t fp_recall(uintptr_t at, unwind_reason reason, size_t frames) {
+    const size_t number = gate_number();
+    if (__builtin_expect(number == GATE_PLACES, 0)) {
+        return 0;
+    }
+    const fp_memo *const with = &memos[number][reason];
+    const bool stands = with->start == at && stack_bounds_known(at, with->high);
+    return __builtin_expect(stands, 1) ? memo_recall(&with->memo, frames) : 0;
 }
 
 const unwinder unwind_fp = {
     .name = "fp",
     .capture = fp_capture,
+    .recall = fp_recall,
     .lonely = "the code that allocates has no frame pointers: stacks are call sites only; compile it with "
               "-fno-omit-frame-pointer, or use POOLBUF_LEAK_UNWINDER=cfi, which needs none",
 };

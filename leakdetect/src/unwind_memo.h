@@ -5,6 +5,12 @@
  * compares them, each with what it was, and none waits for another: a processor does that for many frames at once.
  * The stack that came of the walk is known only to the walker's caller, who leaves word of it here (unwind_query.remember).
  *
+ *     walk     busy; new serial; write checks; new serial; not busy ...... known = serial | stack
+ *     recall   known and serial belong together? compare; the serial is the same still?
+ *
+ * A signal handler may come between any two of these steps, and walk or recall itself. Who recalls writes nothing; a walk
+ * in between changes the serial, which is looked at last. A handler that finds its own thread busy walks without a memo.
+ *
  * A memo belongs to a thread, by its place in the gate (unwind_gate.h), which is its own as long as it lives, so memos need no
  * destructor; and to a reason to capture, as an allocation and a release come from different places in the library, and
  * mostly in the program. Its words may be anything, pointers to buffers, too: they are kept inverted, or a scan would find them
@@ -63,21 +69,25 @@ MEMO_PLAIN static inline uint64_t memo_mark(const unwind_memo *self, size_t fram
     return (uint64_t)self->serial << (MEMO_STACK_BITS + MEMO_LIMIT_BITS) | (uint64_t)frames << MEMO_STACK_BITS;
 }
 
-/* The stack of a walk from where the last one stood (stands: whether it does); 0 if it is not known, or not that. */
-MEMO_PLAIN static inline __attribute__((always_inline)) uint32_t memo_recall(const unwind_memo *self, size_t frames,
-                                                                             bool stands) {
+/* The stack of a walk from where the last one stood, which the caller has seen to: all that the checks read is the
+ * thread's own stack then. 0 if it is not known, or not that. */
+MEMO_PLAIN static inline __attribute__((always_inline)) uint32_t memo_recall(const unwind_memo *self, size_t frames) {
+    __asm__("" : "+r"(self)); /* one address, kept: gcc would work it out for each field */
+    const uint32_t serial = self->serial;
     const uint64_t known = atomic_load_explicit(&self->known, memory_order_relaxed);
-    if ((known ^ memo_mark(self, frames)) >> MEMO_STACK_BITS != 0 || !stands) {
+    if (__builtin_expect((known ^ memo_mark(self, frames)) >> MEMO_STACK_BITS != 0, 0)) {
         return 0;
     }
     uintptr_t all = UINTPTR_MAX; /* and no branch */
     for (const memo_check *check = self->checks, *end = check + self->check_count; check < end; check++) {
         all &= stack_bounds_word(check->at) ^ check->not_word;
     }
-    return all == UINTPTR_MAX ? (uint32_t)known : 0;
+    atomic_signal_fence(memory_order_seq_cst);
+    return all == UINTPTR_MAX && self->serial == serial ? (uint32_t)known : 0;
 }
 
-/* After a walk whose checks are those up to `end`: where to leave word of its stack. */
+/* Before the first check is written, and after a walk whose checks are those up to `end`: where to leave word of its
+ * stack. */
 MEMO_PLAIN static inline void memo_ask(unwind_memo *self, const memo_check *end, unwind_query *query) {
     self->check_count = (uint32_t)(end - self->checks);
     memo_change(self);

@@ -438,26 +438,31 @@ static void the_order_of_callers_is_seen(void **state) {
     assert_int_equal(differences, 0);
 }
 
+static unsigned repetitions;
+
+/* Of this frame, so that there are two at least. */
+static __attribute__((noinline)) void recall_or_walk(unsigned reason, uint32_t limit) {
+    void *frames[STACK_MAX_FRAMES];
+    const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+    const uint32_t stack = unwind_fp.recall(frame, (unwind_reason)reason, limit);
+    if (stack != 0) {
+        assert_int_equal(stack, 100 + reason);
+        assert_int_equal(limit, 8);
+        repetitions++;
+    } else {
+        unwind_query query = {.reason = (unwind_reason)reason, .frames = limit, .frame = frame};
+        assert_true(unwind_fp.capture(frames, limit, &query) > 1);
+        assert_non_null(query.remember);
+        atomic_store(query.remember, query.remembered | (100 + reason));
+    }
+}
+
 /* For each reason a stack of its own, which is what was said of the walk; another limit is another stack. */
 static void a_repetition_names_the_stack_that_was_told(void **state) {
     (void)state;
-    void *frames[STACK_MAX_FRAMES];
-    unsigned repetitions = 0;
+    repetitions = 0;
     for (volatile unsigned i = 0; i < 6 * UNWIND_REASONS; i++) {
-        const unsigned reason = i % UNWIND_REASONS;
-        const uint32_t limit = i < 5 * UNWIND_REASONS ? 8 : 4;
-        unwind_query query = {.reason = (unwind_reason)reason, .frames = limit};
-        const int count = unwind_fp.capture(frames, limit, &query);
-        if (query.stack != 0) {
-            assert_int_equal(query.stack, 100 + reason);
-            assert_int_equal(count, 0);
-            assert_int_equal(limit, 8);
-            repetitions++;
-        } else {
-            assert_true(count > 1);
-            assert_non_null(query.remember);
-            atomic_store(query.remember, query.remembered | (100 + reason));
-        }
+        recall_or_walk(i % UNWIND_REASONS, i < 5 * UNWIND_REASONS ? 8 : 4);
     }
     assert_int_equal(repetitions, 4 * UNWIND_REASONS);
 }
@@ -466,17 +471,18 @@ static void a_repetition_names_the_stack_that_was_told(void **state) {
 static void what_is_told_late_is_not_believed(void **state) {
     (void)state;
     void *frames[STACK_MAX_FRAMES];
-    unwind_query early = {.reason = UNWIND_USING, .frames = 8};
+    const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+    unwind_query early = {.reason = UNWIND_USING, .frames = 8, .frame = frame};
     unwind_query late = early;
     (void)unwind_fp.capture(frames, 8, &early);
-    uint32_t stack = 1;
     for (volatile int i = 0; i < 2; i++) {
-        late = (unwind_query){.reason = UNWIND_USING, .frames = 8};
+        late = (unwind_query){.reason = UNWIND_USING, .frames = 8, .frame = frame};
         (void)unwind_fp.capture(frames, 8, &late);
-        stack = late.stack;
         atomic_store(early.remember, early.remembered | 99);
+        assert_int_equal(unwind_fp.recall(frame, UNWIND_USING, 8), 0);
     }
-    assert_int_equal(stack, 0);
+    atomic_store(late.remember, late.remembered | 98);
+    assert_int_equal(unwind_fp.recall(frame, UNWIND_USING, 8), 98);
 }
 
 /* --- said once -------------------------------------------------------------------------------------------------- */

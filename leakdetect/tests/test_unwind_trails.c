@@ -7,6 +7,7 @@
 
 #include "arithmetic.h"
 #include "stack_paths.h"
+#include "unwind_memo.h"
 
 /* Walks begin as the one before, differ for a few frames and go on as it did: deeper inside, further out, or
  * nowhere. */
@@ -67,15 +68,15 @@ OWN_FRAME static void repeat_here(void) {
     void *frames[STACK_MAX_FRAMES];
     for (volatile unsigned i = 0; i < 6 * UNWIND_REASONS; i++) {
         const unsigned reason = i % UNWIND_REASONS;
-        unwind_query query = {.reason = (unwind_reason)reason, .frames = STACK_MAX_FRAMES};
-        const int count = unwind_cfi.capture(frames, STACK_MAX_FRAMES, &query);
+        const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+        const uint32_t stack = unwind_cfi.recall(frame, (unwind_reason)reason, STACK_MAX_FRAMES);
         walks++;
-        if (query.stack != 0) {
-            assert_int_equal(query.stack, 100 + reason);
-            assert_int_equal(count, 0);
+        if (stack != 0) {
+            assert_int_equal(stack, 100 + reason);
             repetitions++;
         } else {
-            assert_true(count > 1);
+            unwind_query query = {.reason = (unwind_reason)reason, .frames = STACK_MAX_FRAMES, .frame = frame};
+            assert_true(unwind_cfi.capture(frames, STACK_MAX_FRAMES, &query) > 1);
             if (query.remember != NULL) {
                 atomic_store(query.remember, query.remembered | (100 + reason));
             }
@@ -94,47 +95,58 @@ static void a_repetition_names_the_stack_that_was_told(void **state) {
     assert_in_range(repetitions, walks / 2, walks - UNWIND_REASONS);
 }
 
+/* A walk from here unless the stack is known, which is told to nobody: a handler may be about to. */
+OWN_FRAME static uint32_t recall_or_walk(unwind_query *query, unwind_reason reason, uintptr_t frame) {
+    void *frames[STACK_MAX_FRAMES];
+    const uint32_t stack = unwind_cfi.recall(frame, reason, STACK_MAX_FRAMES);
+    *query = (unwind_query){.reason = reason, .frames = STACK_MAX_FRAMES, .frame = frame};
+    if (stack == 0) {
+        (void)unwind_cfi.capture(frames, STACK_MAX_FRAMES, query);
+    }
+    return stack;
+}
+
 /* What is said after another trail was laid is not believed: a signal handler may walk between a walk and its stack. */
 OWN_FRAME static void tell_late(void) {
-    void *frames[STACK_MAX_FRAMES];
-    unwind_query first = {.reason = UNWIND_USING};
+    const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+    unwind_query first = {.remember = NULL};
     unwind_query query = first;
     for (volatile int i = 0; i < 40; i++) {
-        query = (unwind_query){.reason = UNWIND_USING, .frames = STACK_MAX_FRAMES};
-        (void)unwind_cfi.capture(frames, STACK_MAX_FRAMES, &query);
+        assert_int_equal(recall_or_walk(&query, UNWIND_USING, frame), 0);
         if (first.remember == NULL) {
             first = query;
         }
         if (query.remember != NULL && i > 35) {
             atomic_store(first.remember, first.remembered | 99);
         }
-        assert_true(query.stack != 99);
     }
     assert_non_null(first.remember);
     assert_non_null(query.remember);
+    atomic_store(query.remember, query.remembered | 98);
+    assert_int_equal(recall_or_walk(&query, UNWIND_USING, frame), 98);
 }
 
-/* Deeper, without asking for a stack, so that the trail that is laid here has no checks of its own: those of the one
- * before hold as well, as its frames are all still there. */
+/* Deeper, for stacks of more frames than are remembered, so that the trail that is laid here has no checks of its own:
+ * those of the one before hold as well, as its frames are all still there. */
 OWN_FRAME static void walk_deeper_and_tell(const unwind_query *about) {
+    const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
     void *frames[STACK_MAX_FRAMES];
-    unwind_query query = {.reason = UNWIND_OPENING, .frames = STACK_MAX_FRAMES};
-    for (volatile int i = 0; i < 41; i++) {
-        if (i == 40) {
-            atomic_store(about->remember, about->remembered | 99);
-        }
-        (void)unwind_cfi.capture(frames, STACK_MAX_FRAMES, i < 40 ? NULL : &query);
+    unwind_query query = {.remember = NULL};
+    for (volatile int i = 0; i < 40; i++) {
+        query = (unwind_query){.reason = UNWIND_OPENING, .frames = MEMO_LIMIT_MAX + 1, .frame = frame};
+        (void)unwind_cfi.capture(frames, STACK_MAX_FRAMES, &query);
+        assert_null(query.remember);
     }
-    assert_int_equal(query.stack, 0);
+    atomic_store(about->remember, about->remembered | 99);
+    assert_int_equal(recall_or_walk(&query, UNWIND_OPENING, frame), 0);
     assert_non_null(query.remember); /* the walk was all trail */
 }
 
 OWN_FRAME static void tell_after_another_was_laid(void) {
-    void *frames[STACK_MAX_FRAMES];
-    unwind_query query = {.reason = UNWIND_OPENING};
+    const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+    unwind_query query = {.remember = NULL};
     for (volatile int i = 0; i < 40; i++) {
-        query = (unwind_query){.reason = UNWIND_OPENING, .frames = STACK_MAX_FRAMES};
-        (void)unwind_cfi.capture(frames, STACK_MAX_FRAMES, &query);
+        assert_int_equal(recall_or_walk(&query, UNWIND_OPENING, frame), 0);
     }
     assert_non_null(query.remember);
     walk_deeper_and_tell(&query);
