@@ -24,7 +24,7 @@ static uint32_t buffer_type; /* the interned name of the type */
 
 /* A weight belongs to the gap that it was drawn with, and a thread has one gap running in each allocator. A place that is taken from
  * another forgets that one's weight. */
-static thread_gap *find_gap(thread_state *self, const void *countdown) {
+static __attribute__((noinline)) thread_gap *find_gap(thread_state *self, const void *countdown) {
     for (uint32_t i = 0; i < THREAD_GAPS; i++) {
         if (self->gaps[i].countdown == countdown) {
             self->newest_gap = i;
@@ -38,15 +38,26 @@ static thread_gap *find_gap(thread_state *self, const void *countdown) {
 }
 
 /* A thread in a scope shows us every allocation, and the level's sample is then counted here. */
-static uint32_t buffers_next_gap(const void *countdown) {
-    thread_state *self = thread_self();
-    thread_gap *gap = find_gap(self, countdown);
+static __attribute__((noinline)) uint32_t next_gap_of_scope(thread_state *self, thread_gap *gap) {
     gap->scope_expired = gap->scope_pending;
     gap->scope_pending = scope_is_inside();
     if (gap->scope_pending) {
         self->buffers.left = gap->scope_expired ? self->buffers.left : 0;
         return 1;
     }
+    return detector_next_gap(&detector_buffers, &gap->drawn, self);
+}
+
+static uint32_t buffers_next_gap(const void *countdown) {
+    thread_state *self = thread_self();
+    thread_gap *gap = &self->gaps[self->newest_gap];
+    if (__builtin_expect(gap->countdown != countdown, 0)) {
+        gap = find_gap(self, countdown);
+    }
+    if (__builtin_expect(gap->scope_pending || scope_depth != 0, 0)) {
+        return next_gap_of_scope(self, gap);
+    }
+    gap->scope_expired = false;
     return detector_next_gap(&detector_buffers, &gap->drawn, self);
 }
 
@@ -79,7 +90,7 @@ static __attribute__((noinline)) uint32_t lay_canaries(const poolbuf *buffer) {
 }
 
 /* The table is asked last: most buffers have none, which can be told without it. */
-static void check_canaries(const poolbuf *buffer) {
+static __attribute__((noinline)) void check_canaries(const poolbuf *buffer) {
     uint8_t *slack = NULL;
     bool reachable = false;
     tracker_record record;
@@ -150,41 +161,54 @@ static bool is_next_of_sample(thread_state *self) {
     return --self->buffers.left == 0;
 }
 
-/* What a buffer stands for whose gap had that weight; 0: it is not taken. A function of its own, as lay_canaries() is,
- * for a caller that lends others its variables cannot leave its frame when it calls detector_track(). */
-static __attribute__((noinline)) float accepted_weight(thread_state *self, size_t capacity, float weight) {
-    return detector_accept(&detector_buffers, self, capacity, &weight) ? weight : 0;
+/* The allocator has drawn the next gap already, so this buffer belongs to the one before; a thread's very first sample may
+ * come before a second gap. */
+static inline float expired_weight(const thread_countdown *countdown) {
+    return countdown->weight_expired > 0 ? countdown->weight_expired : countdown->weight_pending;
 }
 
-static inline bool track_sampled(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
-    leakdetect_level level = detector_level();
+static bool track_unusual(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
     thread_state *self = thread_self();
-    if (level == LEAKDETECT_DISABLED || !is_next_of_sample(self)) {
+    if (detector_level() == LEAKDETECT_DISABLED || !is_next_of_sample(self)) {
         return false;
     }
-    /* The allocator has drawn the next gap already, so this buffer belongs to the one before; a thread's very first
-     * sample may come before a second gap. */
     const thread_gap *gap = &self->gaps[self->newest_gap];
-    const thread_countdown *countdown = gap->scope_expired ? &self->buffers : &gap->drawn;
-    float weight = countdown->weight_expired > 0 ? countdown->weight_expired : countdown->weight_pending;
-    weight = level == LEAKDETECT_PARANOID  ? 1
-             : detector_buffers.bytes != 0 ? accepted_weight(self, capacity, weight)
-                                           : weight; /* by count each is taken */
-    if (__builtin_expect(weight == 0, 0)) {
+    float weight = expired_weight(gap->scope_expired ? &self->buffers : &gap->drawn);
+    if (!detector_accept(&detector_buffers, self, capacity, &weight)) {
         return false;
     }
-    uint32_t guard = level == LEAKDETECT_PARANOID ? lay_canaries(buffer) : 0;
-    return detector_track(buffer, allocator, capacity, buffer_type, weight, guard);
+    uint32_t guard = detector_level() == LEAKDETECT_PARANOID ? lay_canaries(buffer) : 0;
+    return detector_track(self, buffer, allocator, capacity, buffer_type, weight, guard);
 }
 
-/* Outside of scopes detector_track() is the last thing that is called, so that this function is no frame for it to
- * walk. */
+static __attribute__((noinline)) bool allocated_unusual(poolbuf *buffer, poolbuf_allocator *allocator,
+                                                        size_t capacity) {
+    bool sampled = track_unusual(buffer, allocator, capacity);
+    return (scope_is_inside() && scope_add(buffer, capacity, buffer_type, sampled)) || sampled;
+}
+
+static __attribute__((noinline)) bool allocated_at_paranoid(poolbuf *buffer, poolbuf_allocator *allocator,
+                                                            size_t capacity) {
+    const uint32_t guard = lay_canaries(buffer);
+    return detector_track(thread_self(), buffer, allocator, capacity, buffer_type, 1, guard);
+}
+
+/* What is usual: the level's sample, by count, and no scope; or paranoid. Then detector_track() is the last thing that is
+ * called, so that there is no frame of this file for it to walk. */
 static bool buffers_allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
-    if (__builtin_expect(!scope_is_inside(), 1)) {
-        return track_sampled(buffer, allocator, capacity);
+    thread_state *self = &thread_own;
+    const thread_gap *gap = &self->gaps[self->newest_gap];
+    const leakdetect_level level = detector_level();
+    if (__builtin_expect(scope_depth != 0 || gap->scope_expired || !self->started, 0)) {
+        return allocated_unusual(buffer, allocator, capacity);
     }
-    bool sampled = track_sampled(buffer, allocator, capacity);
-    return scope_add(buffer, capacity, buffer_type, sampled) || sampled;
+    if (level == LEAKDETECT_PARANOID) {
+        return allocated_at_paranoid(buffer, allocator, capacity);
+    }
+    if (__builtin_expect(!detector_samples(level) || detector_buffers.bytes != 0, 0)) {
+        return allocated_unusual(buffer, allocator, capacity);
+    }
+    return detector_track(self, buffer, allocator, capacity, buffer_type, expired_weight(&gap->drawn), 0);
 }
 
 static void buffers_referenced(const poolbuf *buffer, poolbuf_access access, uint32_t references, bool by_slice,

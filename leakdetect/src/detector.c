@@ -32,6 +32,7 @@ sampler detector_resources = {.interval = SAMPLER_INTERVAL_DEFAULT};
 static detector_settings settings = {.level = LEAKDETECT_DISABLED};
 _Atomic int detector_level_now = LEAKDETECT_DISABLED;
 _Atomic bool detector_closings_are_rare;
+static _Atomic bool accesses_recorded; /* at the present level; relaxed: a change may be seen late */
 static _Atomic uint32_t level_epoch;
 static pthread_mutex_t level_lock =
     PTHREAD_MUTEX_INITIALIZER;             /* a leaf, of whoever sets the level; the child makes it anew */
@@ -125,14 +126,19 @@ uint64_t detector_start_ns(void) {
     return start_ns;
 }
 
-static bool records_accesses(leakdetect_level level) {
+static bool would_record_accesses(leakdetect_level level) {
     return level >= LEAKDETECT_ADVANCED && settings.target_records != 0;
+}
+
+static inline bool records_accesses(void) {
+    return atomic_load_explicit(&accesses_recorded, memory_order_relaxed);
 }
 
 /* Of levels that are set at once one is the last, for the watch, too. */
 void detector_set_level(leakdetect_level level) {
     (void)pthread_mutex_lock(&level_lock);
-    const bool stops = records_accesses(detector_level()) && !records_accesses(level);
+    const bool records = would_record_accesses(level);
+    const bool stops = records_accesses() && !records;
     if (stops) {
         tracker_stop_watching();
     }
@@ -140,6 +146,7 @@ void detector_set_level(leakdetect_level level) {
         atomic_store_explicit(&was_disabled, true, memory_order_relaxed);
     }
     atomic_store_explicit(&detector_level_now, level, memory_order_relaxed);
+    atomic_store_explicit(&accesses_recorded, records, memory_order_relaxed);
     if (stops) {
         tracker_stop_watching();
     }
@@ -155,33 +162,14 @@ uint32_t detector_level_epoch(void) {
     return atomic_load_explicit(&level_epoch, memory_order_relaxed);
 }
 
-uint32_t detector_next_gap(sampler *population, thread_countdown *countdown, thread_state *self) {
-    countdown->weight_expired = countdown->weight_pending;
-    switch (detector_level()) {
-    case LEAKDETECT_SIMPLE:
-    case LEAKDETECT_ADVANCED:
-        return sampler_next_gap(population, &self->random, &countdown->weight_pending);
-    case LEAKDETECT_PARANOID:
-        countdown->weight_pending = 1;
-        return 1;
-    case LEAKDETECT_DISABLED:
-    case LEAKDETECT_LEVEL_COUNT:
-        break;
-    }
-    countdown->weight_pending = 1;
-    return UINT32_MAX;
-}
-
-bool detector_track(const void *resource, const void *owner, uint64_t size, uint32_t type, float weight,
-                    uint32_t guard) {
-    thread_state *self = thread_self();
+bool detector_track(thread_state *self, const void *resource, const void *owner, uint64_t size, uint32_t type,
+                    float weight, uint32_t guard) {
     if (!thread_enter(self)) {
         return false;
     }
     /* Walk the stack before taking the tracker's lock. Unwinding is slow and may enter the loader, which may allocate:
      * under our lock that stalls everyone and can deadlock us. The guard above leaves such nested buffers untracked. */
     const uint64_t birth_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
-    const uint32_t watch = tracker_watch(); /* before the level */
     const uint32_t stack = unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_OPENING);
     const uint32_t name = thread_name(self);
     shard_lock *held = NULL;
@@ -194,7 +182,8 @@ bool detector_track(const void *resource, const void *owner, uint64_t size, uint
         record->thread_id = self->id;
         record->weight = weight;
         record->guard = guard;
-        record->watch = records_accesses(detector_level()) ? watch : 0;
+        const uint32_t watch = tracker_watch(); /* before it is asked what is recorded */
+        record->watch = records_accesses() ? watch : 0;
         shard_lock_give(held);
     }
     thread_leave(self);
@@ -246,7 +235,7 @@ bool detector_untrack(const void *resource) {
 }
 
 void detector_access(const void *resource, access_kind kind, const char *hint) {
-    if (records_accesses(detector_level()) && tracker_knows(resource)) {
+    if (records_accesses() && tracker_knows(resource)) {
         detector_references(resource, kind, HOLD_RETAIN, 0, hint);
     }
 }
@@ -258,7 +247,7 @@ uint64_t detector_missed_references(void) {
 void detector_references(const void *resource, access_kind kind, hold_kind hold, uint64_t references,
                          const char *hint) {
     thread_state *self = thread_self();
-    if (!records_accesses(detector_level())) {
+    if (!records_accesses()) {
         return;
     }
     if (!thread_enter(self)) {

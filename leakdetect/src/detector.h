@@ -59,8 +59,21 @@ void detector_set_level(leakdetect_level level);
 uint32_t detector_level_epoch(void); /* grows whenever the level changes */
 bool detector_was_disabled(void);    /* at some time since detector_start(): so long nothing was tracked */
 
+/* At the levels that take a sample. */
+static inline bool detector_samples(leakdetect_level level) {
+    return level == LEAKDETECT_SIMPLE || level == LEAKDETECT_ADVANCED;
+}
+
 /* How many things from now the next tracked one is, at the present level; UINT32_MAX: none. */
-uint32_t detector_next_gap(sampler *population, thread_countdown *countdown, thread_state *self);
+static inline uint32_t detector_next_gap(sampler *population, thread_countdown *countdown, thread_state *self) {
+    const leakdetect_level level = detector_level();
+    countdown->weight_expired = countdown->weight_pending;
+    if (__builtin_expect(detector_samples(level), 1)) {
+        return sampler_next_gap(population, &self->random, &countdown->weight_pending);
+    }
+    countdown->weight_pending = 1;
+    return level == LEAKDETECT_PARANOID ? 1 : UINT32_MAX;
+}
 
 /* Whether the thing at the end of a gap is tracked, and its weight, which comes in as what the gap gave. */
 static inline bool detector_accept(sampler *population, thread_state *self, uint64_t size, float *weight) {
@@ -73,9 +86,9 @@ static inline bool detector_accept(sampler *population, thread_state *self, uint
 extern sampler detector_buffers;
 extern sampler detector_resources;
 
-/* guard: of the record, see guard.h. detector_close() is detector_untrack(), and sets what is known of the resource's life. */
-bool detector_track(const void *resource, const void *owner, uint64_t size, uint32_t type, float weight,
-                    uint32_t guard);
+/* self: the calling thread's; guard: of the record, see guard.h. detector_close() is detector_untrack(), and sets what is known of the resource's life. */
+bool detector_track(thread_state *self, const void *resource, const void *owner, uint64_t size, uint32_t type,
+                    float weight, uint32_t guard);
 bool detector_untrack(const void *resource);
 bool detector_would_keep_closing_stacks(void);
 bool detector_remove(const void *resource, uint32_t close_stack, thread_state *self, tracker_closed *closed);

@@ -154,7 +154,7 @@ static bool track_sampled(const void *resource, size_t size, const char *type, u
     }
     float weight = countdown->weight_pending;
     return detector_accept(&detector_resources, self, size, &weight) &&
-           detector_track(resource, NULL, size, name != 0 ? name : name_put(type), weight, 0);
+           detector_track(self, resource, NULL, size, name != 0 ? name : name_put(type), weight, 0);
 }
 
 /* A type's own: each is drawn for by itself, which is the same as geometric gaps, and needs no countdown in every thread. */
@@ -173,7 +173,7 @@ static bool track_by_own_interval(const void *resource, size_t size, resource_ty
             return false;
         }
     }
-    return detector_track(resource, NULL, size, type->name, weight, 0);
+    return detector_track(thread_self(), resource, NULL, size, type->name, weight, 0);
 }
 
 bool leakdetect_track(const void *resource, size_t size, const char *type) {

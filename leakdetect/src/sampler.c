@@ -52,7 +52,7 @@ static double probability_of_event(double x) {
     return x < 1e-5 ? x * (1 - x / 2) : 1 - exp_natural(-x);
 }
 
-static __attribute__((noinline)) uint32_t next_gap_counted(sampler *self, uint64_t *random, float *weight) {
+uint32_t sampler_next_gap_counted(sampler *self, uint64_t *random, float *weight) {
     uint64_t seen = atomic_load_explicit(&self->seen, memory_order_relaxed);
     uint32_t gap = 1;
     *weight = 1;
@@ -70,14 +70,6 @@ static __attribute__((noinline)) uint32_t next_gap_counted(sampler *self, uint64
     }
     atomic_fetch_add_explicit(&self->seen, gap, memory_order_relaxed);
     return gap;
-}
-
-uint32_t sampler_next_gap(sampler *self, uint64_t *random, float *weight) {
-    if (__builtin_expect(!atomic_load_explicit(&self->is_settled, memory_order_relaxed), 0)) {
-        return next_gap_counted(self, random, weight);
-    }
-    *weight = (float)self->interval;
-    return gap_table_draw(self->table, random);
 }
 
 bool sampler_accept_bytes(sampler *self, uint64_t size, uint64_t *random, float *weight) {

@@ -71,10 +71,18 @@ static inline bool sampler_wants_table(const sampler *self) {
     return self->bytes == 0 && self->interval > 1 && self->interval <= GAP_TABLE_INTERVAL_MAX;
 }
 
-/* sampler_next_gap() draws how many allocations from now the next sampled one is: 1 means the very next.
+/* sampler_next_gap() draws how many allocations from now the next sampled one is: 1 means the very next. The other one is
+ * what it does until p is settled.
  *   random   the calling thread's stream.
  *   weight   set to 1/p, what the sampled allocation will stand for; by bytes, what the candidate does. */
-uint32_t sampler_next_gap(sampler *self, uint64_t *random, float *weight);
+uint32_t sampler_next_gap_counted(sampler *self, uint64_t *random, float *weight);
+static inline uint32_t sampler_next_gap(sampler *self, uint64_t *random, float *weight) {
+    if (__builtin_expect(!atomic_load_explicit(&self->is_settled, memory_order_relaxed), 0)) {
+        return sampler_next_gap_counted(self, random, weight);
+    }
+    *weight = (float)self->interval;
+    return gap_table_draw(self->table, random);
+}
 
 /* sampler_accept() decides about the allocation at the end of a gap; by count, always for it.
  *   size     in bytes; 0 where bytes mean nothing.

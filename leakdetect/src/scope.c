@@ -31,8 +31,8 @@ typedef struct membership {
 } membership;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static scope *_Atomic scopes; /* mapped with the first one; never unmapped */
-static uint32_t slots_used;   /* slots that ever held a scope; under the lock */
+scope *_Atomic scope_slots; /* mapped with the first one; never unmapped */
+static uint32_t slots_used; /* slots that ever held a scope; under the lock */
 static _Thread_local membership self;
 _Thread_local uint32_t scope_depth; /* of self.ids */
 
@@ -43,7 +43,7 @@ static uint32_t slot_of(uint64_t id) {
 }
 
 static scope *scope_at(uint64_t id) {
-    return &atomic_load_explicit(&scopes, memory_order_acquire)[slot_of(id)];
+    return &atomic_load_explicit(&scope_slots, memory_order_acquire)[slot_of(id)];
 }
 
 static bool is_odd_serial(uint64_t state) {
@@ -57,7 +57,7 @@ static inline bool is_open_still(uint64_t id) {
 
 /* Any 64 bits may be asked for. */
 static bool is_open(uint64_t id) {
-    bool is_possible = atomic_load_explicit(&scopes, memory_order_acquire) != NULL &&
+    bool is_possible = atomic_load_explicit(&scope_slots, memory_order_acquire) != NULL &&
                        slot_of(id) < LEAKSCOPE_OPEN_MAX && is_odd_serial(id);
     return is_possible && is_open_still(id);
 }
@@ -77,7 +77,7 @@ static bool count_alive(uint64_t id, int change) {
 
 /* A slot for a scope, or UINT32_MAX. */
 static uint32_t free_slot_locked(void) {
-    scope *all = atomic_load_explicit(&scopes, memory_order_relaxed);
+    scope *all = atomic_load_explicit(&scope_slots, memory_order_relaxed);
     if (all == NULL) {
         int saved_errno = errno;
         all = memory_map(LEAKSCOPE_OPEN_MAX * sizeof *all);
@@ -85,7 +85,7 @@ static uint32_t free_slot_locked(void) {
         if (all == NULL) {
             return UINT32_MAX;
         }
-        atomic_store_explicit(&scopes, all, memory_order_release);
+        atomic_store_explicit(&scope_slots, all, memory_order_release);
     }
     for (uint32_t i = 0; i < slots_used; i++) {
         if (!is_odd_serial(atomic_load_explicit(&all[i].state, memory_order_relaxed))) {
@@ -169,12 +169,12 @@ bool scope_add_to_open(const void *resource, uint64_t size, uint32_t type, bool 
 }
 
 static bool was_ever_used(void) {
-    return atomic_load_explicit(&scopes, memory_order_relaxed) != NULL;
+    return atomic_load_explicit(&scope_slots, memory_order_relaxed) != NULL;
 }
 
-bool scope_remove(const void *resource) {
+bool scope_remove_counted(const void *resource) {
     presence_record record;
-    if (!was_ever_used() || !presence_remove(resource, &record)) {
+    if (!presence_remove(resource, &record)) {
         return true;
     }
     count_alive(record.scope, -1);

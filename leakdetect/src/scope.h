@@ -12,6 +12,7 @@
 #ifndef LEAKDETECT_SCOPE_H
 #define LEAKDETECT_SCOPE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,7 +37,14 @@ static inline bool scope_add(const void *resource, uint64_t size, uint32_t type,
 
 /* scope_remove() ends what scope_add() began, whoever calls and whether the scope is open still.
  *   returns  false if nothing else knows of the resource: the tracker need not be asked. */
-bool scope_remove(const void *resource);
+extern struct scope
+    *_Atomic scope_slots; /* for this alone: NULL until there is a scope. Whoever has a resource of one got
+                                              it from its thread, so relaxed is enough */
+bool scope_remove_counted(const void *resource);
+static inline bool scope_remove(const void *resource) {
+    return __builtin_expect(atomic_load_explicit(&scope_slots, memory_order_relaxed) == NULL, 1) ||
+           scope_remove_counted(resource);
+}
 
 /* Whether scopes alone know of the resource, so that its accesses are nobody's business. */
 bool scope_is_only_watcher(const void *resource);

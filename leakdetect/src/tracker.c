@@ -54,6 +54,7 @@ static inline uint64_t hash_key(uintptr_t key) {
 
 static inline shard *lock_shard(uintptr_t key) {
     shard *self = &shards[hash_key(key) % SHARDS];
+    __asm__("" : "+r"(self)); /* one address, kept: gcc would work it out for each field */
     shard_lock_take(&self->lock);
     return self;
 }
@@ -159,17 +160,23 @@ static inline void record_give(shard *self, uint32_t index, tracker_record *reco
 
 /* --- chains ------------------------------------------------------------------------------------------------------ */
 
-/* The link that holds the record of a key: in its bucket or in the record before it. Holds 0 if there is none. The low
- * bits of the hash chose the shard, so the bucket takes the next ones. */
-static inline uint32_t *find_link(shard *self, uintptr_t key) {
-    uint32_t *link = &self->buckets[(hash_key(key) >> SHARD_BITS) & (self->bucket_count - 1)];
-    while (*link != 0) {
-        tracker_record *record = record_at(self, *link);
+/* The record of a key, or NULL. Sets *link to what holds its index: in its bucket or in the record before it; 0 is there if
+ * there is none. The low bits of the hash chose the shard, so the bucket takes the next ones. */
+static inline tracker_record *find_record(shard *self, uintptr_t key, uint32_t **link) {
+    *link = &self->buckets[(hash_key(key) >> SHARD_BITS) & (self->bucket_count - 1)];
+    while (**link != 0) {
+        tracker_record *record = record_at(self, **link);
         if (record->key == key) {
-            break;
+            return record;
         }
-        link = &record->next;
+        *link = &record->next;
     }
+    return NULL;
+}
+
+static inline uint32_t *find_link(shard *self, uintptr_t key) {
+    uint32_t *link = NULL;
+    (void)find_record(self, key, &link);
     return link;
 }
 
@@ -219,7 +226,7 @@ static inline void remember_closing(shard *self, const tracker_record *record, t
 }
 
 /* Adds a closed record to what is usual, with its last release, which was no access. */
-static void count_usual(shard *self, const tracker_record *record, uint32_t close_stack) {
+static __attribute__((noinline)) void count_usual(shard *self, const tracker_record *record, uint32_t close_stack) {
     usual_entry *closings = usual_close(&self->usual, record->stack, record->type, close_stack);
     if (closings == NULL) {
         return;
@@ -320,29 +327,38 @@ void tracker_unpin(const void *resource) {
     shard_lock_give(&self->lock);
 }
 
+/* Lets others have the shard until the record is nobody's, or gone. */
+static __attribute__((noinline, cold)) tracker_record *wait_until_unpinned(shard *self, uintptr_t key,
+                                                                           tracker_record *record, uint32_t **link) {
+    while (record != NULL && must_wait(record)) {
+        shard_lock_give(&self->lock);
+        cancel_sleep(20000);
+        shard_lock_take(&self->lock);
+        record = find_record(self, key, link);
+    }
+    return record;
+}
+
 bool tracker_remove(const void *resource, tracker_closed *closer) {
     uintptr_t key = ~(uintptr_t)resource;
     shard *self = lock_shard(key);
-    uint32_t *link = self->bucket_count == 0 ? NULL : find_link(self, key);
-    tracker_record *record = NULL;
-    while (link != NULL && *link != 0 && __builtin_expect(must_wait(record = record_at(self, *link)), 0)) {
-        shard_lock_give(&self->lock);
-        cancel_sleep(20000);
-        self = lock_shard(key);
-        link = find_link(self, key);
+    uint32_t *link = NULL;
+    tracker_record *record = __builtin_expect(self->bucket_count == 0, 0) ? NULL : find_record(self, key, &link);
+    if (record != NULL && __builtin_expect(record->pin != 0, 0)) {
+        record = wait_until_unpinned(self, key, record, &link);
     }
-    uint32_t index = link == NULL ? 0 : *link;
-    if (index != 0) {
+    if (record != NULL) {
+        const uint32_t index = *link;
         *link = record->next;
         self->chained--;
         remember_closing(self, record, closer);
-        if (tracker_knows_holds(record)) {
+        if (__builtin_expect(record->watch != 0, 0) && tracker_knows_holds(record)) {
             count_usual(self, record, closer->close_stack);
         }
         record_give(self, index, record);
     }
     shard_lock_give(&self->lock);
-    return index != 0;
+    return record != NULL;
 }
 
 /* --- accesses ---------------------------------------------------------------------------------------------------- */
