@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "detector.h"
+#include "detector_here.h"
 #include "guard.h"
 #include "message.h"
 #include "scope.h"
@@ -193,8 +194,7 @@ static __attribute__((noinline)) bool allocated_at_paranoid(poolbuf *buffer, poo
     return detector_track(thread_self(), buffer, allocator, capacity, buffer_type, 1, guard);
 }
 
-/* What is usual: the level's sample, by count, and no scope; or paranoid. Then detector_track() is the last thing that is
- * called, so that there is no frame of this file for it to walk. */
+/* What is usual: the level's sample, by count, and no scope. */
 static bool buffers_allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
     thread_state *self = &thread_own;
     const thread_gap *gap = &self->gaps[self->newest_gap];
@@ -208,7 +208,7 @@ static bool buffers_allocated(poolbuf *buffer, poolbuf_allocator *allocator, siz
     if (__builtin_expect(!detector_samples(level) || detector_buffers.bytes != 0, 0)) {
         return allocated_unusual(buffer, allocator, capacity);
     }
-    return detector_track(self, buffer, allocator, capacity, buffer_type, expired_weight(&gap->drawn), 0);
+    return detector_track_here(self, buffer, allocator, capacity, buffer_type, expired_weight(&gap->drawn), 0);
 }
 
 static void buffers_referenced(const poolbuf *buffer, poolbuf_access access, uint32_t references, bool by_slice,
@@ -238,12 +238,12 @@ static bool buffers_ended(const poolbuf *buffer) {
     if (atomic_load_explicit(&canaries_laid, memory_order_relaxed)) {
         check_canaries(buffer);
     }
-    tracker_closed *closed = &last_closed;
-    closed->key = 0;
+    const bool withholds = detector_level() == LEAKDETECT_PARANOID;
+    last_closed.key = 0;
     if (scope_remove(buffer)) {
-        (void)detector_close(buffer, closed);
+        (void)detector_close_here(buffer, withholds ? &last_closed : NULL);
     }
-    return detector_level() == LEAKDETECT_PARANOID;
+    return withholds;
 }
 
 static void buffers_misuse(const poolbuf *buffer, poolbuf_misuse misuse) {

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "arithmetic.h"
+#include "detector_here.h"
 #include "guard.h"
 #include "misuses.h"
 #include "module_log.h"
@@ -32,19 +33,13 @@ sampler detector_resources = {.interval = SAMPLER_INTERVAL_DEFAULT};
 static detector_settings settings = {.level = LEAKDETECT_DISABLED};
 _Atomic int detector_level_now = LEAKDETECT_DISABLED;
 _Atomic bool detector_closings_are_rare;
-static _Atomic bool accesses_recorded; /* at the present level; relaxed: a change may be seen late */
+_Atomic bool detector_accesses_recorded;
 static _Atomic uint32_t level_epoch;
 static pthread_mutex_t level_lock =
     PTHREAD_MUTEX_INITIALIZER;             /* a leaf, of whoever sets the level; the child makes it anew */
 static _Atomic bool was_disabled;          /* relaxed: it only words reports */
 static _Atomic uint64_t missed_references; /* relaxed: a statistic */
 static uint64_t start_ns;
-
-static inline uint64_t clock_ns(clockid_t clock) {
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static void fork_prepare(void) {
     unwind_fork_prepare();
@@ -94,7 +89,7 @@ void detector_start(const detector_settings *settings_to_use) {
     settings = *settings_to_use;
     uint64_t seed = settings.seed;
     if (seed == 0 && getrandom(&seed, sizeof seed, GRND_NONBLOCK) != (ssize_t)sizeof seed) {
-        seed = clock_ns(CLOCK_MONOTONIC); /* benign: the sample needs no secrecy */
+        seed = detector_clock_ns(CLOCK_MONOTONIC); /* benign: the sample needs no secrecy */
     }
     thread_seed(seed);
     sampler *both[] = {&detector_buffers, &detector_resources};
@@ -113,7 +108,7 @@ void detector_start(const detector_settings *settings_to_use) {
     }
     atomic_store_explicit(&detector_closings_are_rare, false, memory_order_relaxed);
     unwind_configure(settings.unwinder, settings.stacks, settings.frames);
-    start_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
+    start_ns = detector_clock_ns(CLOCK_MONOTONIC_COARSE);
     atomic_store_explicit(&was_disabled, false, memory_order_relaxed);
     detector_set_level(settings.level);
 }
@@ -130,15 +125,11 @@ static bool would_record_accesses(leakdetect_level level) {
     return level >= LEAKDETECT_ADVANCED && settings.target_records != 0;
 }
 
-static inline bool records_accesses(void) {
-    return atomic_load_explicit(&accesses_recorded, memory_order_relaxed);
-}
-
 /* Of levels that are set at once one is the last, for the watch, too. */
 void detector_set_level(leakdetect_level level) {
     (void)pthread_mutex_lock(&level_lock);
     const bool records = would_record_accesses(level);
-    const bool stops = records_accesses() && !records;
+    const bool stops = detector_records_accesses() && !records;
     if (stops) {
         tracker_stop_watching();
     }
@@ -146,7 +137,7 @@ void detector_set_level(leakdetect_level level) {
         atomic_store_explicit(&was_disabled, true, memory_order_relaxed);
     }
     atomic_store_explicit(&detector_level_now, level, memory_order_relaxed);
-    atomic_store_explicit(&accesses_recorded, records, memory_order_relaxed);
+    atomic_store_explicit(&detector_accesses_recorded, records, memory_order_relaxed);
     if (stops) {
         tracker_stop_watching();
     }
@@ -164,31 +155,7 @@ uint32_t detector_level_epoch(void) {
 
 bool detector_track(thread_state *self, const void *resource, const void *owner, uint64_t size, uint32_t type,
                     float weight, uint32_t guard) {
-    if (!thread_enter(self)) {
-        return false;
-    }
-    /* Walk the stack before taking the tracker's lock. Unwinding is slow and may enter the loader, which may allocate:
-     * under our lock that stalls everyone and can deadlock us. The guard above leaves such nested buffers untracked. */
-    const uint64_t birth_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
-    const uint32_t stack = unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_OPENING);
-    const uint32_t name = thread_name(self);
-    shard_lock *held = NULL;
-    tracker_record *record = tracker_open(resource, owner, size, &held);
-    if (record != NULL) {
-        record->birth_ns = birth_ns;
-        record->stack = stack;
-        record->type = type;
-        record->thread_name = name;
-        record->thread_id = self->id;
-        record->weight = weight;
-        record->guard = guard;
-        const uint32_t watch = tracker_watch(); /* before it is asked what is recorded */
-        record->watch = records_accesses() ? watch : 0;
-        shard_lock_give(held);
-    }
-    thread_leave(self);
-    trigger_revive();
-    return record != NULL;
+    return detector_track_here(self, resource, owner, size, type, weight, guard);
 }
 
 bool detector_would_keep_closing_stacks(void) {
@@ -199,12 +166,6 @@ bool detector_would_keep_closing_stacks(void) {
     return settings.track_close && (detector_level() == LEAKDETECT_PARANOID || !rare);
 }
 
-static inline void describe_closing(thread_state *self, uint32_t close_stack, tracker_closed *closed) {
-    closed->close_stack = close_stack;
-    closed->thread_name = thread_name(self);
-    closed->thread_id = self->id;
-}
-
 bool detector_close_part(const void *whole, tracker_closed *closed) {
     thread_state *self = thread_self();
     tracker_record record;
@@ -212,30 +173,24 @@ bool detector_close_part(const void *whole, tracker_closed *closed) {
         return tracker_find_closed(whole, closed); /* both ended at once */
     }
     bool entered = thread_enter(self);
-    closed->key = 0;
-    closed->size = 0;
-    describe_closing(self, detector_capture_closing(entered), closed);
-    closed->allocation_stack = record.stack;
-    closed->type = record.type;
+    const tracker_closer by = detector_closer_here(self, entered);
+    *closed = (tracker_closed){.allocation_stack = record.stack,
+                               .close_stack = by.stack,
+                               .type = record.type,
+                               .thread_name = by.thread_name,
+                               .thread_id = by.thread_id};
     if (entered) {
         thread_leave(self);
     }
     return true;
 }
 
-bool detector_remove(const void *resource, uint32_t close_stack, thread_state *self, tracker_closed *closed) {
-    closed->key = 0;
-    describe_closing(self, close_stack, closed);
-    return tracker_remove(resource, closed);
-}
-
 bool detector_untrack(const void *resource) {
-    tracker_closed closed;
-    return detector_close(resource, &closed);
+    return detector_close_here(resource, NULL);
 }
 
 void detector_access(const void *resource, access_kind kind, const char *hint) {
-    if (records_accesses() && tracker_knows(resource)) {
+    if (detector_records_accesses() && tracker_knows(resource)) {
         detector_references(resource, kind, HOLD_RETAIN, 0, hint);
     }
 }
@@ -247,14 +202,14 @@ uint64_t detector_missed_references(void) {
 void detector_references(const void *resource, access_kind kind, hold_kind hold, uint64_t references,
                          const char *hint) {
     thread_state *self = thread_self();
-    if (!records_accesses()) {
+    if (!detector_records_accesses()) {
         return;
     }
     if (!thread_enter(self)) {
         atomic_fetch_add_explicit(&missed_references, references, memory_order_relaxed);
         return;
     }
-    tracker_access access = {.time_ns = clock_ns(CLOCK_MONOTONIC_COARSE),
+    tracker_access access = {.time_ns = detector_clock_ns(CLOCK_MONOTONIC_COARSE),
                              .stack = unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_USING),
                              .hint = name_put(hint),
                              .thread_name = thread_name(self),

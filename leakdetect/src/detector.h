@@ -83,15 +83,20 @@ static inline bool detector_accept(sampler *population, thread_state *self, uint
     }
     return sampler_accept(population, size, &self->random, weight);
 }
+/* Whether accesses are recorded at the present level; relaxed: a change may be seen late. */
+extern _Atomic bool detector_accesses_recorded;
+static inline bool detector_records_accesses(void) {
+    return atomic_load_explicit(&detector_accesses_recorded, memory_order_relaxed);
+}
+
 extern sampler detector_buffers;
 extern sampler detector_resources;
 
-/* self: the calling thread's; guard: of the record, see guard.h. detector_close() is detector_untrack(), and sets what is known of the resource's life. */
+/* self: the calling thread's; guard: of the record, see guard.h. */
 bool detector_track(thread_state *self, const void *resource, const void *owner, uint64_t size, uint32_t type,
                     float weight, uint32_t guard);
 bool detector_untrack(const void *resource);
 bool detector_would_keep_closing_stacks(void);
-bool detector_remove(const void *resource, uint32_t close_stack, thread_state *self, tracker_closed *closed);
 
 /* Whether closings are too rare among allocations for their stacks; set once they are, as the sample only gets thinner. */
 extern _Atomic bool detector_closings_are_rare;
@@ -100,23 +105,6 @@ static inline bool detector_keeps_closing_stacks(void) {
     return (!atomic_load_explicit(&detector_closings_are_rare, memory_order_relaxed) ||
             detector_level() == LEAKDETECT_PARANOID) &&
            detector_would_keep_closing_stacks();
-}
-
-/* Under the thread's guard, which somebody else may have raised. Inline, as is the next: each frame of ours has to be
- * walked. */
-static inline __attribute__((always_inline)) uint32_t detector_capture_closing(bool entered) {
-    return entered && detector_keeps_closing_stacks() ? unwind_capture_stack(DETECTOR_CLOSE_FRAMES, UNWIND_CLOSING) : 0;
-}
-
-static inline bool detector_close(const void *resource, tracker_closed *closed) {
-    thread_state *self = thread_self();
-    bool entered = thread_enter(self);
-    bool tracked = detector_remove(resource, detector_capture_closing(entered), self, closed);
-    if (entered) {
-        thread_leave(self);
-    }
-    trigger_revive();
-    return tracked;
 }
 
 /* How a part of a tracked resource ends here and now, which is not tracked itself; false if the whole is not known. */

@@ -12,6 +12,8 @@
  * its bucket's chain, the free list of its shard (T2); a hold likewise, of its record's list or the free one. Records,
  * accesses and holds are bounded (T3); beyond that a resource stays untracked and is counted.
  *
+ * tracker_open() and tracker_remove() are in tracker_shard.h.
+ *
  * Lock order. A shard's lock is a leaf: under it we call nothing but mmap and the visitor of tracker_visit(), which may
  * do the same. Stacks are captured and interned before it is taken. Two shard locks are held together only by
  * tracker_lock_all(), which takes them in ascending order. */
@@ -23,7 +25,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shard_lock.h"
 #include "usual.h"
 
 /* What happened to a tracked resource. The same words as poolbuf's, so that reports read alike for every type. */
@@ -118,24 +119,17 @@ typedef struct tracker_closed {
     uint32_t thread_id;
 } tracker_closed;
 
+/* Who closed it. */
+typedef struct tracker_closer {
+    uint32_t stack; /* 0: not kept */
+    uint32_t thread_name, thread_id;
+} tracker_closer;
+
 typedef struct tracker_totals {
     uint64_t live, live_bytes;
     uint64_t seen;
     uint64_t refused; /* chosen by the sample, turned away by the bound */
 } tracker_totals;
-
-/* tracker_open() adds a record, for its caller to complete under the shard's lock: birth, stack, type, thread, weight, watch and
- * guard are whatever they were. Written once, in place, since a sampled allocation comes by.
- *   resource, owner  plain addresses.
- *   held             set to the lock; shard_lock_give() ends it, soon.
- *   returns          NULL if the table is full; then nothing is held. A record of the same address that is there already gives
- *                    way. */
-tracker_record *tracker_open(const void *resource, const void *owner, uint64_t size, shard_lock **held);
-
-/* tracker_remove() takes a resource out: it was closed.
- *   closer   what to remember of the closing (close_stack, thread); the rest is filled from the record.
- *   returns  false if the resource is not tracked; closer is as it was then. */
-bool tracker_remove(const void *resource, tracker_closed *closer);
 
 /* tracker_record_access() adds an access with Netty's back-off: up to `target` accesses are all kept; beyond, one is
  * added with probability 2^-(count - target + 1), else it replaces the newest. So the last access is always there, early ones

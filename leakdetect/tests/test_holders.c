@@ -90,7 +90,7 @@ static void hold(size_t i, hold_kind kind, uintptr_t site, uint64_t references) 
 }
 
 static void close_one(size_t i, uintptr_t site) {
-    assert_true(tracker_remove(&resources[i], &(tracker_closed){.close_stack = stack_of(site, AT_SERVE)}));
+    assert_true(tracker_remove(&resources[i], (tracker_closer){.stack = stack_of(site, AT_SERVE)}, NULL));
 }
 
 static report collected(void) {
@@ -359,7 +359,7 @@ static void the_table_of_a_record_is_bounded_and_its_sums_are_exact(void **state
     assert_false(all->decided);
     assert_int_equal(all->site_count, 3); /* stacks that read alike are one site */
     report_fini(&self);
-    assert_true(tracker_remove(&resources[0], &(tracker_closed){0}));
+    assert_true(tracker_remove(&resources[0], (tracker_closer){0}, NULL));
     assert_null(tracker_audit());
 }
 
@@ -431,7 +431,7 @@ static void closings_without_a_stack_are_no_witness(void **state) {
     }
     for (size_t i = 0; i < 9; i++) {
         hold(i, HOLD_RELEASE, AT_CLOSE, 1);
-        assert_true(tracker_remove(&resources[i], &(tracker_closed){0}));
+        assert_true(tracker_remove(&resources[i], (tracker_closer){0}, NULL));
     }
     report self = collected();
     assert_int_equal(only_group(&self)->holders->deviant, only_group(&self)->holders->site_count);

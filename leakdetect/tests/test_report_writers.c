@@ -158,7 +158,7 @@ static void paranoid_with_holders(void **state) {
         hold(i, HOLD_SLICE, AT_READ, 1);
         if (i < 19) {
             hold(i, HOLD_SLICE_RELEASE, AT_READ_LATER, 1);
-            assert_true(tracker_remove(&resources[i], &(tracker_closed){.close_stack = stack_of(AT_SERVE)}));
+            assert_true(tracker_remove(&resources[i], (tracker_closer){.stack = stack_of(AT_SERVE)}, NULL));
         } else {
             hold(i, HOLD_RELEASE, AT_SERVE, 1);
         }

@@ -33,7 +33,7 @@ static bool insert(const void *resource, uint64_t size, uint32_t stack) {
 }
 
 static bool remove_plain(const void *resource) {
-    return tracker_remove(resource, &(tracker_closed){.close_stack = 77});
+    return tracker_remove(resource, (tracker_closer){.stack = 77}, NULL);
 }
 
 static tracker_totals totals(void) {
@@ -101,7 +101,7 @@ static void the_newest_closing_of_an_address_is_remembered(void **state) {
     assert_false(tracker_find_closed(&resources[0], &closed));
     for (uint32_t i = 1; i <= 3; i++) {
         assert_true(insert(&resources[0], i, i));
-        assert_true(tracker_remove(&resources[0], &(tracker_closed){.close_stack = 100 + i}));
+        assert_true(tracker_remove(&resources[0], (tracker_closer){.stack = 100 + i}, NULL));
     }
     assert_true(tracker_find_closed(&resources[0], &closed));
     assert_int_equal(closed.allocation_stack, 3);

@@ -3,6 +3,7 @@
 #define LEAKDETECT_TESTS_TRACKED_H
 
 #include "../src/tracker.h" /* the allocator has an internal tracker.h, too */
+#include "tracker_shard.h"
 
 /* tracker_open() with what it leaves to its caller taken from a record, whose list fields are ignored. */
 static inline bool tracker_insert(const void *resource, const void *owner, const tracker_record *record) {

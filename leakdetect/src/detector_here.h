@@ -1,0 +1,79 @@
+/* What every sampled resource comes by, inline in the function that poolbuf calls: each frame between that and the walker is
+ * one of ours, to be walked and cut, and each function saves the registers of the one before. Plain functions of the same
+ * are detector_track() and detector_untrack(). */
+#ifndef LEAKDETECT_DETECTOR_HERE_H
+#define LEAKDETECT_DETECTOR_HERE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "detector.h"
+#include "stack_table.h"
+#include "thread.h"
+#include "tracker.h"
+#include "tracker_shard.h"
+#include "trigger.h"
+#include "unwind.h"
+
+#define DETECTOR_HERE static inline __attribute__((always_inline))
+
+DETECTOR_HERE uint64_t detector_clock_ns(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+DETECTOR_HERE bool detector_track_here(thread_state *self, const void *resource, const void *owner, uint64_t size,
+                                       uint32_t type, float weight, uint32_t guard) {
+    if (!thread_enter(self)) {
+        return false;
+    }
+    /* Walk the stack before taking the tracker's lock. Unwinding is slow and may enter the loader, which may allocate:
+     * under our lock that stalls everyone and can deadlock us. The guard above leaves such nested buffers untracked. */
+    const uint32_t stack = unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_OPENING);
+    const uint64_t birth_ns = detector_clock_ns(CLOCK_MONOTONIC_COARSE);
+    const uint32_t name = thread_name(self);
+    shard_lock *held = NULL;
+    tracker_record *record = tracker_open(resource, owner, size, &held);
+    if (record != NULL) {
+        record->birth_ns = birth_ns;
+        record->stack = stack;
+        record->type = type;
+        record->thread_name = name;
+        record->thread_id = self->id;
+        record->weight = weight;
+        record->guard = guard;
+        const uint32_t watch = tracker_watch(); /* before it is asked what is recorded */
+        record->watch = detector_records_accesses() ? watch : 0;
+        shard_lock_give(held);
+    }
+    thread_leave(self);
+    trigger_revive();
+    return record != NULL;
+}
+
+/* Under the thread's guard, which somebody else may have raised (entered: this thread has, just now). */
+DETECTOR_HERE tracker_closer detector_closer_here(thread_state *self, bool entered) {
+    return (tracker_closer){.stack = entered && detector_keeps_closing_stacks()
+                                         ? unwind_capture_stack(DETECTOR_CLOSE_FRAMES, UNWIND_CLOSING)
+                                         : 0,
+                            .thread_name = thread_name(self),
+                            .thread_id = self->id};
+}
+
+/* closed: NULL, or set to what is known of the resource's life. */
+DETECTOR_HERE bool detector_close_here(const void *resource, tracker_closed *closed) {
+    thread_state *self = thread_self();
+    const bool entered = thread_enter(self);
+    const tracker_closer by = detector_closer_here(self, entered);
+    const bool tracked = tracker_remove(resource, by, closed);
+    if (entered) {
+        thread_leave(self);
+    }
+    trigger_revive();
+    return tracked;
+}
+
+#endif
