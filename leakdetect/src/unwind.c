@@ -22,7 +22,6 @@
 #include "unwind_gate.h"
 
 enum {
-    DOUBTED_WORDS = 64,
     OWN_FRAMES_MAX = 16 /* how deep the library may stand above its caller when it captures */
 };
 
@@ -43,12 +42,12 @@ static uint32_t recall_nothing(uintptr_t frame, unwind_reason reason, size_t fra
 }
 
 static const unwinder *implementation = &unwind_libunwind;
-static unwind_recall *recall = recall_nothing;
-static uint32_t depth = 32; /* frames of a stack, at most */
-static own_code own;        /* empty: nothing is cut */
+unwind_recall *unwind_recall_now = recall_nothing;
+uint32_t unwind_depth = 32;
+static own_code own; /* empty: nothing is cut */
 static atomic_bool said_lonely;
 static _Atomic uint64_t left_behind;
-static _Atomic uint64_t doubted[DOUBTED_WORDS]; /* a bit for a stack, or for several: then one asks in vain */
+_Atomic uint64_t unwind_doubted[UNWIND_DOUBTED_WORDS];
 
 /* Widens the own range over the executable segments of the module that holds this very function, unless that is the
  * program itself, which the loader lists first, without a name. */
@@ -84,9 +83,10 @@ static void find_own_code(void) {
 
 void unwind_configure(const unwinder *unwinder_to_use, unwind_kind kind, uint32_t frames) {
     implementation = unwinder_to_use->capture == NULL ? unwinder_to_use->behind : unwinder_to_use;
-    recall = implementation->recall != NULL && !stack_bounds_under_valgrind() ? implementation->recall : recall_nothing;
+    unwind_recall_now =
+        implementation->recall != NULL && !stack_bounds_under_valgrind() ? implementation->recall : recall_nothing;
     atomic_store_explicit(&said_lonely, false, memory_order_relaxed);
-    depth = frames < 1 || kind == UNWIND_CALL_SITE ? 1 : frames > STACK_MAX_FRAMES ? STACK_MAX_FRAMES : frames;
+    unwind_depth = frames < 1 || kind == UNWIND_CALL_SITE ? 1 : frames > STACK_MAX_FRAMES ? STACK_MAX_FRAMES : frames;
     find_own_code();
     gate_start();
 }
@@ -132,7 +132,7 @@ static inline __attribute__((always_inline)) size_t walk_with(const unwinder *wa
 
 static inline __attribute__((always_inline)) size_t capture(void **raw, size_t limit, unwind_query *query,
                                                             size_t *count) {
-    limit = limit < depth ? limit : depth;
+    limit = limit < unwind_depth ? limit : unwind_depth;
     const unwinder *walker = implementation;
     if (walker->behind != NULL) {
         const size_t first = walk_with(walker, raw, limit, query, count);
@@ -188,13 +188,9 @@ static uint32_t capture_stack(uintptr_t frame, size_t frames, unwind_reason reas
     return stack;
 }
 
-/* Stacks that turned out to be wrong are in the table of stacks all the same, and would not be new the next time. */
-static bool is_doubted(uint32_t stack) {
-    return (atomic_load_explicit(&doubted[stack / 64 % DOUBTED_WORDS], memory_order_relaxed) >> stack % 64 & 1) != 0;
-}
-
 static void doubt(uint32_t stack) {
-    atomic_fetch_or_explicit(&doubted[stack / 64 % DOUBTED_WORDS], (uint64_t)1 << stack % 64, memory_order_relaxed);
+    atomic_fetch_or_explicit(&unwind_doubted[stack / 64 % UNWIND_DOUBTED_WORDS], (uint64_t)1 << stack % 64,
+                             memory_order_relaxed);
 }
 
 /* Walks again if the first walk went, perhaps, by rules of a module that is gone; see unwind_cfi.h. */
@@ -209,25 +205,13 @@ static uint32_t revise(uint32_t stack, uint32_t epoch, uintptr_t frame, size_t f
     return revised;
 }
 
-static __attribute__((noinline)) uint32_t capture_anew(uintptr_t frame, size_t frames, unwind_reason reason) {
+uint32_t unwind_capture_anew(uintptr_t frame, size_t frames, unwind_reason reason) {
     const uint32_t epoch = cfi_epoch();
     const uint64_t known = stack_table_count();
     uint32_t stack = capture_stack(frame, frames, reason);
-    if (stack_table_count() != known || is_doubted(stack)) {
+    if (stack_table_count() != known || unwind_doubts(stack)) {
         stack = revise(stack, epoch, frame, frames, reason);
     }
     module_log_look(stack_table_count());
-    return stack;
-}
-
-/* Walker and recall() begin at this frame, which is still there: none is called last. */
-uint32_t unwind_capture_stack(size_t limit, unwind_reason reason) {
-    const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
-    const size_t frames = limit < depth ? limit : depth;
-    uint32_t stack = recall(frame, reason, frames);
-    if (__builtin_expect(stack == 0 || is_doubted(stack), 0)) {
-        stack = capture_anew(frame, frames, reason);
-    }
-    __asm__ volatile("" : "+r"(stack));
     return stack;
 }

@@ -18,7 +18,8 @@
 #include <stdint.h>
 
 enum {
-    UNWIND_CANNOT = -1
+    UNWIND_CANNOT = -1,
+    UNWIND_DOUBTED_WORDS = 64
 };
 
 /* Why a stack is captured. The same reasons come from the same places in the library, and in turns: a buffer is opened, used,
@@ -75,8 +76,29 @@ void unwind_configure(const unwinder *unwinder_to_use, unwind_kind kind_to_use, 
  * and at most what was configured. Keeps errno. */
 size_t unwind_capture(uintptr_t *frames, size_t limit);
 
-/* unwind_capture() and stack_table_put() together; 0 if there is no stack. */
-uint32_t unwind_capture_stack(size_t limit, unwind_reason reason);
+/* unwind_capture() and stack_table_put() together; 0 if there is no stack. Inline, since each frame of ours is one more to be
+ * compared: recall() and the walk begin at that of the function which this is a part of. What stands above it is for this alone.
+ * Stacks that turned out to be wrong are in the table of stacks all the same, and would not be new the next time: they are
+ * doubted, a bit for a stack, or for several, which then are walked anew in vain. */
+extern unwind_recall *unwind_recall_now; /* the walker's, or one that knows nothing */
+extern uint32_t unwind_depth;            /* frames of a stack, at most */
+extern _Atomic uint64_t unwind_doubted[UNWIND_DOUBTED_WORDS];
+uint32_t unwind_capture_anew(uintptr_t frame, size_t frames, unwind_reason reason);
+static inline bool unwind_doubts(uint32_t stack) {
+    return (atomic_load_explicit(&unwind_doubted[stack / 64 % UNWIND_DOUBTED_WORDS], memory_order_relaxed) >>
+                stack % 64 &
+            1) != 0;
+}
+static inline __attribute__((always_inline)) uint32_t unwind_capture_stack(size_t limit, unwind_reason reason) {
+    const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+    const size_t frames = limit < unwind_depth ? limit : unwind_depth;
+    uint32_t stack = unwind_recall_now(frame, reason, frames);
+    if (__builtin_expect(stack == 0 || unwind_doubts(stack), 0)) {
+        stack = unwind_capture_anew(frame, frames, reason);
+    }
+    __asm__ volatile("" : "+r"(stack)); /* no tail call: the frame is to be there as long as it is walked from */
+    return stack;
+}
 
 /* unwind_left_behind() says how many walks were left to who is behind. */
 uint64_t unwind_left_behind(void);

@@ -44,11 +44,13 @@ typedef struct memo_check {
     uintptr_t at, not_word;
 } memo_check;
 
+_Static_assert(MEMO_CHECKS % 2 == 0, "what is odd has room for one more");
+
 typedef struct unwind_memo {
     uintptr_t busy;  /* who walks by it: a signal handler finds its own thread there, and goes without. 0: nobody. Who
                                had the place before may have ended in the midst of a walk; he does not count */
     uint32_t serial; /* another whenever the walk or the checks change; never 0 after the first */
-    uint32_t check_count;   /* as many as the stack needs */
+    uint32_t pair_count;    /* of checks, as many as the stack needs */
     _Atomic uint64_t known; /* the stack of that walk, below its mark; any other mark: it is not known */
     memo_check checks[MEMO_CHECKS];
 } unwind_memo;
@@ -79,8 +81,9 @@ MEMO_PLAIN static inline __attribute__((always_inline)) uint32_t memo_recall(con
         return 0;
     }
     uintptr_t all = UINTPTR_MAX; /* and no branch */
-    for (const memo_check *check = self->checks, *end = check + self->check_count; check < end; check++) {
-        all &= stack_bounds_word(check->at) ^ check->not_word;
+    for (const memo_check *check = self->checks, *end = check + 2 * self->pair_count; check < end; check += 2) {
+        all &= stack_bounds_word(check[0].at) ^ check[0].not_word;
+        all &= stack_bounds_word(check[1].at) ^ check[1].not_word;
     }
     atomic_signal_fence(memory_order_seq_cst);
     return all == UINTPTR_MAX && self->serial == serial ? (uint32_t)known : 0;
@@ -88,8 +91,12 @@ MEMO_PLAIN static inline __attribute__((always_inline)) uint32_t memo_recall(con
 
 /* Before the first check is written, and after a walk whose checks are those up to `end`: where to leave word of its
  * stack. */
-MEMO_PLAIN static inline void memo_ask(unwind_memo *self, const memo_check *end, unwind_query *query) {
-    self->check_count = (uint32_t)(end - self->checks);
+MEMO_PLAIN static inline void memo_ask(unwind_memo *self, memo_check *end, unwind_query *query) {
+    if ((end - self->checks) % 2 != 0) {
+        *end = end[-1]; /* an odd one twice */
+        end++;
+    }
+    self->pair_count = (uint32_t)(end - self->checks) / 2;
     memo_change(self);
     query->remember = &self->known;
     query->remembered = memo_mark(self, query->frames);

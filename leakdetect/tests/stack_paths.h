@@ -77,8 +77,9 @@ static bool is_right(const uint32_t *stacks, size_t count, size_t limit, const c
     }
     const size_t left = depth - at;
     const size_t known = (size_t)with->depth - 1;
-    return left > 0 && (left == known || (left < known && depth == limit)) &&
-           memcmp(frames + at, with->frames + 1, left * sizeof *frames) == 0;
+    const bool is_cut = left < known ? depth == limit : left > known ? with->depth == STACK_MAX_FRAMES : true;
+    return left > 0 && is_cut &&
+           memcmp(frames + at, with->frames + 1, (left < known ? left : known) * sizeof *frames) == 0;
 }
 
 enum {
