@@ -17,6 +17,7 @@
 
 #include "check.h"
 #include "composite.h"
+#include "countdown.h"
 #include "counter.h"
 #include "handle.h"
 #include "os/os.h"
@@ -364,19 +365,6 @@ static inline poolbuf *pop_of_eight(const poolbuf_allocator *allocator, int kind
     return poolbuf_pop_bin_(slot, bin, initial_capacity, max_capacity);
 }
 
-/* What a sampled allocation finds most of the time, since it is the countdown alone that has brought it here: the
- * handle which the fast path would have had. NULL: there is more to it. Neither the empty cache nor one of eight has a
- * largest. */
-static inline poolbuf *take_ready(const poolbuf_allocator *allocator, int kind, size_t initial_capacity) {
-    poolbuf_cache_ *cache = registry_slot(allocator->group.slot);
-    size_t last = initial_capacity - 1; /* of none: a very large number */
-    if (last >= cache->largest) {
-        return NULL;
-    }
-    return thread_cache_take_ready((thread_cache *)(void *)cache,
-                                   allocator->kind_bins[kind] + (uint32_t)poolbuf_size_class_(last, 2));
-}
-
 static inline __attribute__((always_inline)) void begin(poolbuf_allocator *allocator, poolbuf *buffer, size_t capacity,
                                                         size_t max_capacity) {
     uint32_t flags = handle_flags_of(handle_state_get(buffer));
@@ -396,31 +384,59 @@ void buffer_begin(poolbuf_allocator *allocator, poolbuf *buffer, size_t capacity
     begin(allocator, buffer, capacity, max_capacity);
 }
 
-static __attribute__((noinline)) poolbuf *allocate_slow(poolbuf_allocator *allocator, int kind, size_t initial_capacity,
+/* Whatever the bin has not ready. */
+static __attribute__((noinline)) poolbuf *allocate_anew(poolbuf_allocator *allocator, int kind, size_t initial_capacity,
                                                         size_t max_capacity) {
     if (initial_capacity > max_capacity) {
-        return NULL;
-    }
-    allocator = allocator_resolve(allocator);
-    if (allocator == NULL) {
         return NULL;
     }
     if (kind == KIND_PREFERRED) {
         kind = allocator->options.prefer_direct ? POOLBUF_KIND_DIRECT : POOLBUF_KIND_HEAP;
     }
-    poolbuf *buffer = take_ready(allocator, kind, initial_capacity);
-    if (POOLBUF_UNLIKELY(buffer == NULL)) {
-        buffer = pop_of_eight(allocator, kind, initial_capacity, max_capacity);
-        if (buffer != NULL) {
-            PROBE3(allocate, buffer, initial_capacity, allocator->is_default ? NULL : allocator);
-            return buffer;
-        }
-        buffer = buffer_take_memory(allocator, kind, initial_capacity);
-        if (buffer == NULL) {
-            return NULL;
-        }
+    poolbuf *buffer = pop_of_eight(allocator, kind, initial_capacity, max_capacity);
+    if (buffer != NULL) {
+        PROBE3(allocate, buffer, initial_capacity, allocator->is_default ? NULL : allocator);
+        return buffer;
+    }
+    buffer = buffer_take_memory(allocator, kind, initial_capacity);
+    if (buffer == NULL) {
+        return NULL;
     }
     begin(allocator, buffer, initial_capacity, max_capacity);
+    return buffer;
+}
+
+/* What a sampled allocation finds most of the time, since it is the countdown alone that has brought it here: the
+ * handle which the fast path would have had. Neither the empty cache nor one of eight classes a doubling has a largest, and a
+ * checker is to be told more. */
+static __attribute__((noinline)) poolbuf *allocate_slow(poolbuf_allocator *allocator, int kind, size_t initial_capacity,
+                                                        size_t max_capacity) {
+    allocator = allocator_resolve(allocator);
+    if (POOLBUF_UNLIKELY(allocator == NULL)) {
+        return NULL;
+    }
+    thread_cache *cache = (thread_cache *)(void *)registry_slot(allocator->group.slot);
+    size_t last = initial_capacity - 1; /* of none: a very large number */
+    uint32_t first_bin = kind == KIND_PREFERRED ? 0 : allocator->kind_bins[kind];
+    if (POOLBUF_UNLIKELY(last >= cache->fast.largest || initial_capacity > max_capacity || allocator->group.annotated ||
+                         poison_memcheck)) {
+        return allocate_anew(allocator, kind, initial_capacity, max_capacity);
+    }
+    poolbuf_bin_ *bin = &cache->fast.bins[first_bin + (uint32_t)poolbuf_size_class_(last, 2)];
+    poolbuf **top = poolbuf_bin_top_(bin);
+    if (POOLBUF_UNLIKELY(top == bin->floor)) {
+        return allocate_anew(allocator, kind, initial_capacity, max_capacity);
+    }
+    poolbuf *buffer = *--top;
+    poolbuf_bin_set_top_(bin, top);
+    buffer->capacity = (uint32_t)initial_capacity;
+    buffer->max_capacity = (uint32_t)max_capacity;
+    handle_state_set(buffer, handle_state(0, 1));
+    counter_add(&cache->counters.slow_takes, 1);
+    if (thread_cache_count(cache) && tracker_allocated(buffer, allocator, initial_capacity)) {
+        handle_state_set(buffer, handle_state_get(buffer) | handle_state(POOLBUF_FLAG_TRACKED, 0));
+    }
+    PROBE3(allocate, buffer, initial_capacity, allocator->is_default ? NULL : allocator);
     return buffer;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "countdown.h"
 #include "counter.h"
 #include "handle.h"
 #include "os/os.h"
@@ -45,61 +46,36 @@ void thread_cache_detach(thread_cache *self) {
 
 /* ---- The countdown ------------------------------------------------------------------------------------------------ */
 
-/* NOLINTBEGIN(readability-non-const-parameter): clang-tidy does not see that the builtins write */
-static uint32_t relaxed_get(const uint32_t *value) {
-    return __atomic_load_n(value, __ATOMIC_RELAXED);
-}
-
-static void relaxed_set(uint32_t *value, uint32_t to) {
-    __atomic_store_n(value, to, __ATOMIC_RELAXED);
-}
-/* NOLINTEND(readability-non-const-parameter) */
-
 #define READS 64u /* until what the thread was in the middle of is over, if it runs at all */
 
 uint64_t thread_cache_allocated(const thread_cache *self) {
     for (unsigned i = 0; i < READS; i++) {
         uint32_t before = __atomic_load_n(&self->rearmed, __ATOMIC_ACQUIRE);
-        uint64_t sum = counter_get(&self->allocated) + relaxed_get(&self->armed) - POOLBUF_GET_(*self->countdown);
+        uint64_t sum = counter_get(&self->allocated) + countdown_get(&self->armed) - POOLBUF_GET_(*self->countdown);
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
-        if (before % 2 == 0 && relaxed_get(&self->rearmed) == before) {
+        if (before % 2 == 0 && countdown_get(&self->rearmed) == before) {
             return sum;
         }
     }
     return counter_get(&self->allocated);
 }
 
-/* Around what changes more than one of the three. Readers on other threads do without a lock. */
-static inline void begin_rearming(thread_cache *self) {
-    relaxed_set(&self->rearmed, self->rearmed + 1);
-    __atomic_thread_fence(__ATOMIC_RELEASE);
-}
-
-static inline void end_rearming(thread_cache *self) {
-    __atomic_store_n(&self->rearmed, self->rearmed + 1, __ATOMIC_RELEASE);
-}
-
-/* Of allocations since arming; the countdown may have run past 0, in a signal handler. */
-static inline uint32_t passed_since_armed(const thread_cache *self) {
-    return relaxed_get(&self->armed) - POOLBUF_GET_(*self->countdown);
-}
-
 static inline void arm(thread_cache *self) {
     uint32_t next = self->gap_left < self->trim_left ? self->gap_left : self->trim_left;
     next = next < self->arms_most ? next : self->arms_most;
-    begin_rearming(self);
-    relaxed_set(&self->armed, next);
+    countdown_begin_rearming(self);
+    countdown_set(&self->armed, next);
     POOLBUF_SET_(*self->countdown, next);
-    end_rearming(self);
+    countdown_end_rearming(self);
 }
 
 /* Books the allocations since arming; returns nothing left to count down in either interval as 0. */
 static inline void book(thread_cache *self) {
-    uint32_t passed = passed_since_armed(self);
-    begin_rearming(self);
+    uint32_t passed = countdown_passed(self);
+    countdown_begin_rearming(self);
     counter_add(&self->allocated, passed);
-    relaxed_set(&self->armed, POOLBUF_GET_(*self->countdown));
-    end_rearming(self);
+    countdown_set(&self->armed, POOLBUF_GET_(*self->countdown));
+    countdown_end_rearming(self);
     if (self->gap_left != GAP_NONE) {
         self->gap_left -= passed < self->gap_left ? passed : self->gap_left;
     }
@@ -111,10 +87,10 @@ static inline void book(thread_cache *self) {
 void thread_cache_restart(thread_cache *self) {
     self->restart = true;
     book(self);
-    begin_rearming(self);
-    relaxed_set(&self->armed, 1);
+    countdown_begin_rearming(self);
+    countdown_set(&self->armed, 1);
     POOLBUF_SET_(*self->countdown, 1);
-    end_rearming(self);
+    countdown_end_rearming(self);
 }
 
 static void trim(thread_cache *self);
@@ -127,32 +103,14 @@ static bool trim_is_due(const thread_cache *self) {
     return interval_ms != 0 && os->now_ms() - self->trimmed_ms >= interval_ms;
 }
 
-/* What expires is mostly a gap and nothing else. Then booking and arming are one step. */
-static inline bool is_gap_alone(const thread_cache *self, uint32_t passed) {
-    return passed >= self->gap_left && passed < self->trim_left && self->arms_most == GAP_NONE;
-}
-
-static void begin_gap(thread_cache *self, uint32_t passed) {
-    uint32_t gap = tracker_next_gap(self);
-    uint32_t trim_left = self->trim_left - (self->trim_left != GAP_NONE ? passed : 0);
-    uint32_t next = gap < trim_left ? gap : trim_left;
-    self->gap_left = gap;
-    self->trim_left = trim_left;
-    begin_rearming(self);
-    counter_add(&self->allocated, passed_since_armed(self));
-    relaxed_set(&self->armed, next);
-    POOLBUF_SET_(*self->countdown, next);
-    end_rearming(self);
-}
-
-static __attribute__((noinline)) void begin_anew(thread_cache *self) {
+void thread_cache_begin_anew(thread_cache *self) {
     self->restart = false;
     book(self);
     self->gap_left = tracker_next_gap(self);
     arm(self);
 }
 
-static __attribute__((noinline)) bool expire(thread_cache *self) {
+bool thread_cache_expire(thread_cache *self) {
     book(self);
     bool sampled = self->gap_left == 0;
     if (sampled) {
@@ -163,24 +121,6 @@ static __attribute__((noinline)) bool expire(thread_cache *self) {
     }
     arm(self);
     return sampled;
-}
-
-bool thread_cache_count(thread_cache *self) {
-    if (POOLBUF_UNLIKELY(self->restart)) {
-        begin_anew(self);
-    }
-    counter_add(&self->counters.slow_counts, 1);
-    uint32_t left = POOLBUF_GET_(*self->countdown) - 1;
-    POOLBUF_SET_(*self->countdown, left);
-    if (left != 0) {
-        return false;
-    }
-    uint32_t passed = passed_since_armed(self);
-    if (POOLBUF_UNLIKELY(!is_gap_alone(self, passed))) {
-        return expire(self);
-    }
-    begin_gap(self, passed);
-    return true;
 }
 
 /* ---- Budget ------------------------------------------------------------------------------------------------------- */

@@ -162,25 +162,12 @@ static inline poolbuf *thread_cache_pop(poolbuf_bin_ *bin) {
 /* Pops a handle: open, dead, with memory; NULL without memory. index is any bin's, cached or not. */
 poolbuf *thread_cache_take(thread_cache *self, uint32_t index);
 
-/* The same, where no mark of the bin has to move but its top: NULL, and nothing was done, where one has. */
-static inline poolbuf *thread_cache_take_ready(thread_cache *self, uint32_t index) {
-    poolbuf_bin_ *bin = &self->fast.bins[index];
-    if (poolbuf_bin_top_(bin) == bin->floor) {
-        return NULL;
-    }
-    counter_add(&self->counters.slow_takes, 1);
-    return thread_cache_pop(bin);
-}
-
 /* Pushes an open, dead handle. */
 void thread_cache_put(thread_cache *self, uint32_t index, poolbuf *handle);
 
 /* Sampling is to begin anew: lets the countdown expire with the next allocation, so that the slow path sees it. Of the cache's
  * thread, which may release first, and finds its cache by that. */
 void thread_cache_restart(thread_cache *self);
-
-/* Counts one allocation that the slow path has made; true if it is to be sampled. Trims when that is due. */
-bool thread_cache_count(thread_cache *self);
 
 /* Allocations counted so far; fewer for whoever looks again and again just as the countdown is renewed. */
 uint64_t thread_cache_allocated(const thread_cache *self);

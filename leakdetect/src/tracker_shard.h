@@ -218,7 +218,9 @@ static inline __attribute__((always_inline)) bool tracker_remove(const void *res
     tracker_record *record =
         __builtin_expect(self->bucket_count == 0, 0) ? NULL : tracker_find_record(self, key, &link);
     if (record != NULL && __builtin_expect(record->pin != 0, 0)) {
-        record = tracker_wait_until_unpinned(self, key, record, &link);
+        uint32_t *found = link; /* of its own: the other one may stay in a register */
+        record = tracker_wait_until_unpinned(self, key, record, &found);
+        link = found;
     }
     if (record != NULL) {
         const uint32_t index = *link;
