@@ -175,7 +175,7 @@ static bool track_unusual(poolbuf *buffer, poolbuf_allocator *allocator, size_t 
     }
     const thread_gap *gap = &self->gaps[self->newest_gap];
     float weight = expired_weight(gap->scope_expired ? &self->buffers : &gap->drawn);
-    if (!detector_accept(&detector_buffers, self, capacity, &weight)) {
+    if (!detector_accept(&detector_buffers, self, capacity, &weight) || weight == 0) {
         return false;
     }
     uint32_t guard = detector_level() == LEAKDETECT_PARANOID ? lay_canaries(buffer) : 0;

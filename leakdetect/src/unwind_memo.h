@@ -81,7 +81,7 @@ MEMO_PLAIN static inline __attribute__((always_inline)) uint32_t memo_recall(con
         return 0;
     }
     uintptr_t all = UINTPTR_MAX; /* and no branch */
-    for (const memo_check *check = self->checks, *end = check + 2 * self->pair_count; check < end; check += 2) {
+    for (const memo_check *check = self->checks, *end = check + (size_t)2 * self->pair_count; check < end; check += 2) {
         all &= stack_bounds_word(check[0].at) ^ check[0].not_word;
         all &= stack_bounds_word(check[1].at) ^ check[1].not_word;
     }
