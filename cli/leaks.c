@@ -307,10 +307,10 @@ static int parse(int argc, char **argv, request *wanted) {
 /* Under Valgrind the built-in detector runs too, at its lowest level and without call stacks: it counts exactly, which
  * proves that the library was there and that buffers were allocated. */
 static bool run_program(const request *wanted, const scratch *folder, child_end *end) {
-    char report[PATH_MAX];
+    char report[SCRATCH_PATTERN_SIZE];
     memcheck_options memcheck;
     const bool is_live = wanted->settings[SET_SIGNAL] != NULL || wanted->settings[SET_INTERVAL_S] != NULL;
-    snprintf(report, sizeof report, is_live ? "%s/%%p.%%n.json" : "%s/%%p.json", folder->path);
+    scratch_pattern(folder, is_live ? "%p.%n.json" : "%p.json", report);
     if (wanted->by_valgrind && !memcheck_prepare(folder, &memcheck)) {
         return false;
     }

@@ -24,6 +24,15 @@ expect_equal "stdout" "1000 buffers allocated, all of them released" "$(cat .std
 expect_stderr_lines 1
 expect_stderr_has "no leak: 1000 buffers"
 
+# Wherever TMPDIR lies and the program goes, no report is lost: neither a relative folder nor a % in its name changes that.
+mkdir -p "there/a%p b%n"
+for folder in there "there/a%p b%n" "$work/there/a%p b%n"; do
+    run env TMPDIR="$folder" "$POOLBUF_BIN" leaks -- sh -c '"$0"; cd /; "$1"' "$clean" "$leaky"
+    expect_status 4
+    expect_stderr_lacks "not written"
+    expect_equal "what stays in $folder" "" "$(find there -type f)"
+done
+
 # Nothing checked: 6, each with its reason.
 run poolbuf leaks -- true
 expect_status 6
