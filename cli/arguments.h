@@ -7,6 +7,7 @@
 #ifndef CLI_ARGUMENTS_H
 #define CLI_ARGUMENTS_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -67,6 +68,11 @@ int usage_error(const command_line *command, const char *format, ...) __attribut
 
 /* input_error() prints "poolbuf: ..." as one line, for bad input files, and returns EXIT_USAGE. */
 int input_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* message() prints "poolbuf: ..." as one line on stderr, whatever is in the names and messages that it quotes: control
+ * characters become '?'. message_print() is the same with another beginning. */
+void message(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void message_print(const char *prefix, const char *format, va_list list) __attribute__((format(printf, 2, 0)));
 
 /* read_count() reads a whole number in [low, high]: digits only, no sign, no overflow. */
 bool read_count(const char *text, uint64_t low, uint64_t high, uint64_t *out);

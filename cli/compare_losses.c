@@ -108,7 +108,9 @@ static void name(const compare_model *model, compare_loss kind) {
             (void)fprintf(stderr, " %s", row->metric);
         }
         if (row->note != NULL) {
-            (void)fprintf(stderr, " (%s)", row->note);
+            (void)fputs(" (", stderr);
+            text_print_safe(stderr, row->note); /* it may quote what a library of the user's has said */
+            (void)fputc(')', stderr);
         }
         if (here > 1) {
             (void)fprintf(stderr, " and %zu more", here - 1);

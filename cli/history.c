@@ -15,6 +15,7 @@
 #include "measure/file_digest.h"
 #include "output.h"
 #include "reports/report.h"
+#include "reports/table.h"
 #include "scenario/near.h"
 #include "stats/steps.h"
 #include "thresholds.h"
@@ -69,7 +70,7 @@ static int read_addition(addition *out, const char *path) {
                            path);
     }
     if (!has_result(out->results)) {
-        fprintf(stderr, "poolbuf: %s: nothing in it succeeded, so there is nothing to add\n", path);
+        message("%s: nothing in it succeeded, so there is nothing to add", path);
         return EXIT_UNCHECKED;
     }
     if (!file_digest_text(path, out->digest)) {
@@ -93,9 +94,10 @@ static int add_all(const addition *all, size_t count, const char *database, cons
         const history_entry entry = {all[i].digest, label, accepted};
         added = history_store_add(store, all[i].results, &entry, &figures, &runs, error);
         if (added == HISTORY_KNOWN) {
-            fprintf(stderr, "poolbuf: note: %s is in %s already\n", all[i].path, database);
+            message("note: %s is in %s already", all[i].path, database);
         } else {
-            fprintf(out.stream, "%s: %llu figures; run %llu on this host, kernel and build\n", all[i].path,
+            text_print_safe(out.stream, all[i].path);
+            fprintf(out.stream, ": %llu figures; run %llu on this host, kernel and build\n",
                     (unsigned long long)figures, (unsigned long long)runs);
         }
     }

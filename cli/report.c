@@ -119,7 +119,7 @@ static int name_frames(const char *path, report_input *input, const text_list *b
         return input_error("%s", error);
     }
     if (outcome.found < outcome.wanted) {
-        fprintf(stderr, "poolbuf: note: %s: no file for %zu of %zu modules with nameless frames: %s\n", path,
+        message("note: %s: no file for %zu of %zu modules with nameless frames: %s", path,
                 outcome.wanted - outcome.found, outcome.wanted, outcome.missing);
     }
     return ARGUMENTS_PROCEED;
@@ -137,7 +137,7 @@ static int read_inputs(char **paths, size_t count, const text_list *binaries, ma
             return input_error("%s", error);
         }
         if (all->read[all->read_count].note[0] != '\0') {
-            fprintf(stderr, "poolbuf: note: %s\n", all->read[all->read_count].note);
+            message("note: %s", all->read[all->read_count].note);
         }
         const int status = name_frames(paths[all->read_count], &all->read[all->read_count], binaries);
         if (status != ARGUMENTS_PROCEED) {

@@ -206,8 +206,7 @@ static void print_failures(const results_model *model) {
         const results_scenario *from = model->scenarios[i];
         for (size_t j = 0; j < from->result_count; j++) {
             if (from->results[j]->status == RESULT_FAILED) {
-                fprintf(stderr, "poolbuf: %s on %s failed: %s\n", from->results[j]->subject, from->name,
-                        from->results[j]->message);
+                message("%s on %s failed: %s", from->results[j]->subject, from->name, from->results[j]->message);
             }
         }
     }

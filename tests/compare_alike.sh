@@ -158,6 +158,11 @@ run poolbuf compare both.json killed.json --threshold 100000 -o killed.xml
 expect_status 1
 expect_stderr_has "pooled (ok in BASE, failed in NEW: killed by signal 11) on t"
 expect_equal "the reason in JUnit's XML" 1 "$(grep -c '<error message="ok in BASE, failed in NEW: killed by signal 11"' killed.xml)"
+"$POOLBUF_JSON_TOOL" set failed.json scenarios.0.results.subject=pooled.message '"two\nlines\u001b[31m"' >lines.json
+run poolbuf compare both.json lines.json --threshold 100000
+expect_status 1
+expect_stderr_lines 1
+expect_stderr_has "failed in NEW: two?lines?[31m) on t"
 "$POOLBUF_JSON_TOOL" scale both.json pooled 0.01 >fast.json
 run poolbuf compare fast.json t-alone.json
 expect_status 3
