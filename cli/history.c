@@ -300,7 +300,7 @@ static int check_metrics_there(const request *wanted, const history_model *model
 static int write_model(const request *wanted, const history_model *model) {
     output out;
     char error[REPORT_ERROR_BYTES];
-    if (!output_open(&out, wanted->path)) {
+    if (!output_is_apart(wanted->path, &wanted->database, 1) || !output_open(&out, wanted->path)) {
         return EXIT_USAGE;
     }
     const report_options options = {.colour = out.path == NULL && report_colour_wanted(stdout)};

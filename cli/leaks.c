@@ -409,7 +409,11 @@ static int run_with_output(const request *wanted) {
         return run_and_judge(wanted, NULL, &shown);
     }
     output out;
-    if (!output_open(&out, wanted->output)) {
+    /* JSON may take the baseline's place: the next run's. */
+    const char *const inputs[] = {wanted->output_format == REPORT_JSON ? NULL : wanted->baseline_path,
+                                  wanted->suppressions};
+    if (!output_is_apart(wanted->output, inputs, sizeof inputs / sizeof inputs[0]) ||
+        !output_open(&out, wanted->output)) {
         return EXIT_USAGE;
     }
     int status = run_and_judge(wanted, &out, &shown);

@@ -163,9 +163,12 @@ static int refuse_many(const material *all, char **paths) {
         reason);
 }
 
-static int write_report(const material *all, report_format format, const char *path, const report_options *wanted) {
+/* JSON may take an input's place: it has all that was read, and more can be merged into it. */
+static int write_report(const material *all, char *const *inputs, report_format format, const char *path,
+                        const report_options *wanted) {
     output out;
-    if (!output_open(&out, path)) {
+    const size_t count = format == REPORT_JSON ? 0 : all->read_count;
+    if (!output_is_apart(path, (const char *const *)inputs, count) || !output_open(&out, path)) {
         return EXIT_USAGE;
     }
     char error[REPORT_ERROR_BYTES];
@@ -255,7 +258,7 @@ int cli_report(int argc, char **argv) {
     }
     if (status == ARGUMENTS_PROCEED) {
         status = format == REPORT_JSON && all.shown_count > 1 ? refuse_many(&all, operands)
-                                                              : write_report(&all, format, path, &options);
+                                                              : write_report(&all, operands, format, path, &options);
     }
     for (size_t i = 0; i < all.read_count; i++) {
         report_input_fini(&all.read[i]);

@@ -289,6 +289,16 @@ static int measure(const programme *all, const request *asked, const char *const
     return published && outcome == MEASURE_OK ? EXIT_FINE : EXIT_RUN_FAILED;
 }
 
+static bool open_results(const programme *all, const char *path, output *file) {
+    for (size_t i = 0; i < all->scenario_count; i++) {
+        const char *const inputs[] = {all->scenarios[i]->file};
+        if (!output_is_apart(path, inputs, 1)) {
+            return false;
+        }
+    }
+    return output_open(file, path);
+}
+
 static int run(const command_line *line, request *asked, const char *const *command, size_t command_count) {
     programme all = {.scenario_count = 0};
     output file;
@@ -302,7 +312,7 @@ static int run(const command_line *line, request *asked, const char *const *comm
     if (status == ARGUMENTS_PROCEED) {
         status = add_operands(&all, asked);
     }
-    if (status == ARGUMENTS_PROCEED && asked->path != NULL && !output_open(&file, asked->path)) {
+    if (status == ARGUMENTS_PROCEED && asked->path != NULL && !open_results(&all, asked->path, &file)) {
         status = EXIT_USAGE;
     }
     if (status == ARGUMENTS_PROCEED) {

@@ -67,6 +67,12 @@ cp .stdout show.json
 expect_equal "runs after what was refused" 5 "$(json show.json run_count)"
 expect_equal "the order is that of measuring" 2026-01-01T08:00:00Z "$(json show.json series.0.points.0.created)"
 
+# The database is read: no report takes its place.
+run poolbuf history show -o poolbuf-history.sqlite
+expect_one_line_refusal "cannot write poolbuf-history.sqlite: it is what this command reads"
+run poolbuf history show
+expect_status 0
+
 # ---- six runs: it can be judged ----
 run poolbuf history add day-6.json
 expect_status 0
