@@ -181,7 +181,7 @@ static bool compare_samples(comparison *all, const results_scenario *base_scenar
         row->regression = row->ratio.verdict == VERDICT_SLOWER && strcmp(new->subject, MODEL_NULL_SUBJECT) != 0 &&
                           ratio.estimate > 1 + all->wanted->limits.percent[METRIC_TIME] / 100;
         if (row->ratio.verdict == VERDICT_UNKNOWN) {
-            row->note = "too few samples: two rounds at least in each file";
+            row->note = "too few samples: two rounds at least in each file, with times above 0";
             row->loss = losses_of_samples(old_times, base->sample_count, new_times, new->sample_count);
         } else {
             all->compared++;
@@ -243,7 +243,8 @@ static int confirm_rows(comparison *all) {
         ROUNDS_LEAST = 10
     };
     const request *wanted = all->wanted;
-    const uint64_t played = all->new->run.rounds == MODEL_UNKNOWN ? 0 : all->new->run.rounds;
+    const uint64_t said = all->new->run.rounds;
+    const uint64_t played = said <= CONFIRM_ROUNDS_MAX ? said : 0; /* no run has more, whatever a file says */
     confirmation again = {.base = all->base,
                           .new = all->new,
                           .base_binary = wanted->base_binary,

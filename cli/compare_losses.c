@@ -40,10 +40,11 @@ bool losses_find(const compare_model *model, compare_row *row, const results_res
     return true;
 }
 
+/* Those that have a ratio. */
 static size_t known(const double *times, size_t count) {
     size_t all = 0;
     for (size_t i = 0; i < count; i++) {
-        all += isfinite(times[i]) ? 1 : 0;
+        all += isfinite(times[i]) && times[i] > 0 ? 1 : 0;
     }
     return all;
 }

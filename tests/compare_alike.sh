@@ -139,6 +139,11 @@ lacks partial.json "missing in NEW, whose run was ended before its time: pooled 
 sample=$(json both.json scenarios.0.results.subject=pooled.samples.0)
 "$POOLBUF_JSON_TOOL" set both.json scenarios.0.results.subject=pooled.samples "[$sample]" >one.json
 lacks one.json "pooled (too few samples" "on t;"
+# A time of 0 has no ratio: what was measured in BASE is then no more judged than without samples.
+"$POOLBUF_JSON_TOOL" level both.json pooled 0 >zero.json
+lacks zero.json "pooled (too few samples" "with times above 0) on t;"
+run poolbuf compare zero.json both.json --threshold 100000
+expect_status 0
 sed 's/^name: t/name: u/' t.yaml >u.yaml
 run poolbuf run t.yaml u.yaml --quick -n 4 --all-rounds -s fixed,pooled,null -o both.json
 expect_status 0
