@@ -147,6 +147,14 @@ static int set_list(const command_line *command, const argument *option, const c
     }
 }
 
+static int add_path(const command_line *command, const argument *option, const char *shown, const char *value) {
+    if (*value == '\0') {
+        return usage_error(command, "%s: its %s is empty", shown, option->meaning);
+    }
+    return text_list_add(option->value, value, strlen(value)) ? ARGUMENTS_PROCEED
+                                                              : usage_error(command, "out of memory");
+}
+
 static int set_value(const command_line *command, const argument *option, const char *shown, const char *value) {
     switch (option->kind) {
     case ARGUMENT_FLAG:
@@ -173,6 +181,8 @@ static int set_value(const command_line *command, const argument *option, const 
         return set_choice(command, option, shown, value);
     case ARGUMENT_LIST:
         return set_list(command, option, shown, value);
+    case ARGUMENT_PATHS:
+        return add_path(command, option, shown, value);
     }
     return ARGUMENTS_PROCEED;
 }

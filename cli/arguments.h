@@ -18,7 +18,8 @@ typedef enum argument_kind {
     ARGUMENT_COUNT,   /* a uint64_t in [low, high]; digits only */
     ARGUMENT_PERCENT, /* a double in [low, high]; a trailing % is allowed */
     ARGUMENT_CHOICE,  /* a const char * that points at one of `choices` */
-    ARGUMENT_LIST     /* a text_list; may be given often, and each may hold several names parted by commas */
+    ARGUMENT_LIST,    /* a text_list; may be given often, and each may hold several names parted by commas */
+    ARGUMENT_PATHS    /* a text_list; may be given often, and each is one path, commas included */
 } argument_kind;
 
 /* Texts in the order given. Zero-initialised is empty. The texts are owned by the list, unless noted. */

@@ -205,7 +205,7 @@ int cli_report(int argc, char **argv) {
          .choices = FORMATS_WEIGHTS,
          .help = "of collapsed: what is counted, buffers and resources by default"},
         {.name = "binaries",
-         .kind = ARGUMENT_LIST,
+         .kind = ARGUMENT_PATHS,
          .value = &binaries,
          .meaning = "PATH",
          .help = "of leaks: a folder with the program, its libraries or their debug files; see below"},
