@@ -26,6 +26,8 @@ run poolbuf history show
 expect_one_line_refusal "poolbuf-history.sqlite" "poolbuf history add"
 run poolbuf history check --db nowhere/h.sqlite
 expect_one_line_refusal "nowhere/h.sqlite"
+run poolbuf history add measured.json --db nowhere/h.sqlite
+expect_one_line_refusal "nowhere/h.sqlite: unable to open database file: No such file or directory; --db names a file"
 run poolbuf history
 expect_one_line_refusal "add, show or check"
 run poolbuf history ad
