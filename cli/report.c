@@ -92,11 +92,35 @@ static void join_results(results_model *into, const results_model *from) {
     }
 }
 
+/* Not the id alone: in containers all are process 1. */
+static bool are_same_process(const leaks_process *a, const leaks_process *b) {
+    return a->pid != MODEL_UNKNOWN && a->pid == b->pid && a->uptime_ms != MODEL_UNKNOWN &&
+           a->uptime_ms == b->uptime_ms && a->exact.allocated == b->exact.allocated &&
+           same_text(a->program, b->program) && same_text(a->reason, b->reason);
+}
+
+/* Sums cannot tell that two of their parts are one. */
+static void warn_of_doubles(const leaks_model *into, const leaks_model *from, const char *path) {
+    for (size_t i = 0; i < from->process_count; i++) {
+        for (size_t j = 0; j < into->process_count; j++) {
+            const leaks_process *process = from->processes[i];
+            if (are_same_process(process, into->processes[j])) {
+                message(
+                    "note: %s: the same report of process %llu is in a file before it, so what leaked counts twice; "
+                    "give each once",
+                    path, (unsigned long long)process->pid);
+                return;
+            }
+        }
+    }
+}
+
 /* Adds one input to what is shown: into the first that it can be merged with, or on its own. */
-static void show(material *all, const report_input *input) {
+static void show(material *all, const report_input *input, const char *path) {
     for (size_t i = 0; i < all->shown_count; i++) {
         const report_input *other = &all->shown[i];
         if (input->leaks != NULL && other->leaks != NULL && input->leaks->tool == other->leaks->tool) {
+            warn_of_doubles(other->leaks, input->leaks, path);
             leaks_model_merge(other->leaks, input->leaks);
             return;
         }
@@ -146,7 +170,7 @@ static int read_inputs(char **paths, size_t count, const text_list *binaries, ma
         }
     }
     for (size_t i = 0; i < count; i++) {
-        show(all, &all->read[i]);
+        show(all, &all->read[i], paths[i]);
     }
     return ARGUMENTS_PROCEED;
 }

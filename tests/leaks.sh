@@ -321,6 +321,20 @@ END
     expect_status 0
 fi
 
+# One report that is given twice is said to count twice; another process's is not, nor one whose id alone is the same.
+run poolbuf leaks -o other.json -- "$leaky"
+run poolbuf report leaks.json other.json
+expect_status 0
+expect_stderr_empty
+"$POOLBUF_JSON_TOOL" set other.json processes.0.uptime_ms 123456 >later.json
+run poolbuf report other.json later.json
+expect_stderr_empty
+cp leaks.json copy.json
+run poolbuf report other.json leaks.json copy.json
+expect_status 0
+expect_stderr_lines 1
+expect_stderr_has "note: copy.json: the same report of process $(json leaks.json processes.0.pid) is in a file before it"
+
 # The file can be shown in every format, and be written in every one at once.
 for format in text markdown html; do
     run poolbuf report leaks.json --format $format -o "by-report.$format"
