@@ -234,6 +234,8 @@ static void a_wrong_schema_is_named_with_the_right_ones(void **state) {
                  NEWER[i]);
         assert_refused(input, wanted);
     }
+    assert_refused("{\"schema\": \"poolbuf.leaks/-1\"}",
+                   ": schema: is \"poolbuf.leaks/-1\"; expected \"poolbuf.results/1\" or \"poolbuf.leaks/1\"");
     results_model *model = NULL;
     char error[REPORT_ERROR_BYTES] = "";
     static const char TEXT[] = LEAKS_HEAD "\"groups\":[]}";
