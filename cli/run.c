@@ -289,10 +289,20 @@ static int measure(const programme *all, const request *asked, const char *const
     return published && outcome == MEASURE_OK ? EXIT_FINE : EXIT_RUN_FAILED;
 }
 
+/* Neither a scenario's file nor a recording that it plays is written over. */
+static bool is_apart(const scenario *from, const char *path) {
+    const char *const file[] = {from->file};
+    bool apart = output_is_apart(path, file, 1);
+    for (uint32_t i = 0; apart && i < from->phases_count; i++) {
+        const char *const recordings[] = {from->phases[i].trace, from->phases[i].shape};
+        apart = output_is_apart(path, recordings, sizeof recordings / sizeof recordings[0]);
+    }
+    return apart;
+}
+
 static bool open_results(const programme *all, const char *path, output *file) {
     for (size_t i = 0; i < all->scenario_count; i++) {
-        const char *const inputs[] = {all->scenarios[i]->file};
-        if (!output_is_apart(path, inputs, 1)) {
+        if (!is_apart(all->scenarios[i], path)) {
             return false;
         }
     }

@@ -221,6 +221,10 @@ done
 run poolbuf run input.yaml --quick --rounds 1 --subject null -o input.yaml
 expect_one_line_refusal "cannot write input.yaml: it is what this command reads"
 expect_equal "the scenario" "$(cat tiny.yaml)" "$(cat input.yaml)"
+cp "$POOLBUF_SOURCE/scenarios/traces/redis.pbtrace" recorded.pbtrace
+printf 'name: replay\nasks: Is the trace kept?\nsource: Made.\nthreads: 1\nphases:\n  - {trace: recorded.pbtrace}\n' >replay.yaml
+run poolbuf run replay.yaml --quick --rounds 1 --subject null -o recorded.pbtrace
+expect_one_line_refusal "cannot write recorded.pbtrace: it is what this command reads"
 expect_equal "the results" "$(cat results.json)" "$(cat input.json)"
 run poolbuf report input.json -o input.json
 expect_status 0
