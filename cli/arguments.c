@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "exit_codes.h"
+#include "reports/table.h"
 #include "scenario/near.h"
 
 #define HELP_COLUMN 30 /* where an option's explanation starts */
@@ -42,12 +43,20 @@ void text_list_fini(text_list *list) {
 __attribute__((format(printf, 1, 0))) static void print_line(const char *format, va_list list) {
     char text[8192];
     const int length = vsnprintf(text, sizeof text, format, list);
-    for (char *at = text; length > 0 && *at != '\0'; at++) {
-        if ((unsigned char)*at < ' ' || *at == 0x7f) {
-            *at = '?';
-        }
-    }
-    fputs(length < 0 ? "the message cannot be written" : text, stderr);
+    text_print_safe(stderr, length < 0 ? "the message cannot be written" : text);
+}
+
+void message_print(const char *prefix, const char *format, va_list list) {
+    fputs(prefix, stderr);
+    print_line(format, list);
+    fputc('\n', stderr);
+}
+
+void message(const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    message_print("poolbuf: ", format, list);
+    va_end(list);
 }
 
 int usage_error(const command_line *command, const char *format, ...) {
@@ -63,9 +72,7 @@ int usage_error(const command_line *command, const char *format, ...) {
 int input_error(const char *format, ...) {
     va_list list;
     va_start(list, format);
-    fputs("poolbuf: ", stderr);
-    print_line(format, list);
-    fputc('\n', stderr);
+    message_print("poolbuf: ", format, list);
     va_end(list);
     return EXIT_USAGE;
 }
@@ -140,6 +147,14 @@ static int set_list(const command_line *command, const argument *option, const c
     }
 }
 
+static int add_path(const command_line *command, const argument *option, const char *shown, const char *value) {
+    if (*value == '\0') {
+        return usage_error(command, "%s: its %s is empty", shown, option->meaning);
+    }
+    return text_list_add(option->value, value, strlen(value)) ? ARGUMENTS_PROCEED
+                                                              : usage_error(command, "out of memory");
+}
+
 static int set_value(const command_line *command, const argument *option, const char *shown, const char *value) {
     switch (option->kind) {
     case ARGUMENT_FLAG:
@@ -166,6 +181,8 @@ static int set_value(const command_line *command, const argument *option, const 
         return set_choice(command, option, shown, value);
     case ARGUMENT_LIST:
         return set_list(command, option, shown, value);
+    case ARGUMENT_PATHS:
+        return add_path(command, option, shown, value);
     }
     return ARGUMENTS_PROCEED;
 }

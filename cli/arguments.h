@@ -7,6 +7,7 @@
 #ifndef CLI_ARGUMENTS_H
 #define CLI_ARGUMENTS_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,7 +18,8 @@ typedef enum argument_kind {
     ARGUMENT_COUNT,   /* a uint64_t in [low, high]; digits only */
     ARGUMENT_PERCENT, /* a double in [low, high]; a trailing % is allowed */
     ARGUMENT_CHOICE,  /* a const char * that points at one of `choices` */
-    ARGUMENT_LIST     /* a text_list; may be given often, and each may hold several names parted by commas */
+    ARGUMENT_LIST,    /* a text_list; may be given often, and each may hold several names parted by commas */
+    ARGUMENT_PATHS    /* a text_list; may be given often, and each is one path, commas included */
 } argument_kind;
 
 /* Texts in the order given. Zero-initialised is empty. The texts are owned by the list, unless noted. */
@@ -67,6 +69,11 @@ int usage_error(const command_line *command, const char *format, ...) __attribut
 
 /* input_error() prints "poolbuf: ..." as one line, for bad input files, and returns EXIT_USAGE. */
 int input_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* message() prints "poolbuf: ..." as one line on stderr, whatever is in the names and messages that it quotes: control
+ * characters become '?'. message_print() is the same with another beginning. */
+void message(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void message_print(const char *prefix, const char *format, va_list list) __attribute__((format(printf, 2, 0)));
 
 /* read_count() reads a whole number in [low, high]: digits only, no sign, no overflow. */
 bool read_count(const char *text, uint64_t low, uint64_t high, uint64_t *out);

@@ -181,7 +181,7 @@ static bool compare_samples(comparison *all, const results_scenario *base_scenar
         row->regression = row->ratio.verdict == VERDICT_SLOWER && strcmp(new->subject, MODEL_NULL_SUBJECT) != 0 &&
                           ratio.estimate > 1 + all->wanted->limits.percent[METRIC_TIME] / 100;
         if (row->ratio.verdict == VERDICT_UNKNOWN) {
-            row->note = "too few samples: two rounds at least in each file";
+            row->note = "too few samples: two rounds at least in each file, with times above 0";
             row->loss = losses_of_samples(old_times, base->sample_count, new_times, new->sample_count);
         } else {
             all->compared++;
@@ -204,7 +204,7 @@ static bool add_row(comparison *all, const results_scenario *base_scenario, cons
     if (new != NULL) {
         row->new_ns_per_op = new->time_ns_per_op;
     }
-    if (losses_find(all->model, row, base, new)) {
+    if (losses_find(all->model, row, base, new) || base == NULL || new == NULL) { /* it has found the latter two */
         return true;
     }
     const amounts_pair pair = {{base_scenario, new_scenario}, {base, new}, all->wanted->relative_to};
@@ -243,7 +243,8 @@ static int confirm_rows(comparison *all) {
         ROUNDS_LEAST = 10
     };
     const request *wanted = all->wanted;
-    const uint64_t played = all->new->run.rounds == MODEL_UNKNOWN ? 0 : all->new->run.rounds;
+    const uint64_t said = all->new->run.rounds;
+    const uint64_t played = said <= CONFIRM_ROUNDS_MAX ? said : 0; /* no run has more, whatever a file says */
     confirmation again = {.base = all->base,
                           .new = all->new,
                           .base_binary = wanted->base_binary,
@@ -284,18 +285,14 @@ static compare_side describe(const results_model *model, const char *path) {
                           .rounds = model->run.rounds};
 }
 
-static int write_comparison(const comparison *all) {
-    output out;
-    if (!output_open(&out, all->wanted->path)) {
-        return EXIT_USAGE;
-    }
+static int write_comparison(const comparison *all, output *out) {
     char error[REPORT_ERROR_BYTES];
-    const report_options options = {.colour = out.path == NULL && report_colour_wanted(stdout)};
-    if (!report_write_compare(all->model, all->wanted->format, &options, out.stream, error, sizeof error)) {
-        output_discard(&out);
+    const report_options options = {.colour = out->path == NULL && report_colour_wanted(stdout)};
+    if (!report_write_compare(all->model, all->wanted->format, &options, out->stream, error, sizeof error)) {
+        output_discard(out);
         return input_error("%s", error);
     }
-    if (!output_commit(&out)) {
+    if (!output_commit(out)) {
         return EXIT_RUN_FAILED;
     }
     losses_tell(all->model, all->new->run.partial);
@@ -311,6 +308,28 @@ static int write_comparison(const comparison *all) {
         return EXIT_UNCHECKED;
     }
     return compare_model_losses(all->model) > 0 ? EXIT_RUN_FAILED : EXIT_FINE;
+}
+
+/* The destination is looked at first: a confirmation takes minutes. */
+static int judge_rows(comparison *all) {
+    const request *wanted = all->wanted;
+    const char *const inputs[] = {wanted->base_path, wanted->new_path, wanted->base_binary};
+    output out;
+    if (!output_is_apart(wanted->path, inputs, sizeof inputs / sizeof inputs[0]) || !output_open(&out, wanted->path)) {
+        return EXIT_USAGE;
+    }
+    int status = add_rows(all) ? ARGUMENTS_PROCEED : input_error("out of memory");
+    if (wanted->only_common) {
+        losses_forgive(all->model);
+    }
+    if (status == ARGUMENTS_PROCEED && wanted->confirm) {
+        status = confirm_rows(all);
+    }
+    if (status != ARGUMENTS_PROCEED) {
+        output_discard(&out);
+        return status;
+    }
+    return write_comparison(all, &out);
 }
 
 static int compare_models(comparison *all) {
@@ -343,14 +362,7 @@ static int compare_models(comparison *all) {
     all->model->base = describe(all->base, wanted->base_path);
     all->model->new = describe(all->new, wanted->new_path);
     all->model->threshold_percent = wanted->limits.percent[METRIC_TIME];
-    if (!add_rows(all)) {
-        return input_error("out of memory");
-    }
-    if (wanted->only_common) {
-        losses_forgive(all->model);
-    }
-    const int status = wanted->confirm ? confirm_rows(all) : ARGUMENTS_PROCEED;
-    return status == ARGUMENTS_PROCEED ? write_comparison(all) : status;
+    return judge_rows(all);
 }
 
 static bool has_subject(const results_model *model, const char *name) {

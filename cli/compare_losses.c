@@ -40,10 +40,11 @@ bool losses_find(const compare_model *model, compare_row *row, const results_res
     return true;
 }
 
+/* Those that have a ratio. */
 static size_t known(const double *times, size_t count) {
     size_t all = 0;
     for (size_t i = 0; i < count; i++) {
-        all += isfinite(times[i]) ? 1 : 0;
+        all += isfinite(times[i]) && times[i] > 0 ? 1 : 0;
     }
     return all;
 }
@@ -108,7 +109,9 @@ static void name(const compare_model *model, compare_loss kind) {
             (void)fprintf(stderr, " %s", row->metric);
         }
         if (row->note != NULL) {
-            (void)fprintf(stderr, " (%s)", row->note);
+            (void)fputs(" (", stderr);
+            text_print_safe(stderr, row->note); /* it may quote what a library of the user's has said */
+            (void)fputc(')', stderr);
         }
         if (here > 1) {
             (void)fprintf(stderr, " and %zu more", here - 1);

@@ -3,11 +3,13 @@
 
 #include <limits.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "arguments.h"
 #include "compare_amounts.h"
 #include "confirm_subject.h"
 #include "measure/host.h"
@@ -26,6 +28,15 @@ enum {
 
 #define WORKER_TIMEOUT_MS 120000u
 _Static_assert((int)CONFIRM_ROUNDS_MAX == (int)MEASURE_ROUNDS_MAX, "as many as a run");
+
+static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void say(const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    message_print("poolbuf compare: ", format, list);
+    va_end(list);
+}
 
 static bool same_text(const char *a, const char *b) {
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
@@ -189,11 +200,10 @@ static const results_scenario *play_once(confirmation *self, metric which, const
         !same_text(last->subject, name)) {
         confirm_end(self);
         if (metric_passes(which) == 0) {
-            (void)fprintf(stderr, "poolbuf compare: %s on %s is suspected; playing it again, %u rounds\n", name,
-                          from->name, self->rounds);
+            say("%s on %s is suspected; playing it again, %u rounds", name, from->name, self->rounds);
         } else {
-            (void)fprintf(stderr, "poolbuf compare: %s of %s on %s is suspected; playing it again, in %d processes\n",
-                          metric_name(which), name, from->name, PASSES_LATENCY_PROCESSES);
+            say("%s of %s on %s is suspected; playing it again, in %d processes", metric_name(which), name, from->name,
+                PASSES_LATENCY_PROCESSES);
         }
         *last = (confirm_replay){.model = play(self, which, from, sides, parts, error, error_size),
                                  .scenario = from->name,

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "arguments.h"
 #include "commands.h"
 #include "exit_codes.h"
@@ -15,6 +17,7 @@
 #include "measure/file_digest.h"
 #include "output.h"
 #include "reports/report.h"
+#include "reports/table.h"
 #include "scenario/near.h"
 #include "stats/steps.h"
 #include "thresholds.h"
@@ -46,12 +49,24 @@ typedef struct addition {
 static bool has_result(const results_model *results) {
     for (size_t i = 0; i < results->scenario_count; i++) {
         for (size_t j = 0; j < results->scenarios[i]->result_count; j++) {
-            if (results->scenarios[i]->results[j]->status == RESULT_OK) {
+            const results_result *result = results->scenarios[i]->results[j];
+            if (result->status == RESULT_OK && result->sample_count > 0) {
                 return true;
             }
         }
     }
     return false;
+}
+
+/* As `run` writes it, 2026-01-31T23:59:59Z: runs are in the order of these texts. */
+static bool is_time(const char *text) {
+    static const char FORM[] = "dddd-dd-ddTdd:dd:ddZ";
+    size_t i = 0;
+    while (text[i] != '\0' && i < sizeof FORM - 1 &&
+           (FORM[i] == 'd' ? text[i] >= '0' && text[i] <= '9' : text[i] == FORM[i])) {
+        i++;
+    }
+    return i == sizeof FORM - 1 && text[i] == '\0';
 }
 
 /* Only whole runs become history: what is compared with them must not be compared with a part. */
@@ -64,12 +79,14 @@ static int read_addition(addition *out, const char *path) {
     if (out->results->run.partial) {
         return input_error("%s: its run was ended before its time; only whole runs become history", path);
     }
-    if (out->results->created == NULL) {
-        return input_error("%s: it does not say when it was measured (\"created\"), so it has no place in a history",
-                           path);
+    if (!is_time(out->results->created)) {
+        return input_error(
+            "%s: created: is \"%.60s\"; expected when it was measured, as 2026-01-31T23:59:59Z, by which "
+            "a history is in order",
+            path, out->results->created);
     }
     if (!has_result(out->results)) {
-        fprintf(stderr, "poolbuf: %s: nothing in it succeeded, so there is nothing to add\n", path);
+        message("%s: nothing in it succeeded, so there is nothing to add", path);
         return EXIT_UNCHECKED;
     }
     if (!file_digest_text(path, out->digest)) {
@@ -93,9 +110,10 @@ static int add_all(const addition *all, size_t count, const char *database, cons
         const history_entry entry = {all[i].digest, label, accepted};
         added = history_store_add(store, all[i].results, &entry, &figures, &runs, error);
         if (added == HISTORY_KNOWN) {
-            fprintf(stderr, "poolbuf: note: %s is in %s already\n", all[i].path, database);
+            message("note: %s is in %s already", all[i].path, database);
         } else {
-            fprintf(out.stream, "%s: %llu figures; run %llu on this host, kernel and build\n", all[i].path,
+            text_print_safe(out.stream, all[i].path);
+            fprintf(out.stream, ": %llu figures; run %llu on this host, kernel and build\n",
                     (unsigned long long)figures, (unsigned long long)runs);
         }
     }
@@ -127,13 +145,20 @@ static int add_files(char *const *paths, size_t count, const char *database, con
     return status;
 }
 
+/* The reports that it will be in are UTF-8. */
+static bool is_utf8(const char *text) {
+    json_t *value = json_string(text);
+    json_decref(value);
+    return value != NULL;
+}
+
 /* One line of a table later on. */
 static int check_text(const command_line *line, const char *option, const char *text) {
     if (text == NULL) {
         return ARGUMENTS_PROCEED;
     }
-    if (text[0] == '\0' || strlen(text) > HISTORY_TEXT_MAX || strpbrk(text, "\n\r") != NULL) {
-        return usage_error(line, "--%s takes one line of 1 to %d bytes", option, HISTORY_TEXT_MAX);
+    if (text[0] == '\0' || strlen(text) > HISTORY_TEXT_MAX || strpbrk(text, "\n\r") != NULL || !is_utf8(text)) {
+        return usage_error(line, "--%s takes one line of UTF-8, of 1 to %d bytes", option, HISTORY_TEXT_MAX);
     }
     return ARGUMENTS_PROCEED;
 }
@@ -298,7 +323,7 @@ static int check_metrics_there(const request *wanted, const history_model *model
 static int write_model(const request *wanted, const history_model *model) {
     output out;
     char error[REPORT_ERROR_BYTES];
-    if (!output_open(&out, wanted->path)) {
+    if (!output_is_apart(wanted->path, &wanted->database, 1) || !output_open(&out, wanted->path)) {
         return EXIT_USAGE;
     }
     const report_options options = {.colour = out.path == NULL && report_colour_wanted(stdout)};

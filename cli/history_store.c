@@ -47,6 +47,17 @@ static bool complain(const history_store *self, char *error) {
     return false;
 }
 
+/* SQLite says that it could not, the system why. */
+static void complain_of_opening(const history_store *self, bool to_write, char *error) {
+    const int reason = self->database == NULL ? 0 : sqlite3_system_errno(self->database);
+    if (reason == 0) {
+        (void)complain(self, error);
+        return;
+    }
+    snprintf(error, HISTORY_ERROR_BYTES, "%s: %s: %s; --db names a file %s", self->path, sqlite3_errmsg(self->database),
+             strerror(reason), to_write ? "in a folder that can be written" : "that can be read");
+}
+
 static bool execute(const history_store *self, const char *sql, char *error) {
     return sqlite3_exec(self->database, sql, NULL, NULL, NULL) == SQLITE_OK || complain(self, error);
 }
@@ -164,7 +175,7 @@ history_store *history_store_open(const char *path, bool to_write, char *error) 
     self->path = path;
     const int flags = to_write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
     if (sqlite3_open_v2(path, &self->database, flags, NULL) != SQLITE_OK) {
-        complain(self, error);
+        complain_of_opening(self, to_write, error);
     } else {
         (void)sqlite3_busy_timeout(self->database, WAIT_MS);
         if (make_or_check(self, to_write, error)) {

@@ -104,9 +104,7 @@ static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void say(const char *format, ...) {
     va_list list;
     va_start(list, format);
-    fputs("poolbuf leaks: ", stderr);
-    vfprintf(stderr, format, list);
-    fputc('\n', stderr);
+    message_print("poolbuf leaks: ", format, list);
     va_end(list);
 }
 
@@ -307,10 +305,10 @@ static int parse(int argc, char **argv, request *wanted) {
 /* Under Valgrind the built-in detector runs too, at its lowest level and without call stacks: it counts exactly, which
  * proves that the library was there and that buffers were allocated. */
 static bool run_program(const request *wanted, const scratch *folder, child_end *end) {
-    char report[PATH_MAX];
+    char report[SCRATCH_PATTERN_SIZE];
     memcheck_options memcheck;
     const bool is_live = wanted->settings[SET_SIGNAL] != NULL || wanted->settings[SET_INTERVAL_S] != NULL;
-    snprintf(report, sizeof report, is_live ? "%s/%%p.%%n.json" : "%s/%%p.json", folder->path);
+    scratch_pattern(folder, is_live ? "%p.%n.json" : "%p.json", report);
     if (wanted->by_valgrind && !memcheck_prepare(folder, &memcheck)) {
         return false;
     }
@@ -411,7 +409,11 @@ static int run_with_output(const request *wanted) {
         return run_and_judge(wanted, NULL, &shown);
     }
     output out;
-    if (!output_open(&out, wanted->output)) {
+    /* JSON may take the baseline's place: the next run's. */
+    const char *const inputs[] = {wanted->output_format == REPORT_JSON ? NULL : wanted->baseline_path,
+                                  wanted->suppressions};
+    if (!output_is_apart(wanted->output, inputs, sizeof inputs / sizeof inputs[0]) ||
+        !output_open(&out, wanted->output)) {
         return EXIT_USAGE;
     }
     int status = run_and_judge(wanted, &out, &shown);

@@ -16,9 +16,7 @@ static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void say(const char *format, ...) {
     va_list list;
     va_start(list, format);
-    fputs("poolbuf leaks: ", stderr);
-    vfprintf(stderr, format, list);
-    fputc('\n', stderr);
+    message_print("poolbuf leaks: ", format, list);
     va_end(list);
 }
 

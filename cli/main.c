@@ -73,11 +73,9 @@ static int unknown(const char *name) {
     const char *near = near_field(name, &SUBCOMMANDS[0].name, COUNT(SUBCOMMANDS), sizeof SUBCOMMANDS[0]);
     const bool is_option = name[0] == '-';
     if (near != NULL && find(near)->help != NULL) {
-        fprintf(stderr, "poolbuf: unknown subcommand \"%s\", did you mean \"%s\"? see poolbuf --help\n", name, near);
-    } else {
-        fprintf(stderr, "poolbuf: unknown %s \"%s\"; see poolbuf --help\n", is_option ? "option" : "subcommand", name);
+        return input_error("unknown subcommand \"%s\", did you mean \"%s\"? see poolbuf --help", name, near);
     }
-    return EXIT_USAGE;
+    return input_error("unknown %s \"%s\"; see poolbuf --help", is_option ? "option" : "subcommand", name);
 }
 
 static int cli_help(int argc, char **argv) {

@@ -39,7 +39,9 @@ static const char SUPPRESSIONS[] = "{\n"
 
 bool memcheck_prepare(const scratch *folder, memcheck_options *options) {
     char path[PATH_MAX];
-    snprintf(options->xml, sizeof options->xml, "--xml-file=%s/%%p.xml", folder->path);
+    char pattern[SCRATCH_PATTERN_SIZE];
+    scratch_pattern(folder, "%p.xml", pattern);
+    snprintf(options->xml, sizeof options->xml, "--xml-file=%s", pattern);
     snprintf(path, sizeof path, "%s/memcheck.supp", folder->path);
     snprintf(options->suppressions, sizeof options->suppressions, "--suppressions=%s", path);
     FILE *file = fopen(path, "we");

@@ -10,17 +10,73 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arguments.h"
+
 #define NEW_FILE_MODE 0666 /* less the umask, as any program that creates a file */
+#define LINKS_MOST    40   /* as the kernel */
 
 static bool refuse(const char *path, int error) {
-    fprintf(stderr, "poolbuf: cannot write %s: %s\n", path, strerror(error));
+    (void)input_error("cannot write %s: %s", path, strerror(error));
     return false;
 }
 
-/* Through a symbolic link, so that renaming replaces the file and not the link. */
+/* What a link that leads nowhere yet would lead to. */
+static char *follow(const char *path) {
+    char *at = strdup(path);
+    for (int links = 0; at != NULL && links < LINKS_MOST; links++) {
+        char target[PATH_MAX];
+        const ssize_t length = readlink(at, target, sizeof target - 1);
+        if (length < 0) {
+            break; /* benign: it is no link, or not there */
+        }
+        target[length] = '\0';
+        const char *slash = target[0] == '/' ? NULL : strrchr(at, '/');
+        char *next = NULL;
+        if (asprintf(&next, "%.*s%s", slash == NULL ? 0 : (int)(slash - at) + 1, at, target) < 0) {
+            next = NULL;
+        }
+        free(at);
+        at = next;
+    }
+    return at;
+}
+
+/* Through symbolic links, so that renaming replaces the file and not the link. */
 static char *resolve(const char *path) {
+    struct stat status;
     char *real = realpath(path, NULL);
-    return real != NULL ? real : strdup(path);
+    if (real != NULL) {
+        return real;
+    }
+    return stat(path, &status) != 0 && errno == ENOENT ? follow(path) : strdup(path);
+}
+
+static bool is_same_file(const struct stat *a, const struct stat *b) {
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+bool output_is_apart(const char *path, const char *const *inputs, size_t count) {
+    struct stat status;
+    struct stat input;
+    if (path == NULL || strcmp(path, "-") == 0 || stat(path, &status) != 0 || !S_ISREG(status.st_mode)) {
+        return true;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (inputs[i] != NULL && stat(inputs[i], &input) == 0 && is_same_file(&status, &input)) {
+            (void)input_error("cannot write %s: it is what this command reads, and would be gone; give -o another file",
+                              path);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The file that stdout is: replaced by another, what stands in it already would be lost, as with `-o /dev/stdout >>FILE`. */
+static bool is_stdout(const char *path) {
+    struct stat status;
+    struct stat standard;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode) && fstat(STDOUT_FILENO, &standard) == 0 &&
+           is_same_file(&status, &standard);
 }
 
 /* A new file beside the destination, to be renamed over it. */
@@ -62,7 +118,7 @@ static bool check_destination(output *out, const char *path) {
 
 bool output_open(output *out, const char *path) {
     *out = (output){.is_regular = true};
-    if (path != NULL && strcmp(path, "-") != 0) {
+    if (path != NULL && strcmp(path, "-") != 0 && !is_stdout(path)) {
         out->path = resolve(path);
         if (out->path == NULL) {
             return refuse(path, errno);

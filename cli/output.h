@@ -2,7 +2,7 @@
  *
  * What a subcommand writes is held in memory until output_commit(), which puts it beside its destination and renames it
  * there; after a failure or an interruption the destination is as it was. A destination that is not a regular file (a
- * pipe, /dev/stdout) is written to directly, at commit. */
+ * pipe, /dev/full) is written to directly, at commit, and so is the file that stdout is. */
 #ifndef CLI_OUTPUT_H
 #define CLI_OUTPUT_H
 
@@ -16,6 +16,12 @@ typedef struct output {
     char *path; /* the destination with links resolved; NULL is stdout */
     bool is_regular;
 } output;
+
+/* output_is_apart() is false, after one line on stderr, where the destination is the file of one of `inputs`, by whatever name:
+ * what was read would be replaced by what was made of it.
+ *   path    as of output_open().
+ *   inputs  `count` paths; NULL is none. */
+bool output_is_apart(const char *path, const char *const *inputs, size_t count);
 
 /* output_open() prepares a destination, and refuses one that could not be written: before the work, not after it.
  *   path     NULL or "-" is stdout.

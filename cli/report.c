@@ -92,11 +92,35 @@ static void join_results(results_model *into, const results_model *from) {
     }
 }
 
+/* Not the id alone: in containers all are process 1. */
+static bool are_same_process(const leaks_process *a, const leaks_process *b) {
+    return a->pid != MODEL_UNKNOWN && a->pid == b->pid && a->uptime_ms != MODEL_UNKNOWN &&
+           a->uptime_ms == b->uptime_ms && a->exact.allocated == b->exact.allocated &&
+           same_text(a->program, b->program) && same_text(a->reason, b->reason);
+}
+
+/* Sums cannot tell that two of their parts are one. */
+static void warn_of_doubles(const leaks_model *into, const leaks_model *from, const char *path) {
+    for (size_t i = 0; i < from->process_count; i++) {
+        for (size_t j = 0; j < into->process_count; j++) {
+            const leaks_process *process = from->processes[i];
+            if (are_same_process(process, into->processes[j])) {
+                message(
+                    "note: %s: the same report of process %llu is in a file before it, so what leaked counts twice; "
+                    "give each once",
+                    path, (unsigned long long)process->pid);
+                return;
+            }
+        }
+    }
+}
+
 /* Adds one input to what is shown: into the first that it can be merged with, or on its own. */
-static void show(material *all, const report_input *input) {
+static void show(material *all, const report_input *input, const char *path) {
     for (size_t i = 0; i < all->shown_count; i++) {
         const report_input *other = &all->shown[i];
         if (input->leaks != NULL && other->leaks != NULL && input->leaks->tool == other->leaks->tool) {
+            warn_of_doubles(other->leaks, input->leaks, path);
             leaks_model_merge(other->leaks, input->leaks);
             return;
         }
@@ -119,7 +143,7 @@ static int name_frames(const char *path, report_input *input, const text_list *b
         return input_error("%s", error);
     }
     if (outcome.found < outcome.wanted) {
-        fprintf(stderr, "poolbuf: note: %s: no file for %zu of %zu modules with nameless frames: %s\n", path,
+        message("note: %s: no file for %zu of %zu modules with nameless frames: %s", path,
                 outcome.wanted - outcome.found, outcome.wanted, outcome.missing);
     }
     return ARGUMENTS_PROCEED;
@@ -137,7 +161,7 @@ static int read_inputs(char **paths, size_t count, const text_list *binaries, ma
             return input_error("%s", error);
         }
         if (all->read[all->read_count].note[0] != '\0') {
-            fprintf(stderr, "poolbuf: note: %s\n", all->read[all->read_count].note);
+            message("note: %s", all->read[all->read_count].note);
         }
         const int status = name_frames(paths[all->read_count], &all->read[all->read_count], binaries);
         if (status != ARGUMENTS_PROCEED) {
@@ -146,7 +170,7 @@ static int read_inputs(char **paths, size_t count, const text_list *binaries, ma
         }
     }
     for (size_t i = 0; i < count; i++) {
-        show(all, &all->read[i]);
+        show(all, &all->read[i], paths[i]);
     }
     return ARGUMENTS_PROCEED;
 }
@@ -163,9 +187,12 @@ static int refuse_many(const material *all, char **paths) {
         reason);
 }
 
-static int write_report(const material *all, report_format format, const char *path, const report_options *wanted) {
+/* JSON may take an input's place: it has all that was read, and more can be merged into it. */
+static int write_report(const material *all, char *const *inputs, report_format format, const char *path,
+                        const report_options *wanted) {
     output out;
-    if (!output_open(&out, path)) {
+    const size_t count = format == REPORT_JSON ? 0 : all->read_count;
+    if (!output_is_apart(path, (const char *const *)inputs, count) || !output_open(&out, path)) {
         return EXIT_USAGE;
     }
     char error[REPORT_ERROR_BYTES];
@@ -202,7 +229,7 @@ int cli_report(int argc, char **argv) {
          .choices = FORMATS_WEIGHTS,
          .help = "of collapsed: what is counted, buffers and resources by default"},
         {.name = "binaries",
-         .kind = ARGUMENT_LIST,
+         .kind = ARGUMENT_PATHS,
          .value = &binaries,
          .meaning = "PATH",
          .help = "of leaks: a folder with the program, its libraries or their debug files; see below"},
@@ -255,7 +282,7 @@ int cli_report(int argc, char **argv) {
     }
     if (status == ARGUMENTS_PROCEED) {
         status = format == REPORT_JSON && all.shown_count > 1 ? refuse_many(&all, operands)
-                                                              : write_report(&all, format, path, &options);
+                                                              : write_report(&all, operands, format, path, &options);
     }
     for (size_t i = 0; i < all.read_count; i++) {
         report_input_fini(&all.read[i]);

@@ -206,8 +206,7 @@ static void print_failures(const results_model *model) {
         const results_scenario *from = model->scenarios[i];
         for (size_t j = 0; j < from->result_count; j++) {
             if (from->results[j]->status == RESULT_FAILED) {
-                fprintf(stderr, "poolbuf: %s on %s failed: %s\n", from->results[j]->subject, from->name,
-                        from->results[j]->message);
+                message("%s on %s failed: %s", from->results[j]->subject, from->name, from->results[j]->message);
             }
         }
     }
@@ -290,6 +289,26 @@ static int measure(const programme *all, const request *asked, const char *const
     return published && outcome == MEASURE_OK ? EXIT_FINE : EXIT_RUN_FAILED;
 }
 
+/* Neither a scenario's file nor a recording that it plays is written over. */
+static bool is_apart(const scenario *from, const char *path) {
+    const char *const file[] = {from->file};
+    bool apart = output_is_apart(path, file, 1);
+    for (uint32_t i = 0; apart && i < from->phases_count; i++) {
+        const char *const recordings[] = {from->phases[i].trace, from->phases[i].shape};
+        apart = output_is_apart(path, recordings, sizeof recordings / sizeof recordings[0]);
+    }
+    return apart;
+}
+
+static bool open_results(const programme *all, const char *path, output *file) {
+    for (size_t i = 0; i < all->scenario_count; i++) {
+        if (!is_apart(all->scenarios[i], path)) {
+            return false;
+        }
+    }
+    return output_open(file, path);
+}
+
 static int run(const command_line *line, request *asked, const char *const *command, size_t command_count) {
     programme all = {.scenario_count = 0};
     output file;
@@ -303,7 +322,7 @@ static int run(const command_line *line, request *asked, const char *const *comm
     if (status == ARGUMENTS_PROCEED) {
         status = add_operands(&all, asked);
     }
-    if (status == ARGUMENTS_PROCEED && asked->path != NULL && !output_open(&file, asked->path)) {
+    if (status == ARGUMENTS_PROCEED && asked->path != NULL && !open_results(&all, asked->path, &file)) {
         status = EXIT_USAGE;
     }
     if (status == ARGUMENTS_PROCEED) {

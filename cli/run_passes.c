@@ -58,9 +58,9 @@ int run_passes_choose(const command_line *line, const text_list *words, uint64_t
     return ARGUMENTS_PROCEED;
 }
 
-static void tell(const results_scenario *from, const results_result *result, const char *pass, const char *message) {
-    if (message != NULL) {
-        (void)fprintf(stderr, "poolbuf: %s on %s: no %s: %s\n", result->subject, from->name, pass, message);
+static void tell(const results_scenario *from, const results_result *result, const char *pass, const char *why) {
+    if (why != NULL) {
+        message("%s on %s: no %s: %s", result->subject, from->name, pass, why);
     }
 }
 

@@ -1,4 +1,4 @@
-/* mkdtemp, scandir, unlink. */
+/* mkdtemp, realpath, scandir, unlink. */
 #include "scratch.h"
 
 #include <dirent.h>
@@ -9,6 +9,21 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The name must hold wherever a process goes, and TMPDIR may be relative. */
+static bool make_absolute(scratch *folder) {
+    char *absolute = realpath(folder->path, NULL);
+    const bool fine = absolute != NULL && strlen(absolute) < sizeof folder->path;
+    if (fine) {
+        memcpy(folder->path, absolute, strlen(absolute) + 1);
+    } else {
+        const int error = absolute == NULL ? errno : ENAMETOOLONG;
+        (void)rmdir(folder->path);
+        errno = error;
+    }
+    free(absolute);
+    return fine;
+}
+
 bool scratch_create(scratch *folder) {
     const char *parent = getenv("TMPDIR");
     if (parent == NULL || *parent == '\0') {
@@ -17,12 +32,23 @@ bool scratch_create(scratch *folder) {
     const int n = snprintf(folder->path, sizeof folder->path, "%s/poolbuf-XXXXXX", parent);
     if (n < 0 || (size_t)n >= sizeof folder->path) {
         errno = ENAMETOOLONG;
-    } else if (mkdtemp(folder->path) != NULL) {
+    } else if (mkdtemp(folder->path) != NULL && make_absolute(folder)) {
         return true;
     }
     input_error("cannot make a temporary folder in %s: %s; set TMPDIR to one that can be written", parent,
                 strerror(errno));
     return false;
+}
+
+void scratch_pattern(const scratch *folder, const char *name, char *out) {
+    for (const char *at = folder->path; *at != '\0'; at++) {
+        *out++ = *at;
+        if (*at == '%') {
+            *out++ = '%';
+        }
+    }
+    *out++ = '/';
+    memcpy(out, name, strlen(name) + 1);
 }
 
 static int is_no_dot(const struct dirent *entry) {

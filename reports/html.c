@@ -12,8 +12,9 @@
 
 /* ---- pieces ---- */
 
-void html_print(FILE *to, const char *text) {
-    for (; text != NULL && *text != '\0'; text++) {
+/* Up to `end`, which lies in the text or is NULL. */
+static void print_until(FILE *to, const char *text, const char *end) {
+    for (; text != NULL && *text != '\0' && text != end; text++) {
         const size_t unsafe = text_unsafe_length(text);
         if (unsafe > 0) {
             fputc(' ', to);
@@ -42,6 +43,10 @@ void html_print(FILE *to, const char *text) {
     }
 }
 
+void html_print(FILE *to, const char *text) {
+    print_until(to, text, NULL);
+}
+
 void html_number_cell(FILE *to, const char *class, double exact, unit_text shown) {
     if (isfinite(exact)) {
         fprintf(to, "<td class=\"number %s\"><data value=\"%.12g\">%s</data></td>", class, exact, shown.text);
@@ -59,9 +64,7 @@ void html_text_cell(FILE *to, const char *class, const char *text) {
 void html_headline(FILE *to, const char *sentence) {
     const char *rest = strstr(sentence, "; ");
     fputs("<h1>", to);
-    for (const char *at = sentence; *at != '\0' && at != rest; at++) {
-        html_print(to, (char[2]){*at, '\0'});
-    }
+    print_until(to, sentence, rest);
     fputs("</h1>\n", to);
     if (rest != NULL) {
         fputs("<p class=\"asks\">", to);

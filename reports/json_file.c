@@ -98,10 +98,13 @@ static bool is_schema(const char *schema, const char *wanted) {
 static bool is_newer(const char *schema, const char *wanted) {
     const char *slash = strchr(wanted, '/');
     const size_t length = (size_t)(slash - wanted) + 1;
-    char *end = NULL;
-    errno = 0;
-    const unsigned long number = strncmp(schema, wanted, length) == 0 ? strtoul(schema + length, &end, 10) : 0;
-    return end != NULL && (*end == '\0' || *end == '.') && number > strtoul(slash + 1, NULL, 10);
+    if (strncmp(schema, wanted, length) != 0) {
+        return false;
+    }
+    const size_t digits = strspn(schema + length, "0123456789"); /* strtoul() takes a sign, too */
+    const char after = schema[length + digits];
+    return digits > 0 && (after == '\0' || after == '.') &&
+           strtoul(schema + length, NULL, 10) > strtoul(slash + 1, NULL, 10);
 }
 
 static void note_strangers(const char *path, const json_reader *reader, char *note, size_t size) {

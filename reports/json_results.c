@@ -135,6 +135,15 @@ json_t *results_to_json(const results_model *model) {
 
 /* What the tables cannot say: names are unique where they are keys, and every result names a subject of this file. */
 static bool check_names(json_reader *reader, const results_model *model) {
+    for (size_t s = 0; s < model->subject_count; s++) {
+        for (size_t other = 0; other < s; other++) {
+            if (strcmp(model->subjects[other]->name, model->subjects[s]->name) == 0) {
+                snprintf(reader->path, sizeof reader->path, "subjects[%zu].name", s);
+                return json_fault(reader, "is \"%.60s\", as in subjects[%zu]; expected each subject once",
+                                  model->subjects[s]->name, other);
+            }
+        }
+    }
     for (size_t s = 0; s < model->scenario_count; s++) {
         const results_scenario *scenario = model->scenarios[s];
         for (size_t r = 0; r < scenario->result_count; r++) {

@@ -118,12 +118,15 @@ void text_write_checked(const leaks_model *model, FILE *to) {
         fputc('\n', to);
         const char *exact = leaks_exact_facts(model, model->processes[i]->exact, model->processes[i]->tracked);
         if (exact != NULL) {
-            fprintf(to, "  %s\n", exact);
+            fputs("  ", to);
+            text_print_safe(to, exact);
+            fputc('\n', to);
         }
     }
     const char *remark = NULL;
     for (size_t i = 0; (remark = leaks_model_remark(model, i)) != NULL; i++) {
-        fprintf(to, "%s\n", remark);
+        text_print_safe(to, remark);
+        fputc('\n', to);
     }
     const char *line = leaks_suppressions_facts(model, 0);
     for (size_t i = 1; line != NULL; line = leaks_suppressions_facts(model, i++)) {

@@ -132,8 +132,9 @@ void text_write_results(const results_model *model, FILE *to, bool colour) {
     if (model->scenario_count > 1) {
         const char *baseline = model->run.baseline_subject;
         tone_print(to, colour, TONE_STRONG, "ratios");
-        fprintf(to, "  time an operation over %s's: below 1 is faster, ~ is not separated from 1\n\n",
-                baseline == NULL ? "the baseline" : baseline);
+        fputs("  time an operation over ", to);
+        text_print_safe(to, baseline == NULL ? "the baseline" : baseline);
+        fputs("'s: below 1 is faster, ~ is not separated from 1\n\n", to);
         text_table table;
         results_overview_init(&table, model);
         table_print_text(&table, to, 2, colour);
@@ -142,7 +143,9 @@ void text_write_results(const results_model *model, FILE *to, bool colour) {
     }
     if (model->rank_count > 0) {
         tone_print(to, colour, TONE_STRONG, "ranks");
-        fprintf(to, "  %s\n\n", results_ranks_caption(model));
+        fputs("  ", to);
+        text_print_safe(to, results_ranks_caption(model));
+        fputs("\n\n", to);
         text_table table;
         results_ranks_init(&table, model);
         table_print_text(&table, to, 2, colour);

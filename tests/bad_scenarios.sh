@@ -70,6 +70,13 @@ run poolbuf run chrun --quick
 expect_one_line_refusal '"chrun"' churn
 run poolbuf run nowhere/nothing.yaml
 expect_one_line_refusal nowhere/nothing.yaml "no such file"
+# What is there and cannot be one is not said to be missing.
+echo '{}' >results.json
+run poolbuf run results.json
+expect_one_line_refusal "results.json: is a file, but no scenario: the name of one ends in .yaml, .yml, .pbtrace, .pbshape"
+mkdir folder.yaml
+run poolbuf run folder.yaml
+expect_one_line_refusal "folder.yaml: is no regular file"
 run poolbuf run churn --subject mallok
 expect_one_line_refusal '"mallok"' '"malloc"'
 run poolbuf list subjcets

@@ -44,6 +44,12 @@ expect_status 0
 expect_stdout_has "not confirmed: "
 expect_stdout_has "both builds in the same rounds"
 
+# No run has so many rounds: what such a file says is not believed, and not cut to 32 bits either.
+"$POOLBUF_JSON_TOOL" set new.json run.rounds 4294967297 >rounds.json
+run poolbuf compare base.json rounds.json --confirm --relative-to fixed
+expect_status 3
+expect_stderr_has "playing it again, 10 rounds"
+
 # What cannot be played again stays a regression, and says why.
 run poolbuf compare base.json new.json --confirm --relative-to pooled --force
 expect_stdout_has "no regression"

@@ -139,6 +139,11 @@ lacks partial.json "missing in NEW, whose run was ended before its time: pooled 
 sample=$(json both.json scenarios.0.results.subject=pooled.samples.0)
 "$POOLBUF_JSON_TOOL" set both.json scenarios.0.results.subject=pooled.samples "[$sample]" >one.json
 lacks one.json "pooled (too few samples" "on t;"
+# A time of 0 has no ratio: what was measured in BASE is then no more judged than without samples.
+"$POOLBUF_JSON_TOOL" level both.json pooled 0 >zero.json
+lacks zero.json "pooled (too few samples" "with times above 0) on t;"
+run poolbuf compare zero.json both.json --threshold 100000
+expect_status 0
 sed 's/^name: t/name: u/' t.yaml >u.yaml
 run poolbuf run t.yaml u.yaml --quick -n 4 --all-rounds -s fixed,pooled,null -o both.json
 expect_status 0
@@ -158,6 +163,11 @@ run poolbuf compare both.json killed.json --threshold 100000 -o killed.xml
 expect_status 1
 expect_stderr_has "pooled (ok in BASE, failed in NEW: killed by signal 11) on t"
 expect_equal "the reason in JUnit's XML" 1 "$(grep -c '<error message="ok in BASE, failed in NEW: killed by signal 11"' killed.xml)"
+"$POOLBUF_JSON_TOOL" set failed.json scenarios.0.results.subject=pooled.message '"two\nlines\u001b[31m"' >lines.json
+run poolbuf compare both.json lines.json --threshold 100000
+expect_status 1
+expect_stderr_lines 1
+expect_stderr_has "failed in NEW: two?lines?[31m) on t"
 "$POOLBUF_JSON_TOOL" scale both.json pooled 0.01 >fast.json
 run poolbuf compare fast.json t-alone.json
 expect_status 3

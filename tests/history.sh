@@ -26,6 +26,8 @@ run poolbuf history show
 expect_one_line_refusal "poolbuf-history.sqlite" "poolbuf history add"
 run poolbuf history check --db nowhere/h.sqlite
 expect_one_line_refusal "nowhere/h.sqlite"
+run poolbuf history add measured.json --db nowhere/h.sqlite
+expect_one_line_refusal "nowhere/h.sqlite: unable to open database file: No such file or directory; --db names a file"
 run poolbuf history
 expect_one_line_refusal "add, show or check"
 run poolbuf history ad
@@ -61,11 +63,37 @@ expect_status 2
 run poolbuf history add day-6.json --label "two
 lines"
 expect_one_line_refusal "--label" "one line"
+run poolbuf history add day-6.json --label $'no \xff\xfe'
+expect_one_line_refusal "--label" "one line of UTF-8"
+# Runs are in the order of these texts: what is no time would be the newest, or the oldest, for good.
+for created in yesterday "" 2026-01-06 2026-01-06T08:00:00+01:00 2026-01-06T08:00:00Z0 99999-01-06T08:00:00Z; do
+    "$POOLBUF_JSON_TOOL" set day-6.json created "\"$created\"" >when.json
+    run poolbuf history add when.json
+    expect_one_line_refusal "when.json: created: is \"$created\"; expected when it was measured, as 2026-01-31T23:59:59Z"
+done
+"$POOLBUF_JSON_TOOL" set day-6.json subjects.1.name '"pooled"' >twice.json
+run poolbuf history add twice.json --db new.sqlite
+expect_one_line_refusal 'twice.json: subjects[1].name: is "pooled", as in subjects[0]; expected each subject once'
+expect_no_file new.sqlite
+cp day-6.json none.json
+for subject in pooled fixed null; do
+    "$POOLBUF_JSON_TOOL" set none.json "scenarios.0.results.subject=$subject.samples" '[]' >.none.json
+    mv .none.json none.json
+done
+run poolbuf history add none.json
+expect_status 6
+expect_stderr_has "nothing in it succeeded"
 run poolbuf history show tiny --format json
 expect_status 0
 cp .stdout show.json
 expect_equal "runs after what was refused" 5 "$(json show.json run_count)"
 expect_equal "the order is that of measuring" 2026-01-01T08:00:00Z "$(json show.json series.0.points.0.created)"
+
+# The database is read: no report takes its place.
+run poolbuf history show -o poolbuf-history.sqlite
+expect_one_line_refusal "cannot write poolbuf-history.sqlite: it is what this command reads"
+run poolbuf history show
+expect_status 0
 
 # ---- six runs: it can be judged ----
 run poolbuf history add day-6.json

@@ -24,6 +24,15 @@ expect_equal "stdout" "1000 buffers allocated, all of them released" "$(cat .std
 expect_stderr_lines 1
 expect_stderr_has "no leak: 1000 buffers"
 
+# Wherever TMPDIR lies and the program goes, no report is lost: neither a relative folder nor a % in its name changes that.
+mkdir -p "there/a%p b%n"
+for folder in there "there/a%p b%n" "$work/there/a%p b%n"; do
+    run env TMPDIR="$folder" "$POOLBUF_BIN" leaks -- sh -c '"$0"; cd /; "$1"' "$clean" "$leaky"
+    expect_status 4
+    expect_stderr_lacks "not written"
+    expect_equal "what stays in $folder" "" "$(find there -type f)"
+done
+
 # Nothing checked: 6, each with its reason.
 run poolbuf leaks -- true
 expect_status 6
@@ -311,6 +320,20 @@ END
     run poolbuf report huge.json huge.json
     expect_status 0
 fi
+
+# One report that is given twice is said to count twice; another process's is not, nor one whose id alone is the same.
+run poolbuf leaks -o other.json -- "$leaky"
+run poolbuf report leaks.json other.json
+expect_status 0
+expect_stderr_empty
+"$POOLBUF_JSON_TOOL" set other.json processes.0.uptime_ms 123456 >later.json
+run poolbuf report other.json later.json
+expect_stderr_empty
+cp leaks.json copy.json
+run poolbuf report other.json leaks.json copy.json
+expect_status 0
+expect_stderr_lines 1
+expect_stderr_has "note: copy.json: the same report of process $(json leaks.json processes.0.pid) is in a file before it"
 
 # The file can be shown in every format, and be written in every one at once.
 for format in text markdown html; do

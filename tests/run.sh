@@ -198,6 +198,8 @@ for target in nowhere/results.json /proc/results.json .; do
     run poolbuf report results.json -o $target
     expect_one_line_refusal "$target"
 done
+run poolbuf report results.json -o $'no\nwhere/results.json'
+expect_one_line_refusal "cannot write no?where/results.json"
 echo before >kept.json
 run poolbuf report broken.json -o kept.json
 expect_status 2
@@ -205,6 +207,50 @@ expect_equal "the file that a failed report should have replaced" before "$(cat 
 run bash -c "'$POOLBUF_BIN' report results.json >/dev/full"
 expect_status 1
 expect_stderr_has "No space left"
+
+# What is read is not replaced by what is made of it, whatever it is called; but JSON has all of it, so it may be.
+cp results.json input.json
+ln -s input.json link.json
+cp tiny.yaml input.yaml
+for target in input.json link.json "$work/input.json"; do
+    run poolbuf report input.json --format text -o "$target"
+    expect_one_line_refusal "cannot write $target: it is what this command reads"
+    run poolbuf compare results.json link.json -o "$target"
+    expect_one_line_refusal "cannot write $target: it is what this command reads"
+done
+run poolbuf run input.yaml --quick --rounds 1 --subject null -o input.yaml
+expect_one_line_refusal "cannot write input.yaml: it is what this command reads"
+expect_equal "the scenario" "$(cat tiny.yaml)" "$(cat input.yaml)"
+cp "$POOLBUF_SOURCE/scenarios/traces/redis.pbtrace" recorded.pbtrace
+printf 'name: replay\nasks: Is the trace kept?\nsource: Made.\nthreads: 1\nphases:\n  - {trace: recorded.pbtrace}\n' >replay.yaml
+run poolbuf run replay.yaml --quick --rounds 1 --subject null -o recorded.pbtrace
+expect_one_line_refusal "cannot write recorded.pbtrace: it is what this command reads"
+expect_equal "the results" "$(cat results.json)" "$(cat input.json)"
+run poolbuf report input.json -o input.json
+expect_status 0
+
+# A link that leads nowhere yet is filled, not replaced; one that leads into no folder is refused.
+ln -s later/report.txt dangling.txt
+run poolbuf report results.json -o dangling.txt
+expect_one_line_refusal "cannot write dangling.txt"
+mkdir later
+run poolbuf report results.json -o dangling.txt
+expect_status 0
+expect_file later/report.txt
+expect_equal "what the link is now" later/report.txt "$(readlink dangling.txt)"
+
+# What stands in the file that stdout goes to stays there.
+for target in /dev/stdout kept.txt; do
+    echo before >kept.txt
+    run bash -c "'$POOLBUF_BIN' report results.json --format text -o $target >>kept.txt"
+    expect_status 0
+    expect_equal "the first line, before the report on $target" before "$(head -1 kept.txt)"
+    expect_equal "the last line" "$(poolbuf report results.json | tail -1)" "$(tail -1 kept.txt)"
+done
+
+# Nobody waits for a confirmation that cannot be written.
+run poolbuf compare results.json results.json --confirm -o nowhere/gate.xml
+expect_one_line_refusal "cannot write nowhere/gate.xml"
 expect_equal "temporary files left behind" "" "$(find . -name '*.json.??????')"
 
 # Scenarios and suites by name, and from a folder of one's own.

@@ -258,6 +258,15 @@ expect_stderr_has "bare/server (build-id "
 checks=$((checks + 1))
 ! grep -q open_session wrong.json || fail "a file with another build-id should be passed over"
 
+note "a comma is a part of a path"
+mkdir "a,b"
+cp plain/server "a,b/"
+run poolbuf report nameless.json --binaries bare --binaries "a,b" -o resolved.json
+expect_status 0
+expect_equal "what a,b says" "$(gist named.json)" "$(gist resolved.json)"
+run poolbuf report nameless.json --binaries ""
+expect_one_line_refusal "--binaries: its PATH is empty"
+
 note "what cannot be read is one line"
 run poolbuf report nameless.json --binaries nowhere
 expect_one_line_refusal "nowhere: No such file or directory" "--binaries"

@@ -77,6 +77,14 @@ expect_one_line_refusal 'no scenario "a?b?[31m"'
 run poolbuf run --subject $'a\nb'
 expect_one_line_refusal 'unknown subject "a?b"'
 
+run poolbuf $'a\nb\e[31m'
+expect_one_line_refusal 'unknown subcommand "a?b?[31m"'
+run poolbuf leaks -- $'./a\nb'
+expect_one_line_refusal 'poolbuf leaks: ./a?b could not be started'
+# Nor can one of Unicode's controls, as U+009B, which begins what ESC [ does, and U+202E, which turns what follows.
+run poolbuf run $'a\xc2\x9b31mb\xe2\x80\xaec'
+expect_one_line_refusal 'no scenario "a?31mb?c"'
+
 # Missing and broken files; the file is named, and so is what would be right.
 run poolbuf report nowhere.json
 expect_one_line_refusal nowhere.json "No such file"

@@ -146,6 +146,19 @@ static bool fail_unknown(const char *what, const char *name, const place *places
     return false;
 }
 
+/* There is such a file, but not of a kind that is known here. */
+static bool fail_suffix(const char *what, const char *name, const place *places, size_t place_count, char *error,
+                        size_t error_size) {
+    char suffixes[64] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < place_count && used < sizeof suffixes; i++) {
+        const int n = snprintf(suffixes + used, sizeof suffixes - used, "%s%s", i == 0 ? "" : ", ", places[i].suffix);
+        used += n > 0 ? (size_t)n : 0;
+    }
+    (void)snprintf(error, error_size, "%s: is a file, but no %s: the name of one ends in %s", name, what, suffixes);
+    return false;
+}
+
 static bool is_path(const char *name, const place *places, size_t place_count) {
     bool found = strchr(name, '/') != NULL;
     for (size_t i = 0; i < place_count && !found; i++) {
@@ -161,6 +174,11 @@ bool scenario_is_path(const char *name) {
 static bool find(const char *what, const char *name, const place *places, size_t place_count, char *path,
                  size_t path_size, char *error, size_t error_size) {
     if (is_path(name, places, place_count)) {
+        if (!is_file(name) && access(name, F_OK) == 0) {
+            (void)snprintf(error, error_size,
+                           "%s: is no regular file; give the path of a %s, or a name from `poolbuf list`", name, what);
+            return false;
+        }
         if (!is_file(name)) {
             (void)snprintf(error, error_size,
                            "%s: there is no such file; give the path of a %s, or a name from `poolbuf list`", name,
@@ -181,7 +199,8 @@ static bool find(const char *what, const char *name, const place *places, size_t
             return true;
         }
     }
-    return fail_unknown(what, name, places, place_count, error, error_size);
+    return is_file(name) ? fail_suffix(what, name, places, place_count, error, error_size)
+                         : fail_unknown(what, name, places, place_count, error, error_size);
 }
 
 bool scenario_find(const char *name, char *path, size_t path_size, char *error, size_t error_size) {

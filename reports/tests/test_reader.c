@@ -234,6 +234,8 @@ static void a_wrong_schema_is_named_with_the_right_ones(void **state) {
                  NEWER[i]);
         assert_refused(input, wanted);
     }
+    assert_refused("{\"schema\": \"poolbuf.leaks/-1\"}",
+                   ": schema: is \"poolbuf.leaks/-1\"; expected \"poolbuf.results/1\" or \"poolbuf.leaks/1\"");
     results_model *model = NULL;
     char error[REPORT_ERROR_BYTES] = "";
     static const char TEXT[] = LEAKS_HEAD "\"groups\":[]}";
@@ -280,6 +282,8 @@ static void names_that_are_keys_must_be_unique_and_known(void **state) {
     (void)state;
     assert_change_refused("\"name\": \"redis\"", "\"name\": \"pingpong\"",
                           ": scenarios[1].name: is \"pingpong\", as in scenarios[0]; expected each scenario once");
+    assert_change_refused("\"name\": \"malloc\"", "\"name\": \"pooled\"",
+                          ": subjects[1].name: is \"pooled\", as in subjects[0]; expected each subject once");
     assert_change_refused("\"subject\": \"malloc\"", "\"subject\": \"pooled\"",
                           ": scenarios[0].results[1].subject: is \"pooled\", as in results[0]; expected one result a "
                           "subject");

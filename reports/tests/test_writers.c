@@ -199,6 +199,41 @@ static void no_name_moves_or_turns_what_stands_beside_it(void **state) {
     }
 }
 
+/* The same of results, whose baseline and winner are in captions and in the page's heading. */
+static void no_subject_moves_or_turns_a_caption(void **state) {
+    (void)state;
+    static const char HOSTILE[] = "a\302\2332Jb\342\200\256c\342\201\246d\033[2Je\177";
+    static const report_format FORMATS[] = {REPORT_TEXT, REPORT_MARKDOWN, REPORT_HTML};
+    results_model *model = fixture_results();
+    const char *baseline = model->run.baseline_subject;
+    for (size_t i = 0; i < model->scenario_count; i++) {
+        for (size_t j = 0; j < model->scenarios[i]->result_count; j++) {
+            results_result *result = model->scenarios[i]->results[j];
+            result->subject = strcmp(result->subject, baseline) == 0 ? HOSTILE : result->subject;
+        }
+    }
+    model->run.baseline_subject = HOSTILE;
+    assert_true(model->scenario_count > 1);
+    results_model_add_rank(model, "pooled")->rank = 1;
+    for (size_t i = 0; i < sizeof FORMATS / sizeof FORMATS[0]; i++) {
+        if (FORMATS[i] == REPORT_HTML && !REPORTS_HAVE_WEB) {
+            continue;
+        }
+        char *text = NULL;
+        size_t size = 0;
+        char error[REPORT_ERROR_BYTES] = "";
+        FILE *to = open_memstream(&text, &size);
+        assert_true(report_write_results(model, FORMATS[i], NULL, to, error, sizeof error));
+        fclose(to);
+        assert_null(strstr(text, "\xc2\x9b"));
+        assert_null(strstr(text, "\xe2\x80\xae"));
+        assert_null(strstr(text, "\xe2\x81\xa6"));
+        assert_null(strchr(text, '\033'));
+        free(text);
+    }
+    results_model_destroy(model);
+}
+
 static void results_are_written_as_before(void **state) {
     (void)state;
     assert_writes(write_results, REPORT_TEXT, false, "results.txt");
@@ -410,6 +445,7 @@ static void tables_show_a_version_without_its_commit(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_name_moves_or_turns_what_stands_beside_it),
+        cmocka_unit_test(no_subject_moves_or_turns_a_caption),
         cmocka_unit_test(results_are_written_as_before),
         cmocka_unit_test(leaks_are_written_as_before),
         cmocka_unit_test(a_collapsed_stack_is_one_line_of_frames_and_a_number),
