@@ -147,7 +147,7 @@ typedef struct reader {
     unsigned line;
     shape *out;
     unsigned version; /* 0: no title has been read */
-    bool has_threads;
+    bool has_threads, has_resizes, has_peak;
     char *error;
     size_t error_size;
 } reader;
@@ -222,35 +222,49 @@ static bool read_buffers(const reader *self, char *const words[WORDS_MAX]) {
            fail(self, "there are more than %" PRIu32 " buffers up to here; fewer are right", SHAPE_BUFFERS_MAX);
 }
 
+/* What a shape says once. */
+static bool read_once(const reader *self, const char *word, bool *is_there) {
+    if (*is_there) {
+        return fail(self, "\"%s\" is there twice; once is right", word);
+    }
+    *is_there = true;
+    return true;
+}
+
 static bool read_words(reader *self, char *const words[WORDS_MAX], size_t count) {
     uint64_t number = 0;
-    if (strcmp(words[0], "threads") == 0 && count == 2 && !self->has_threads) {
-        self->has_threads = true;
-        const bool fine = read_number(self, words[1], 1, TRACE_THREADS_MAX, &number);
+    if (strcmp(words[0], "threads") == 0 && count == 2) {
+        const bool fine =
+            read_once(self, words[0], &self->has_threads) && read_number(self, words[1], 1, TRACE_THREADS_MAX, &number);
         self->out->threads = (uint32_t)number;
         return fine;
     }
     if (strcmp(words[0], "resizes") == 0 && count == 2) {
-        return read_number(self, words[1], 0, TRACE_EVENTS_MAX, &self->out->resizes);
+        return read_once(self, words[0], &self->has_resizes) &&
+               read_number(self, words[1], 0, TRACE_EVENTS_MAX, &self->out->resizes);
     }
     if (strcmp(words[0], "peak") == 0 && count == 5 && strcmp(words[2], "buffers") == 0 &&
         strcmp(words[4], "bytes") == 0) {
-        return read_number(self, words[1], 0, TRACE_EVENTS_MAX, &self->out->peak_live_buffers) &&
+        return read_once(self, words[0], &self->has_peak) &&
+               read_number(self, words[1], 0, TRACE_EVENTS_MAX, &self->out->peak_live_buffers) &&
                read_number(self, words[3], 0, INT64_MAX, &self->out->peak_live_bytes);
     }
     if (strcmp(words[0], "cut-off") == 0 && count == 1 && self->version == SHAPE_VERSION) {
+        bool is_there = self->out->dropped_events != 0;
         self->out->dropped_events = 1;
-        return true;
+        return read_once(self, words[0], &is_there);
     }
     if (strcmp(words[0], "clamped") == 0 && count == 2 && self->version == SHAPE_VERSION) {
-        return read_number(self, words[1], 1, TRACE_EVENTS_MAX, &self->out->clamped_sizes);
+        bool is_there = self->out->clamped_sizes != 0;
+        return read_once(self, words[0], &is_there) &&
+               read_number(self, words[1], 1, TRACE_EVENTS_MAX, &self->out->clamped_sizes);
     }
     if (strcmp(words[0], "buffers") == 0 && count == 5) {
         return self->has_threads ? read_buffers(self, words)
                                  : fail(self, "\"threads N\" is missing; it stands before the first buffers");
     }
     return fail(self,
-                "\"%.40s\" with %zu words is no line of a shape; legal: threads N (once), resizes N, peak N buffers M "
+                "\"%.40s\" with %zu words is no line of a shape; legal: threads N, resizes N, peak N buffers M "
                 "bytes, buffers SIZE LIFE HOP COUNT%s",
                 words[0], count, self->version == SHAPE_VERSION ? ", cut-off, clamped N" : "");
 }

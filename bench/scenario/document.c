@@ -240,6 +240,9 @@ static bool check_pair(document *self, const yaml_node_t *mapping, const yaml_no
         return document_fail(self, name, "a key is %s; keys are words", found(name));
     }
     const char *text = (const char *)name->data.scalar.value;
+    if (strlen(text) != name->data.scalar.length) {
+        return document_fail(self, name, "a key holds a zero byte; keys are words");
+    }
     const cyaml_schema_field_t *field = fields;
     while (field->key != NULL && strcmp(field->key, text) != 0) {
         field++;

@@ -4,7 +4,6 @@
  *   ends   ends buffers in every order of their references; one of 777 bytes by 7 references at once
  *   race   two threads give back the last references of buffers and slices at the same time */
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -79,41 +78,72 @@ static int ends(void) {
     return !poolbuf_release(buffer) && poolbuf_release_n(slice, 7) ? 0 : 1;
 }
 
-#define ROUNDS 30000u
+enum {
+    BATCHES = 30,
+    BATCH = 1000,     /* buffers */
+    LOOKS_MAX = 10000 /* some 10 us: longer than a buffer takes, shorter than a scheduler's switch */
+};
 
-static poolbuf *_Atomic theirs;
-static _Atomic unsigned turn; /* how many releases the other thread has been asked for, and done */
+typedef struct pair {
+    poolbuf *ours, *theirs;
+    poolbuf *rest; /* what is released when both are; NULL for nothing */
+} pair;
+
+static pair pairs[BATCH];
+static _Atomic unsigned reached[2]; /* the buffer of the batch that each thread is at, from 1 */
+static pthread_barrier_t both;
+
+/* Waits until the other thread is at this buffer, too, so that the two meet; but not until a thread that has no processor gets
+ * one again: on a busy machine that is milliseconds, 30,000 times. */
+static void meet(unsigned self, unsigned at) {
+    atomic_store(&reached[self], at);
+    for (unsigned looks = 0; looks < LOOKS_MAX && atomic_load(&reached[1 - self]) < at; looks++) {
+    }
+}
 
 static void *race_other(void *argument) {
     (void)argument;
-    for (unsigned i = 0; i < ROUNDS; i++) {
-        while (atomic_load(&turn) != 2 * i + 1) { /* without a pause, so that the two meet */
+    for (unsigned batch = 0; batch < BATCHES; batch++) {
+        (void)pthread_barrier_wait(&both);
+        for (unsigned i = 0; i < BATCH; i++) {
+            meet(1, i + 1);
+            (void)poolbuf_release(pairs[i].theirs);
         }
-        (void)poolbuf_release(atomic_load(&theirs));
-        atomic_store(&turn, 2 * i + 2);
+        (void)pthread_barrier_wait(&both);
     }
     return NULL;
 }
 
+static pair make_pair(unsigned i) {
+    poolbuf *buffer = checked(poolbuf_allocate(NULL, 100, 100));
+    poolbuf *slice = i % 3 != 0 ? checked(poolbuf_retained_slice(buffer, 0, 10)) : poolbuf_retain(buffer);
+    if (i % 3 != 2) {
+        return (pair){.ours = buffer, .theirs = slice};
+    }
+    return (pair){.ours = poolbuf_retain(slice), .theirs = slice, .rest = buffer};
+}
+
 static int race(void) {
     pthread_t other;
-    if (pthread_create(&other, NULL, race_other, NULL) != 0) {
+    if (pthread_barrier_init(&both, NULL, 2) != 0 || pthread_create(&other, NULL, race_other, NULL) != 0) {
         return 1;
     }
-    for (unsigned i = 0; i < ROUNDS; i++) {
-        poolbuf *buffer = checked(poolbuf_allocate(NULL, 100, 100));
-        poolbuf *slice = i % 3 != 0 ? checked(poolbuf_retained_slice(buffer, 0, 10)) : poolbuf_retain(buffer);
-        atomic_store(&theirs, slice);
-        if (i % 3 == 2) {
-            (void)poolbuf_retain(slice);
+    for (unsigned batch = 0; batch < BATCHES; batch++) {
+        for (unsigned i = 0; i < BATCH; i++) {
+            pairs[i] = make_pair(i + batch * BATCH);
         }
-        atomic_store(&turn, 2 * i + 1);
-        (void)poolbuf_release(i % 3 == 2 ? slice : buffer);
-        while (atomic_load(&turn) != 2 * i + 2) {
-            (void)sched_yield();
+        atomic_store(&reached[0], 0);
+        atomic_store(&reached[1], 0);
+        (void)pthread_barrier_wait(&both);
+        for (unsigned i = 0; i < BATCH; i++) {
+            meet(0, i + 1);
+            (void)poolbuf_release(pairs[i].ours);
         }
-        if (i % 3 == 2) {
-            (void)poolbuf_release(buffer);
+        (void)pthread_barrier_wait(&both);
+        for (unsigned i = 0; i < BATCH; i++) {
+            if (pairs[i].rest != NULL) {
+                (void)poolbuf_release(pairs[i].rest);
+            }
         }
     }
     return pthread_join(other, NULL);

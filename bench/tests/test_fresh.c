@@ -1,4 +1,4 @@
-/* Unit tests of fresh threads and of idle time: who plays, and what is left out of the clock. */
+/* Unit tests of fresh threads, of idle time and of what warms up: who plays, and what is left out of the clock. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -158,6 +158,32 @@ static void a_thread_that_oversleeps_takes_no_time_from_the_others(void **state)
     assert_true(result.wall_seconds > 0);
 }
 
+static unsigned plays;
+
+static bool count_play(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat) {
+    plays++;
+    return subject_kernel_malloc.play(run, ops, op_count, repeat);
+}
+
+static bool audit_slowly(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat) {
+    const struct timespec pause = {.tv_nsec = 20000000};
+    (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+    return subject_kernel_malloc.audit(run, ops, op_count, repeat);
+}
+
+/* By its time alone there would have been one play, as cold as the audit leaves it, for a subject that is slow to be audited, and
+ * many for the others. */
+static void a_play_warms_up_however_long_the_audit_took(void **state) {
+    (void)state;
+    subject_kernel slow = subject_kernel_malloc;
+    slow.play = count_play;
+    slow.audit = audit_slowly;
+    plays = 0;
+    const player_result result =
+        play(SCENARIO_HEAD "phases:\n  - {kind: pingpong, operations: 100, sizes: {fixed: 64}}\n", &slow);
+    assert_int_equal(plays, result.iterations + 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_pass_has_a_thread_of_its_own),
@@ -165,6 +191,7 @@ int main(void) {
         cmocka_unit_test(every_pattern_of_threads_is_played_with_sound_contents),
         cmocka_unit_test(idle_time_is_no_time_of_the_operations),
         cmocka_unit_test(a_thread_that_oversleeps_takes_no_time_from_the_others),
+        cmocka_unit_test(a_play_warms_up_however_long_the_audit_took),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

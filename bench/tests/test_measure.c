@@ -8,7 +8,10 @@
 
 #include <gnu/libc-version.h>
 #include <math.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -550,6 +553,46 @@ static void a_round_trip_takes_some_time(void **state) {
     assert_true(isfinite(ns) && ns > 0);
 }
 
+static atomic_bool is_over;
+
+static void *be_busy(void *argument) {
+    (void)argument;
+    while (!atomic_load(&is_over)) {
+    }
+    return NULL;
+}
+
+/* All on one processor, so that a trip is two of the scheduler's switches between five: some 10 ms. So many trips would take
+ * this test far beyond its time limit; that it ends is what it says. */
+static void round_trips_end_where_the_processor_is_wanted_by_others(void **state) {
+    (void)state;
+    enum {
+        BUSY = 3,
+        TRIPS = 1000000
+    };
+    cpu_set_t before;
+    cpu_set_t one;
+    pthread_t busy[BUSY];
+    size_t processor = 0;
+    assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
+    while (!CPU_ISSET(processor, &before)) {
+        processor++;
+    }
+    CPU_ZERO(&one);
+    CPU_SET(processor, &one);
+    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+    for (int i = 0; i < BUSY; i++) {
+        assert_int_equal(pthread_create(&busy[i], NULL, be_busy, NULL), 0);
+    }
+    const double ns = line_round_trip_ns(TRIPS);
+    atomic_store(&is_over, true);
+    for (int i = 0; i < BUSY; i++) {
+        assert_int_equal(pthread_join(busy[i], NULL), 0);
+    }
+    assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
+    assert_true(isfinite(ns) && ns > 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_subject_comes_at_every_place_equally_often),
@@ -579,6 +622,7 @@ int main(void) {
         cmocka_unit_test(words_that_are_no_job_are_refused),
         cmocka_unit_test(memory_that_is_touched_shows_as_resident),
         cmocka_unit_test(a_round_trip_takes_some_time),
+        cmocka_unit_test(round_trips_end_where_the_processor_is_wanted_by_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

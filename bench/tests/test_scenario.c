@@ -234,6 +234,10 @@ static void zero_bytes_and_huge_files_are_refused(void **state) {
     assert_false(scenario_load(scenario_text_file(path, ".yaml", zero, sizeof zero - 1), &from, error, sizeof error));
     (void)unlink(path);
     assert_non_null(strstr(error, ":1: \"name\" holds a zero byte"));
+    static const char key[] = "\"name\\0x\": t\n";
+    assert_false(scenario_load(scenario_text_file(path, ".yaml", key, sizeof key - 1), &from, error, sizeof error));
+    (void)unlink(path);
+    assert_non_null(strstr(error, ":1: a key holds a zero byte; keys are words"));
 
     char *huge = calloc(1, SCENARIO_FILE_BYTES_MAX + 1);
     memset(huge, '#', SCENARIO_FILE_BYTES_MAX + 1);

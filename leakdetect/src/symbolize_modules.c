@@ -72,12 +72,28 @@ bool module_program_path(char *path, size_t size) {
     return path[0] != '\0';
 }
 
-/* Of what is too long the front goes: the file's own name stays, by which stacks without functions are told apart. */
-static void keep_path(loaded_module *self, const char *path) {
-    const size_t length = strlen(path);
+/* Of what is too long the front goes: the file's own name stays, by which stacks without functions are told apart. The path
+ * may be the loader's, which dlclose() frees once nobody goes through the list of modules; ThreadSanitizer does not see it wait
+ * for that, and looks at what strlen() and snprintf() read, whoever calls them. So bytes are read here, and volatile, lest the
+ * compiler make such a call of the loop. */
+static LOADED void keep_path(loaded_module *self, const char *path) {
+    const volatile char *from = path;
     const size_t most = sizeof self->path - 1;
-    const char *rest = length > most ? strchr(path + length - most, '/') : NULL;
-    snprintf(self->path, sizeof self->path, "%.*s", (int)most, rest == NULL ? path : rest + 1);
+    size_t length = 0;
+    while (from[length] != '\0') {
+        length++;
+    }
+    for (size_t i = length > most ? length - most : length; i < length; i++) {
+        if (from[i] == '/') {
+            from += i + 1;
+            break;
+        }
+    }
+    size_t kept = 0;
+    for (; kept < most && from[kept] != '\0'; kept++) {
+        self->path[kept] = from[kept];
+    }
+    self->path[kept] = '\0';
 }
 
 static __attribute__((noinline)) void keep_long_program_path(loaded_module *self) {
