@@ -14,6 +14,7 @@
 #include "os/os.h"
 #include "poison.h"
 #include "process/cancel.h"
+#include "process/sampled.h"
 #include "registry.h"
 #include "tracker.h"
 #include "withhold.h"
@@ -27,7 +28,7 @@
 #define NAKED_CACHED          256u              /* handles without memory that a thread caches */
 #define ROUND_UP(n, unit)     (((n) + (unit)-1) / (unit) * (unit))
 
-poolbuf_allocator *allocator_default;
+SAMPLED_WORD poolbuf_allocator *allocator_default;
 
 const char *poolbuf_version_text(void) {
     return POOLBUF_VERSION_TEXT;

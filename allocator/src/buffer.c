@@ -22,6 +22,7 @@
 #include "handle.h"
 #include "os/os.h"
 #include "poison.h"
+#include "process/sampled.h"
 #include "registry.h"
 #include "tracker.h"
 #include "withhold.h"
@@ -39,12 +40,13 @@ static poolbuf *allocate_slow(poolbuf_allocator *allocator, int kind, size_t ini
  * 5.57 ns instead of 5.30 (AMD EPYC). */
 #define CACHE_LINE_ALIGNED __attribute__((aligned(64)))
 
-CACHE_LINE_ALIGNED poolbuf *poolbuf_allocate(poolbuf_allocator *allocator, size_t initial_capacity,
-                                             size_t max_capacity) {
+SAMPLED_CODE CACHE_LINE_ALIGNED poolbuf *poolbuf_allocate(poolbuf_allocator *allocator, size_t initial_capacity,
+                                                          size_t max_capacity) {
     return poolbuf_allocate_fast_(allocator, initial_capacity, max_capacity);
 }
 
-poolbuf *poolbuf_allocate_slow_(poolbuf_allocator *allocator, size_t initial_capacity, size_t max_capacity) {
+SAMPLED_CODE poolbuf *poolbuf_allocate_slow_(poolbuf_allocator *allocator, size_t initial_capacity,
+                                             size_t max_capacity) {
     return allocate_slow(allocator, KIND_PREFERRED, initial_capacity, poolbuf_limited_(max_capacity));
 }
 
@@ -409,8 +411,8 @@ static __attribute__((noinline)) poolbuf *allocate_anew(poolbuf_allocator *alloc
 /* What a sampled allocation finds most of the time, since it is the countdown alone that has brought it here: the
  * handle which the fast path would have had. Neither the empty cache nor one of eight classes a doubling has a largest, and a
  * checker is to be told more. */
-static __attribute__((noinline)) poolbuf *allocate_slow(poolbuf_allocator *allocator, int kind, size_t initial_capacity,
-                                                        size_t max_capacity) {
+SAMPLED_CODE static __attribute__((noinline)) poolbuf *allocate_slow(poolbuf_allocator *allocator, int kind,
+                                                                     size_t initial_capacity, size_t max_capacity) {
     allocator = allocator_resolve(allocator);
     if (POOLBUF_UNLIKELY(allocator == NULL)) {
         return NULL;
@@ -545,7 +547,7 @@ static inline void end_tracked(poolbuf *buffer) {
     poolbuf_bin_set_top_(bin, top + 1);
 }
 
-bool poolbuf_release_slow_(poolbuf *buffer) {
+SAMPLED_CODE bool poolbuf_release_slow_(poolbuf *buffer) {
     /* The last reference of a retained slice, which is what most of these are, or of what the sample has chosen. */
     uint64_t state = __atomic_load_n(&buffer->state, __ATOMIC_ACQUIRE);
     if (state == handle_state(POOLBUF_FLAG_RETAINED_SLICE, 1)) {
@@ -623,7 +625,7 @@ bool poolbuf_release_full_(poolbuf *buffer) {
     return true;
 }
 
-CACHE_LINE_ALIGNED bool poolbuf_release(poolbuf *buffer) {
+SAMPLED_CODE CACHE_LINE_ALIGNED bool poolbuf_release(poolbuf *buffer) {
     return poolbuf_release_fast_(buffer);
 }
 

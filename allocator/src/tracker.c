@@ -10,9 +10,10 @@
 
 #include "check.h"
 #include "counter.h"
+#include "process/sampled.h"
 #include "registry.h"
 
-const poolbuf_tracker *tracker_current;
+SAMPLED_WORD const poolbuf_tracker *tracker_current;
 static uint64_t misuses; /* atomic */
 
 static bool withholds(const poolbuf_tracker *tracker) {

@@ -16,12 +16,13 @@
 #include "detector_here.h"
 #include "guard.h"
 #include "message.h"
+#include "process/sampled.h"
 #include "scope.h"
 #include "stack_table.h"
 #include "suppress.h"
 #include "trigger.h"
 
-static uint32_t buffer_type; /* the interned name of the type */
+SAMPLED_WORD static uint32_t buffer_type; /* the interned name of the type */
 
 /* A weight belongs to the gap that it was drawn with, and a thread has one gap running in each allocator. A place that is taken from
  * another forgets that one's weight. */
@@ -49,7 +50,7 @@ static __attribute__((noinline)) uint32_t next_gap_of_scope(thread_state *self, 
     return detector_next_gap(&detector_buffers, &gap->drawn, self);
 }
 
-static uint32_t buffers_next_gap(const void *countdown) {
+SAMPLED_CODE static uint32_t buffers_next_gap(const void *countdown) {
     thread_state *self = thread_self();
     thread_gap *gap = &self->gaps[self->newest_gap];
     if (__builtin_expect(gap->countdown != countdown, 0)) {
@@ -72,7 +73,7 @@ static _Thread_local struct {
 
 /* Some buffer has had canaries. Relaxed: a buffer that has them was made by a thread that has set this, and whoever releases
  * it got it from there. */
-static atomic_bool canaries_laid;
+SAMPLED_WORD static atomic_bool canaries_laid;
 
 /* How this thread's last tracked buffer ended. buffers_withhold() follows for the same one, unless a signal handler was between. */
 static _Thread_local tracker_closed last_closed;
@@ -195,7 +196,7 @@ static __attribute__((noinline)) bool allocated_at_paranoid(poolbuf *buffer, poo
 }
 
 /* What is usual: the level's sample, by count, and no scope. */
-static bool buffers_allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
+SAMPLED_CODE static bool buffers_allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
     thread_state *self = &thread_own;
     const thread_gap *gap = &self->gaps[self->newest_gap];
     const leakdetect_level level = detector_level();
@@ -234,7 +235,7 @@ static void buffers_referenced(const poolbuf *buffer, poolbuf_access access, uin
 }
 
 /* At paranoid what has ended is kept back. */
-static bool buffers_ended(const poolbuf *buffer) {
+SAMPLED_CODE static bool buffers_ended(const poolbuf *buffer) {
     if (atomic_load_explicit(&canaries_laid, memory_order_relaxed)) {
         check_canaries(buffer);
     }

@@ -17,6 +17,7 @@
 #include "misuses.h"
 #include "module_log.h"
 #include "process/fork_handlers.h"
+#include "process/sampled.h"
 #include "scope.h"
 #include "stack_table.h"
 #include "trigger.h"
@@ -27,13 +28,13 @@ enum {
 };
 
 static gap_table gaps; /* for both; no thread has a sample yet when it is built */
-sampler detector_buffers = {.interval = SAMPLER_INTERVAL_DEFAULT};
+SAMPLED_WORD sampler detector_buffers = {.interval = SAMPLER_INTERVAL_DEFAULT};
 sampler detector_resources = {.interval = SAMPLER_INTERVAL_DEFAULT};
 
 static detector_settings settings = {.level = LEAKDETECT_DISABLED};
-_Atomic int detector_level_now = LEAKDETECT_DISABLED;
-_Atomic bool detector_closings_are_rare;
-_Atomic bool detector_accesses_recorded;
+SAMPLED_WORD _Atomic int detector_level_now = LEAKDETECT_DISABLED;
+SAMPLED_WORD _Atomic bool detector_closings_are_rare;
+SAMPLED_WORD _Atomic bool detector_accesses_recorded;
 static _Atomic uint32_t level_epoch;
 static pthread_mutex_t level_lock =
     PTHREAD_MUTEX_INITIALIZER;             /* a leaf, of whoever sets the level; the child makes it anew */

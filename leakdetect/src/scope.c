@@ -11,6 +11,7 @@
 #include "detector.h"
 #include "memory.h"
 #include "presence.h"
+#include "process/sampled.h"
 #include "stack_table.h"
 
 typedef struct scope {
@@ -31,8 +32,8 @@ typedef struct membership {
 } membership;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-scope *_Atomic scope_slots; /* mapped with the first one; never unmapped */
-static uint32_t slots_used; /* slots that ever held a scope; under the lock */
+SAMPLED_WORD scope *_Atomic scope_slots; /* mapped with the first one; never unmapped */
+static uint32_t slots_used;              /* slots that ever held a scope; under the lock */
 static _Thread_local membership self;
 _Thread_local uint32_t scope_depth; /* of self.ids */
 

@@ -6,6 +6,7 @@
 
 #include "memory.h"
 #include "process/cancel.h"
+#include "process/sampled.h"
 #include "shard_lock.h"
 #include "tracker_shard.h"
 
@@ -14,9 +15,9 @@ enum {
 };
 
 tracker_shard tracker_shards[TRACKER_SHARDS];
-_Atomic uint16_t tracker_generation_now;
-_Atomic uint32_t tracker_watch_now = 1;
-_Atomic uint32_t tracker_epoch_now;
+SAMPLED_WORD _Atomic uint16_t tracker_generation_now;
+SAMPLED_WORD _Atomic uint32_t tracker_watch_now = 1;
+SAMPLED_WORD _Atomic uint32_t tracker_epoch_now;
 
 /* --- items ------------------------------------------------------------------------------------------------------- */
 

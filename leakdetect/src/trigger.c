@@ -16,13 +16,14 @@
 #include "detector.h"
 #include "message.h"
 #include "process/fork_handlers.h"
+#include "process/sampled.h"
 
 #define STACK_BYTES  ((size_t)1 << 19) /* mapped, not resident; it must hold the program's thread-local storage too */
 #define EXIT_SECONDS 30                /* what the end of the process waits for a report that is being written */
 #define THREAD_NAME  "poolbuf-leaks"
 #define NEVER        UINT64_MAX
 
-_Atomic bool trigger_lacks_thread;
+SAMPLED_WORD _Atomic bool trigger_lacks_thread;
 
 static pthread_mutex_t lifecycle_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_t thread; /* guarded by lifecycle_lock, as are the next two */

@@ -16,6 +16,7 @@
 #include "message.h"
 #include "module_log.h"
 #include "process/cancel.h"
+#include "process/sampled.h"
 #include "stack_bounds.h"
 #include "stack_table.h"
 #include "unwind_cfi.h"
@@ -42,8 +43,8 @@ static uint32_t recall_nothing(uintptr_t frame, unwind_reason reason, size_t fra
 }
 
 static const unwinder *implementation = &unwind_libunwind;
-unwind_recall *unwind_recall_now = recall_nothing;
-uint32_t unwind_depth = 32;
+SAMPLED_WORD unwind_recall *unwind_recall_now = recall_nothing;
+SAMPLED_WORD uint32_t unwind_depth = 32;
 static own_code own; /* empty: nothing is cut */
 static atomic_bool said_lonely;
 static _Atomic uint64_t left_behind;

@@ -33,6 +33,7 @@
 #include <valgrind/memcheck.h>
 
 #include "cfi_rules.h"
+#include "process/sampled.h"
 #include "stack_bounds.h"
 #include "unwind.h"
 #include "unwind_gate.h"
@@ -588,7 +589,7 @@ __attribute__((noinline)) static int cfi_capture(void **addresses, size_t limit,
                                          : walk(frame, addresses, limit, query);
 }
 
-MEMO_PLAIN static uint32_t cfi_recall(uintptr_t frame, unwind_reason reason, size_t frames) {
+SAMPLED_CODE MEMO_PLAIN static uint32_t cfi_recall(uintptr_t frame, unwind_reason reason, size_t frames) {
     const size_t number = gate_number();
     if (__builtin_expect(number == GATE_PLACES, 0)) {
         return 0;

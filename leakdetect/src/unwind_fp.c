@@ -25,6 +25,7 @@
 
 #include <valgrind/memcheck.h>
 
+#include "process/sampled.h"
 #include "stack_bounds.h"
 #include "unwind.h"
 #include "unwind_gate.h"
@@ -203,7 +204,7 @@ __attribute__((noinline)) static int fp_capture(void **addresses, size_t limit, 
                                                : walk_from(at, addresses, limit, query));
 }
 
-MEMO_PLAIN static uint32_t fp_recall(uintptr_t at, unwind_reason reason, size_t frames) {
+SAMPLED_CODE MEMO_PLAIN static uint32_t fp_recall(uintptr_t at, unwind_reason reason, size_t frames) {
     const size_t number = gate_number();
     if (__builtin_expect(number == GATE_PLACES, 0)) {
         return 0;
