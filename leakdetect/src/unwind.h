@@ -77,7 +77,9 @@ void unwind_configure(const unwinder *unwinder_to_use, unwind_kind kind_to_use, 
 size_t unwind_capture(uintptr_t *frames, size_t limit);
 
 /* unwind_capture() and stack_table_put() together; 0 if there is no stack. Inline, since each frame of ours is one more to be
- * compared: recall() and the walk begin at that of the function which this is a part of. What stands above it is for this alone.
+ * compared: recall() and the walk begin at that of the function which this is a part of. Its frame must be a plain one, with its
+ * caller's frame pointer and the return address on top: no local of it is aligned to more than 16 bytes. What stands before
+ * it is for this alone.
  * Stacks that turned out to be wrong are in the table of stacks all the same, and would not be new the next time: they are
  * doubted, a bit for a stack, or for several, which then are walked anew in vain. */
 extern unwind_recall *unwind_recall_now; /* the walker's, or one that knows nothing */
