@@ -3,7 +3,9 @@
 
 #include <pthread.h>
 
-bool poison_memcheck;
+#include "process/sampled.h"
+
+SAMPLED_WORD bool poison_memcheck;
 bool poison_asan_ignored;
 
 /* Memcheck, and not just Valgrind: callgrind and the others have nothing to be told, and callgrind's counts are to be

@@ -84,12 +84,13 @@ size_t unwind_capture(uintptr_t *frames, size_t limit);
  * doubted, a bit for a stack, or for several, which then are walked anew in vain. */
 extern unwind_recall *unwind_recall_now; /* the walker's, or one that knows nothing */
 extern uint32_t unwind_depth;            /* frames of a stack, at most */
+extern _Atomic bool unwind_has_doubts;   /* relaxed, as are they: of any stack */
 extern _Atomic uint64_t unwind_doubted[UNWIND_DOUBTED_WORDS];
 uint32_t unwind_capture_anew(uintptr_t frame, size_t frames, unwind_reason reason);
 static inline bool unwind_doubts(uint32_t stack) {
-    return (atomic_load_explicit(&unwind_doubted[stack / 64 % UNWIND_DOUBTED_WORDS], memory_order_relaxed) >>
-                stack % 64 &
-            1) != 0;
+    const _Atomic uint64_t *word = &unwind_doubted[stack / 64 % UNWIND_DOUBTED_WORDS];
+    return __builtin_expect(atomic_load_explicit(&unwind_has_doubts, memory_order_relaxed), 0) &&
+           (atomic_load_explicit(word, memory_order_relaxed) >> stack % 64 & 1) != 0;
 }
 static inline __attribute__((always_inline)) uint32_t unwind_capture_stack(size_t limit, unwind_reason reason) {
     const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
