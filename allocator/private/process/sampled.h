@@ -1,7 +1,7 @@
 /* What every sampled buffer comes by lies together: a program is there once in a hundred allocations, and then each cache
  * line that it has to fetch, of code or of data, is one more to wait for.
  *
- * SAMPLED_WORD puts a variable beside the others that are asked there, in two cache lines in place of a dozen on eight pages;
+ * SAMPLED_WORD puts a variable beside the others that are asked there, in three cache lines in place of a dozen on eight pages;
  * a section whose name is that of a variable in C becomes one of the output. SAMPLED_CODE puts a function beside the
  * others (.text.hot). */
 #ifndef POOLBUF_PROCESS_SAMPLED_H
