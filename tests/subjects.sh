@@ -180,8 +180,8 @@ if [ -z "$POOLBUF_SANITIZE" ]; then
     refuse ./nothing.so "has no symbol poolbuf_subject"
     echo 'const unsigned poolbuf_subject[16] = {7, 64};' >version.c
     run "$CC" -fPIC -shared version.c -o version.so
-    refuse ./version.so "was made for version 7 of subjects/plugin.h, this program has version 3: compile it again"
-    echo 'const unsigned poolbuf_subject[16] = {3, 64};' >headers.c
+    refuse ./version.so "was made for version 7 of subjects/plugin.h, this program has version 4: compile it again"
+    echo 'const unsigned poolbuf_subject[16] = {4, 64};' >headers.c
     run "$CC" -fPIC -shared headers.c -o headers.so
     refuse ./headers.so "was compiled with other headers than this program's"
     source_of 's/prepare, finish);/prepare, NULL);/' >hook.c # without prepare() it would not compile

@@ -104,10 +104,15 @@ static void play_timed(player *self, const stream_thread *part, uint32_t repeat,
     }
 }
 
+static void play_plain(player *self, const stream_thread *part, uint32_t repeat) {
+    const subject_kernel *kernel = self->kernel;
+    (void)(part->is_pure ? kernel->pure : kernel->play)(&self->run, part->ops, part->op_count, repeat);
+}
+
 static void play_part(player *self, const stream_thread *part, uint32_t repeat, uint32_t thread) {
     switch (self->form) {
     case FORM_PLAY:
-        (void)self->kernel->play(&self->run, part->ops, part->op_count, repeat);
+        play_plain(self, part, repeat);
         break;
     case FORM_AUDIT:
         (void)self->kernel->audit(&self->run, part->ops, part->op_count, repeat);
@@ -117,7 +122,7 @@ static void play_part(player *self, const stream_thread *part, uint32_t repeat, 
         break;
     case FORM_COUNTED:
         CALLGRIND_TOGGLE_COLLECT;
-        (void)self->kernel->play(&self->run, part->ops, part->op_count, repeat);
+        play_plain(self, part, repeat);
         CALLGRIND_TOGGLE_COLLECT;
         break;
     }

@@ -34,6 +34,7 @@ typedef struct image_thread {
     uint64_t ops_offset;
     uint64_t op_count;
     uint64_t operation_count;
+    uint64_t is_pure; /* 0 or 1 */
 } image_thread;
 
 static size_t thread_records(const image_header *header) {
@@ -77,8 +78,10 @@ static bool write_records(int descriptor, const stream *source, const image_head
     for (uint32_t i = 0; i < source->phase_count; i++) {
         for (uint32_t j = 0; j < source->thread_count; j++) {
             const stream_thread *thread = &source->phases[i].threads[j];
-            const image_thread record = {
-                .ops_offset = offset, .op_count = thread->op_count, .operation_count = thread->operation_count};
+            const image_thread record = {.ops_offset = offset,
+                                         .op_count = thread->op_count,
+                                         .operation_count = thread->operation_count,
+                                         .is_pure = thread->is_pure};
             offset += thread->op_count * sizeof(stream_op);
             if (!write_all(descriptor, &record, sizeof record)) {
                 return false;
@@ -163,7 +166,8 @@ static bool read_records(stream_image *image, stream_phase *phases, stream_threa
         }
         threads[i] = (stream_thread){.ops = (const void *)(base + record->ops_offset),
                                      .op_count = record->op_count,
-                                     .operation_count = record->operation_count};
+                                     .operation_count = record->operation_count,
+                                     .is_pure = record->is_pure != 0};
     }
     return true;
 }

@@ -164,6 +164,7 @@ void builder_close(builder *self, uint32_t repeat) {
         phase->threads[t] = (stream_thread){.ops = shrunk != NULL ? shrunk : from->ops,
                                             .op_count = from->count,
                                             .operation_count = from->operation_count};
+        phase->threads[t].is_pure = stream_is_pure(phase->threads[t].ops, from->count);
         ops += from->count;
         *from = (builder_thread){0};
     }

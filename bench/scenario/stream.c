@@ -8,6 +8,22 @@
 
 #include "scenario/model.h"
 
+bool stream_is_pure(const stream_op *ops, size_t op_count) {
+    if (op_count == 0) {
+        return false;
+    }
+    const stream_kind kind = stream_op_kind(ops[0]);
+    if (kind != STREAM_ALLOCATE && kind != STREAM_RELEASE && kind != STREAM_REPLACE) {
+        return false;
+    }
+    for (size_t i = 0; i < op_count; i++) {
+        if (stream_op_kind(ops[i]) != kind || (kind != STREAM_RELEASE && stream_op_size(ops[i]) == 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void stream_destroy(stream *played) {
     if (played == NULL) {
         return;

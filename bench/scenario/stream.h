@@ -214,6 +214,7 @@ typedef struct stream_thread {
     const stream_op *ops;
     size_t op_count;
     uint64_t operation_count; /* one pass over ops: the sum of stream_op_operations() */
+    bool is_pure;             /* stream_is_pure() of ops: a kernel need not look at their kinds */
 } stream_thread;
 
 typedef struct stream_phase {
@@ -245,6 +246,10 @@ typedef struct stream {
  *   error       on failure gets one line "FILE:LINE: what is wrong; what would be right".
  *   returns     false for a trace that cannot be read, for limits that are passed, and without memory. */
 bool stream_generate(const scenario *from, uint64_t seed, bool quick, stream **out, char *error, size_t error_size);
+
+/* stream_is_pure() says whether operations are all ALLOCATE, all RELEASE, or all REPLACE, none for an empty buffer, and there
+ * is one. */
+bool stream_is_pure(const stream_op *ops, size_t op_count);
 
 /* stream_destroy() releases a stream; NULL is fine. */
 void stream_destroy(stream *played);

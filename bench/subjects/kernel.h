@@ -40,8 +40,8 @@
  *                                                         left out: a list of them in a buffer
  *
  * as static inline functions. None lets an exception out: in C++ that ends the process. What is here owns the meaning of
- * the operations and is the same machine code for all but these; all but BULK is forced inline into play(), audit() and
- * timed(), which differ in the constants `audit` and `timer`.
+ * the operations and is the same machine code for all but these; all but BULK is forced inline into play(), pure(), audit()
+ * and timed(), which differ in the constants `audit`, `timer` and, of pure(), `kind`.
  *
  * The first byte of a buffer is its slot's number, the last one its complement; so the auditing form knows what any thread
  * must find in any buffer, without keeping a record beside it. */
@@ -183,7 +183,7 @@ KERNEL_INLINE void kernel_count_dead(subject_run *run, kernel_entry entry) {
 KERNEL_INLINE void kernel_mark(kernel_thread *self, void *buffer, uint32_t slot, uint32_t size) {
     if (size != 0) {
         uint8_t *memory = buffer_memory(self->state, buffer);
-        memory[size - 1] = (uint8_t)~slot; /* first, as the only byte of a buffer is its first one */
+        memory[(size_t)size - 1] = (uint8_t)~slot; /* first, as the only byte of a buffer is its first one */
         memory[0] = (uint8_t)slot;
         KERNEL_OBSERVE(memory);
     }
@@ -650,6 +650,53 @@ static bool kernel_play(subject_run *run, const stream_op *ops, size_t op_count,
     return kernel_run(run, ops, op_count, repeat, false, NULL);
 }
 
+/* As play(), where all are of one kind, a constant, and nobody asks for an empty buffer: neither is looked for. Inlined into
+ * one function for each kind, so that the compiler has all registers for one loop. */
+KERNEL_INLINE bool kernel_pure_run(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat,
+                                   const stream_kind kind) {
+    const stream_op *const end = ops + op_count;
+    kernel_thread self = {run, KERNEL_THREAD_STATE(run), run->slots, NULL, 0};
+    bool good = true;
+    for (; repeat != 0 && good; repeat--) {
+        const stream_op *at = ops;
+        do {
+            const stream_op op = {at->slot, at->word & STREAM_SIZE_MAX};
+            if (kind != STREAM_RELEASE && op.word == 0) {
+                __builtin_unreachable();
+            }
+            good = kernel_row_step(&self, op, kind, false);
+        } while (good && ++at != end);
+    }
+    (void)atomic_fetch_add_explicit(&run->sink, self.sum, memory_order_relaxed);
+    return good;
+}
+
+static __attribute__((noinline)) bool kernel_allocate_pure(subject_run *run, const stream_op *ops, size_t op_count,
+                                                           uint32_t repeat) {
+    return kernel_pure_run(run, ops, op_count, repeat, STREAM_ALLOCATE);
+}
+
+static __attribute__((noinline)) bool kernel_release_pure(subject_run *run, const stream_op *ops, size_t op_count,
+                                                          uint32_t repeat) {
+    return kernel_pure_run(run, ops, op_count, repeat, STREAM_RELEASE);
+}
+
+static __attribute__((noinline)) bool kernel_replace_pure(subject_run *run, const stream_op *ops, size_t op_count,
+                                                          uint32_t repeat) {
+    return kernel_pure_run(run, ops, op_count, repeat, STREAM_REPLACE);
+}
+
+static bool kernel_pure(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat) KERNEL_NOTHROW {
+    switch (stream_op_kind(ops[0])) {
+    case STREAM_ALLOCATE:
+        return kernel_allocate_pure(run, ops, op_count, repeat);
+    case STREAM_RELEASE:
+        return kernel_release_pure(run, ops, op_count, repeat);
+    default:
+        return kernel_replace_pure(run, ops, op_count, repeat);
+    }
+}
+
 static bool kernel_audit(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat) KERNEL_NOTHROW {
     return kernel_run(run, ops, op_count, repeat, true, NULL);
 }
@@ -687,6 +734,7 @@ static void kernel_discard(subject_run *run) KERNEL_NOTHROW {
     const subject_kernel name = {.prepare = (prepare_function),                                                        \
                                  .finish = (finish_function),                                                          \
                                  .play = kernel_play,                                                                  \
+                                 .pure = kernel_pure,                                                                  \
                                  .audit = kernel_audit,                                                                \
                                  .timed = kernel_timed,                                                                \
                                  .held = kernel_held,                                                                  \

@@ -20,6 +20,7 @@ static const char *missing_hook(const subject_kernel *kernel) {
     return kernel->prepare == NULL   ? "prepare"
            : kernel->finish == NULL  ? "finish"
            : kernel->play == NULL    ? "play"
+           : kernel->pure == NULL    ? "pure"
            : kernel->audit == NULL   ? "audit"
            : kernel->timed == NULL   ? "timed"
            : kernel->held == NULL    ? "held"

@@ -25,10 +25,13 @@ typedef struct null_bytes {
 #define KERNEL_HAS_VIEWS
 #define KERNEL_COUNTS_NOT /* references: a buffer is gone when its first one is */
 
-/* The size and 1, which keeps an empty buffer apart from an empty slot. */
+/* The handle of an empty buffer: no size, no empty slot, and 0 as an uint32_t. */
+#define NULL_EMPTY ((uintptr_t)1 << 32)
+_Static_assert(sizeof(uintptr_t) > sizeof(uint32_t), "a handle has bits above the size");
+
 static inline void *buffer_allocate(null_bytes *state, uint32_t size) {
     (void)state;
-    return (void *)((uintptr_t)size + 1);
+    return (void *)(size != 0 ? (uintptr_t)size : NULL_EMPTY);
 }
 
 static inline void buffer_release(null_bytes *state, void *handle) {
@@ -47,7 +50,7 @@ static inline uint8_t *buffer_memory(null_bytes *state, void *handle) {
 }
 
 static inline uint32_t buffer_size(const void *handle) {
-    return (uint32_t)(uintptr_t)handle - 1;
+    return (uint32_t)(uintptr_t)handle;
 }
 
 static inline void buffer_retain(null_bytes *state, void *handle) {

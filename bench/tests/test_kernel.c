@@ -304,6 +304,45 @@ static void a_row_of_one_kind_is_played_once_and_ends_where_it_fails(void **stat
     }
 }
 
+static void fill_pure(stream_op *ops, stream_kind kind) {
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        ops[i] = stream_op_make(kind, (i * 3) % SLOTS, kind == STREAM_RELEASE ? 0 : 1 + i);
+    }
+}
+
+/* Each kind in a part of its own, as play() would; each buffer is replaced three times. */
+static void a_pure_part_is_played_as_any_other(void **state) {
+    (void)state;
+    static const stream_kind kinds[] = {STREAM_ALLOCATE, STREAM_REPLACE, STREAM_RELEASE};
+    for (int fail_at = 0; fail_at <= 4 * (int)SLOTS; fail_at++) {
+        moody_state moody = {.fail_at = fail_at};
+        subject_run run;
+        start(&run, &moody, 1);
+        bool good = true;
+        for (size_t part = 0; part < COUNT(kinds) && good; part++) {
+            stream_op ops[SLOTS];
+            fill_pure(ops, kinds[part]);
+            assert_true(stream_is_pure(ops, SLOTS));
+            good = moody_kernel.pure(&run, ops, SLOTS, kinds[part] == STREAM_REPLACE ? 3 : 1);
+            for (uint32_t i = 0; i < SLOTS && good; i++) {
+                const void *buffer = atomic_load(&run.slots[ops[i].slot]);
+                assert_int_equal(buffer == NULL, kinds[part] == STREAM_RELEASE);
+                if (buffer != NULL) {
+                    assert_int_equal(buffer_size(buffer), stream_op_size(ops[i]));
+                    assert_true(kernel_check(&(kernel_thread){&run, &moody, run.slots, NULL, 0},
+                                             atomic_load(&run.slots[ops[i].slot]), ops[i].slot));
+                }
+            }
+        }
+        assert_int_equal(good, fail_at == 0);
+        assert_int_equal(atomic_load(&run.failure), good ? SUBJECT_FINE : SUBJECT_NO_MEMORY);
+        assert_int_equal(atomic_load(&moody.allocations), good ? 4 * (int)SLOTS : fail_at);
+        moody_kernel.discard(&run);
+        assert_int_equal(atomic_load(&moody.releases), atomic_load(&moody.allocations) - (good ? 0 : 1));
+        subject_run_fini(&run);
+    }
+}
+
 #define OP(kind, slot, size) stream_op_make(STREAM_##kind, slot, size)
 
 static void the_last_reference_releases_the_buffer(void **state) {
@@ -586,6 +625,7 @@ int main(void) {
         cmocka_unit_test(a_lost_byte_is_found_by_the_audit),
         cmocka_unit_test(running_out_of_memory_ends_the_play),
         cmocka_unit_test(a_row_of_one_kind_is_played_once_and_ends_where_it_fails),
+        cmocka_unit_test(a_pure_part_is_played_as_any_other),
         cmocka_unit_test(many_touches_leave_the_contents_as_they_were),
         cmocka_unit_test(each_touch_is_a_read),
         cmocka_unit_test(a_moved_buffer_is_found_where_it_went),

@@ -46,7 +46,7 @@ static void another_version_is_named_beside_ours(void **state) {
     (void)state;
     subject_library_entry entry = good_entry();
     entry.version = 7;
-    expect_refusal(entry, "version 7 of subjects/plugin.h, this program has version 3");
+    expect_refusal(entry, "version 7 of subjects/plugin.h, this program has version 4");
     /* Nothing behind the version is believed: another version may have another layout. */
     entry.kernel = NULL;
     entry.struct_size = 1;
@@ -68,10 +68,10 @@ static void every_hook_must_be_there(void **state) {
     subject_library_entry entry = good_entry();
     entry.kernel = NULL;
     expect_refusal(entry, "no kernel");
-    for (int hook = 0; hook < 7; hook++) {
+    for (int hook = 0; hook < 8; hook++) {
         subject_kernel kernel = subject_kernel_null;
-        static const char *const names[] = {"prepare()", "finish()",  "play()", "audit()",
-                                            "held()",    "discard()", "timed()"};
+        static const char *const names[] = {"prepare()", "finish()",  "play()",  "audit()",
+                                            "held()",    "discard()", "timed()", "pure()"};
         kernel.prepare = hook == 0 ? NULL : kernel.prepare;
         kernel.finish = hook == 1 ? NULL : kernel.finish;
         kernel.play = hook == 2 ? NULL : kernel.play;
@@ -79,6 +79,7 @@ static void every_hook_must_be_there(void **state) {
         kernel.held = hook == 4 ? NULL : kernel.held;
         kernel.discard = hook == 5 ? NULL : kernel.discard;
         kernel.timed = hook == 6 ? NULL : kernel.timed;
+        kernel.pure = hook == 7 ? NULL : kernel.pure;
         entry = good_entry();
         entry.kernel = &kernel;
         expect_refusal(entry, names[hook]);

@@ -52,8 +52,9 @@ static void *play_part(void *argument) {
     for (uint32_t i = 0; i < self->source->phase_count; i++) {
         const stream_phase *phase = &self->source->phases[i];
         const stream_thread *own = &phase->threads[self->thread];
-        (void)(self->is_audit ? self->kernel->audit : self->kernel->play)(self->run, own->ops, own->op_count,
-                                                                          phase->repeat);
+        (void)(self->is_audit ? self->kernel->audit
+               : own->is_pure ? self->kernel->pure
+                              : self->kernel->play)(self->run, own->ops, own->op_count, phase->repeat);
         subject_barrier_wait(self->barrier);
         if (self->thread == 0) {
             self->run->references_from = phase->references_from;
