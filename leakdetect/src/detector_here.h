@@ -32,6 +32,7 @@ DETECTOR_HERE bool detector_track_here(thread_state *self, const void *resource,
     }
     /* Walk the stack before taking the tracker's lock. Unwinding is slow and may enter the loader, which may allocate:
      * under our lock that stalls everyone and can deadlock us. The guard above leaves such nested buffers untracked. */
+    tracker_fetch(resource);
     const uint32_t stack = unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_OPENING);
     const uint64_t birth_ns = detector_clock_ns(CLOCK_MONOTONIC_COARSE);
     const uint32_t name = thread_name(self);
@@ -67,6 +68,7 @@ DETECTOR_HERE tracker_closer detector_closer_here(thread_state *self, bool enter
 DETECTOR_HERE bool detector_close_here(const void *resource, tracker_closed *closed) {
     thread_state *self = thread_self();
     const bool entered = thread_enter(self);
+    tracker_fetch(resource);
     const tracker_closer by = detector_closer_here(self, entered);
     const bool tracked = tracker_remove(resource, by, closed);
     if (entered) {

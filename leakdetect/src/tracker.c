@@ -102,17 +102,13 @@ __attribute__((cold)) bool tracker_grow_buckets(tracker_shard *self) {
         }
     }
     memory_unmap(self->buckets, self->bucket_count * sizeof *buckets);
-    self->buckets = buckets;
-    self->bucket_count = count;
+    __atomic_store_n(&self->buckets, buckets, __ATOMIC_RELAXED);
+    __atomic_store_n(&self->bucket_count, count, __ATOMIC_RELAXED);
     return true;
 }
 
-/* Adds a closed record to what is usual, with its last release, which was no access. */
-void tracker_count_usual(tracker_shard *self, const tracker_record *record, uint32_t close_stack) {
-    usual_entry *closings = usual_close(&self->usual, record->stack, record->type, close_stack);
-    if (closings == NULL) {
-        return;
-    }
+/* Adds what a closed record held to what is usual; its last release was no access, and is in its closing. */
+void tracker_count_holds(tracker_shard *self, const tracker_record *record, usual_entry *closings) {
     for (uint32_t index = record->holds; index != 0; index = hold_at(self, index)->next) {
         const tracker_hold *hold = hold_at(self, index);
         usual_add(&self->usual, closings, (uint8_t)hold->kind, hold->stack, hold->count);

@@ -33,9 +33,10 @@ typedef struct tracker_items {
  * is another one, whose lines are further away than its own data. */
 typedef struct tracker_shard {
     shard_lock lock;
-    uint32_t bucket_count; /* a power of two, or 0 before the first insertion */
-    uint32_t *buckets;
-    uint32_t chained;     /* records in chains */
+    uint32_t
+        bucket_count;  /* a power of two, or 0 before the first insertion; tracker_fetch() reads it without the lock */
+    uint32_t *buckets; /* so it does this */
+    uint32_t chained;  /* records in chains */
     uint32_t closed_next; /* the slot that the next closing takes */
     tracker_closed *closed;
     tracker_totals totals;
@@ -56,7 +57,7 @@ bool tracker_grow_buckets(tracker_shard *self);
 bool tracker_map_closed(tracker_shard *self);
 void tracker_give_stale(tracker_shard *self, uint32_t *link);
 void tracker_give_lists(tracker_shard *self, tracker_record *record);
-void tracker_count_usual(tracker_shard *self, const tracker_record *record, uint32_t close_stack);
+void tracker_count_holds(tracker_shard *self, const tracker_record *record, usual_entry *closings);
 tracker_record *tracker_wait_until_unpinned(tracker_shard *self, uintptr_t key, tracker_record *record,
                                             uint32_t **link);
 
@@ -70,6 +71,17 @@ static inline tracker_shard *tracker_lock(uintptr_t key) {
     __asm__("" : "+r"(self)); /* one address, kept: gcc would work it out for each field */
     shard_lock_take(&self->lock);
     return self;
+}
+
+/* Asks for the line that a search for the resource will begin in, before something that takes as long as it does to come.
+ * Without the lock: it may be the line of a table that has grown since, which is not read. */
+static inline __attribute__((always_inline)) void tracker_fetch(const void *resource) {
+    const uint64_t hash = tracker_hash(~(uintptr_t)resource);
+    const tracker_shard *self = &tracker_shards[hash % TRACKER_SHARDS];
+    const uintptr_t buckets = (uintptr_t)__atomic_load_n(&self->buckets, __ATOMIC_RELAXED);
+    const uint32_t count = __atomic_load_n(&self->bucket_count, __ATOMIC_RELAXED);
+    const uintptr_t bucket = (hash >> TRACKER_SHARD_BITS) & (count - 1);
+    __builtin_prefetch((const void *)(buckets + bucket * sizeof *self->buckets), 1);
 }
 
 /* Slab k holds the items from 64 * (2^k - 1) on, so an item's slab is found from the highest bit of its rank + 64, and
@@ -228,7 +240,10 @@ static inline __attribute__((always_inline)) bool tracker_remove(const void *res
         self->chained--;
         tracker_remember_closing(self, record, by, closed);
         if (__builtin_expect(record->watch != 0, 0) && tracker_knows_holds(record)) {
-            tracker_count_usual(self, record, by.stack);
+            usual_entry *closings = usual_close(&self->usual, record->stack, record->type, by.stack);
+            if (closings != NULL && record->holds != 0) {
+                tracker_count_holds(self, record, closings);
+            }
         }
         tracker_give_record(self, index, record);
     }

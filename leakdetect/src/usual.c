@@ -28,12 +28,12 @@ static usual_entry *find(usual *self, const usual_entry *wanted) {
     }
 }
 
-usual_entry *usual_close(usual *self, uint32_t allocation_stack, uint32_t type, uint32_t close_stack) {
+usual_entry *usual_look_up(usual *self, uint32_t allocation_stack, uint32_t type, uint32_t close_stack) {
     usual_entry *entry = find(
         self, &(usual_entry){
                   .allocation_stack = allocation_stack, .type = type, .kind = USUAL_CLOSINGS, .stack = close_stack});
     if (entry != NULL) {
-        entry->count++;
+        self->last = (uint32_t)(entry - self->entries);
     }
     return entry;
 }

@@ -10,6 +10,7 @@
 #define LEAKDETECT_USUAL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -28,12 +29,25 @@ typedef struct usual_entry {
 typedef struct usual {
     usual_entry *entries;
     uint32_t used;
+    uint32_t last; /* the entry of the last closing that was looked up: mostly the next one's, too */
 } usual;
 
 /* usual_close() counts a closing; returns its entry, or NULL: no room, and then nothing else of it may be added.
  * usual_add() adds references of that resource, but for the last release, which the closing is. */
-usual_entry *usual_close(usual *self, uint32_t allocation_stack, uint32_t type, uint32_t close_stack);
+usual_entry *usual_look_up(usual *self, uint32_t allocation_stack, uint32_t type, uint32_t close_stack);
 void usual_add(usual *self, usual_entry *closings, uint8_t kind, uint32_t stack, uint64_t count);
 void usual_reset(usual *self);
+
+static inline usual_entry *usual_close(usual *self, uint32_t allocation_stack, uint32_t type, uint32_t close_stack) {
+    usual_entry *entry = self->entries == NULL ? NULL : &self->entries[self->last];
+    if (entry == NULL || entry->allocation_stack != allocation_stack || entry->stack != close_stack ||
+        entry->type != type || entry->kind != USUAL_CLOSINGS) { /* as a free slot's is not */
+        entry = usual_look_up(self, allocation_stack, type, close_stack);
+    }
+    if (entry != NULL) {
+        entry->count++;
+    }
+    return entry;
+}
 
 #endif

@@ -51,6 +51,25 @@ static void equal_ones_add_up_and_others_stay_apart(void **state) {
     assert_int_equal(table.used, 80);
 }
 
+/* What was looked up last is looked at first: each entry but for one word of it must not be taken for it. */
+static void what_differs_in_one_word_from_the_last_is_another(void **state) {
+    (void)state;
+    static const uint32_t rows[][3] = {{1, 2, 3}, {9, 2, 3}, {1, 9, 3}, {1, 2, 9}, {0, 0, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        for (size_t j = 0; j < sizeof rows / sizeof rows[0]; j++) {
+            usual_entry *one = usual_close(&table, rows[i][0], rows[i][1], rows[i][2]);
+            usual_entry *other = usual_close(&table, rows[j][0], rows[j][1], rows[j][2]);
+            assert_int_equal(one == other, i == j);
+        }
+    }
+    assert_int_equal(table.used, sizeof rows / sizeof rows[0]);
+    usual_entry *holds_beside = usual_close(&table, 1, 2, 3);
+    usual_add(&table, holds_beside, 0, 3, 5); /* looked up since, and no closing */
+    assert_ptr_equal(usual_close(&table, 1, 2, 3), holds_beside);
+    usual_reset(&table);
+    assert_int_equal(usual_close(&table, 1, 2, 3)->count, 1);
+}
+
 static void a_full_table_keeps_what_it_has_and_marks_what_it_cannot_complete(void **state) {
     (void)state;
     usual_entry *first = usual_close(&table, 1, 1, 9);
@@ -83,6 +102,7 @@ static void types_and_last_releases_of_one_stack_stay_apart(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(equal_ones_add_up_and_others_stay_apart, start_empty),
+        cmocka_unit_test_setup(what_differs_in_one_word_from_the_last_is_another, start_empty),
         cmocka_unit_test_setup(a_full_table_keeps_what_it_has_and_marks_what_it_cannot_complete, start_empty),
         cmocka_unit_test_setup(types_and_last_releases_of_one_stack_stay_apart, start_empty),
     };
