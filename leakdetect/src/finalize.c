@@ -558,11 +558,15 @@ static void write_closed(FILE *out, const tracker_closed *closed, symbolizer *sy
     write_stack(out, "allocated at", closed->allocation_stack, symbols);
 }
 
+/* The table remembers the last closings alone, and of slices none. */
+static bool find_closed(const void *resource, tracker_closed *closed) {
+    return quarantine_find(resource, closed) || tracker_find_closed(resource, closed);
+}
+
 static void write_history(FILE *out, const void *resource, symbolizer *symbols) {
     tracker_closed closed;
     tracker_record live;
-    /* The table remembers the last closings alone, and of slices none. */
-    bool was_closed = quarantine_find(resource, &closed) || tracker_find_closed(resource, &closed);
+    bool was_closed = find_closed(resource, &closed);
     bool is_live = tracker_find(resource, &live);
     if (was_closed) {
         write_closed(out, &closed, symbols);
@@ -589,7 +593,7 @@ static misuse describe_misuse(thread_state *self, const void *resource, const ch
                     .thread_id = self->id,
                     .stack = unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_USING)};
     snprintf(found.offence, sizeof found.offence, "%s", offence);
-    if (closed == NULL && tracker_find_closed(resource, &past)) {
+    if (closed == NULL && find_closed(resource, &past)) {
         closed = &past;
     }
     if (closed != NULL) {
