@@ -392,6 +392,27 @@ static void a_file_appears_whole_with_the_process_id_in_its_name(void **state) {
     report_fini(&self);
 }
 
+/* As long as a file system has it: the name that stands in for it meanwhile is no longer. */
+static void a_long_name_is_as_good(void **state) {
+    (void)state;
+    char path[REPORT_PATH_BYTES];
+    char directory[] = "/tmp/poolbuf-test-XXXXXX";
+    assert_non_null(mkdtemp(directory));
+    report self = made("simple");
+    finish(&self);
+    for (int length = 230; length <= 255; length++) {
+        char pattern[320];
+        char name[256];
+        memset(name, 'a', sizeof name);
+        snprintf(pattern, sizeof pattern, "%s/%.*s.txt", directory, length - 4, name);
+        assert_true(report_write_file(&self, pattern, path));
+        assert_memory_equal(read_golden(path), "poolbuf: no leaks", 17);
+        assert_int_equal(unlink(path), 0);
+    }
+    assert_int_equal(rmdir(directory), 0);
+    report_fini(&self);
+}
+
 static void files_are_numbered_where_the_path_asks_for_it(void **state) {
     (void)state;
     char path[REPORT_PATH_BYTES];
@@ -669,6 +690,7 @@ int main(void) {
         cmocka_unit_test_setup(names_cannot_write_control_bytes_to_a_terminal, start_empty),
         cmocka_unit_test(no_line_is_not_line_zero),
         cmocka_unit_test_setup(a_file_appears_whole_with_the_process_id_in_its_name, start_empty),
+        cmocka_unit_test_setup(a_long_name_is_as_good, start_empty),
         cmocka_unit_test_setup(files_are_numbered_where_the_path_asks_for_it, start_empty),
         cmocka_unit_test_setup(what_a_full_table_has_turned_away_is_explained, start_empty),
         cmocka_unit_test_setup(a_live_report_accuses_nobody, start_empty),
