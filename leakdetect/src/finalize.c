@@ -130,13 +130,14 @@ static void fill_circumstances(report *self, const char *reason) {
     self->level = leakdetect_name_level(level);
     self->program = program_path();
     self->pid = (long)getpid();
-    self->sampling_interval = level == LEAKDETECT_PARANOID ? 1 : detector_get_settings()->interval;
-    self->sampling_bytes = level == LEAKDETECT_PARANOID ? 0 : detector_get_settings()->sampling_bytes;
     self->largest_weight_buffers = sampler_largest_weight(&detector_buffers);
     self->largest_weight_resources = sampler_largest_weight(&detector_resources);
     if (types_largest_weight() > self->largest_weight_resources) {
         self->largest_weight_resources = types_largest_weight();
     }
+    const bool all_tracked = level == LEAKDETECT_PARANOID && !report_is_sampled(self); /* it may have been lower */
+    self->sampling_interval = all_tracked ? 1 : detector_get_settings()->interval;
+    self->sampling_bytes = all_tracked ? 0 : detector_get_settings()->sampling_bytes;
     self->was_disabled = detector_was_disabled();
     self->missed_references = detector_missed_references();
     read_command(self->command, sizeof self->command);
