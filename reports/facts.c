@@ -254,6 +254,13 @@ const char *compare_side_facts(const compare_model *model, const compare_side *s
 
 /* ---- leaks ---- */
 
+/* At paranoid there is no sample; one that is named is of the time before. */
+static bool is_raised(const leaks_process *process) {
+    const bool by_count = process->sampling_interval != MODEL_UNKNOWN && process->sampling_interval > 1;
+    const bool by_bytes = process->sampling_bytes != MODEL_UNKNOWN && process->sampling_bytes != 0;
+    return process->level != NULL && strcmp(process->level, "paranoid") == 0 && (by_count || by_bytes);
+}
+
 const char *leaks_process_facts(const leaks_model *model, const leaks_process *process) {
     sentence out;
     sentence_init(&out);
@@ -268,6 +275,9 @@ const char *leaks_process_facts(const leaks_model *model, const leaks_process *p
         sentence_join(&out, "1 in %s buffers tracked", unit_count(process->sampling_interval).text);
     } else if (process->sampling_bytes != MODEL_UNKNOWN && process->sampling_bytes != 0) {
         sentence_join(&out, "1 sample in %s", unit_byte_count(process->sampling_bytes).text);
+    }
+    if (is_raised(process)) {
+        sentence_add(&out, " before it was raised");
     }
     sentence_join_text(&out, "reported at ", process->reason);
     if (process->uptime_ms != MODEL_UNKNOWN) {

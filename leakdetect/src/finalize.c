@@ -130,13 +130,14 @@ static void fill_circumstances(report *self, const char *reason) {
     self->level = leakdetect_name_level(level);
     self->program = program_path();
     self->pid = (long)getpid();
-    self->sampling_interval = level == LEAKDETECT_PARANOID ? 1 : detector_get_settings()->interval;
-    self->sampling_bytes = level == LEAKDETECT_PARANOID ? 0 : detector_get_settings()->sampling_bytes;
     self->largest_weight_buffers = sampler_largest_weight(&detector_buffers);
     self->largest_weight_resources = sampler_largest_weight(&detector_resources);
     if (types_largest_weight() > self->largest_weight_resources) {
         self->largest_weight_resources = types_largest_weight();
     }
+    const bool all_tracked = level == LEAKDETECT_PARANOID && !report_is_sampled(self); /* it may have been lower */
+    self->sampling_interval = all_tracked ? 1 : detector_get_settings()->interval;
+    self->sampling_bytes = all_tracked ? 0 : detector_get_settings()->sampling_bytes;
     self->was_disabled = detector_was_disabled();
     self->missed_references = detector_missed_references();
     read_command(self->command, sizeof self->command);
@@ -558,11 +559,15 @@ static void write_closed(FILE *out, const tracker_closed *closed, symbolizer *sy
     write_stack(out, "allocated at", closed->allocation_stack, symbols);
 }
 
+/* The table remembers the last closings alone, and of slices none. */
+static bool find_closed(const void *resource, tracker_closed *closed) {
+    return quarantine_find(resource, closed) || tracker_find_closed(resource, closed);
+}
+
 static void write_history(FILE *out, const void *resource, symbolizer *symbols) {
     tracker_closed closed;
     tracker_record live;
-    /* The table remembers the last closings alone, and of slices none. */
-    bool was_closed = quarantine_find(resource, &closed) || tracker_find_closed(resource, &closed);
+    bool was_closed = find_closed(resource, &closed);
     bool is_live = tracker_find(resource, &live);
     if (was_closed) {
         write_closed(out, &closed, symbols);
@@ -589,7 +594,7 @@ static misuse describe_misuse(thread_state *self, const void *resource, const ch
                     .thread_id = self->id,
                     .stack = unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_USING)};
     snprintf(found.offence, sizeof found.offence, "%s", offence);
-    if (closed == NULL && tracker_find_closed(resource, &past)) {
+    if (closed == NULL && find_closed(resource, &past)) {
         closed = &past;
     }
     if (closed != NULL) {

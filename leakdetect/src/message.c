@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -45,13 +46,22 @@ void message_unshield(const message_shield_state *self) {
 
 static _Atomic bool stalled; /* nobody has read for so long; until somebody does, nobody is waited for again */
 
+static int64_t now_ms(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /* Whether there is room again. A pipe that is full is no error where somebody made it nonblocking, as event loops do with those
- * that they give their children; but nobody is waited for in vain twice. */
+ * that they give their children; but nobody is waited for in vain twice. A signal, as a profiler sends them all the time,
+ * makes the wait no longer. */
 static bool wait_for_room(void) {
     struct pollfd full = {.fd = STDERR_FILENO, .events = POLLOUT};
+    const int64_t end = now_ms() + (atomic_load_explicit(&stalled, memory_order_relaxed) ? 0 : READER_WAIT_MS);
     int ready;
     do {
-        ready = poll(&full, 1, atomic_load_explicit(&stalled, memory_order_relaxed) ? 0 : READER_WAIT_MS);
+        const int64_t left = end - now_ms();
+        ready = poll(&full, 1, left > 0 ? (int)left : 0);
     } while (ready < 0 && errno == EINTR);
     atomic_store_explicit(&stalled, ready == 0, memory_order_relaxed);
     return ready > 0;

@@ -10,9 +10,10 @@
 
 #include "unwind_gate.h"
 
-/* Held around dl_iterate_phdr(), and never waited for but by fork(): whoever comes second has nothing to add that the
- * next one will not. */
+/* Held around dl_iterate_phdr(), and never waited for but by fork(): whoever comes second leaves word, and who holds it
+ * looks again. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic bool asked;     /* sequentially consistent, as are the fences: by somebody who did not get the lock */
 static loaded_module *modules; /* MODULE_LOG_MAX of them; mapped once, guarded by lock until count covers it */
 static _Atomic uint32_t count; /* released when an entry is whole; pairs with the acquire of readers */
 _Atomic uint64_t module_log_stacks_seen; /* how many stacks there were then; relaxed, a hint */
@@ -50,20 +51,38 @@ static int add_if_new(struct dl_phdr_info *info, size_t size, void *context) {
     return 0;
 }
 
-void module_log_look_now(uint64_t stack_count) {
-    if (pthread_mutex_trylock(&lock) != 0) {
-        return;
-    }
+/* False if the gate is closed for a while. Where there is no memory, or the gate is shut for good, waiting is no use. */
+static bool look_locked(uint64_t stack_count) {
     if (modules == NULL) {
         modules = memory_map(MODULE_LOG_MAX * sizeof *modules);
     }
-    if (modules != NULL && gate_enter()) { /* as for a walk: no fork finds us under the loader's lock */
-        bool first = true;
-        (void)dl_iterate_phdr(add_if_new, &first);
-        atomic_store_explicit(&module_log_stacks_seen, stack_count, memory_order_relaxed);
-        gate_leave();
+    if (modules == NULL) {
+        return true;
     }
-    (void)pthread_mutex_unlock(&lock);
+    if (!gate_enter()) { /* as for a walk: no fork finds us under the loader's lock */
+        return gate_is_shut();
+    }
+    bool first = true;
+    (void)dl_iterate_phdr(add_if_new, &first);
+    atomic_store_explicit(&module_log_stacks_seen, stack_count, memory_order_relaxed);
+    gate_leave();
+    return true;
+}
+
+bool module_log_look_now(uint64_t stack_count) {
+    bool looked = false;
+    do {
+        atomic_store(&asked,
+                     true); /* before the lock is found taken, as its holder gives it back before he looks here */
+        if (pthread_mutex_trylock(&lock) != 0) {
+            return looked;
+        }
+        atomic_store(&asked, false);
+        looked = look_locked(stack_count);
+        (void)pthread_mutex_unlock(&lock);
+        atomic_thread_fence(memory_order_seq_cst);
+    } while (looked && atomic_load(&asked));
+    return looked;
 }
 
 uint32_t module_log_count(void) {

@@ -10,6 +10,7 @@
 #define LEAKDETECT_MODULE_LOG_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "symbolize_modules.h"
@@ -20,17 +21,18 @@ enum {
 
 /* module_log_look() writes down what has been loaded since it was last called.
  *   stack_count  how many stacks are stored; where it is the same as in the call before, nothing is done.
- *   threads  any, with no lock of ours held; gives up at once if another is at it, who may then miss the newest module,
- *            or if it is called in a signal handler that has interrupted it; and where no walk may take locks
- *            (unwind_gate.h), in a child that inherited the loader's.
+ *   returns  false if it could not look now: then the stack is to be brought here again, and not recalled (unwind.h), for
+ *            who recalls one does not call. Where it never can, as in a child that inherited the loader's lock, true.
+ *   threads  any, with no lock of ours held; gives up at once if another is at it, who looks once more then, or if it is
+ *            called in a signal handler that has interrupted it; and while no walk may take locks (unwind_gate.h), as
+ *            during a fork.
  *   cost     two loads where no stack is new; else a call of dl_iterate_phdr(), which stops at its first module if
  *            nothing was loaded. */
-void module_log_look_now(uint64_t stack_count);
+bool module_log_look_now(uint64_t stack_count);
 extern _Atomic uint64_t module_log_stacks_seen;
-static inline void module_log_look(uint64_t stack_count) {
-    if (__builtin_expect(atomic_load_explicit(&module_log_stacks_seen, memory_order_relaxed) != stack_count, 0)) {
-        module_log_look_now(stack_count);
-    }
+static inline bool module_log_look(uint64_t stack_count) {
+    return __builtin_expect(atomic_load_explicit(&module_log_stacks_seen, memory_order_relaxed) == stack_count, 1) ||
+           module_log_look_now(stack_count);
 }
 
 /* What has been written down, in the order in which they were loaded; they stay where they are, and as they are. */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -50,11 +51,21 @@ static bool ends_with(const char *text, const char *suffix) {
     return length >= suffix_length && strcmp(text + length - suffix_length, suffix) == 0;
 }
 
+/* Names a file beside the target. A name may be as long as file systems allow; then its end gives way. */
+static bool name_beside(const char *path, char *beside, size_t size) {
+    char suffix[40];
+    const char *slash = strrchr(path, '/');
+    const size_t folder = slash == NULL ? 0 : (size_t)(slash + 1 - path);
+    const size_t most = NAME_MAX - (size_t)snprintf(suffix, sizeof suffix, ".%ld.partial", (long)getpid());
+    const size_t name = strnlen(path + folder, most);
+    int length = snprintf(beside, size, "%.*s%s", (int)(folder + name), path, suffix);
+    return length >= 0 && (size_t)length < size;
+}
+
 /* Opens a new file beside the target; one that is there is left over from a process that died, or a trap.
  * mkostemp() would make it private; a report is as readable as the umask allows. */
 static FILE *open_beside(const char *path, char *beside, size_t size) {
-    int length = snprintf(beside, size, "%s.%ld.partial", path, (long)getpid());
-    if (length < 0 || (size_t)length >= size) {
+    if (!name_beside(path, beside, size)) {
         errno = ENAMETOOLONG;
         return NULL;
     }

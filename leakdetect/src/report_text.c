@@ -366,6 +366,7 @@ static void write_heading(const report *self, FILE *out) {
         bool by_bytes = self->sampling_bytes != 0;
         fprintf(out, ", 1 in %s%s", grouped(by_bytes ? self->sampling_bytes : self->sampling_interval),
                 by_bytes ? " bytes" : "");
+        fputs(strcmp(self->level, "paranoid") == 0 ? " before it was raised" : "", out);
     }
     fputs("\n", out);
 }

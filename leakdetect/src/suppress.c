@@ -11,6 +11,7 @@
 #include <poolbuf/options.h>
 
 #include "message.h"
+#include "suppress_frames.h"
 
 /* --- matching --------------------------------------------------------------------------------------------------- */
 
@@ -67,7 +68,7 @@ static const char *base_name(const char *path) {
     return slash == NULL ? path : slash + 1;
 }
 
-static bool place_matches(const suppress_place *place, const symbol_frame *frame) {
+bool suppress_place_matches(const suppress_place *place, const symbol_frame *frame) {
     switch (place->kind) {
     case SUPPRESS_ANYWHERE:
         return suppress_text_matches(place->pattern, frame->function) ||
@@ -101,7 +102,7 @@ static bool places_match(const suppress_place *places, size_t count, const repor
             starred = true;
             star = ++at;
             taken = frame;
-        } else if (frame < stack->count && place_matches(&places[at], stack->items[frame])) {
+        } else if (frame < stack->count && suppress_place_matches(&places[at], stack->items[frame])) {
             at++;
             frame++;
         } else if (starred && taken < stack->count) {
@@ -118,7 +119,7 @@ bool suppress_matches(const suppress_file *self, const suppress_rule *rule, cons
     const suppress_place *places = (const suppress_place *)self->places.items + rule->first_place;
     if (places->kind == SUPPRESS_ANYWHERE) {
         for (size_t i = 0; i < stack->count; i++) {
-            if (place_matches(places, stack->items[i])) {
+            if (suppress_place_matches(places, stack->items[i])) {
                 return true;
             }
         }
@@ -141,6 +142,7 @@ typedef struct application {
     report_suppression *done; /* by rule */
     uint32_t *owners;
     int64_t today;
+    suppress_frames frames;
 } application;
 
 static bool is_buffer(const report_group *group) {
@@ -148,18 +150,22 @@ static bool is_buffer(const report_group *group) {
 }
 
 /* The first rule that matches and has not expired; else the first that matches. */
-static uint32_t find_owner(const application *self, const report_group *group) {
-    suppress_rule *rules = self->file->rules.items;
+static uint32_t find_owner(application *self, const report_group *group) {
+    const suppress_rule *rules = self->file->rules.items;
+    const suppress_place *places = self->file->places.items;
     uint32_t expired = 0;
-    for (uint32_t i = 0; i < self->file->rules.count; i++) {
-        bool over = self->today > rules[i].until_day;
-        if ((over && expired != 0) || !suppress_matches(self->file, &rules[i], &group->frames)) {
+    suppress_frames_choose(&self->frames, &group->frames);
+    for (size_t i = suppress_frames_next(&self->frames, 0); i < self->file->rules.count;
+         i = suppress_frames_next(&self->frames, i + 1)) {
+        const bool over = self->today > rules[i].until_day;
+        const bool is_block = places[rules[i].first_place].kind != SUPPRESS_ANYWHERE;
+        if ((over && expired != 0) || (is_block && !suppress_matches(self->file, &rules[i], &group->frames))) {
             continue;
         }
         if (!over) {
-            return i + 1;
+            return (uint32_t)i + 1;
         }
-        expired = i + 1;
+        expired = (uint32_t)i + 1;
     }
     return expired;
 }
@@ -279,13 +285,15 @@ void suppress_apply(suppress_file *self, report *target, int64_t today) {
         return;
     }
     work.owners = memory_map(bytes);
-    if (work.owners == NULL) {
+    if (work.owners == NULL || !suppress_frames_init(&work.frames, self)) {
+        memory_unmap(work.owners, bytes);
         return; /* benign: too much is reported rather than too little */
     }
     find_owners(&work);
     if (target->groups.count > 0) {
         part_groups(&work);
     }
+    suppress_frames_fini(&work.frames);
     memory_unmap(work.owners, bytes);
 }
 

@@ -98,6 +98,7 @@ suppress_file *suppress_current(void);
 /* The two matchers on texts: LeakSanitizer's, and Valgrind's, which covers the whole text. */
 bool suppress_text_matches(const char *pattern, const char *text);
 bool suppress_whole_matches(const char *pattern, const char *text);
+bool suppress_place_matches(const suppress_place *place, const symbol_frame *frame); /* and both, as a place has it */
 
 /* Whether a rule matches a stack, innermost frame first; limits and dates aside. Memcheck's stacks begin in malloc(),
  * ours with the caller of poolbuf: so a block may also match without its first lines that name malloc() or poolbuf's
@@ -106,7 +107,8 @@ bool suppress_matches(const suppress_file *self, const suppress_rule *rule, cons
 
 /* suppress_apply() takes the groups that rules cover out of a resolved report, and fills its `suppressed` and
  * `suppressions`. Groups that stay keep their order.
- *   today  days since 1970-01-01, UTC. */
+ *   today  days since 1970-01-01, UTC.
+ *   cost   each distinct frame is held against each rule's first place once, and of blocks a stack against those that may cover it. */
 void suppress_apply(suppress_file *self, report *target, int64_t today);
 
 /* A day as its number; false unless it is YYYY-MM-DD and in the calendar. */

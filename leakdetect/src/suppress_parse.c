@@ -503,7 +503,8 @@ static bool parse_block(parser *self) {
     if (line == NULL || opens) {
         right = fault(self, rule.line, UNCLOSED);
     }
-    add_rule(self, rule, &with, right && check_places(self, &rule));
+    right = right && check_places(self, &rule); /* which completes it, so before it is copied */
+    add_rule(self, rule, &with, right);
     return opens;
 }
 

@@ -184,7 +184,8 @@ static uint32_t capture_stack(uintptr_t frame, size_t frames, unwind_reason reas
     size_t count = 0;
     size_t first = capture(raw, frames, &query, &count);
     uint32_t stack = stack_table_put((const uintptr_t *)(const void *)(raw + first), count);
-    if (query.remember != NULL && stack != 0) {
+    const bool written_down = module_log_look(stack_table_count());
+    if (query.remember != NULL && stack != 0 && written_down) {
         atomic_store_explicit(query.remember, query.remembered | stack, memory_order_relaxed);
     }
     return stack;
@@ -215,6 +216,5 @@ uint32_t unwind_capture_anew(uintptr_t frame, size_t frames, unwind_reason reaso
     if (stack_table_count() != known || unwind_doubts(stack)) {
         stack = revise(stack, epoch, frame, frames, reason);
     }
-    module_log_look(stack_table_count());
     return stack;
 }

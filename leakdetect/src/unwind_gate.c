@@ -195,6 +195,10 @@ bool gate_loader_is_free(void) {
     return is_open(mode_of(state));
 }
 
+bool gate_is_shut(void) {
+    return mode_of(atomic_load(&gate_state)) == GATE_SHUT;
+}
+
 /* For a thread without a place. */
 bool gate_enter_first(void) {
     int saved_errno = errno;

@@ -92,6 +92,9 @@ void gate_start(void);
 /* gate_loader_is_free() says whether the loader's functions may be called: not in a child that inherited its lock. */
 bool gate_loader_is_free(void);
 
+/* gate_is_shut() says whether no walk with locks will ever be let in again. */
+bool gate_is_shut(void);
+
 /* gate_force_crowd() gives the calling thread no place from now on, or one again; for tests. */
 void gate_force_crowd(bool crowded);
 

@@ -85,6 +85,18 @@ expect_stderr_has 'MISUSE: release of a buffer whose last reference is gone'
 expect_stderr_has 'second_release  '
 expect_stderr_has 'first_release  '
 expect_stderr_has 'compose  '
+note "a JSON report has the same three stacks"
+for mode in long view attached whole; do
+    run env POOLBUF_LEAK_REPORT="$work/misuse.json" "$guarded" $mode
+    expect_status 134
+    stacks=$work/misuse.json
+    expect_equal "$mode: released" first_release "$(json "$stacks" misuses.0.release_stack.0.function)"
+    made_by="make"
+    [ $mode != whole ] || made_by=compose
+    expect_equal "$mode: allocated" $made_by "$(json "$stacks" misuses.0.allocation_stack.0.function)"
+    expect_equal "$mode: its type" poolbuf "$(json "$stacks" misuses.0.type)"
+    rm "$stacks"
+done
 for mode in view attached whole; do
     run env POOLBUF_LEAK_QUARANTINE_BYTES=0 POOLBUF_MISUSE=count "$guarded" $mode
     expect_stderr_lacks 'MISUSE: use'

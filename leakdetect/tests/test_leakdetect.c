@@ -237,6 +237,29 @@ static void a_report_is_certain_of_nothing_after_the_level_was_disabled(void **s
     free(text);
 }
 
+/* Not all was tracked, whatever the level says now. */
+static void a_sample_is_named_after_the_level_was_raised(void **state) {
+    (void)state;
+    start(LEAKDETECT_SIMPLE, 128, 0);
+    (void)leakdetect_track(&resources[0], 1, "session");
+    assert_int_equal(leakdetect_set_level(LEAKDETECT_PARANOID), POOLBUF_OK);
+    char *text = report_text(LEAKDETECT_TEXT);
+    assert_non_null(strstr(text, "level paranoid, 1 in 128 before it was raised\n"));
+    free(text);
+    text = report_text(LEAKDETECT_JSON);
+    assert_non_null(strstr(text, "\"sampling_interval\": 128,"));
+    free(text);
+    start(LEAKDETECT_PARANOID, 128, 0);
+    assert_true(leakdetect_track(&resources[0], 1, "session"));
+    text = report_text(LEAKDETECT_TEXT);
+    assert_non_null(strstr(text, "level paranoid\n"));
+    free(text);
+    text = report_text(LEAKDETECT_JSON);
+    assert_non_null(strstr(text, "\"sampling_interval\": 1,"));
+    free(text);
+    assert_true(leakdetect_untrack(&resources[0]));
+}
+
 static void simple_keeps_no_accesses(void **state) {
     (void)state;
     start(LEAKDETECT_SIMPLE, 1, 0);
@@ -417,6 +440,7 @@ int main(void) {
         cmocka_unit_test(sampling_by_bytes_tracks_the_large_and_few_of_the_small),
         cmocka_unit_test(a_report_on_request_names_the_caller),
         cmocka_unit_test(a_report_is_certain_of_nothing_after_the_level_was_disabled),
+        cmocka_unit_test(a_sample_is_named_after_the_level_was_raised),
         cmocka_unit_test(simple_keeps_no_accesses),
         cmocka_unit_test(what_is_not_tracked_costs_no_stack),
         cmocka_unit_test(bad_arguments_are_refused),

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -391,6 +392,27 @@ static void a_file_appears_whole_with_the_process_id_in_its_name(void **state) {
     report_fini(&self);
 }
 
+/* As long as a file system has it: the name that stands in for it meanwhile is no longer. */
+static void a_long_name_is_as_good(void **state) {
+    (void)state;
+    char path[REPORT_PATH_BYTES];
+    char directory[] = "/tmp/poolbuf-test-XXXXXX";
+    assert_non_null(mkdtemp(directory));
+    report self = made("simple");
+    finish(&self);
+    for (int length = 230; length <= 255; length++) {
+        char pattern[320];
+        char name[256];
+        memset(name, 'a', sizeof name);
+        snprintf(pattern, sizeof pattern, "%s/%.*s.txt", directory, length - 4, name);
+        assert_true(report_write_file(&self, pattern, path));
+        assert_memory_equal(read_golden(path), "poolbuf: no leaks", 17);
+        assert_int_equal(unlink(path), 0);
+    }
+    assert_int_equal(rmdir(directory), 0);
+    report_fini(&self);
+}
+
 static void files_are_numbered_where_the_path_asks_for_it(void **state) {
     (void)state;
     char path[REPORT_PATH_BYTES];
@@ -586,6 +608,35 @@ static void a_full_pipe_is_waited_for(void **state) {
     assert_int_equal(status_of(write_faster_than_somebody_reads, NULL), 0);
 }
 
+static volatile sig_atomic_t ticks;
+
+static void tick(int number) {
+    (void)number;
+    if (++ticks == 1500) { /* fifteen seconds, where five are enough */
+        _exit(3);
+    }
+}
+
+/* As a profiler does, and with a pipe that has no room left and keeps its reader. */
+static void write_amid_signals_what_nobody_reads(const report *self) {
+    static const char TEXT[1 << 20];
+    const struct sigaction action = {.sa_handler = tick, .sa_flags = SA_RESTART};
+    const struct itimerval often = {.it_interval = {.tv_usec = 10000}, .it_value = {.tv_usec = 10000}};
+    int ends[2];
+    (void)self;
+    if (pipe(ends) != 0 || fcntl(ends[1], F_SETFL, O_NONBLOCK) != 0 || dup2(ends[1], STDERR_FILENO) != STDERR_FILENO ||
+        sigaction(SIGALRM, &action, NULL) != 0 || setitimer(ITIMER_REAL, &often, NULL) != 0) {
+        _exit(1);
+    }
+    message_write(TEXT, sizeof TEXT);
+    _exit(ticks > 0 ? 0 : 2);
+}
+
+static void signals_do_not_prolong_the_wait(void **state) {
+    (void)state;
+    assert_int_equal(status_of(write_amid_signals_what_nobody_reads, NULL), 0);
+}
+
 static void write_beyond_the_largest_file(const report *self) {
     char path[REPORT_PATH_BYTES];
     const struct rlimit limit = {.rlim_cur = 16, .rlim_max = 16};
@@ -639,6 +690,7 @@ int main(void) {
         cmocka_unit_test_setup(names_cannot_write_control_bytes_to_a_terminal, start_empty),
         cmocka_unit_test(no_line_is_not_line_zero),
         cmocka_unit_test_setup(a_file_appears_whole_with_the_process_id_in_its_name, start_empty),
+        cmocka_unit_test_setup(a_long_name_is_as_good, start_empty),
         cmocka_unit_test_setup(files_are_numbered_where_the_path_asks_for_it, start_empty),
         cmocka_unit_test_setup(what_a_full_table_has_turned_away_is_explained, start_empty),
         cmocka_unit_test_setup(a_live_report_accuses_nobody, start_empty),
@@ -647,6 +699,7 @@ int main(void) {
         cmocka_unit_test_setup(an_unwritable_path_is_one_line_and_no_file, start_empty),
         cmocka_unit_test_setup(what_cannot_be_written_ends_no_process, start_empty),
         cmocka_unit_test_setup(a_full_pipe_is_waited_for, start_empty),
+        cmocka_unit_test_setup(signals_do_not_prolong_the_wait, start_empty),
         cmocka_unit_test_setup(a_signal_from_elsewhere_is_left_pending, start_empty),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "reports/answer.h"
 #include "reports/facts.h"
@@ -486,6 +487,20 @@ static void waste_is_told_worst_first_and_not_below_a_twentieth(void **state) {
     results_model_destroy(model);
 }
 
+static void a_sample_before_paranoid_is_not_every_buffer(void **state) {
+    (void)state;
+    leaks_model *model = leaks_model_create();
+    leaks_process *process = leaks_model_add_process(model);
+    process->level = "paranoid";
+    process->sampling_interval = 1;
+    assert_non_null(strstr(leaks_process_facts(model, process), "level paranoid, every buffer tracked"));
+    process->sampling_interval = 128;
+    assert_non_null(strstr(leaks_process_facts(model, process), "1 in 128 buffers tracked before it was raised"));
+    process->level = "simple";
+    assert_null(strstr(leaks_process_facts(model, process), "raised"));
+    leaks_model_destroy(model);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nodes_keep_their_address_while_lists_grow),
@@ -503,6 +518,7 @@ int main(void) {
         cmocka_unit_test(rules_of_several_processes_are_one_rule_each),
         cmocka_unit_test(nothing_is_certain_of_all_that_is_not_of_each),
         cmocka_unit_test(what_one_sample_missed_no_other_process_hides),
+        cmocka_unit_test(a_sample_before_paranoid_is_not_every_buffer),
         cmocka_unit_test(regressions_are_counted_by_their_flag),
         cmocka_unit_test(losses_are_counted_whatever_their_kind),
         cmocka_unit_test(names_outside_the_enum_are_harmless),
