@@ -319,15 +319,17 @@ static chunk *take_run_locked(arena *self, uint32_t size_class, subpage *record,
                                   : size_class_bytes(classes, size_class);
     uint32_t page_class = size_class_page_ceil(classes, (uint32_t)(bytes >> classes->page_log2));
     for (const uint8_t *id = chunk_list_search_order; *id != CHUNK_LIST_COUNT; id++) {
-        if (bytes > self->lists[*id].largest) {
+        chunk_list *list = &self->lists[*id];
+        if (bytes > list->largest || !chunk_list_may_have_run(list, page_class)) {
             continue;
         }
-        for (chunk *candidate = self->lists[*id].first; candidate != NULL; candidate = candidate->next) {
+        for (chunk *candidate = list->first; candidate != NULL; candidate = candidate->next) {
             if (chunk_has_run(candidate, page_class) && take_from_chunk(candidate, size_class, record, position)) {
                 chunk_list_after_take(candidate);
                 return candidate;
             }
         }
+        chunk_list_has_no_run(list, page_class);
     }
     chunk *empty = take_empty_locked(self, fresh);
     if (empty == NULL) {

@@ -76,6 +76,12 @@ static inline bool chunk_has_run(const chunk *self, uint32_t page_class) {
     return self->runs.classes_mask >> page_class != 0;
 }
 
+/* One above the page class of the largest free run; 0: there is none. */
+static inline uint32_t chunk_runs_below(const chunk *self) {
+    uint64_t mask = self->runs.classes_mask;
+    return mask != 0 ? 64 - (uint32_t)__builtin_clzll(mask) : 0;
+}
+
 /* Gives back the run of a normal class; and the run of an empty subpage, whose record is the caller's again. Its pages are
  * dirty from now_ms on. */
 void chunk_give_run(chunk *self, uint32_t size_class, uint32_t position, uint64_t now_ms);
