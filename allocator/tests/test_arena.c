@@ -124,6 +124,27 @@ static void chunks_with_a_rest_too_small_are_searched_once(void **state) {
     }
 }
 
+/* What a search does not read lies elsewhere: records of some kilobytes are a page each. */
+static void records_that_a_search_passes_share_pages(void **state) {
+    fixture *f = *state;
+    enum {
+        CHUNKS = 64
+    };
+    poolbuf *handles[CHUNKS];
+    uintptr_t page = 0;
+    unsigned pages = 0;
+    for (unsigned i = 0; i < CHUNKS; i++) {
+        handles[i] = take_one(f, CHUNK);
+        uintptr_t last = page;
+        page = (uintptr_t)handles[i]->origin / 4096;
+        pages += page != last;
+    }
+    assert_in_range(pages, 1, CHUNKS * 4 / 64 + 1); /* each is four lines of the cache at most */
+    for (unsigned i = 0; i < CHUNKS; i++) {
+        give_one(handles[i]);
+    }
+}
+
 static void empty_chunks_stay_and_serve_again(void **state) {
     fixture *f = *state;
     for (int i = 0; i < 5; i++) {
@@ -633,6 +654,7 @@ int main(void) {
         ARENA_TEST(a_freed_slot_is_taken_again_before_a_new_subpage),
         ARENA_TEST(a_lone_chunk_sized_buffer_maps_once),
         ARENA_TEST(chunks_with_a_rest_too_small_are_searched_once),
+        ARENA_TEST(records_that_a_search_passes_share_pages),
         ARENA_TEST(empty_chunks_stay_and_serve_again),
         ARENA_TEST(an_empty_chunk_goes_back_once_it_has_decayed),
         ARENA_TEST(every_way_through_the_lock_looks_for_decay),

@@ -19,8 +19,8 @@ static int set_up(void **state) {
     fixture *f = calloc(1, sizeof *f);
     size_classes_init(&f->classes, PAGE, CHUNK, 4);
     chunk_lists_init(f->lists, CHUNK);
-    f->chunk = malloc(chunk_storage(&f->classes));
-    chunk_init(f->chunk, &f->classes, NULL, f->chunk, 0);
+    f->chunk = malloc(sizeof(chunk) + chunk_books_bytes(&f->classes));
+    chunk_init(f->chunk, &f->classes, NULL, f->chunk, 0, f->chunk + 1);
     *state = f;
     return 0;
 }
@@ -177,9 +177,9 @@ static void each_list_refuses_what_no_member_can_hold(void **state) {
 static void the_chunk_added_last_is_scanned_first(void **state) {
     fixture *f = *state;
     chunk_list *list = &f->lists[CHUNK_LIST_INIT];
-    chunk *later = malloc(chunk_storage(&f->classes));
+    chunk *later = malloc(sizeof(chunk) + chunk_books_bytes(&f->classes));
     uint32_t position = 0;
-    chunk_init(later, &f->classes, NULL, later, 0);
+    chunk_init(later, &f->classes, NULL, later, 0, later + 1);
     assert_true(chunk_take_run(later, normal_class(f), &position));
     fill_to(f, 1);
     chunk_list_add(list, f->chunk);
