@@ -90,7 +90,7 @@ static size_t set_up_depot(cache_group *group, poolbuf **handles) {
     for (uint32_t i = 0; i < group->bin_count; i++) {
         uint32_t places = depot_places(&group->bins[i]);
         if (handles != NULL) {
-            depot_init(&group->depot[i], handles + count, group->bins[i].batch, places);
+            depot_init(&group->depot[i], handles + count, group->bins[i].batch, places, group->depot_used, i);
         }
         count += (size_t)places * group->bins[i].batch;
     }
@@ -367,7 +367,7 @@ poolbuf_status poolbuf_allocator_destroy(poolbuf_allocator *allocator) {
     __atomic_store_n(&allocator->orphans, buffers + 1, __ATOMIC_RELEASE);
     registry_close(&allocator->group);
     region_pool_settle(&allocator->region_pool);
-    cache_group_drain_depot(&allocator->group, true);
+    cache_group_drain_depot(&allocator->group);
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         for (uint32_t i = 0; i < allocator->group.arena_counts[kind]; i++) {
             arena_close(&allocator->group.arenas[kind][i]);
@@ -403,7 +403,7 @@ size_t poolbuf_allocator_purge(poolbuf_allocator *allocator) {
     }
     tracker_surrender(allocator);
     poolbuf_trim_thread_cache(allocator);
-    cache_group_drain_depot(&allocator->group, true);
+    cache_group_drain_depot(&allocator->group);
     give_back_retry();
     size_t bytes = 0;
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {

@@ -34,8 +34,9 @@ void arena_init(arena *self, const arena_config *config) {
     chunk_lists_init(self->lists, (size_t)1 << config->classes->chunk_log2);
     decay_init(&self->decay);
     slab_init_handles(&self->handles, config->handle_source);
-    slab_init(&self->chunk_records, OS_MAPPED, chunk_storage(config->classes), METADATA_REGION_BYTES);
-    slab_init(&self->huge_records, OS_MAPPED, CHUNK_HUGE_STORAGE, METADATA_REGION_BYTES);
+    slab_init(&self->chunk_records, OS_MAPPED, sizeof(chunk), METADATA_REGION_BYTES);
+    slab_init(&self->chunk_books, OS_MAPPED, chunk_books_bytes(config->classes), METADATA_REGION_BYTES);
+    slab_init(&self->huge_records, OS_MAPPED, sizeof(chunk), METADATA_REGION_BYTES);
     slab_init(&self->subpage_records, OS_MAPPED, subpage_storage(config->classes), METADATA_REGION_BYTES);
 }
 
@@ -78,8 +79,12 @@ static void unmap_payload(const arena *self, const chunk *record) {
  * region that nobody knows, address space that it never touches. No counter has been changed yet, so its structures hold.
  * The allocator's end: does not come, as its caller lets no thread be inside a call. */
 static chunk *map_chunk_unlocking(arena *self) {
-    chunk *record = slab_take(&self->chunk_records);
+    void *books = slab_take(&self->chunk_books);
+    chunk *record = books != NULL ? slab_take(&self->chunk_records) : NULL;
     if (record == NULL) {
+        if (books != NULL) {
+            slab_give(&self->chunk_books, books);
+        }
         return NULL;
     }
     uint32_t era = region_era();
@@ -89,13 +94,14 @@ static chunk *map_chunk_unlocking(arena *self) {
     uint32_t index = REGION_INDEX_NONE;
     uint8_t *region = region_map(self->config.regions, chunk_bytes(self), &index);
     if (region != NULL) {
-        chunk_init(record, self->config.classes, self, region, self->config.regions->lead);
+        chunk_init(record, self->config.classes, self, region, self->config.regions->lead, books);
         record->region_index = index;
     }
     arena_lock(self);
     self->mapping -= era == region_era(); /* else a hook has called fork(), and this is the child */
     if (region == NULL) {
         slab_give(&self->chunk_records, record);
+        slab_give(&self->chunk_books, books);
         return NULL;
     }
     counter_add(&self->counters.chunks, 1);
@@ -168,6 +174,7 @@ static size_t release_doomed(arena *self, chunk *doomed) {
     arena_lock(self);
     while (doomed != NULL) {
         chunk *next = doomed->next;
+        slab_give(&self->chunk_books, chunk_books(doomed));
         slab_give(&self->chunk_records, doomed);
         self->doomed--;
         doomed = next;
@@ -264,6 +271,7 @@ void arena_fini(arena *self) {
     }
     slab_fini(&self->handles);
     slab_fini(&self->chunk_records);
+    slab_fini(&self->chunk_books);
     slab_fini(&self->huge_records);
     slab_fini(&self->subpage_records);
     (void)pthread_mutex_destroy(&self->lock);
@@ -319,15 +327,17 @@ static chunk *take_run_locked(arena *self, uint32_t size_class, subpage *record,
                                   : size_class_bytes(classes, size_class);
     uint32_t page_class = size_class_page_ceil(classes, (uint32_t)(bytes >> classes->page_log2));
     for (const uint8_t *id = chunk_list_search_order; *id != CHUNK_LIST_COUNT; id++) {
-        if (bytes > self->lists[*id].largest) {
+        chunk_list *list = &self->lists[*id];
+        if (bytes > list->largest || !chunk_list_may_have_run(list, page_class)) {
             continue;
         }
-        for (chunk *candidate = self->lists[*id].first; candidate != NULL; candidate = candidate->next) {
+        for (chunk *candidate = list->first; candidate != NULL; candidate = candidate->next) {
             if (chunk_has_run(candidate, page_class) && take_from_chunk(candidate, size_class, record, position)) {
                 chunk_list_after_take(candidate);
                 return candidate;
             }
         }
+        chunk_list_has_no_run(list, page_class);
     }
     chunk *empty = take_empty_locked(self, fresh);
     if (empty == NULL) {

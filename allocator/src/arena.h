@@ -97,6 +97,7 @@ typedef struct arena {
     chunk *huge; /* doubly linked */
     slab handles;
     slab chunk_records;
+    slab chunk_books; /* one for each of those */
     slab huge_records;
     slab subpage_records;
     arena_counters counters;

@@ -50,6 +50,7 @@ static bool audit_locked(const arena *self) {
     uint64_t under_way = self->doomed + (self->mapping_era == region_era() ? self->mapping : 0);
     POOLBUF_AUDIT(dirty_pages == self->counters.dirty_pages);
     POOLBUF_AUDIT(chunks + under_way <= self->chunk_records.out);
+    POOLBUF_AUDIT(self->chunk_books.out == self->chunk_records.out);
     POOLBUF_AUDIT(chunks + under_way == self->chunk_records.out || region_era() != 0);
     POOLBUF_AUDIT(subpages == self->subpage_records.out);
     POOLBUF_AUDIT(self->counters.huge_buffers + self->mapping_huge == self->huge_records.out);

@@ -17,7 +17,8 @@ static void dump_counters(const arena *self, FILE *stream) {
                   self->counters.chunk_unmaps);
     (void)fprintf(stream,
                   "  metadata bytes: %" PRIu64 " handles, %" PRIu64 " chunks, %" PRIu64 " subpages, %" PRIu64 " huge\n",
-                  counter_get(&self->handles.bytes), counter_get(&self->chunk_records.bytes),
+                  counter_get(&self->handles.bytes),
+                  counter_get(&self->chunk_records.bytes) + counter_get(&self->chunk_books.bytes),
                   counter_get(&self->subpage_records.bytes), counter_get(&self->huge_records.bytes));
 }
 

@@ -7,7 +7,8 @@
 
 uint64_t arena_metadata_bytes(const arena *self) {
     return counter_get(&self->handles.bytes) + counter_get(&self->chunk_records.bytes) +
-           counter_get(&self->huge_records.bytes) + counter_get(&self->subpage_records.bytes);
+           counter_get(&self->chunk_books.bytes) + counter_get(&self->huge_records.bytes) +
+           counter_get(&self->subpage_records.bytes);
 }
 
 static void add_active(const arena *self, poolbuf_arena_metrics *m) {

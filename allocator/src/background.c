@@ -68,7 +68,7 @@ static bool has_waiting(const background_member *member) {
 static bool step_locked(background_member *member, uint64_t began_ms) {
     cache_group *group = member->group;
     if (began_ms >= member->depot_due_ms && depot_has_any(group)) {
-        cache_group_drain_depot(group, false);
+        cache_group_trim_depot(group);
         member->depot_due_ms = began_ms + 1 + member->decay_ms / DEPOTS_A_DECAY; /* once a pass at most */
     }
     bool more = false;

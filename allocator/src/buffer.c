@@ -204,7 +204,7 @@ static poolbuf *take_elsewhere(const request *wanted) {
 static void give_up_caches(poolbuf_allocator *allocator) {
     tracker_surrender(allocator);
     poolbuf_trim_thread_cache(allocator);
-    cache_group_drain_depot(&allocator->group, true);
+    cache_group_drain_depot(&allocator->group);
 }
 
 static void give_up_spares(poolbuf_allocator *allocator) {

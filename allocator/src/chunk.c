@@ -12,14 +12,14 @@ static uint32_t pages_of_class(const size_classes *classes, uint32_t size_class)
     return (uint32_t)(size_class_bytes(classes, size_class) >> classes->page_log2);
 }
 
-size_t chunk_storage(const size_classes *classes) {
+size_t chunk_books_bytes(const size_classes *classes) {
     size_t pages = (size_t)1 << (classes->chunk_log2 - classes->page_log2);
-    return ALIGNED(sizeof(chunk)) + ALIGNED(run_index_storage(classes)) + ALIGNED(dirty_map_storage((uint32_t)pages)) +
+    return ALIGNED(run_index_storage(classes)) + ALIGNED(dirty_map_storage((uint32_t)pages)) +
            pages * sizeof(subpage *);
 }
 
-void chunk_init(chunk *self, const size_classes *classes, struct arena *owner, void *region, size_t lead) {
-    char *storage = (char *)self + ALIGNED(sizeof *self);
+void chunk_init(chunk *self, const size_classes *classes, struct arena *owner, void *region, size_t lead, void *books) {
+    char *storage = books;
     *self = (chunk){.arena = owner, .region = region, .lead = lead};
     run_index_init(&self->runs, classes, storage);
     storage += ALIGNED(run_index_storage(classes));

@@ -27,7 +27,8 @@ struct arena;
 struct chunk_list;
 
 typedef struct chunk {
-    /* What a search reads of each chunk that it passes comes first, in one cache line. */
+    /* What a search reads of each chunk that it passes comes first, in one cache line. What it does not read, and is some
+     * kilobytes, lies elsewhere, so that thousands of chunks are passed without a look at as many pages. */
     struct chunk *next, *prev; /* in its list; spare and huge: in the arena's; doomed: next alone */
     struct chunk_list *list;   /* NULL: spare, or huge */
     run_index runs;
@@ -60,11 +61,11 @@ static inline uint32_t chunk_position_slot(uint32_t position) {
     return position & 0xffff;
 }
 
-/* Bytes of a record, and of one for a huge buffer. */
-size_t chunk_storage(const size_classes *classes);
-#define CHUNK_HUGE_STORAGE sizeof(struct chunk)
+/* Bytes of a chunk's books: which of its pages are free, which are dirty, and what subpages begin there. A huge buffer has none. */
+size_t chunk_books_bytes(const size_classes *classes);
 
-void chunk_init(chunk *self, const size_classes *classes, struct arena *owner, void *region, size_t lead);
+/* books is aligned to 16 and outlives the chunk. */
+void chunk_init(chunk *self, const size_classes *classes, struct arena *owner, void *region, size_t lead, void *books);
 void chunk_init_huge(chunk *self, struct arena *owner, void *region, size_t lead, size_t bytes);
 
 /* Takes a run of a normal class, or the run for a subpage, which the caller provides the record for. */
@@ -76,6 +77,12 @@ static inline bool chunk_has_run(const chunk *self, uint32_t page_class) {
     return self->runs.classes_mask >> page_class != 0;
 }
 
+/* One above the page class of the largest free run; 0: there is none. */
+static inline uint32_t chunk_runs_below(const chunk *self) {
+    uint64_t mask = self->runs.classes_mask;
+    return mask != 0 ? 64 - (uint32_t)__builtin_clzll(mask) : 0;
+}
+
 /* Gives back the run of a normal class; and the run of an empty subpage, whose record is the caller's again. Its pages are
  * dirty from now_ms on. */
 void chunk_give_run(chunk *self, uint32_t size_class, uint32_t position, uint64_t now_ms);
@@ -84,6 +91,11 @@ void chunk_remove_subpage(chunk *self, subpage *record, uint64_t now_ms);
 /* Takes free pages out, dirty or not, so that they can be dropped while nobody has them; and puts them back. */
 void chunk_take_out(chunk *self, uint32_t page, uint32_t pages);
 void chunk_put_back(chunk *self, uint32_t page, uint32_t pages, bool dirty, uint64_t now_ms);
+
+/* What chunk_init() was given. */
+static inline void *chunk_books(const chunk *self) {
+    return self->runs.starts;
+}
 
 static inline uint8_t *chunk_address(const chunk *self, uint32_t page) {
     return self->region + self->lead + ((size_t)page << self->runs.classes->page_log2);

@@ -64,7 +64,14 @@ static bool too_empty(const chunk_list *list, const chunk *member) {
     return chunk_free_bytes(member) > list->move_emptier_above;
 }
 
+/* A chunk that has come, or has got a run back: L2. One that has lost a run has none that is larger than before. */
+static void raise_bound(chunk_list *list, const chunk *member) {
+    uint32_t runs_below = chunk_runs_below(member);
+    list->runs_below = list->runs_below > runs_below ? list->runs_below : runs_below;
+}
+
 static void link_chunk(chunk_list *list, chunk *member) {
+    raise_bound(list, member);
     member->list = list;
     member->prev = NULL;
     member->next = list->first;
@@ -109,6 +116,7 @@ bool chunk_list_after_give(chunk *member) {
         return false;
     }
     if (!too_empty(list, member)) {
+        raise_bound(list, member);
         return true;
     }
     chunk_list_remove(member);
@@ -130,6 +138,7 @@ bool chunk_lists_audit(const chunk_list lists[CHUNK_LIST_COUNT]) {
             POOLBUF_AUDIT(!chunk_is_empty(c)); /* L1 */
             POOLBUF_AUDIT(!too_full(list, c));
             POOLBUF_AUDIT(!too_empty(list, c));
+            POOLBUF_AUDIT(chunk_runs_below(c) <= list->runs_below); /* L2 */
             if (!chunk_audit(c)) {
                 return false;
             }

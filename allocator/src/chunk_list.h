@@ -9,6 +9,10 @@
  *
  * Allocation tries q050, q025, q000, qInit, q075, in this order: fuller ones first, so that the emptier ones can empty;
  * but those three quarters full last, as a search there is most often in vain. A full chunk is never asked.
+ *
+ * A list remembers what a search of it has found in vain, so that the next one for as much skips it (L2): where runs do not
+ * divide a chunk evenly, each chunk ends with a rest too small for another, 94 % full, and stays in q050 for good; without
+ * the bound each new chunk's first run would look at all of those.
  * Guarded by the arena lock. */
 #ifndef CHUNK_LIST_H
 #define CHUNK_LIST_H
@@ -37,6 +41,7 @@ typedef struct chunk_list {
     struct chunk_list *fuller;     /* NULL: q100 */
     struct chunk_list *emptier;    /* itself: qInit; NULL: q000 */
     size_t largest;                /* no chunk here can have room for more bytes than this */
+    uint32_t runs_below;           /* no chunk here has a free run of this page class or a larger one (L2) */
     size_t move_fuller_at;         /* a chunk with no more free bytes than this moves on, if moves_fuller */
     size_t move_emptier_above;     /* a chunk with more free bytes than this moves back */
     bool moves_fuller;
@@ -56,6 +61,15 @@ void chunk_list_remove(chunk *member);
  * any more: it is the caller's. */
 void chunk_list_after_take(chunk *member);
 bool chunk_list_after_give(chunk *member);
+
+/* Whether a search may find a run of a page class. And a search has looked at all members, and found none. */
+static inline bool chunk_list_may_have_run(const chunk_list *list, uint32_t page_class) {
+    return page_class < list->runs_below;
+}
+
+static inline void chunk_list_has_no_run(chunk_list *list, uint32_t page_class) {
+    list->runs_below = page_class;
+}
 
 bool chunk_lists_audit(const chunk_list lists[CHUNK_LIST_COUNT]);
 

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "bitmap.h"
 #include "check.h"
 #include "poison.h"
 
@@ -13,9 +14,16 @@ typedef enum place_state {
     PLACE_FULL
 } place_state;
 
-void depot_init(depot_bin *bin, poolbuf **handles, uint32_t batch, uint32_t place_count) {
+void depot_init(depot_bin *bin, poolbuf **handles, uint32_t batch, uint32_t place_count, uint64_t *used,
+                uint32_t index) {
     POOLBUF_ASSERT(place_count <= DEPOT_PLACES_MAX);
-    *bin = (depot_bin){.handles = handles, .batch = batch, .place_count = place_count};
+    *bin = (depot_bin){
+        .handles = handles,
+        .mark = (uint64_t)1 << index % BITMAP_WORD_BITS,
+        .batch = batch,
+        .place_count = place_count,
+    };
+    bin->used = used + index / BITMAP_WORD_BITS;
 }
 
 static uint32_t state_of(const depot_bin *bin, uint32_t place) {
@@ -25,16 +33,39 @@ static uint32_t state_of(const depot_bin *bin, uint32_t place) {
 /* From one state to BUSY; false if the place is in another or somebody was faster. */
 static bool enter(depot_bin *bin, uint32_t place, uint32_t from) {
     return state_of(bin, place) == from && __atomic_compare_exchange_n(&bin->states[place], &from, PLACE_BUSY, false,
-                                                                       __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+                                                                       __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
 
 static void leave(depot_bin *bin, uint32_t place, uint32_t to) {
     __atomic_store_n(&bin->states[place], to, __ATOMIC_RELEASE);
 }
 
+/* The caller has made a place BUSY; D1. */
+static void mark(depot_bin *bin) {
+    if ((__atomic_load_n(bin->used, __ATOMIC_SEQ_CST) & bin->mark) == 0) {
+        (void)__atomic_fetch_or(bin->used, bin->mark, __ATOMIC_SEQ_CST);
+    }
+}
+
+/* The bin seemed to be empty; D1. */
+static void unmark(depot_bin *bin) {
+    (void)__atomic_fetch_and(bin->used, ~bin->mark, __ATOMIC_SEQ_CST);
+    for (uint32_t i = 0; i < bin->place_count; i++) {
+        if (__atomic_load_n(&bin->states[i], __ATOMIC_SEQ_CST) != PLACE_EMPTY) {
+            (void)__atomic_fetch_or(bin->used, bin->mark, __ATOMIC_SEQ_CST);
+            return;
+        }
+    }
+}
+
+uint64_t depot_marks(const uint64_t *word) {
+    return __atomic_load_n(word, __ATOMIC_SEQ_CST);
+}
+
 bool depot_put(depot_bin *bin, poolbuf *const *batch) {
     for (uint32_t i = 0; i < bin->place_count; i++) {
         if (enter(bin, i, PLACE_EMPTY)) {
+            mark(bin);
             memcpy(bin->handles + (size_t)i * bin->batch, batch, bin->batch * sizeof(poolbuf *));
             leave(bin, i, PLACE_FULL);
             return true;
@@ -73,5 +104,10 @@ uint32_t depot_count(const depot_bin *bin) {
 }
 
 uint32_t depot_trim(depot_bin *bin) {
-    return __atomic_exchange_n(&bin->low_water, depot_count(bin), __ATOMIC_RELAXED);
+    uint32_t count = depot_count(bin);
+    uint32_t untouched = __atomic_exchange_n(&bin->low_water, count, __ATOMIC_RELAXED);
+    if (count == 0) {
+        unmark(bin);
+    }
+    return untouched;
 }

@@ -49,6 +49,7 @@ static void show_arena(visit *self, arena *from) {
     arena_lock(from);
     show_slab(self, POOLBUF_MEMORY_HANDLES, &from->handles);
     show_slab(self, POOLBUF_MEMORY_BOOKS, &from->chunk_records);
+    show_slab(self, POOLBUF_MEMORY_BOOKS, &from->chunk_books);
     show_slab(self, POOLBUF_MEMORY_BOOKS, &from->huge_records);
     show_slab(self, POOLBUF_MEMORY_BOOKS, &from->subpage_records);
     for (unsigned i = 0; i < CHUNK_LIST_COUNT; i++) {

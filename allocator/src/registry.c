@@ -12,12 +12,23 @@
 #include "process/fork_handlers.h"
 #include "tracker.h"
 
+/* A thread's way to its caches in the shared slot without the lock. group is set last, by the thread, and cleared by whoever ends the
+ * cache; so a thread that finds the group there has its cache, as the group does not end during a call on it. */
+typedef struct memo {
+    const cache_group *group; /* atomic, relaxed; NULL: none */
+    thread_cache *cache;      /* the thread's */
+} memo;
+
+#define MEMOS                                                                                                          \
+    4u /* by the group's address; of those that meet, the last one has the place; few, as thread-local storage is short */
+
 /* What is known of a thread. It lives in that thread's thread-local storage: it is linked from its first cache until the
  * key's destructor, and that storage goes after the destructor has run. */
 typedef struct thread_record {
     struct thread_record *next, *prev; /* guarded by the lock */
     poolbuf_thread_ *slots;            /* the thread's poolbuf_thread_1_ */
     thread_cache *caches;              /* by next_of_thread; changed under the lock */
+    memo memos[MEMOS];
     bool linked;
     bool finished;           /* its destructor has run: no more caches */
     uint32_t suspended;      /* calls of registry_suspend() that have not been resumed */
@@ -153,6 +164,34 @@ static void unbind_arenas_locked(thread_cache *cache) {
     }
 }
 
+static memo *memo_of(thread_record *thread, const cache_group *group) {
+    return &thread->memos[(uintptr_t)group / sizeof *group % MEMOS];
+}
+
+/* Of the calling thread; NULL: the lock is needed. */
+static thread_cache *recall(const cache_group *group) {
+    const memo *known = memo_of(&self, group);
+    if (__atomic_load_n(&known->group, __ATOMIC_RELAXED) != group) {
+        return NULL;
+    }
+    thread_cache *cache = known->cache;
+    return cache->epoch == __atomic_load_n(&epoch, __ATOMIC_RELAXED) && !cache->restart ? cache : NULL;
+}
+
+static void memorize(const cache_group *group, thread_cache *cache) {
+    memo *place = memo_of(&self, group);
+    __atomic_store_n(&place->group, NULL, __ATOMIC_RELAXED);
+    place->cache = cache;
+    __atomic_store_n(&place->group, group, __ATOMIC_RELAXED);
+}
+
+/* The place may be another group's by now, or become so at this moment. */
+static void forget_locked(thread_record *thread, const cache_group *group) {
+    const cache_group *expected = group;
+    (void)__atomic_compare_exchange_n(&memo_of(thread, group)->group, &expected, NULL, false, __ATOMIC_RELAXED,
+                                      __ATOMIC_RELAXED);
+}
+
 static thread_cache *make_cache_locked(cache_group *group) {
     if (!self.linked) {
         /* The value only has to be non-NULL for the destructor to run; what it ends is this thread's record. */
@@ -210,6 +249,7 @@ static void end_cache_locked(thread_cache *cache, bool to_depot) {
     unbind_arenas_locked(cache);
     if (cache->thread != NULL) {
         set_slot(cache->thread->slots, group->slot, &registry_no_cache);
+        forget_locked(cache->thread, group);
         thread_cache **link = &cache->thread->caches;
         while (*link != cache) {
             link = &(*link)->next_of_thread;
@@ -233,8 +273,12 @@ thread_cache *registry_find_cache(cache_group *group) {
         group->budget == 0) {
         return NULL;
     }
+    thread_cache *cache = recall(group);
+    if (cache != NULL) {
+        return cache;
+    }
     registry_lock();
-    thread_cache *cache = self.caches;
+    cache = self.caches;
     for (; cache != NULL && cache->group != group; cache = cache->next_of_thread) {
     }
     if (cache == NULL) {
@@ -247,6 +291,8 @@ thread_cache *registry_find_cache(cache_group *group) {
         }
         if (group->slot != REGISTRY_SLOT_SHARED) {
             set_slot(&poolbuf_thread_1_, group->slot, &cache->fast);
+        } else {
+            memorize(group, cache);
         }
     }
     registry_unlock();

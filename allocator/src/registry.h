@@ -6,8 +6,9 @@
  *
  * The fast path reads its thread's slot and finds a cache, or the one cache that is always empty, so that it needs no test:
  * an empty cache leads to the slow path, and the slow path comes here. Slot 0 is the default allocator's. Beside the slot lies
- * the countdown of that cache, which is the owner's; others read it, under the lock, while the thread lives. There are slots for 30 more; allocators beyond that share the last slot, which always holds the empty
- * cache: they work, but each call takes the slow path.
+ * the countdown of that cache, which is the owner's; others read it, under the lock, while the thread lives. There are slots for 30 more;
+ * allocators beyond that share the last slot, which always holds the empty cache: they work, but each call takes the slow
+ * path, where the thread remembers a few of its caches, so that it takes no lock for them.
  *
  * A thread writes its own slots. Others write to them, under the lock, only to empty them: an allocator is destroyed, or
  * sampling restarts. A slot is one pointer, so the owner sees a cache or the empty one; and it may use a cache only as

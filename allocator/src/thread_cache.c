@@ -328,7 +328,7 @@ static void trim(thread_cache *self) {
             trim_bin(self, i);
         }
     }
-    cache_group_drain_depot(self->group, false);
+    cache_group_trim_depot(self->group);
     for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
         for (uint32_t i = 0; i < self->group->arena_counts[kind]; i++) {
             arena_decay(&self->group->arenas[kind][i]);
@@ -346,15 +346,26 @@ void thread_cache_flush(thread_cache *self, bool to_depot) {
     }
 }
 
-void cache_group_drain_depot(cache_group *group, bool all) {
+static void drain_bin(cache_group *group, uint32_t index, uint32_t count) {
     poolbuf *batch[CACHE_BATCH_MAX];
+    depot_bin *bin = &group->depot[index];
+    for (; count > 0 && depot_take(bin, batch); count--) {
+        give_to_arena(group, index, batch, bin->batch);
+    }
+}
+
+void cache_group_drain_depot(cache_group *group) {
     for (uint32_t i = 0; i < group->bin_count; i++) {
-        uint32_t count = depot_trim(&group->depot[i]);
-        for (count = all ? DEPOT_PLACES_MAX : count; count > 0; count--) {
-            if (!depot_take(&group->depot[i], batch)) {
-                break;
-            }
-            give_to_arena(group, i, batch, group->depot[i].batch);
+        drain_bin(group, i, DEPOT_PLACES_MAX);
+    }
+}
+
+void cache_group_trim_depot(cache_group *group) {
+    for (uint32_t first = 0; first < group->bin_count; first += BITMAP_WORD_BITS) {
+        uint64_t marks = depot_marks(&group->depot_used[first / BITMAP_WORD_BITS]);
+        for (; marks != 0; marks &= marks - 1) {
+            uint32_t index = first + (uint32_t)__builtin_ctzll(marks);
+            drain_bin(group, index, depot_trim(&group->depot[index]));
         }
     }
 }

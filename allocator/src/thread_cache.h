@@ -37,6 +37,7 @@
 #include <poolbuf/fast_path.h>
 
 #include "arena.h"
+#include "bitmap.h"
 #include "counter.h"
 #include "depot.h"
 #include "poison.h"
@@ -129,6 +130,7 @@ typedef struct cache_group {
     uint64_t withheld[BIN_MAX];    /* atomic; dead buffers that the tracker keeps back */
     bin_config bins[BIN_MAX];
     depot_bin depot[BIN_MAX];
+    uint64_t depot_used[BITMAP_WORDS(BIN_MAX)]; /* depot.h */
 } cache_group;
 
 /* The one arena that handles without memory come from and go to. Who gives one back has nothing to do with who took it: if each
@@ -185,8 +187,11 @@ int64_t thread_cache_received(const thread_cache *self);
 /* Everything goes: to the depot as far as it has places, or straight to the arenas. */
 void thread_cache_flush(thread_cache *self, bool to_depot);
 
-/* The depot's batches go to the arenas: all of them, or those that nobody has needed lately. */
-void cache_group_drain_depot(cache_group *group, bool all);
+/* All of the depot's batches go to the arenas. */
+void cache_group_drain_depot(cache_group *group);
+
+/* And so do those that nobody has needed lately. */
+void cache_group_trim_depot(cache_group *group);
 
 bool thread_cache_audit(const thread_cache *self);
 

@@ -1,4 +1,4 @@
-/* What instructions.sh counts: so many turns of `pair` (allocate, release) or `bulk` (32 allocated, 32 released). */
+/* What instructions.sh counts: so many turns of `pair` or `trim` (allocate, release) or `bulk` (32 allocated, 32 released). */
 #include <stdlib.h>
 #include <string.h>
 

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "allocator.h"
@@ -403,8 +404,7 @@ static void *use_each_generation(void *unused) {
     return NULL;
 }
 
-static void allocators_come_and_go_while_threads_live(void **state) {
-    (void)state;
+static void let_allocators_come_and_go(void) {
     pthread_t threads[3];
     assert_int_equal(pthread_barrier_init(&barrier, NULL, 4), 0);
     for (unsigned i = 0; i < 3; i++) {
@@ -424,6 +424,68 @@ static void allocators_come_and_go_while_threads_live(void **state) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     }
     (void)pthread_barrier_destroy(&barrier);
+}
+
+static void allocators_come_and_go_while_threads_live(void **state) {
+    (void)state;
+    let_allocators_come_and_go();
+}
+
+static void take_all_slots(poolbuf_allocator *allocators[REGISTRY_SLOTS]) {
+    for (unsigned i = 0; i < REGISTRY_SLOTS; i++) {
+        allocators[i] = make();
+    }
+}
+
+static void give_all_slots(poolbuf_allocator *allocators[REGISTRY_SLOTS]) {
+    for (unsigned i = 0; i < REGISTRY_SLOTS; i++) {
+        UNIT_OK(poolbuf_allocator_destroy(allocators[i]));
+    }
+}
+
+/* A new one may lie where the last one lay. */
+static void those_beyond_the_slots_come_and_go_too(void **state) {
+    (void)state;
+    poolbuf_allocator *allocators[REGISTRY_SLOTS];
+    take_all_slots(allocators);
+    let_allocators_come_and_go();
+    give_all_slots(allocators);
+}
+
+static uint32_t used_twice; /* atomic */
+
+static void *use_twice(void *argument) {
+    (void)poolbuf_release(poolbuf_allocate(argument, 100, 100)); /* makes a cache */
+    (void)poolbuf_release(poolbuf_allocate(argument, 100, 100)); /* the first that is counted begins a gap of samples */
+    (void)pthread_barrier_wait(&barrier);
+    (void)pthread_barrier_wait(&barrier);
+    (void)poolbuf_release(poolbuf_allocate(argument, 100, 100));
+    __atomic_store_n(&used_twice, 1, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+static void a_thread_finds_its_cache_beyond_the_slots_without_the_lock(void **state) {
+    (void)state;
+    poolbuf_allocator *allocators[REGISTRY_SLOTS];
+    take_all_slots(allocators);
+    poolbuf_allocator *last = allocators[REGISTRY_SLOTS - 1];
+    assert_int_equal(last->group.slot, REGISTRY_SLOT_SHARED);
+    pthread_t thread;
+    assert_int_equal(pthread_barrier_init(&barrier, NULL, 2), 0);
+    assert_int_equal(pthread_create(&thread, NULL, use_twice, last), 0);
+    (void)pthread_barrier_wait(&barrier);
+    registry_lock();
+    (void)pthread_barrier_wait(&barrier);
+    const time_t until = time(NULL) + 20;
+    while (__atomic_load_n(&used_twice, __ATOMIC_ACQUIRE) == 0 && time(NULL) < until) {
+        (void)sched_yield();
+    }
+    bool waited = __atomic_load_n(&used_twice, __ATOMIC_ACQUIRE) == 0;
+    registry_unlock();
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    (void)pthread_barrier_destroy(&barrier);
+    assert_false(waited);
+    give_all_slots(allocators);
 }
 
 static bool keep_running; /* atomic */
@@ -636,6 +698,8 @@ int main(void) {
         cmocka_unit_test(what_the_caches_hold_serves_before_spare_chunks_are_given_up),
         cmocka_unit_test(the_dump_shows_arenas_and_caches),
         cmocka_unit_test(allocators_come_and_go_while_threads_live),
+        cmocka_unit_test(those_beyond_the_slots_come_and_go_too),
+        cmocka_unit_test(a_thread_finds_its_cache_beyond_the_slots_without_the_lock),
         cmocka_unit_test(a_forked_child_of_a_threaded_process_has_a_working_allocator),
         cmocka_unit_test(no_call_is_a_cancellation_point),
         cmocka_unit_test(who_waits_for_pages_that_are_dropped_is_not_cancelled_there),

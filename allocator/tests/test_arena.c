@@ -96,6 +96,55 @@ static void a_lone_chunk_sized_buffer_maps_once(void **state) {
     assert_int_equal(f->arena.spares.count, 1);
 }
 
+/* Three of them leave a sixteenth of a chunk, which is in q050 for good. */
+static void chunks_with_a_rest_too_small_are_searched_once(void **state) {
+    fixture *f = *state;
+    enum {
+        BUFFERS = 12
+    };
+    const size_t size = (size_t)160 * PAGE;
+    const chunk_list *list = &f->arena.lists[CHUNK_LIST_050];
+    uint32_t page_class = size_class_page_ceil(&f->classes, 160);
+    poolbuf *handles[BUFFERS];
+    for (unsigned i = 0; i < BUFFERS; i++) {
+        handles[i] = take_one(f, size);
+        assert_true(arena_audit(&f->arena));
+    }
+    poolbuf *more = take_one(f, size); /* has looked at all of them */
+    assert_int_equal(f->arena.counters.chunks, 5);
+    assert_false(chunk_list_may_have_run(list, page_class));
+    const uint8_t *memory = handles[0]->memory;
+    give_one(handles[0]);
+    assert_true(chunk_list_may_have_run(list, page_class));
+    handles[0] = take_one(f, size); /* before those that are emptier */
+    assert_ptr_equal(handles[0]->memory, memory);
+    give_one(more);
+    for (unsigned i = 0; i < BUFFERS; i++) {
+        give_one(handles[i]);
+    }
+}
+
+/* What a search does not read lies elsewhere: records of some kilobytes are a page each. */
+static void records_that_a_search_passes_share_pages(void **state) {
+    fixture *f = *state;
+    enum {
+        CHUNKS = 64
+    };
+    poolbuf *handles[CHUNKS];
+    uintptr_t page = 0;
+    unsigned pages = 0;
+    for (unsigned i = 0; i < CHUNKS; i++) {
+        handles[i] = take_one(f, CHUNK);
+        uintptr_t last = page;
+        page = (uintptr_t)handles[i]->origin / 4096;
+        pages += page != last;
+    }
+    assert_in_range(pages, 1, CHUNKS * 4 / 64 + 1); /* each is four lines of the cache at most */
+    for (unsigned i = 0; i < CHUNKS; i++) {
+        give_one(handles[i]);
+    }
+}
+
 static void empty_chunks_stay_and_serve_again(void **state) {
     fixture *f = *state;
     for (int i = 0; i < 5; i++) {
@@ -604,6 +653,8 @@ int main(void) {
         ARENA_TEST(a_class_keeps_one_subpage_and_gives_back_the_others),
         ARENA_TEST(a_freed_slot_is_taken_again_before_a_new_subpage),
         ARENA_TEST(a_lone_chunk_sized_buffer_maps_once),
+        ARENA_TEST(chunks_with_a_rest_too_small_are_searched_once),
+        ARENA_TEST(records_that_a_search_passes_share_pages),
         ARENA_TEST(empty_chunks_stay_and_serve_again),
         ARENA_TEST(an_empty_chunk_goes_back_once_it_has_decayed),
         ARENA_TEST(every_way_through_the_lock_looks_for_decay),

@@ -19,8 +19,8 @@ static int set_up(void **state) {
     fixture *f = calloc(1, sizeof *f);
     size_classes_init(&f->classes, PAGE, CHUNK, 4);
     chunk_lists_init(f->lists, CHUNK);
-    f->chunk = malloc(chunk_storage(&f->classes));
-    chunk_init(f->chunk, &f->classes, NULL, f->chunk, 0);
+    f->chunk = malloc(sizeof(chunk) + chunk_books_bytes(&f->classes));
+    chunk_init(f->chunk, &f->classes, NULL, f->chunk, 0, f->chunk + 1);
     *state = f;
     return 0;
 }
@@ -177,9 +177,9 @@ static void each_list_refuses_what_no_member_can_hold(void **state) {
 static void the_chunk_added_last_is_scanned_first(void **state) {
     fixture *f = *state;
     chunk_list *list = &f->lists[CHUNK_LIST_INIT];
-    chunk *later = malloc(chunk_storage(&f->classes));
+    chunk *later = malloc(sizeof(chunk) + chunk_books_bytes(&f->classes));
     uint32_t position = 0;
-    chunk_init(later, &f->classes, NULL, later, 0);
+    chunk_init(later, &f->classes, NULL, later, 0, later + 1);
     assert_true(chunk_take_run(later, normal_class(f), &position));
     fill_to(f, 1);
     chunk_list_add(list, f->chunk);
@@ -188,6 +188,29 @@ static void the_chunk_added_last_is_scanned_first(void **state) {
     assert_ptr_equal(list->first->next, f->chunk);
     assert_true(chunk_lists_audit(f->lists));
     free(later);
+}
+
+static void a_list_without_a_run_is_not_searched_until_a_chunk_has_one(void **state) {
+    fixture *f = *state;
+    chunk_list *fuller = &f->lists[CHUNK_LIST_050];
+    assert_false(chunk_list_may_have_run(fuller, 0)); /* it has no chunk */
+    fill_to(f, 1);
+    chunk_list_add(&f->lists[CHUNK_LIST_INIT], f->chunk);
+    uint32_t rest = size_class_page_floor(&f->classes, 512 - 4);
+    assert_true(chunk_list_may_have_run(&f->lists[CHUNK_LIST_INIT], rest));
+    assert_false(chunk_list_may_have_run(&f->lists[CHUNK_LIST_INIT], rest + 1));
+    fill_to(f, 120);
+    assert_ptr_equal(f->chunk->list, fuller);
+    uint32_t wanted = size_class_page_ceil(&f->classes, 48);
+    assert_false(chunk_has_run(f->chunk, wanted));
+    chunk_list_has_no_run(fuller, wanted);
+    assert_false(chunk_list_may_have_run(fuller, wanted));
+    assert_true(chunk_list_may_have_run(fuller, size_class_page_ceil(&f->classes, 32)));
+    assert_true(empty_to(f, 117)); /* 44 pages: still too few */
+    assert_false(chunk_list_may_have_run(fuller, wanted));
+    assert_true(empty_to(f, 116));
+    assert_true(chunk_list_may_have_run(fuller, wanted));
+    assert_true(chunk_lists_audit(f->lists));
 }
 
 static void a_position_names_any_page_and_any_slot(void **state) {
@@ -238,6 +261,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_lists_are_chained_as_nettys, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_list_refuses_what_no_member_can_hold, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_chunk_added_last_is_scanned_first, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_list_without_a_run_is_not_searched_until_a_chunk_has_one, set_up, tear_down),
         cmocka_unit_test(a_position_names_any_page_and_any_slot),
         cmocka_unit_test_setup_teardown(usage_is_zero_only_when_empty_and_hundred_only_when_full, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_subpage_takes_its_run_and_gives_it_back, set_up, tear_down),

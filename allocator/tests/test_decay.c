@@ -34,8 +34,8 @@ static int set_up(void **state) {
     for (unsigned i = 0; i < CHUNKS; i++) {
         void *region = NULL;
         assert_int_equal(os->acquire(OS_MAPPED, CHUNK, 8192, &region), 0);
-        f->chunks[i] = calloc(1, chunk_storage(&f->classes));
-        chunk_init(f->chunks[i], &f->classes, NULL, region, 0);
+        f->chunks[i] = calloc(1, sizeof(chunk) + chunk_books_bytes(&f->classes));
+        chunk_init(f->chunks[i], &f->classes, NULL, region, 0, f->chunks[i] + 1);
         assert_true(chunk_take_run(f->chunks[i], class_of_pages(f, 4), &f->positions[i]));
         chunk_list_add(&f->lists[CHUNK_LIST_INIT], f->chunks[i]);
     }

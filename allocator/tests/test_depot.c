@@ -2,20 +2,25 @@
 #include "unit.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 #include "depot.h"
 
 #define BATCH 2
+#define INDEX 70 /* of the bin; its mark is in the second word */
 
 typedef struct fixture {
     depot_bin bin;
+    uint64_t used[2];
     poolbuf *places[DEPOT_PLACES_MAX * BATCH];
     poolbuf buffers[8];
+    uint32_t told; /* atomic, as is the next */
+    uint32_t trims;
 } fixture;
 
 static fixture *make(uint32_t places) {
     fixture *f = calloc(1, sizeof *f);
-    depot_init(&f->bin, f->places, BATCH, places);
+    depot_init(&f->bin, f->places, BATCH, places, f->used, INDEX);
     return f;
 }
 
@@ -74,8 +79,33 @@ static void trim_tells_what_nobody_needed(void **state) {
     free(f);
 }
 
+static bool is_marked(const fixture *f) {
+    assert_int_equal(depot_marks(&f->used[0]), 0);
+    uint64_t marks = depot_marks(&f->used[1]);
+    assert_int_equal(marks & ~((uint64_t)1 << (INDEX - 64)), 0);
+    return marks != 0;
+}
+
+static void a_bin_is_marked_from_its_first_batch_until_a_trim_finds_it_empty(void **state) {
+    (void)state;
+    fixture *f = make(2);
+    assert_false(is_marked(f));
+    assert_true(put(f, 0));
+    assert_true(is_marked(f));
+    assert_int_equal(depot_trim(&f->bin), 0);
+    assert_true(is_marked(f));
+    assert_int_equal(take(f), 0);
+    assert_true(is_marked(f));
+    assert_int_equal(depot_trim(&f->bin), 0);
+    assert_false(is_marked(f));
+    assert_true(put(f, 0));
+    assert_true(is_marked(f));
+    free(f);
+}
+
 #define THREADS 4
 #define ROUNDS  20000
+#define TURNS   20000
 
 /* Each batch carries plain counts in its handles: whoever has the batch may change them, so a batch that two threads had at
  * once would lose counts, and ThreadSanitizer would see it. */
@@ -117,12 +147,49 @@ static void no_batch_is_ever_in_two_hands(void **state) {
     free(f);
 }
 
+static void *trim_until_told(void *argument) {
+    fixture *f = argument;
+    while (__atomic_load_n(&f->told, __ATOMIC_RELAXED) == 0) {
+        (void)depot_trim(&f->bin);
+        (void)__atomic_fetch_add(&f->trims, 1, __ATOMIC_SEQ_CST);
+    }
+    return NULL;
+}
+
+/* Returns once a trim has begun and ended. */
+static void await_a_trim(fixture *f) {
+    uint32_t trims = __atomic_load_n(&f->trims, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&f->trims, __ATOMIC_SEQ_CST) - trims < 2) {
+        sched_yield();
+    }
+}
+
+/* A trim has just seen the bin empty while a batch goes in: whatever comes first, the batch is found by the next. */
+static void no_batch_lies_in_a_bin_without_a_mark(void **state) {
+    (void)state;
+    fixture *f = make(1);
+    pthread_t trimmer;
+    assert_int_equal(pthread_create(&trimmer, NULL, trim_until_told, f), 0);
+    for (int turn = 0; turn < TURNS; turn++) {
+        assert_true(put(f, 0));
+        await_a_trim(f);
+        assert_true(is_marked(f));
+        assert_int_equal(take(f), 0);
+        await_a_trim(f);
+    }
+    __atomic_store_n(&f->told, 1, __ATOMIC_RELAXED);
+    assert_int_equal(pthread_join(trimmer, NULL), 0);
+    free(f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_put_is_taken_once),
         cmocka_unit_test(a_bin_without_places_takes_nothing),
         cmocka_unit_test(trim_tells_what_nobody_needed),
+        cmocka_unit_test(a_bin_is_marked_from_its_first_batch_until_a_trim_finds_it_empty),
         cmocka_unit_test(no_batch_is_ever_in_two_hands),
+        cmocka_unit_test(no_batch_lies_in_a_bin_without_a_mark),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,8 +16,8 @@ static int set_up(void **state) {
     fixture *f = calloc(1, sizeof *f);
     size_classes_init(&f->classes, 8192, (size_t)4 << 20, 4);
     for (unsigned i = 0; i < COUNT; i++) {
-        f->chunks[i] = malloc(chunk_storage(&f->classes));
-        chunk_init(f->chunks[i], &f->classes, NULL, f->chunks[i], 0);
+        f->chunks[i] = malloc(sizeof(chunk) + chunk_books_bytes(&f->classes));
+        chunk_init(f->chunks[i], &f->classes, NULL, f->chunks[i], 0, f->chunks[i] + 1);
         spare_list_add(&f->list, f->chunks[i], (uint64_t)i * 100);
         assert_true(spare_list_audit(&f->list));
     }

@@ -158,7 +158,7 @@ static void caching_can_be_turned_off_or_down(void **state) {
             (uint64_t)depot_count(&allocator->group.depot[size_class_of(&allocator->classes, 100)]) * small->batch;
         assert_int_equal(unit_metrics(allocator).cached_buffers - depot, cached_small[i]);
         poolbuf_trim_thread_cache(allocator);
-        cache_group_drain_depot(&allocator->group, true);
+        cache_group_drain_depot(&allocator->group);
         take_many(allocator, buffers, 50, 40000);
         give_many(buffers, 50);
         const bin_config *normal = &allocator->group.bins[size_class_of(&allocator->classes, 40000)];
