@@ -77,6 +77,9 @@ static int read_addition(addition *out, const char *path) {
     if (!report_read_results(path, &out->results, error, sizeof error)) {
         return input_error("%s", error);
     }
+    if (out->results->note != NULL) {
+        message("note: %s", out->results->note);
+    }
     if (out->results->run.partial) {
         return input_error("%s: its run was ended before its time; only whole runs become history", path);
     }

@@ -143,12 +143,15 @@ static bool read_model(const char *path, const json_t *root, bool want_results, 
         input.results = results_from_json(&reader, root);
     } else if (want_leaks && is_schema(schema, LEAKS_SCHEMA)) {
         input.leaks = leaks_from_json(&reader, root);
-        note_strangers(path, &reader, input.note, sizeof input.note);
     } else {
         return complain(error, error_size, "%s: schema: is \"%.60s\"; expected %s", path, schema, wanted);
     }
     if (input.results == NULL && input.leaks == NULL) {
         return complain(error, error_size, "%s: %s", path, reader.fault);
+    }
+    note_strangers(path, &reader, input.note, sizeof input.note);
+    if (input.results != NULL && input.note[0] != '\0') {
+        input.results->note = model_text(input.results->arena, input.note);
     }
     *out = input;
     return true;

@@ -89,6 +89,17 @@ cp .stdout show.json
 expect_equal "runs after what was refused" 5 "$(json show.json run_count)"
 expect_equal "the order is that of measuring" 2026-01-01T08:00:00Z "$(json show.json series.0.points.0.created)"
 
+# Keys of a later version are passed over, and that is said, here and in compare.
+sed 's|"poolbuf.results/1"|"poolbuf.results/1.3", "added_later": 1|' day-6.json >later.json
+run poolbuf history add later.json --db later-keys.sqlite
+expect_status 0
+expect_stderr_has "note: later.json: has 1 key that this poolbuf does not know, first added_later: passed over"
+run poolbuf compare day-5.json later.json --only-common
+expect_stderr_has "note: later.json: has 1 key"
+run poolbuf report later.json
+expect_status 0
+expect_stderr_has "note: later.json: has 1 key"
+
 # The database is read: no report takes its place.
 run poolbuf history show -o poolbuf-history.sqlite
 expect_one_line_refusal "cannot write poolbuf-history.sqlite: it is what this command reads"
