@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <jansson.h>
 
@@ -73,7 +74,11 @@ static bool is_time(const char *text) {
 /* Only whole runs become history: what is compared with them must not be compared with a part. */
 static int read_addition(addition *out, const char *path) {
     char error[REPORT_ERROR_BYTES];
+    struct stat found;
     out->path = path;
+    if (strcmp(path, "-") == 0 || (stat(path, &found) == 0 && !S_ISREG(found.st_mode) && !S_ISDIR(found.st_mode))) {
+        return input_error("%s is no regular file; a history knows a file again by its bytes, so give it as one", path);
+    }
     if (!report_read_results(path, &out->results, error, sizeof error)) {
         return input_error("%s", error);
     }

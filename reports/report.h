@@ -61,6 +61,7 @@ typedef struct report_input {
     char note[REPORT_ERROR_BYTES]; /* empty, or a line about what was passed over: keys of a later version */
 } report_input;
 
+/* path: "-" is stdin. */
 bool report_read(const char *path, report_input *out, char *error, size_t error_size);
 void report_input_fini(report_input *input);
 bool report_read_results(const char *path, results_model **out, char *error, size_t error_size);

@@ -89,6 +89,14 @@ cp .stdout show.json
 expect_equal "runs after what was refused" 5 "$(json show.json run_count)"
 expect_equal "the order is that of measuring" 2026-01-01T08:00:00Z "$(json show.json series.0.points.0.created)"
 
+# A pipe cannot be read twice: its digest was that of nothing, so the second one was "in it already".
+cat day-6.json >pipe.json
+for file in - /dev/fd/0; do
+    run bash -c 'cat pipe.json | "$0" history add '$file' --db piped.sqlite' "$POOLBUF_BIN"
+    expect_one_line_refusal "$file is no regular file"
+done
+expect_no_file piped.sqlite
+
 # Keys of a later version are passed over, and that is said, here and in compare.
 sed 's|"poolbuf.results/1"|"poolbuf.results/1.3", "added_later": 1|' day-6.json >later.json
 run poolbuf history add later.json --db later-keys.sqlite

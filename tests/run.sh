@@ -229,6 +229,19 @@ expect_equal "the results" "$(cat results.json)" "$(cat input.json)"
 run poolbuf report input.json -o input.json
 expect_status 0
 
+# - is stdin, and is what the command reads, too.
+run poolbuf report results.json --format markdown
+cp .stdout from-file.md
+run bash -c 'cat results.json | "$0" report - --format markdown' "$POOLBUF_BIN"
+expect_status 0
+expect_equal "a report of stdin" "$(cat from-file.md)" "$(cat .stdout)"
+run bash -c '"$0" report - -o input.json --format text <input.json' "$POOLBUF_BIN"
+expect_one_line_refusal "cannot write input.json: it is what this command reads"
+run poolbuf report -
+expect_one_line_refusal "stdin:1: not JSON"
+run bash -c '"$0" compare results.json - --force <results.json' "$POOLBUF_BIN"
+expect_status 0
+
 # A link that leads nowhere yet is filled, not replaced; one that leads into no folder is refused.
 ln -s later/report.txt dangling.txt
 run poolbuf report results.json -o dangling.txt
