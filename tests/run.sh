@@ -229,6 +229,13 @@ expect_equal "the results" "$(cat results.json)" "$(cat input.json)"
 run poolbuf report input.json -o input.json
 expect_status 0
 
+# run writes JSON, also where another suffix would have another subcommand write a page.
+for name in other.html other.md other.xml other.txt; do
+    run poolbuf run tiny.yaml --quick --rounds 1 --subject null -o $name
+    expect_one_line_refusal "--output $name: run writes JSON there; give -o results.json"
+    expect_no_file $name
+done
+
 # - is stdin, and is what the command reads, too.
 run poolbuf report results.json --format markdown
 cp .stdout from-file.md
