@@ -212,4 +212,9 @@ for trace in "${traces[@]}"; do
             "$(json shipped.json scenarios.0.results.0.samples.0.phases)" "$(json shipped.json $at.samples.0.phases)"
     done
 done
+# An empty part of PATH is the folder that one is in.
+cp "$(type -P ls)" here-alone
+run env PATH=":/usr/bin:/bin" "$POOLBUF_BIN" record -o here.pbtrace -- here-alone
+expect_status 0
+
 finish
