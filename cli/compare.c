@@ -375,19 +375,28 @@ static bool has_subject(const results_model *model, const char *name) {
     return false;
 }
 
-static int compare_files(const request *wanted) {
+static bool read_side(const char *path, results_model **out) {
     char error[REPORT_ERROR_BYTES];
+    if (!report_read_results(path, out, error, sizeof error)) {
+        (void)input_error("%s", error);
+        return false;
+    }
+    if ((*out)->note != NULL) {
+        message("note: %s", (*out)->note);
+    }
+    return true;
+}
+
+static int compare_files(const request *wanted) {
     results_model *base = NULL;
     results_model *new = NULL;
     int status = EXIT_USAGE;
-    if (!report_read_results(wanted->base_path, &base, error, sizeof error) ||
-        !report_read_results(wanted->new_path, &new, error, sizeof error)) {
-        input_error("%s", error);
-    } else if (wanted->relative_to != NULL &&
-               (!has_subject(base, wanted->relative_to) || !has_subject(new, wanted->relative_to))) {
+    const bool are_read = read_side(wanted->base_path, &base) && read_side(wanted->new_path, &new);
+    if (are_read && wanted->relative_to != NULL &&
+        (!has_subject(base, wanted->relative_to) || !has_subject(new, wanted->relative_to))) {
         input_error("--relative-to: subject \"%s\" has no samples in %s; it must be one that ran in both files",
                     wanted->relative_to, has_subject(base, wanted->relative_to) ? wanted->new_path : wanted->base_path);
-    } else {
+    } else if (are_read) {
         comparison all = {.base = base, .new = new, .model = compare_model_create(), .wanted = wanted};
         status = compare_models(&all);
         compare_model_destroy(all.model);
@@ -470,7 +479,8 @@ int cli_compare(int argc, char **argv) {
             "cannot be\n"
             "played again (a scenario or a library of your own that is gone or has changed) stays a regression.\n"
             "What was measured once a run, as instructions, has no interval: its threshold alone decides, and the row\n"
-            "says so. Latency has one where both files have it from two processes or more.\n"
+            "says so. Latency has one where both files have it from two processes or more. - reads one of the files "
+            "from stdin.\n"
             "\n"
             "What BASE has must be in NEW: a scenario, subject or metric that is not there is not judged, and is no\n"
             "success. --only-common leaves out what NEW has no samples of, for a NEW with fewer on purpose.\n"

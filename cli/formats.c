@@ -15,10 +15,7 @@ static const struct {
                 {".html", "html"},        {".htm", "html"},           {".txt", "text"},  {".xml", "junit"},
                 {".folded", "collapsed"}, {".collapsed", "collapsed"}};
 
-static const char *word_of_path(const char *path) {
-    if (path == NULL) {
-        return "text";
-    }
+const char *formats_by_suffix(const char *path) {
     const size_t length = strlen(path);
     for (size_t i = 0; i < sizeof SUFFIXES / sizeof SUFFIXES[0]; i++) {
         const size_t size = strlen(SUFFIXES[i].suffix);
@@ -26,7 +23,12 @@ static const char *word_of_path(const char *path) {
             return SUFFIXES[i].word;
         }
     }
-    return "text";
+    return NULL;
+}
+
+static const char *word_of_path(const char *path) {
+    const char *word = path != NULL ? formats_by_suffix(path) : NULL;
+    return word != NULL ? word : "text";
 }
 
 int formats_choose(const command_line *line, report_kind kind, const char *word, const char *path, report_format *out) {

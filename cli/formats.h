@@ -11,6 +11,9 @@
  *   returns  ARGUMENTS_PROCEED, or EXIT_USAGE after one line on stderr: an unknown format, or HTML onto a terminal. */
 int formats_choose(const command_line *line, report_kind kind, const char *word, const char *path, report_format *out);
 
+/* The word of the format that a file's suffix stands for; NULL if it stands for none. */
+const char *formats_by_suffix(const char *path);
+
 /* formats_find_root() makes of --source-root what report_options wants.
  *   folder   as it was given, "." by default.
  *   root     PATH_MAX bytes; lasts as long as its user.

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <jansson.h>
 
@@ -13,6 +14,7 @@
 #include "exit_codes.h"
 #include "formats.h"
 #include "history_judge.h"
+#include "history_losses.h"
 #include "history_store.h"
 #include "measure/file_digest.h"
 #include "output.h"
@@ -72,9 +74,16 @@ static bool is_time(const char *text) {
 /* Only whole runs become history: what is compared with them must not be compared with a part. */
 static int read_addition(addition *out, const char *path) {
     char error[REPORT_ERROR_BYTES];
+    struct stat found;
     out->path = path;
+    if (strcmp(path, "-") == 0 || (stat(path, &found) == 0 && !S_ISREG(found.st_mode) && !S_ISDIR(found.st_mode))) {
+        return input_error("%s is no regular file; a history knows a file again by its bytes, so give it as one", path);
+    }
     if (!report_read_results(path, &out->results, error, sizeof error)) {
         return input_error("%s", error);
+    }
+    if (out->results->note != NULL) {
+        message("note: %s", out->results->note);
     }
     if (out->results->run.partial) {
         return input_error("%s: its run was ended before its time; only whole runs become history", path);
@@ -222,7 +231,7 @@ typedef struct request {
     uint64_t runs, recent;
     thresholds limits;
     report_format format;
-    bool is_check;
+    bool is_check, only_common;
 } request;
 
 static bool is_named(const char *name, char *const *names, size_t count) {
@@ -337,8 +346,12 @@ static int write_model(const request *wanted, const history_model *model) {
     if (!wanted->is_check) {
         return EXIT_FINE;
     }
+    history_losses_tell(model);
     if (history_model_count(model, HISTORY_WORSE) > 0) {
         return EXIT_REGRESSION;
+    }
+    if (history_losses_are_failures(model)) {
+        return EXIT_RUN_FAILED;
     }
     if (!history_was_checked(model)) {
         fprintf(stderr,
@@ -347,7 +360,17 @@ static int write_model(const request *wanted, const history_model *model) {
                 HISTORY_RUNS_LEAST);
         return EXIT_UNCHECKED;
     }
-    return EXIT_FINE;
+    return history_model_losses(model) > 0 ? EXIT_RUN_FAILED : EXIT_FINE;
+}
+
+/* As of compare: without the reference's times in the newest run nothing of it could be judged. */
+static int check_reference(const request *wanted, const history_model *model) {
+    if (!wanted->is_check || wanted->relative_to == NULL ||
+        history_is_in_newest_run(model, NULL, wanted->relative_to, metric_name(METRIC_TIME))) {
+        return ARGUMENTS_PROCEED;
+    }
+    return input_error("--relative-to: subject \"%s\" has no times in the newest run of %s", wanted->relative_to,
+                       model->database);
 }
 
 static int answer_model(const request *wanted, history_model *model) {
@@ -358,6 +381,13 @@ static int answer_model(const request *wanted, history_model *model) {
     model->is_check = wanted->is_check;
     model->has_points = !wanted->is_check && wanted->scenario_count > 0;
     model->recent = wanted->recent;
+    status = check_reference(wanted, model);
+    if (status != ARGUMENTS_PROCEED) {
+        return status;
+    }
+    if (wanted->is_check) {
+        history_find_losses(model, wanted->only_common);
+    }
     if (wanted->relative_to != NULL) {
         model->relative_to = wanted->relative_to;
         (void)history_relate(model, wanted->relative_to);
@@ -504,7 +534,12 @@ static int history_check(int argc, char **argv) {
          .low = 1,
          .high = STATS_SERIES_MAX,
          .meaning = "N",
-         .help = "a change of level is a regression while it is among the last N runs; default 10"},
+         .help = "a change of level is a regression, and what the newest run lacks is missing, while it is among the "
+                 "last N runs; default 10"},
+        {.name = "only-common",
+         .kind = ARGUMENT_FLAG,
+         .value = &wanted.only_common,
+         .help = "judge what the newest run has: what it lacks was left out on purpose"},
         COMMON_ARGUMENTS(wanted),
     };
     const command_line line = {
@@ -521,7 +556,14 @@ static int history_check(int argc, char **argv) {
             "beyond the threshold began in the last runs, at once or in small steps. All series together are wrong in\n"
             "one check of twenty at most. A series needs 6 runs. `history add --accept` begins a new one.\n"
             "\n"
-            "Exit status: 0 no regression; 3 a regression; 2 usage or bad input; 6 nothing could be checked.\n",
+            "What the last runs have must be in the newest: a scenario, subject or metric that is not there is not\n"
+            "judged, and is no success. --only-common leaves out what the newest run has not measured on purpose.\n"
+            "\n"
+            "Exit status: 0 no regression; 3 a regression; 1 what was measured before failed or is missing in the "
+            "newest\n"
+            "run; 2 usage or bad input; 6 nothing could be checked. The first of 2, 3, 1 for a failure, 6 and 1 for "
+            "what\n"
+            "is missing counts.\n",
         .arguments = arguments,
         .argument_count = sizeof arguments / sizeof arguments[0],
         .operands_most = SIZE_MAX,

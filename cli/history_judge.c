@@ -21,6 +21,18 @@ static const history_series *find_reference(const history_model *model, const hi
     return NULL;
 }
 
+static bool is_in_newest(const history_model *model, const history_series *series) {
+    return series->point_count > 0 && series->points[series->point_count - 1]->run == model->newest_run;
+}
+
+/* The newest run has the subject and not what it is to be divided by. */
+static void blame_reference(history_model *model, history_series *series, const history_series *reference) {
+    if (reference->note != NULL) {
+        series->note = model_text_format(model->arena, "%s, its reference: %s", reference->subject, reference->note);
+        series->loss = reference->loss;
+    }
+}
+
 static double value_in_run(const history_series *series, uint64_t run) {
     for (size_t i = 0; series != NULL && i < series->point_count; i++) {
         if (series->points[i]->run == run) {
@@ -46,6 +58,9 @@ static history_series *relate_one(history_model *model, const history_series *se
             point->value.low /= under;
             point->value.high /= under;
         }
+    }
+    if (reference != NULL && is_in_newest(model, series) && !is_in_newest(model, reference)) {
+        blame_reference(model, out, reference);
     }
     return out;
 }
@@ -228,7 +243,7 @@ static void judge(history_model *model, history_series *series, double alpha) {
     double values[STATS_SERIES_MAX];
     const stretch on = stretch_of(series, values);
     if (series->points[series->point_count - 1]->run != model->newest_run) {
-        series->note = "not in the newest run";
+        series->note = series->note != NULL ? series->note : "not in the newest run";
     } else if (!on.usable) {
         series->note = "zero in some runs: there is no ratio to it";
     } else if (on.count < HISTORY_RUNS_LEAST) {

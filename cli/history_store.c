@@ -40,6 +40,12 @@ static const char TABLES[] =
     "CREATE TABLE subjects(run INTEGER NOT NULL REFERENCES runs, subject TEXT NOT NULL, version TEXT NOT NULL,"
     " note TEXT NOT NULL, PRIMARY KEY(run, subject)) WITHOUT ROWID;";
 
+/* What has no figures, and why. Files of programs before it have no such table, and get one with the next run: those programs
+ * read such a file as before, so it is no other layout. */
+static const char LATER_TABLES[] =
+    "CREATE TABLE IF NOT EXISTS absences(run INTEGER NOT NULL REFERENCES runs, work INTEGER NOT NULL REFERENCES works,"
+    " subject TEXT NOT NULL, status TEXT NOT NULL, message TEXT, PRIMARY KEY(run, work, subject)) WITHOUT ROWID;";
+
 /* ---- SQLite ---- */
 
 static bool complain(const history_store *self, char *error) {
@@ -130,7 +136,7 @@ static bool make_or_check(const history_store *self, bool to_write, char *error)
         char pragmas[96];
         snprintf(pragmas, sizeof pragmas, "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION_ID,
                  LAYOUT);
-        return execute(self, TABLES, error) && execute(self, pragmas, error);
+        return execute(self, TABLES, error) && execute(self, LATER_TABLES, error) && execute(self, pragmas, error);
     }
     if (application != APPLICATION_ID) {
         snprintf(error, HISTORY_ERROR_BYTES, "%s is a database, but no history of poolbuf's; give another --db",
@@ -142,7 +148,7 @@ static bool make_or_check(const history_store *self, bool to_write, char *error)
                  self->path, (long long)layout, LAYOUT);
         return false;
     }
-    return true;
+    return !to_write || execute(self, LATER_TABLES, error);
 }
 
 /* SQLite has databases without a file under two names, which would be gone with the program. */
@@ -301,25 +307,46 @@ static bool add_figure(const history_store *self, sqlite3_stmt *statement, metri
     return fine || complain(self, error);
 }
 
+static bool add_absence(const history_store *self, sqlite3_stmt *statement, const results_result *result, char *error) {
+    bind_text(statement, 3, result->subject);
+    bind_text(statement, 4, result_status_name(result->status));
+    bind_text(statement, 5, result->message);
+    const bool fine = sqlite3_step(statement) == SQLITE_DONE;
+    (void)sqlite3_reset(statement);
+    return fine || complain(self, error);
+}
+
 static bool add_figures(const history_store *self, const results_model *results, int64_t run, uint64_t *figures,
                         char *error) {
     sqlite3_stmt *statement = prepare(self,
                                       "INSERT INTO figures(run, work, subject, metric, rate, median, low, high)"
                                       " VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
                                       error);
-    bool fine = statement != NULL;
+    sqlite3_stmt *absence =
+        statement == NULL
+            ? NULL
+            : prepare(self, "INSERT INTO absences(run, work, subject, status, message) VALUES(?, ?, ?, ?, ?)", error);
+    bool fine = absence != NULL;
     for (size_t i = 0; fine && i < results->scenario_count; i++) {
         const results_scenario *scenario = results->scenarios[i];
         int64_t work = 0;
         fine = add_work(self, results, scenario, &work, error);
-        (void)sqlite3_bind_int64(statement, 1, run);
-        (void)sqlite3_bind_int64(statement, 2, work);
+        sqlite3_stmt *const both[] = {statement, absence};
+        for (int k = 0; k < 2; k++) {
+            (void)sqlite3_bind_int64(both[k], 1, run);
+            (void)sqlite3_bind_int64(both[k], 2, work);
+        }
         for (size_t j = 0; fine && j < scenario->result_count; j++) {
-            for (int which = 0; fine && scenario->results[j]->status == RESULT_OK && which < METRIC_COUNT; which++) {
-                fine = add_figure(self, statement, (metric)which, scenario->results[j], figures, error);
+            const results_result *result = scenario->results[j];
+            if (result->status != RESULT_OK) {
+                fine = add_absence(self, absence, result, error);
+            }
+            for (int which = 0; fine && result->status == RESULT_OK && which < METRIC_COUNT; which++) {
+                fine = add_figure(self, statement, (metric)which, result, figures, error);
             }
         }
     }
+    (void)sqlite3_finalize(absence);
     (void)sqlite3_finalize(statement);
     return fine;
 }
@@ -493,6 +520,29 @@ static const char COUNTS[] =
     "SELECT count(*), min(created), (SELECT count(*) FROM runs WHERE environment <> ?1) FROM"
     " (SELECT created FROM runs WHERE environment = ?1 ORDER BY created DESC, id DESC LIMIT ?2)";
 
+static const char RUNS[] = "SELECT id, accepted IS NOT NULL FROM runs WHERE environment = ?1"
+                           " ORDER BY created DESC, id DESC LIMIT ?2";
+
+static void add_shown_run(history_model *model, sqlite3_stmt *row) {
+    history_run *run = model_allocate(model->arena, sizeof *run);
+    run->run = (uint64_t)sqlite3_column_int64(row, 0);
+    run->accepted = sqlite3_column_int(row, 1) != 0;
+    model_append(model->arena, &model->runs, &model->shown_count, run);
+}
+
+static const char ABSENCES[] =
+    "SELECT w.scenario, a.subject, a.status, a.message FROM absences a JOIN works w ON w.id = a.work WHERE a.run ="
+    " (SELECT id FROM runs WHERE environment = ?1 ORDER BY created DESC, id DESC LIMIT 1) ORDER BY 1, 2";
+
+static void add_shown_absence(history_model *model, sqlite3_stmt *row) {
+    history_absence *absence = model_allocate(model->arena, sizeof *absence);
+    absence->scenario = model_text(model->arena, column_text(row, 0));
+    absence->subject = model_text(model->arena, column_text(row, 1));
+    absence->status = model_text(model->arena, column_text(row, 2));
+    absence->message = model_text(model->arena, column_text(row, 3));
+    model_append(model->arena, &model->absences, &model->absence_count, absence);
+}
+
 /* How many runs are shown, from when on, and how many there are of other environments. */
 static void add_counts(history_model *model, sqlite3_stmt *row) {
     const long long others = sqlite3_column_int64(row, 2);
@@ -556,11 +606,16 @@ bool history_store_read(history_store *self, uint64_t limit, history_model *mode
     } PARTS[] = {{COUNTS, add_counts},
                  {CHANGED_WORKS, add_changed_work},
                  {CHANGED_SUBJECTS, add_changed_subject},
-                 {FIGURES, add_point}};
+                 {FIGURES, add_point},
+                 {RUNS, add_shown_run},
+                 {ABSENCES, add_shown_absence}};
     int64_t environment = 0;
+    int64_t later_tables = 0;
     model->database = model_text(model->arena, self->path);
-    bool fine = read_environment(self, model, &environment, error);
-    for (size_t i = 0; fine && i < sizeof PARTS / sizeof PARTS[0]; i++) {
+    bool fine = read_environment(self, model, &environment, error) &&
+                read_pragma(self, "SELECT count(*) FROM sqlite_master WHERE name = 'absences'", &later_tables, error);
+    const size_t count = sizeof PARTS / sizeof PARTS[0] - (later_tables == 0 ? 1 : 0);
+    for (size_t i = 0; fine && i < count; i++) {
         fine = visit_rows(self, PARTS[i].sql, environment, limit, PARTS[i].visit, model, error);
     }
     return fine;

@@ -4,6 +4,8 @@
  *   runs           one a results file, found again by a digest of its bytes
  *   works          a scenario and what it plays: a changed scenario is another work
  *   subjects       run x subject: the allocator that served under the name, its version and what tuned it
+ *   absences       run x work x subject that has no figures: its status, and why; not in files to which only programs before
+ *                  it have added
  *   figures        run x work x subject x metric (x rate): the median of the run's rounds, and its interval
  *
  * The tables are an interface: people may read them with any SQLite tool. `application_id` and `user_version` say what a file

@@ -55,6 +55,10 @@ static bool is_same_file(const struct stat *a, const struct stat *b) {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
+static bool find_input(const char *path, struct stat *status) {
+    return (strcmp(path, "-") == 0 ? fstat(STDIN_FILENO, status) : stat(path, status)) == 0;
+}
+
 bool output_is_apart(const char *path, const char *const *inputs, size_t count) {
     struct stat status;
     struct stat input;
@@ -62,7 +66,7 @@ bool output_is_apart(const char *path, const char *const *inputs, size_t count) 
         return true;
     }
     for (size_t i = 0; i < count; i++) {
-        if (inputs[i] != NULL && stat(inputs[i], &input) == 0 && is_same_file(&status, &input)) {
+        if (inputs[i] != NULL && find_input(inputs[i], &input) && is_same_file(&status, &input)) {
             (void)input_error("cannot write %s: it is what this command reads, and would be gone; give -o another file",
                               path);
             return false;

@@ -20,7 +20,7 @@ typedef struct output {
 /* output_is_apart() is false, after one line on stderr, where the destination is the file of one of `inputs`, by whatever name:
  * what was read would be replaced by what was made of it.
  *   path    as of output_open().
- *   inputs  `count` paths; NULL is none. */
+ *   inputs  `count` paths; NULL is none, "-" stdin. */
 bool output_is_apart(const char *path, const char *const *inputs, size_t count);
 
 /* output_open() prepares a destination, and refuses one that could not be written: before the work, not after it.

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "record/run.h"
 #include "record/shape.h"
 #include "record/trace.h"
+#include "reports/table.h"
 
 /* TEMPLATE with each %p replaced by the process's id; a later image of the same process gets ".1", ".2" behind it.
  *   returns  false when the name would be too long. */
@@ -36,6 +38,27 @@ static bool expand_path(char path[PATH_MAX], const char *template, const record_
     }
     path[n] = '\0';
     return true;
+}
+
+/* One line, whatever a program is called. */
+static void tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void tell(const char *format, ...) {
+    va_list list;
+    va_start(list, format);
+    message_print("poolbuf record: ", format, list);
+    va_end(list);
+}
+
+/* How a line begins that goes on. */
+static void begin_line(const char *path, const char *program) {
+    fputs("poolbuf record: ", stderr);
+    text_print_safe(stderr, path);
+    if (program != NULL) {
+        fputs(": ", stderr);
+        text_print_safe(stderr, program);
+    }
+    fputs(": ", stderr);
 }
 
 static void print_bytes(uint64_t bytes) {
@@ -67,26 +90,28 @@ static const char *cut_off(const record_spool *spool) {
 static void warn_cut_off(const record_spool *spool, const char *path) {
     const char *why = cut_off(spool);
     if (why != NULL) {
-        fprintf(stderr, "poolbuf record: %s: the recording ends before the program did: %s\n", path, why);
+        tell("%s: the recording ends before the program did: %s", path, why);
     }
 }
 
 static void warn_clamped(const record_spool *spool, const char *path) {
     if (spool->header->clamped_sizes != 0) {
-        fprintf(stderr, "poolbuf record: %s: %" PRIu64 " sizes are larger than a recording can say; they count as ",
-                path, spool->header->clamped_sizes);
+        begin_line(path, NULL);
+        fprintf(stderr, "%" PRIu64 " sizes are larger than a recording can say; they count as ",
+                spool->header->clamped_sizes);
         print_bytes(TRACE_SIZE_MAX);
         fprintf(stderr, "\n");
     }
 }
 
-static void describe(const record_spool *spool, const trace_summary *summary, const trace_statistics *statistics,
-                     const char *path) {
+static void describe(const record_spool *spool, const char *program, const trace_summary *summary,
+                     const trace_statistics *statistics, const char *path) {
+    begin_line(path, program);
     fprintf(stderr,
-            "poolbuf record: %s: %.*s: %" PRIu64 " events (%" PRIu64 " allocations, %" PRIu64 " resizes, %" PRIu64
-            " releases) in %" PRIu32 " threads; at most %" PRIu32 " buffers and ",
-            path, (int)TRACE_NAME_MAX, spool->header->program, summary->event_count, statistics->allocations,
-            statistics->resizes, statistics->releases, summary->thread_count, summary->slot_count);
+            "%" PRIu64 " events (%" PRIu64 " allocations, %" PRIu64 " resizes, %" PRIu64 " releases) in %" PRIu32
+            " threads; at most %" PRIu32 " buffers and ",
+            summary->event_count, statistics->allocations, statistics->resizes, statistics->releases,
+            summary->thread_count, summary->slot_count);
     print_bytes(statistics->peak_live_bytes);
     fprintf(stderr, " live\n  sizes:");
     const uint64_t sized = statistics->allocations + statistics->resizes;
@@ -122,14 +147,14 @@ static bool write_spool(const record_spool *spool, output *out, const char *path
     memcpy(program, spool->header->program, TRACE_NAME_MAX);
     if (!trace_write_raw(out->stream, program, (trace_source)spool->header->source, spool->events, spool->size, &counts,
                          &summary, &statistics, error, sizeof error)) {
-        fprintf(stderr, "poolbuf record: %s\n", error);
+        tell("%s", error);
         output_discard(out);
         return false;
     }
     if (!output_commit(out)) {
         return false;
     }
-    describe(spool, &summary, &statistics, path);
+    describe(spool, program, &summary, &statistics, path);
     return true;
 }
 
@@ -148,17 +173,16 @@ static bool write_shape(const record_spool *spool, output *out, const char *path
         trace_destroy(recorded);
     }
     if (!fine) {
-        fprintf(stderr, "poolbuf record: %s\n", error);
+        tell("%s", error);
         output_discard(out);
         return false;
     }
     if (!output_commit(out)) {
         return false;
     }
-    fprintf(stderr,
-            "poolbuf record: %s: %s: the shape of %" PRIu64 " buffers in %" PRIu32 " threads; at most %" PRIu64
-            " buffers and ",
-            path, program, found.buffer_count, found.threads, found.peak_live_buffers);
+    begin_line(path, program);
+    fprintf(stderr, "the shape of %" PRIu64 " buffers in %" PRIu32 " threads; at most %" PRIu64 " buffers and ",
+            found.buffer_count, found.threads, found.peak_live_buffers);
     print_bytes(found.peak_live_bytes);
     fprintf(stderr, " live\n");
     warn_clamped(spool, path);
@@ -171,7 +195,7 @@ static bool write_each(const record_result *result, const char *template, writer
         char path[PATH_MAX];
         output out;
         if (!expand_path(path, template, &result->spools[i])) {
-            fprintf(stderr, "poolbuf record: %.60s...: the path is too long; give a shorter one\n", template);
+            tell("%.60s...: the path is too long; give a shorter one", template);
             return false;
         }
         if (!output_open(&out, path) || !write(&result->spools[i], &out, path)) {
@@ -184,15 +208,14 @@ static bool write_each(const record_result *result, const char *template, writer
 /* A program's own status must not be taken for one of ours: its 4 would be a leak. */
 static int judge(const char *program, const child_end *end) {
     if (end->is_outlived) {
-        fprintf(stderr, "poolbuf record: note: processes that %s started still run; what they do now is not recorded\n",
-                program);
+        tell("note: processes that %s started still run; what they do now is not recorded", program);
     }
     if (end->signal == 0 && end->status == 0) {
         return EXIT_FINE;
     }
     char how[64];
     child_describe(end, how, sizeof how);
-    fprintf(stderr, "poolbuf record: %s %s; the trace holds what it did until then\n", program, how);
+    tell("%s %s; the trace holds what it did until then", program, how);
     return EXIT_RUN_FAILED;
 }
 
@@ -209,41 +232,33 @@ static void folder_of(const char *path, bool is_regular, char folder[PATH_MAX]) 
 /* Nothing was recorded, of none of the program's processes. */
 static int tell_nothing(const char *program, const char *folder, const record_result *result) {
     if (result->without_space != 0) {
-        fprintf(stderr,
-                "poolbuf record: %s recorded nothing: there is no room in %s; give an output file in a folder with "
-                "room, or lift the limit on the size of files\n",
-                program, folder);
+        tell("%s recorded nothing: there is no room in %s; give an output file in a folder with "
+             "room, or lift the limit on the size of files",
+             program, folder);
     } else if (result->without_memory != 0) {
-        fprintf(
-            stderr,
-            "poolbuf record: %s recorded nothing: it has no memory for that; give --max-events a smaller number, or "
-            "lift the limit on its memory\n",
-            program);
+        tell("%s recorded nothing: it has no memory for that; give --max-events a smaller number, or "
+             "lift the limit on its memory",
+             program);
     } else {
-        fprintf(stderr,
-                "poolbuf record: %s recorded nothing: it ran without the preloaded recorder, or never allocated, or "
-                "has no buffers; record the dynamically linked program itself\n",
-                program);
+        tell("%s recorded nothing: it ran without the preloaded recorder, or never allocated, or "
+             "has no buffers; record the dynamically linked program itself",
+             program);
     }
     return EXIT_UNCHECKED;
 }
 
 static void tell_unrecorded(const char *folder, const record_result *result) {
     if (result->without_space != 0) {
-        fprintf(stderr,
-                "poolbuf record: note: there was no room in %s for %zu more processes; what they did is not recorded\n",
-                folder, result->without_space);
+        tell("note: there was no room in %s for %zu more processes; what they did is not recorded", folder,
+             result->without_space);
     }
     if (result->without_memory != 0) {
-        fprintf(stderr,
-                "poolbuf record: note: %zu more processes had no memory for it; what they did is not recorded\n",
-                result->without_memory);
+        tell("note: %zu more processes had no memory for it; what they did is not recorded", result->without_memory);
     }
     if (result->without_folder != 0) {
-        fprintf(stderr,
-                "poolbuf record: note: %zu more processes could make no file in %s, as after a change of user or root "
-                "directory; what they did is not recorded\n",
-                result->without_folder, folder);
+        tell("note: %zu more processes could make no file in %s, as after a change of user or root "
+             "directory; what they did is not recorded",
+             result->without_folder, folder);
     }
 }
 
@@ -256,7 +271,7 @@ static int record(char *const *command, const char *path, output *out, const cha
     folder_of(path, out == NULL || out->is_regular, folder);
     const record_plan plan = {.command = command, .folder = folder, .max_events = max_events, .events = events};
     if (!record_run(&plan, &result, reason, sizeof reason)) {
-        fprintf(stderr, "poolbuf record: %s\n", reason);
+        tell("%s", reason);
         record_result_fini(&result);
         if (out != NULL) {
             output_discard(out);
@@ -271,9 +286,8 @@ static int record(char *const *command, const char *path, output *out, const cha
         }
     } else if (out != NULL ? write(&result.spools[0], out, path) : write_each(&result, path, write)) {
         if (out != NULL && result.spool_count > 1) {
-            fprintf(stderr,
-                    "poolbuf record: %zu more processes were recorded and dropped; -o 'NAME-%%p.pbtrace' keeps each\n",
-                    result.spool_count - 1);
+            tell("%zu more processes were recorded and dropped; -o 'NAME-%%p.pbtrace' keeps each",
+                 result.spool_count - 1);
         }
         tell_unrecorded(folder, &result);
         status = judge(command[0], &result.end);
@@ -349,7 +363,7 @@ int cli_record(int argc, char **argv) {
         path = is_shape ? "shape.pbshape" : "trace.pbtrace";
     }
     if (!record_check(command[0], &missing, reason, sizeof reason)) {
-        fprintf(stderr, "poolbuf record: %s\n", reason);
+        tell("%s", reason);
         return missing ? EXIT_USAGE : EXIT_UNCHECKED;
     }
     if (strstr(path, "%p") != NULL) {

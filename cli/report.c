@@ -253,7 +253,7 @@ int cli_report(int argc, char **argv) {
         .about =
             "Shows results (`poolbuf run -o`) and leaks (`poolbuf leaks -o`, POOLBUF_LEAK_REPORT) in any format.\n"
             "Several leak files are merged by fingerprint; several results are merged if they are parts of one\n"
-            "experiment, and stand one after the other if not.\n"
+            "experiment, and stand one after the other if not. - reads stdin.\n"
             "\n"
             "A report of a stripped program has modules, build-ids and offsets. --binaries looks through files and\n"
             "folders, all the way down, for files of those build-ids, and adds functions, files, lines and inlined\n"

@@ -309,10 +309,24 @@ static bool open_results(const programme *all, const char *path, output *file) {
     return output_open(file, path);
 }
 
+/* What is written there is JSON, whatever it is called; elsewhere the suffix decides, and a page is expected. */
+static int check_suffix(const command_line *line, const char *path) {
+    const char *word = path != NULL ? formats_by_suffix(path) : NULL;
+    if (word == NULL || strcmp(word, "json") == 0) {
+        return ARGUMENTS_PROCEED;
+    }
+    return usage_error(
+        line, "--output %s: run writes JSON there; give -o results.json, of which `poolbuf report` makes other formats",
+        path);
+}
+
 static int run(const command_line *line, request *asked, const char *const *command, size_t command_count) {
     programme all = {.scenario_count = 0};
     output file;
     int status = formats_choose(line, REPORT_RESULTS, asked->format_word, NULL, &asked->format);
+    if (status == ARGUMENTS_PROCEED) {
+        status = check_suffix(line, asked->path);
+    }
     if (status == ARGUMENTS_PROCEED) {
         status = run_passes_choose(line, &asked->pass_names, asked->rate, &asked->passes);
     }

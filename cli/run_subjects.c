@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "exit_codes.h"
 #include "measure/available.h"
@@ -231,6 +232,43 @@ void run_subjects_tell_left_out(const run_subjects *chosen) {
     }
 }
 
+/* A path may have commas, at which the list was split. Where no file is called as the part in front of one, and there is one
+ * that goes on with the next words, that is meant.
+ *   returns  the word to take, and in *used how many it was made of; NULL is out of memory. To be freed. */
+static char *join_path(const text_list *words, size_t first, size_t *used) {
+    char *joined = strdup(words->items[first]);
+    char *longest = NULL;
+    *used = 1;
+    for (size_t i = first + 1; joined != NULL; i++) {
+        if (access(strchr(joined, '=') + 1, F_OK) == 0) {
+            longest = joined;
+            *used = i - first;
+            break;
+        }
+        char *longer = NULL;
+        if (i == words->count || asprintf(&longer, "%s,%s", joined, words->items[i]) < 0) {
+            break;
+        }
+        free(joined);
+        joined = longer;
+    }
+    if (longest == NULL) {
+        free(joined);
+        longest = strdup(words->items[first]); /* which is complained of */
+    }
+    return longest;
+}
+
+static int add_joined(const command_line *line, const text_list *words, size_t *at, run_subjects *chosen) {
+    size_t used = 0;
+    char *word = join_path(words, *at, &used);
+    const int status =
+        word == NULL ? input_error("out of memory") : add_library(line, word, strchr(word, '=') + 1, chosen);
+    free(word);
+    *at += used - 1;
+    return status;
+}
+
 int run_subjects_choose(const command_line *line, const text_list *words, run_subjects *chosen) {
     if (words->count == 0) {
         add_all(chosen);
@@ -241,7 +279,7 @@ int run_subjects_choose(const command_line *line, const text_list *words, run_su
         if (equals == NULL) {
             status = add_known(line, words->items[i], chosen);
         } else if (is_path(equals + 1)) {
-            status = add_library(line, words->items[i], equals + 1, chosen);
+            status = add_joined(line, words, &i, chosen);
         } else {
             status = add_alias(line, words->items[i], equals + 1, chosen);
         }

@@ -18,6 +18,9 @@ static const char *list_separator(size_t i, size_t count) {
     return i == 0 ? "" : i + 1 == count ? " and " : ", ";
 }
 
+static const char NULL_ALONE[] = "null alone was measured: what the harness costs";
+static const char NOBODY[] = "no subject could be measured";
+
 /* ---- who leads ---- */
 
 static bool takes_part(const results_result *result) {
@@ -97,6 +100,20 @@ static void add_next(sentence *out, const results_scenario *scenario, const resu
     }
 }
 
+/* The null subject takes part in no comparison: with nobody else it is what was asked for. */
+static bool is_of_null_alone(const results_scenario *scenario) {
+    return scenario->result_count == 1 && scenario->results[0]->status == RESULT_OK &&
+           strcmp(scenario->results[0]->subject, MODEL_NULL_SUBJECT) == 0;
+}
+
+static const char *answer_without_subjects(const results_model *model) {
+    bool is_harness = model->scenario_count > 0;
+    for (size_t i = 0; i < model->scenario_count; i++) {
+        is_harness = is_harness && is_of_null_alone(model->scenarios[i]);
+    }
+    return is_harness ? NULL_ALONE : NOBODY;
+}
+
 const char *answer_scenario(const results_model *model, const results_scenario *scenario) {
     const results_result *leaders[LEADERS_MOST];
     size_t count = answer_leaders(scenario, leaders, LEADERS_MOST);
@@ -108,7 +125,7 @@ const char *answer_scenario(const results_model *model, const results_scenario *
     sentence out;
     sentence_init(&out);
     if (count == 0) {
-        sentence_add(&out, "no subject could be measured");
+        sentence_add(&out, "%s", is_of_null_alone(scenario) ? NULL_ALONE : NOBODY);
     } else if (contenders == 1) {
         sentence_add(&out, "%s alone was measured: nothing to compare it with", leaders[0]->subject);
     } else if (count == 1) {
@@ -182,7 +199,7 @@ const char *answer_overall(const results_model *model) {
         }
     }
     if (unmeasured == model->scenario_count) {
-        return "no subject could be measured";
+        return answer_without_subjects(model);
     }
     if (model->scenario_count == 1) {
         return answer_scenario(model, model->scenarios[0]);

@@ -56,6 +56,14 @@ size_t history_model_count(const history_model *model, history_verdict verdict) 
     return count;
 }
 
+size_t history_model_losses(const history_model *model) {
+    size_t count = 0;
+    for (size_t i = 0; i < model->series_count; i++) {
+        count += model->series[i]->loss != HISTORY_NOTHING_LOST ? 1 : 0;
+    }
+    return count;
+}
+
 bool history_was_checked(const history_model *model) {
     return history_model_count(model, HISTORY_AS_USUAL) + history_model_count(model, HISTORY_BETTER) +
                history_model_count(model, HISTORY_WORSE) >
@@ -140,6 +148,9 @@ const char *history_answer(const history_model *model) {
     if (none > 0) {
         sentence_add(&out, ", %zu not judged", none);
     }
+    if (history_model_losses(model) > 0) {
+        sentence_add(&out, "; %zu measured before and not in the newest run", history_model_losses(model));
+    }
     return sentence_keep(&out, model->arena);
 }
 
@@ -216,8 +227,13 @@ static table_tone tone_of(history_verdict verdict) {
 }
 
 static void add_outcome(text_table *table, const history_model *model, const history_series *series) {
-    table_add(table, tone_of(series->verdict), "%s%s", series->verdict == HISTORY_WORSE ? "REGRESSION: " : "",
-              history_outcome(model, series));
+    table_add(table, series->loss != HISTORY_NOTHING_LOST ? TONE_BAD : tone_of(series->verdict), "%s%s",
+              series->verdict == HISTORY_WORSE ? "REGRESSION: " : "", history_outcome(model, series));
+}
+
+double history_newest(const history_model *model, const history_series *series) {
+    const history_point *last = series->points[series->point_count - 1];
+    return model->is_check && last->run != model->newest_run ? MODEL_NAN : last->value.median;
 }
 
 static void check_table_init(text_table *table, const history_model *model) {
@@ -232,8 +248,7 @@ static void check_table_init(text_table *table, const history_model *model) {
         table_add(table, TONE_PLAIN, "%s", series->subject);
         table_add(table, TONE_PLAIN, "%s", series->metric);
         table_add(table, TONE_FAINT, "%zu", series->point_count);
-        table_add(table, TONE_PLAIN, "%s",
-                  history_value(series, series->points[series->point_count - 1]->value.median).text);
+        table_add(table, TONE_PLAIN, "%s", history_value(series, history_newest(model, series)).text);
         table_add(table, TONE_PLAIN, "%s", history_value(series, series->usual.median).text);
         if (isfinite(series->usual.low)) {
             table_add(table, TONE_FAINT, "%s to %s", history_value(series, series->usual.low).text,

@@ -29,6 +29,27 @@ typedef enum history_verdict {
     HISTORY_VERDICT_COUNT
 } history_verdict;
 
+/* Why a check must not pass over a series that the newest run lacks. */
+typedef enum history_loss {
+    HISTORY_NOTHING_LOST,
+    HISTORY_LOST_FAILED,  /* its subject failed in the newest run */
+    HISTORY_LOST_METRIC,  /* its subject ran, and the metric was not measured */
+    HISTORY_LOST_MISSING, /* the newest run lacks the subject, which was there shortly before */
+    HISTORY_LOSS_COUNT
+} history_loss;
+
+/* A run that is shown. */
+typedef struct history_run {
+    uint64_t run;  /* its number in the database */
+    bool accepted; /* a new level was expected from it on */
+} history_run;
+
+/* A result of the newest run without figures. */
+typedef struct history_absence {
+    const char *scenario, *subject;
+    const char *status, *message; /* of results: "failed", "unavailable", "unsupported"; and why, or NULL */
+} history_absence;
+
 typedef struct history_series {
     const char *scenario, *subject, *metric;
     compare_unit unit; /* of the values; unknown where they are relative to another subject's */
@@ -36,6 +57,7 @@ typedef struct history_series {
     size_t point_count;
     history_verdict verdict;
     const char *note;           /* why there is none */
+    history_loss loss;          /* of a series that is not in the newest run */
     const history_point *since; /* where the level began that is meant; NULL: it is the newest run alone */
     double change;              /* newest run, or its level, over what it is judged by; NaN without */
     model_estimate usual;       /* the level before the newest run, and where it was to be expected */
@@ -47,9 +69,13 @@ typedef struct history_model {
     uint64_t run_count; /* that are shown */
     uint64_t newest_run;
     const char *newest, *newest_label, *oldest;
-    bool is_check;   /* of the newest run; else only shown */
-    bool has_points; /* the reader wants each run, not only a line for each series */
-    uint64_t recent; /* a level that began in so many last runs is new */
+    bool is_check;      /* of the newest run; else only shown */
+    bool has_points;    /* the reader wants each run, not only a line for each series */
+    uint64_t recent;    /* a level that began in so many last runs is new */
+    history_run **runs; /* newest first */
+    size_t shown_count; /* of them */
+    history_absence **absences;
+    size_t absence_count;
     history_series **series;
     size_t series_count;
     const char **remarks;
@@ -64,6 +90,7 @@ history_series *history_model_add_series(history_model *model, const char *scena
 history_point *history_series_add_point(history_model *model, history_series *series);
 void history_model_add_remark(history_model *model, const char *remark);
 size_t history_model_count(const history_model *model, history_verdict verdict);
+size_t history_model_losses(const history_model *model);
 bool history_was_checked(const history_model *model); /* some series could be judged */
 
 /* "as usual", "too few runs", "better", "worse"; "not judged" else */
@@ -76,6 +103,8 @@ struct text_table;
 /* A run's label, or when it was measured; and a value of the series with its unit. */
 const char *history_point_name(const history_point *point);
 unit_text history_value(const history_series *series, double value);
+/* Its last value; NaN in a check of a newest run that lacks it. */
+double history_newest(const history_model *model, const history_series *series);
 /* "+5.0 % at v1.2, accepted at v1.4"; "no change of level" */
 const char *history_steps(const history_model *model, const history_series *series);
 

@@ -172,7 +172,7 @@ static void write_change_cell(double ratio, FILE *to) {
 
 static void write_overview_row(const history_model *model, size_t index, FILE *to) {
     const history_series *series = model->series[index];
-    const double newest = series->points[series->point_count - 1]->value.median;
+    const double newest = history_newest(model, series);
     const double oldest = series->points[0]->value.median;
     fprintf(to, "<tr class=\"%s\"><th scope=\"row\"><a href=\"#s%zu\">", row_class(series), index);
     html_print(to, series->scenario);

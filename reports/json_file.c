@@ -60,10 +60,15 @@ static json_t *parse(const char *path, const char *text, size_t length, char *er
     return root;
 }
 
-static json_t *load(const char *path, char *error, size_t error_size) {
-    FILE *file = fopen(path, "rb");
+static bool is_stdin(const char *path) {
+    return strcmp(path, "-") == 0;
+}
+
+/* shown: what it is called in complaints. */
+static json_t *load(const char *shown, const char *path, char *error, size_t error_size) {
+    FILE *file = is_stdin(path) ? stdin : fopen(path, "rb");
     if (file == NULL) {
-        complain(error, error_size, "%s: %s; expected a readable JSON file", path, strerror(errno));
+        complain(error, error_size, "%s: %s; expected a readable JSON file", shown, strerror(errno));
         return NULL;
     }
     size_t length = 0;
@@ -71,16 +76,18 @@ static json_t *load(const char *path, char *error, size_t error_size) {
     char *text = read_stream(file, &length);
     bool failed = ferror(file) != 0;
     int reason = errno;
-    fclose(file);
+    if (file != stdin) {
+        fclose(file);
+    }
     json_t *root = NULL;
     if (text == NULL || failed) {
-        complain(error, error_size, "%s: %s; expected a readable JSON file", path,
+        complain(error, error_size, "%s: %s; expected a readable JSON file", shown,
                  strerror(text == NULL ? ENOMEM : reason));
     } else if (length >= FILE_BYTES_MOST) {
-        complain(error, error_size, "%s: holds %d MiB or more; expected results or leaks, which are smaller", path,
+        complain(error, error_size, "%s: holds %d MiB or more; expected results or leaks, which are smaller", shown,
                  FILE_BYTES_MOST / (1024 * 1024));
     } else {
-        root = parse(path, text, length, error, error_size);
+        root = parse(shown, text, length, error, error_size);
     }
     free(text);
     return root;
@@ -143,12 +150,15 @@ static bool read_model(const char *path, const json_t *root, bool want_results, 
         input.results = results_from_json(&reader, root);
     } else if (want_leaks && is_schema(schema, LEAKS_SCHEMA)) {
         input.leaks = leaks_from_json(&reader, root);
-        note_strangers(path, &reader, input.note, sizeof input.note);
     } else {
         return complain(error, error_size, "%s: schema: is \"%.60s\"; expected %s", path, schema, wanted);
     }
     if (input.results == NULL && input.leaks == NULL) {
         return complain(error, error_size, "%s: %s", path, reader.fault);
+    }
+    note_strangers(path, &reader, input.note, sizeof input.note);
+    if (input.results != NULL && input.note[0] != '\0') {
+        input.results->note = model_text(input.results->arena, input.note);
     }
     *out = input;
     return true;
@@ -156,11 +166,12 @@ static bool read_model(const char *path, const json_t *root, bool want_results, 
 
 static bool read_file(const char *path, bool want_results, bool want_leaks, report_input *out, char *error,
                       size_t error_size) {
-    json_t *root = load(path, error, error_size);
+    const char *shown = is_stdin(path) ? "stdin" : path;
+    json_t *root = load(shown, path, error, error_size);
     if (root == NULL) {
         return false;
     }
-    bool is_read = read_model(path, root, want_results, want_leaks, out, error, error_size);
+    bool is_read = read_model(shown, root, want_results, want_leaks, out, error, error_size);
     json_decref(root);
     return is_read;
 }

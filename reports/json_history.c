@@ -16,6 +16,9 @@ _Static_assert(sizeof UNITS / sizeof UNITS[0] == COMPARE_UNIT_COUNT, "every unit
 static const char *const VERDICTS[] = {NULL, "too few runs", "as usual", "better", "worse"};
 _Static_assert(sizeof VERDICTS / sizeof VERDICTS[0] == HISTORY_VERDICT_COUNT, "every verdict has a word");
 
+static const char *const LOSSES[] = {NULL, "failed", "not measured", "missing"};
+_Static_assert(sizeof LOSSES / sizeof LOSSES[0] == HISTORY_LOSS_COUNT, "every loss has a word");
+
 static const json_field SERIES_FIELDS[] = {
     JSON_TEXT(history_series, scenario, JSON_REQUIRED),
     JSON_TEXT(history_series, subject, JSON_REQUIRED),
@@ -23,6 +26,7 @@ static const json_field SERIES_FIELDS[] = {
     JSON_CHOICE(history_series, unit, JSON_NULLABLE, UNITS),
     JSON_CHOICE(history_series, verdict, JSON_NULLABLE, VERDICTS),
     JSON_TEXT(history_series, note, JSON_OPTIONAL),
+    JSON_CHOICE(history_series, loss, JSON_OPTIONAL, LOSSES),
     JSON_NUMBER(history_series, change, JSON_NULLABLE),
     JSON_INNER(history_series, usual, JSON_NULLABLE, &json_estimate),
     JSON_NUMBER(history_series, limit_percent, JSON_NULLABLE),

@@ -174,6 +174,17 @@ static bool check_names(json_reader *reader, const results_model *model) {
     return true;
 }
 
+/* json_shape_read() leaves the outermost object to us, as leaks have several shapes in it. */
+static void find_strangers(json_reader *reader, const json_t *root) {
+    const char *key;
+    const json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)root, key, value) {
+        if (strcmp(key, "schema") != 0 && !json_shape_has(&MODEL, key)) {
+            json_stranger(reader, key);
+        }
+    }
+}
+
 results_model *results_from_json(json_reader *reader, const json_t *root) {
     results_model *model = results_model_create();
     reader->arena = model->arena;
@@ -181,5 +192,7 @@ results_model *results_from_json(json_reader *reader, const json_t *root) {
         results_model_destroy(model);
         return NULL;
     }
+    reader->path[0] = '\0';
+    find_strangers(reader, root);
     return model;
 }

@@ -22,14 +22,18 @@ static const char *describe(const history_model *model, const history_series *se
 
 static void add_series(junit_suite *suite, const history_model *model, const history_series *series) {
     const bool judged = series->verdict != HISTORY_NOT_JUDGED && series->verdict != HISTORY_TOO_FEW;
+    const bool lost = series->loss != HISTORY_NOTHING_LOST;
     const char *text = describe(model, series);
     junit_add_case(suite,
                    &(junit_case){.class_name = series->scenario,
                                  .name = model_text_format(model->arena, "%s, %s", series->subject, series->metric),
                                  .outcome = series->verdict == HISTORY_WORSE ? JUNIT_FAILURE
+                                            : lost                           ? JUNIT_ERROR
                                             : judged                         ? JUNIT_PASSED
                                                                              : JUNIT_SKIPPED,
-                                 .type = "regression",
+                                 .type = !lost                                 ? "regression"
+                                         : series->loss == HISTORY_LOST_FAILED ? "failed"
+                                                                               : "missing",
                                  .message = text,
                                  .details = judged && series->verdict != HISTORY_WORSE ? text : NULL,
                                  .seconds = MODEL_NAN});

@@ -231,6 +231,7 @@ typedef struct results_model {
     size_t scenario_count;
     results_rank **ranks; /* best first; of the subjects that were fine in every scenario */
     size_t rank_count;
+    const char *note; /* a line about what was passed over when it was read: keys of a later version; NULL: nothing */
     model_arena *arena;
 } results_model;
 

@@ -58,9 +58,10 @@ bool report_colour_wanted(FILE *stream);
 typedef struct report_input {
     results_model *results; /* exactly one of the two is set */
     leaks_model *leaks;
-    char note[REPORT_ERROR_BYTES]; /* empty, or a line about what was passed over: leaks with keys of a later version */
+    char note[REPORT_ERROR_BYTES]; /* empty, or a line about what was passed over: keys of a later version */
 } report_input;
 
+/* path: "-" is stdin. */
 bool report_read(const char *path, report_input *out, char *error, size_t error_size);
 void report_input_fini(report_input *input);
 bool report_read_results(const char *path, results_model **out, char *error, size_t error_size);

@@ -40,7 +40,7 @@ void text_write_history(const history_model *model, FILE *to, bool colour) {
         text_print_safe(to, model->remarks[i]);
         fputc('\n', to);
     }
-    const bool is_good = history_model_count(model, HISTORY_WORSE) == 0;
+    const bool is_good = history_model_count(model, HISTORY_WORSE) == 0 && history_model_losses(model) == 0;
     tone_print(to, colour, is_good ? TONE_STRONG : TONE_BAD, history_answer(model));
     fputc('\n', to);
 }

@@ -56,6 +56,7 @@ phases:
   - {kind: pingpong, operations: 1000, sizes: {fixed: 64}}
 END
 run env TEST_DOCTOR_ROOT="$work/noisy" "$POOLBUF_BIN" run tiny.yaml --quick --rounds 1 -s null -o results.json
+expect_stdout_has "null alone was measured: what the harness costs"
 expect_status 0
 expect_stderr_lines 1
 expect_stderr_has "this host spoils results: governor: powersave"

@@ -89,6 +89,25 @@ cp .stdout show.json
 expect_equal "runs after what was refused" 5 "$(json show.json run_count)"
 expect_equal "the order is that of measuring" 2026-01-01T08:00:00Z "$(json show.json series.0.points.0.created)"
 
+# A pipe cannot be read twice: its digest was that of nothing, so the second one was "in it already".
+cat day-6.json >pipe.json
+for file in - /dev/fd/0; do
+    run bash -c 'cat pipe.json | "$0" history add '$file' --db piped.sqlite' "$POOLBUF_BIN"
+    expect_one_line_refusal "$file is no regular file"
+done
+expect_no_file piped.sqlite
+
+# Keys of a later version are passed over, and that is said, here and in compare.
+sed 's|"poolbuf.results/1"|"poolbuf.results/1.3", "added_later": 1|' day-6.json >later.json
+run poolbuf history add later.json --db later-keys.sqlite
+expect_status 0
+expect_stderr_has "note: later.json: has 1 key that this poolbuf does not know, first added_later: passed over"
+run poolbuf compare day-5.json later.json --only-common
+expect_stderr_has "note: later.json: has 1 key"
+run poolbuf report later.json
+expect_status 0
+expect_stderr_has "note: later.json: has 1 key"
+
 # The database is read: no report takes its place.
 run poolbuf history show -o poolbuf-history.sqlite
 expect_one_line_refusal "cannot write poolbuf-history.sqlite: it is what this command reads"
@@ -110,6 +129,7 @@ expect_stdout_has "tiny, pooled, memory"
 
 # The newest run is far off: a regression, by however little it is beyond the noise; below the threshold it is none.
 cp poolbuf-history.sqlite usual.sqlite
+cp poolbuf-history.sqlite six.sqlite
 day 7 112 50
 run poolbuf history add day-7.json --label slow
 run poolbuf history check
@@ -195,6 +215,87 @@ run poolbuf history add creep-1.json upgraded.json --label upgrade --db upgraded
 run poolbuf history show --db upgraded.sqlite
 expect_stdout_has "fixed is not the same before upgrade: "
 expect_stdout_has ", and then fixed 9"
+
+# ---- what the newest run lacks ----
+# As compare: a failure and a metric that was asked for end with 1, and so does what is gone, but for --only-common.
+without() { # FILE SUBJECT TO: a results file in which the subject is another, so that it is not there
+    "$POOLBUF_JSON_TOOL" set "$1" "scenarios.0.results.subject=$2.subject" '"other"' >.gone.json
+    "$POOLBUF_JSON_TOOL" set .gone.json "subjects.name=$2.name" '"other"' >"$3"
+}
+failed() { # FILE SUBJECT TO
+    "$POOLBUF_JSON_TOOL" set "$1" "scenarios.0.results.subject=$2.status" '"failed"' >.failed.json
+    "$POOLBUF_JSON_TOOL" set .failed.json "scenarios.0.results.subject=$2.message" '"it hung"' >.told.json
+    "$POOLBUF_JSON_TOOL" set .told.json "scenarios.0.results.subject=$2.samples" '[]' >"$3"
+}
+for i in 15 16 17; do
+    day $i 100 50
+done
+without day-15.json pooled gone.json
+cp six.sqlite gone.sqlite
+run poolbuf history add gone.json --db gone.sqlite
+expect_status 0
+run poolbuf history check --db gone.sqlite
+expect_status 1
+expect_stdout_has "not in the newest run"
+expect_stdout_has "1 measured before and not in the newest run"
+expect_stderr_has "1 series missing in the newest run: tiny, pooled, time (not in the newest run); "
+expect_stderr_has "--only-common"
+run poolbuf history check --db gone.sqlite -o gone.xml
+expect_status 1
+expect_equal "errors in JUnit's XML" 1 "$(grep -c '<error .*type="missing"' gone.xml)"
+run poolbuf history check --db gone.sqlite --only-common
+expect_status 0
+expect_stderr_empty
+run poolbuf history check --db gone.sqlite -s fixed
+expect_status 0
+run poolbuf history check --db gone.sqlite --relative-to pooled
+expect_one_line_refusal 'subject "pooled" has no times in the newest run of gone.sqlite'
+run poolbuf history show --db gone.sqlite --relative-to pooled
+expect_status 0
+# It stays missing while it is among the last runs, and no longer.
+without day-16.json pooled gone-2.json
+run poolbuf history add gone-2.json --db gone.sqlite
+run poolbuf history check --db gone.sqlite
+expect_status 1
+run poolbuf history check --db gone.sqlite --recent 1
+expect_status 0
+# To begin anew is to leave it out on purpose.
+without day-17.json pooled gone-3.json
+run poolbuf history add gone-3.json --db gone.sqlite --accept "pooled is measured elsewhere"
+run poolbuf history check --db gone.sqlite
+expect_status 6
+expect_stderr_lacks "missing"
+
+failed day-15.json pooled failed.json
+cp six.sqlite failed.sqlite
+run poolbuf history add failed.json --db failed.sqlite
+run poolbuf history check --db failed.sqlite --only-common
+expect_status 1
+expect_stdout_has "failed in the newest run: it hung"
+expect_stderr_has "1 series failed in the newest run: tiny, pooled, time (failed in the newest run: it hung)"
+run poolbuf history check --db failed.sqlite --format json -o failed-check.json
+expect_status 1
+expect_equal "the loss in JSON" failed "$(json failed-check.json series.subject=pooled.loss)"
+# A regression comes first.
+day 15 100 80
+failed day-15.json pooled failed-2.json
+cp six.sqlite failed-2.sqlite
+run poolbuf history add failed-2.json --db failed-2.sqlite
+run poolbuf history check --db failed-2.sqlite
+expect_status 3
+expect_stderr_has "1 series failed in the newest run"
+run poolbuf history check --db failed.sqlite --relative-to pooled
+expect_one_line_refusal 'no times in the newest run'
+# A database of a program before the table of absences: it gets one with the next run, and is read without one.
+cp gone.sqlite before.sqlite
+sqlite_has=$(command -v sqlite3 || true)
+if [ -n "$sqlite_has" ]; then
+    sqlite3 before.sqlite 'DROP TABLE absences'
+    run poolbuf history check --db before.sqlite
+    expect_status 6
+    run poolbuf history add day-16.json --db before.sqlite
+    expect_status 0
+fi
 
 # ---- bad input ----
 run poolbuf history show tinny

@@ -212,4 +212,18 @@ for trace in "${traces[@]}"; do
             "$(json shipped.json scenarios.0.results.0.samples.0.phases)" "$(json shipped.json $at.samples.0.phases)"
     done
 done
+# ---- a name cannot break the line it is told in ----
+name=$'odd\e[31m\nname'
+cp "$(type -P ls)" "$name"
+run poolbuf record -o odd.pbtrace -- "./$name"
+expect_status 0
+expect_stderr_has "odd.pbtrace: odd?[31m?name: "
+run poolbuf record --shape -o odd.pbshape -- "./$name"
+expect_status 0
+expect_stderr_has "odd.pbshape: odd?[31m?name: the shape of "
+# An empty part of PATH is the folder that one is in.
+cp "$(type -P ls)" here-alone
+run env PATH=":/usr/bin:/bin" "$POOLBUF_BIN" record -o here.pbtrace -- here-alone
+expect_status 0
+
 finish

@@ -229,6 +229,26 @@ expect_equal "the results" "$(cat results.json)" "$(cat input.json)"
 run poolbuf report input.json -o input.json
 expect_status 0
 
+# run writes JSON, also where another suffix would have another subcommand write a page.
+for name in other.html other.md other.xml other.txt; do
+    run poolbuf run tiny.yaml --quick --rounds 1 --subject null -o $name
+    expect_one_line_refusal "--output $name: run writes JSON there; give -o results.json"
+    expect_no_file $name
+done
+
+# - is stdin, and is what the command reads, too.
+run poolbuf report results.json --format markdown
+cp .stdout from-file.md
+run bash -c 'cat results.json | "$0" report - --format markdown' "$POOLBUF_BIN"
+expect_status 0
+expect_equal "a report of stdin" "$(cat from-file.md)" "$(cat .stdout)"
+run bash -c '"$0" report - -o input.json --format text <input.json' "$POOLBUF_BIN"
+expect_one_line_refusal "cannot write input.json: it is what this command reads"
+run poolbuf report -
+expect_one_line_refusal "stdin:1: not JSON"
+run bash -c '"$0" compare results.json - --force <results.json' "$POOLBUF_BIN"
+expect_status 0
+
 # A link that leads nowhere yet is filled, not replaced; one that leads into no folder is refused.
 ln -s later/report.txt dangling.txt
 run poolbuf report results.json -o dangling.txt

@@ -139,6 +139,15 @@ expect_no_file alone.json
 # Names.
 run poolbuf run tiny.yaml -s "malloc=$own"
 expect_one_line_refusal '"malloc" is taken'
+# A path with a comma is one where there is such a file; a list is a list otherwise.
+mkdir "a,b"
+cp "$own" "a,b/c,d.so"
+run poolbuf run tiny.yaml --quick --rounds 1 -s "null,mine=./a,b/c,d.so,fixed" -o comma.json
+expect_status 0
+expect_equal "subjects beside a path with a comma" "null mine fixed" \
+    "$(json comma.json subjects.0.name) $(json comma.json subjects.1.name) $(json comma.json subjects.2.name)"
+run poolbuf run tiny.yaml -s "mine=./a,nothing.so"
+expect_one_line_refusal "./a: No such file"
 run poolbuf run tiny.yaml -s "mine=$own" -s "mine=$own"
 expect_one_line_refusal '"mine" is given twice'
 for name in '' Mine 'two words' "$(printf 'x%.0s' {1..33})"; do

@@ -37,7 +37,8 @@ static bool find_program(const char *program, char path[PATH_MAX]) {
     for (folders = folders != NULL ? folders : "/usr/bin:/bin"; *folders != '\0';) {
         size_t length = strcspn(folders, ":");
         struct stat status;
-        if (snprintf(path, PATH_MAX, "%.*s/%s", (int)length, length > 0 ? folders : ".", program) < PATH_MAX &&
+        if (snprintf(path, PATH_MAX, "%.*s/%s", length > 0 ? (int)length : 1, length > 0 ? folders : ".", program) <
+                PATH_MAX &&
             access(path, X_OK) == 0 && stat(path, &status) == 0 && S_ISREG(status.st_mode)) {
             return true;
         }
@@ -75,13 +76,29 @@ static elf_sort sort_of(const char *path) {
     return sort;
 }
 
+/* Why there is nothing to start; a path may lead to what is there and no program. */
+static bool tell_missing(const char *program, char *reason, size_t size) {
+    struct stat status;
+    if (strchr(program, '/') == NULL || (stat(program, &status) != 0 && errno == ENOENT)) {
+        return fail(reason, size, "cannot run %s: there is no such program; give one that PATH or a path finds",
+                    program);
+    }
+    if (stat(program, &status) != 0) {
+        return fail(reason, size, "cannot run %s: %s; give a program that can be run", program, strerror(errno));
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return fail(reason, size, "cannot run %s: it is %s; give a program", program,
+                    S_ISDIR(status.st_mode) ? "a folder" : "no regular file");
+    }
+    return fail(reason, size, "cannot run %s: it is not executable; chmod +x makes it so", program);
+}
+
 bool record_check(const char *program, bool *missing, char *reason, size_t reason_size) {
     char path[PATH_MAX];
     struct stat status;
     *missing = !find_program(program, path) || stat(path, &status) != 0 || !S_ISREG(status.st_mode);
     if (*missing) {
-        return fail(reason, reason_size, "cannot run %s: there is no such program; give one that PATH or a path finds",
-                    program);
+        return tell_missing(program, reason, reason_size);
     }
     if ((status.st_mode & (S_ISUID | S_ISGID)) != 0 && geteuid() != 0) {
         return fail(reason, reason_size, "%s is set-user-id, so the loader preloads nothing; record a plain copy",

@@ -534,6 +534,8 @@ static void what_cannot_be_recorded_is_refused_in_one_line(void **state) {
         {"-- " RECORD_TARGET " quiet", 6, "recorded nothing: "},
         {"-- /nowhere/program", 2, "cannot run /nowhere/program: there is no such program; "},
         {"-- no-such-program-anywhere", 2, "there is no such program; "},
+        {"-- /tmp", 2, "cannot run /tmp: it is a folder; give a program\n"},
+        {"-- /etc/passwd", 2, "cannot run /etc/passwd: it is not executable; chmod +x makes it so\n"},
         {"-o /nowhere/t.pbtrace -- " RECORD_TARGET " basic", 2, "cannot write /nowhere/t.pbtrace: "},
         {"--max-events 0 -- " RECORD_TARGET " basic", 2, "is not a whole number from 1 to "},
         {"", 2, ""},

@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "history_judge.h"
+#include "history_losses.h"
 #include "scenario/random.h"
 
 enum {
@@ -208,6 +209,96 @@ static void times_are_related_run_by_run(void **state) {
     history_model_destroy(model);
 }
 
+static void add_runs(history_model *model, const uint64_t *numbers, size_t count, uint64_t accepted) {
+    for (size_t i = 0; i < count; i++) {
+        history_run *run = model_allocate(model->arena, sizeof *run);
+        *run = (history_run){numbers[i], numbers[i] == accepted};
+        model_append(model->arena, &model->runs, &model->shown_count, run);
+    }
+    model->newest_run = numbers[0];
+    model->recent = 10;
+}
+
+/* Two subjects of three runs, of which the newest run, the fifth, has none: one was not measured, one has failed. */
+static history_model *make_losses(uint64_t accepted) {
+    static const uint64_t RUNS_SHOWN[] = {5, 4, 3, 2, 1};
+    history_model *model = make_two_subjects();
+    add_runs(model, RUNS_SHOWN, sizeof RUNS_SHOWN / sizeof RUNS_SHOWN[0], accepted);
+    history_absence *absence = model_allocate(model->arena, sizeof *absence);
+    *absence = (history_absence){"churn", "pooled", "failed", "it hung"};
+    model_append(model->arena, &model->absences, &model->absence_count, absence);
+    return model;
+}
+
+static void what_the_newest_run_lacks_is_lost(void **state) {
+    (void)state;
+    history_model *model = make_losses(0);
+    history_find_losses(model, false);
+    assert_int_equal(model->series[0]->loss, HISTORY_LOST_MISSING);
+    assert_string_equal(model->series[0]->note, "not in the newest run");
+    assert_int_equal(model->series[1]->loss, HISTORY_LOST_FAILED);
+    assert_string_equal(model->series[1]->note, "failed in the newest run: it hung");
+    assert_int_equal(history_model_losses(model), 2);
+    assert_true(history_losses_are_failures(model));
+    history_model_destroy(model);
+}
+
+/* Left out on purpose: said so, before a run that was accepted, or for long. A failure is none of these. */
+static void what_was_left_out_on_purpose_is_not(void **state) {
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        history_model *model = make_losses(i == 0 ? 4 : 0);
+        model->recent = i == 1 ? 1 : 10;
+        history_find_losses(model, i == 2);
+        assert_int_equal(model->series[0]->loss, HISTORY_NOTHING_LOST);
+        assert_int_equal(model->series[1]->loss, HISTORY_LOST_FAILED);
+        history_model_destroy(model);
+    }
+}
+
+/* One that ran and was not measured by a metric that has a threshold: --only-common does not forgive that. */
+static void a_metric_is_lost_by_itself(void **state) {
+    (void)state;
+    static const uint64_t RUNS_SHOWN[] = {3, 2, 1};
+    history_model *model = make_two_subjects();
+    add_runs(model, RUNS_SHOWN, 3, 0);
+    history_series *series = history_model_add_series(model, "churn", "pooled", "instructions");
+    history_series_add_point(model, series)->run = 2;
+    history_find_losses(model, true);
+    assert_int_equal(series->loss, HISTORY_LOST_METRIC);
+    assert_string_equal(series->note, "not measured in the newest run");
+    assert_true(history_losses_are_failures(model));
+    assert_int_equal(history_model_losses(model), 1);
+    history_model_destroy(model);
+}
+
+/* Where the reference has failed in one scenario, nothing relative to it can be judged there. */
+static void a_lost_reference_takes_the_others_along(void **state) {
+    (void)state;
+    static const uint64_t RUNS_SHOWN[] = {4, 3, 2, 1};
+    history_model *model = make_two_subjects();
+    add_runs(model, RUNS_SHOWN, 4, 0);
+    history_series_add_point(model, model->series[1])->run = 4;
+    model->series[1]->points[3]->value.median = 1;
+    history_find_losses(model, false);
+    assert_true(history_relate(model, "malloc"));
+    assert_int_equal(model->series[0]->loss, HISTORY_LOST_MISSING);
+    assert_string_equal(model->series[0]->note, "malloc, its reference: not in the newest run");
+    history_model_destroy(model);
+}
+
+/* A failure of what never had figures, or plays something new, is no loss, and is told. */
+static void a_failure_without_a_past_is_told(void **state) {
+    (void)state;
+    history_model *model = make_losses(0);
+    model->absences[0]->subject = "own";
+    history_find_losses(model, false);
+    assert_int_equal(model->remark_count, 1);
+    assert_string_equal(model->remarks[0], "own on churn failed in the newest run: it hung");
+    assert_false(history_losses_are_failures(model));
+    history_model_destroy(model);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(noise_alone_is_seldom_red),
@@ -218,6 +309,11 @@ int main(void) {
         cmocka_unit_test(what_cannot_be_judged_says_why),
         cmocka_unit_test(nothing_has_a_ratio_where_it_is_counted),
         cmocka_unit_test(times_are_related_run_by_run),
+        cmocka_unit_test(what_the_newest_run_lacks_is_lost),
+        cmocka_unit_test(what_was_left_out_on_purpose_is_not),
+        cmocka_unit_test(a_metric_is_lost_by_itself),
+        cmocka_unit_test(a_lost_reference_takes_the_others_along),
+        cmocka_unit_test(a_failure_without_a_past_is_told),
     };
     return cmocka_run_group_tests_name("history_judge", tests, NULL, NULL);
 }

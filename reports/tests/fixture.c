@@ -711,9 +711,14 @@ history_model *fixture_history(bool is_check) {
     series = add_series(model, "pingpong", "pooled", "instructions", COMPARE_COUNT, COUNTS, 8);
     judge(series, HISTORY_AS_USUAL, 1.0015, (model_estimate){41.25, 41.25, 41.25});
     series = add_series(model, "pingpong", "pooled", "faults", COMPARE_COUNT, FAULTS, 2);
+    series->points[0]->run = 7;
+    series->points[1]->run = 8;
     judge(series, HISTORY_TOO_FEW, MODEL_NAN, (model_estimate){MODEL_NAN, MODEL_NAN, MODEL_NAN});
     series = add_series(model, "redis", "pooled", "time", ns, STEP, 7);
-    series->note = "not in the newest run";
+    series->note = is_check ? "failed in the newest run: it hung <120 s>" : NULL;
+    series->loss = is_check ? HISTORY_LOST_FAILED : HISTORY_NOTHING_LOST;
+    series = add_series(model, "redis", "unpooled", "time", ns, STEP, 6);
+    series->note = is_check ? "not in the newest run" : NULL;
     for (size_t i = 0; i < model->series_count; i++) {
         model->series[i]->limit_percent = is_check ? 5 : MODEL_NAN;
         model->series[i]->verdict = is_check ? model->series[i]->verdict : HISTORY_NOT_JUDGED;

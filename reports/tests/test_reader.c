@@ -161,6 +161,32 @@ static void keys_of_a_later_version_are_passed_over_and_said(void **state) {
     report_input_fini(&input);
 }
 
+static void so_are_those_of_later_results(void **state) {
+    (void)state;
+    size_t length;
+    char *text = golden("results.json", &length);
+    report_input input;
+    char error[REPORT_ERROR_BYTES] = "";
+    char wanted[300];
+    put(text, length);
+    assert_true(report_read(path, &input, error, sizeof error));
+    assert_string_equal(input.note, "");
+    assert_null(input.results->note);
+    report_input_fini(&input);
+    char *brace = strchr(text, '{'); /* a key in front of all others */
+    char *later = NULL;
+    assert_int_not_equal(asprintf(&later, "{\"added_later\": {\"a\": 1},%s", brace + 1), -1);
+    put(later, strlen(later));
+    free(later);
+    free(text);
+    results_model *model = NULL;
+    assert_true(report_read_results(path, &model, error, sizeof error));
+    snprintf(wanted, sizeof wanted, "%s: has 1 key that this poolbuf does not know, first added_later: passed over",
+             path);
+    assert_string_equal(model->note, wanted);
+    results_model_destroy(model);
+}
+
 static void new_keys_with_wrong_values_are_named_by_their_path(void **state) {
     (void)state;
 #define GROUP_HEAD                                                                                                     \
@@ -424,6 +450,7 @@ int main(void) {
         cmocka_unit_test(what_was_written_is_read_back_the_same),
         cmocka_unit_test(the_leaks_of_one_process_are_read_and_no_part_of_them),
         cmocka_unit_test(keys_of_a_later_version_are_passed_over_and_said),
+        cmocka_unit_test(so_are_those_of_later_results),
         cmocka_unit_test(new_keys_with_wrong_values_are_named_by_their_path),
         cmocka_unit_test(a_missing_file_is_named),
         cmocka_unit_test(bad_json_is_named_with_its_line),
