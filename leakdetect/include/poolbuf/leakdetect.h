@@ -74,8 +74,8 @@ POOLBUF_API const char *leakdetect_name_level(leakdetect_level level);
 POOLBUF_API POOLBUF_NODISCARD bool leakdetect_parse_level(const char *text, leakdetect_level *level);
 
 /* leakdetect_track() begins to track a resource, if the level's sample chooses it.
- *   resource the resource's address, its identity; not NULL. An address that is tracked already is tracked anew: its
- *            old record counts as leaked no longer.
+ *   resource the resource's address, its identity; not NULL. An address that is tracked already is tracked anew, if the
+ *            sample chooses it: its old record counts as leaked no longer. Else that record stays.
  *   size     in bytes, or 0 where bytes mean nothing. Reports cut what is larger than 2^63 - 1, and sums of it, to that.
  *   type     what it is called in reports; copied. The first 63 bytes count.
  *   returns  true if it is tracked now. A program may remember that and skip leakdetect_untrack() otherwise.
