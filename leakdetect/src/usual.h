@@ -32,7 +32,8 @@ typedef struct usual {
     uint32_t last; /* the entry of the last closing that was looked up: mostly the next one's, too */
 } usual;
 
-/* usual_close() counts a closing; returns its entry, or NULL: no room, and then nothing else of it may be added.
+/* usual_close() counts a closing; returns its entry, or NULL: no room, and then nothing else of it may be added. Where it is
+ * not that of the last one, usual_look_up() finds or makes it.
  * usual_add() adds references of that resource, but for the last release, which the closing is. */
 usual_entry *usual_look_up(usual *self, uint32_t allocation_stack, uint32_t type, uint32_t close_stack);
 void usual_add(usual *self, usual_entry *closings, uint8_t kind, uint32_t stack, uint64_t count);
