@@ -187,10 +187,11 @@ if [ -z "$POOLBUF_SANITIZE" ]; then
     echo 'int x;' >nothing.c
     run "$CC" -fPIC -shared nothing.c -o nothing.so
     refuse ./nothing.so "has no symbol poolbuf_subject"
-    echo 'const unsigned poolbuf_subject[16] = {7, 64};' >version.c
+    version=$(sed -n 's/^#define SUBJECT_LIBRARY_VERSION UINT32_C(\([0-9]*\))$/\1/p' "$POOLBUF_SOURCE/bench/subjects/library.h")
+    echo 'const unsigned poolbuf_subject[16] = {1, 64};' >version.c
     run "$CC" -fPIC -shared version.c -o version.so
-    refuse ./version.so "was made for version 7 of subjects/plugin.h, this program has version 4: compile it again"
-    echo 'const unsigned poolbuf_subject[16] = {4, 64};' >headers.c
+    refuse ./version.so "was made for version 1 of subjects/plugin.h, this program has version $version: compile it again"
+    echo "const unsigned poolbuf_subject[16] = {$version, 64};" >headers.c
     run "$CC" -fPIC -shared headers.c -o headers.so
     refuse ./headers.so "was compiled with other headers than this program's"
     source_of 's/prepare, finish);/prepare, NULL);/' >hook.c # without prepare() it would not compile

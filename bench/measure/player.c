@@ -106,7 +106,11 @@ static void play_timed(player *self, const stream_thread *part, uint32_t repeat,
 
 static void play_plain(player *self, const stream_thread *part, uint32_t repeat) {
     const subject_kernel *kernel = self->kernel;
-    (void)(part->is_pure ? kernel->pure : kernel->play)(&self->run, part->ops, part->op_count, repeat);
+    if (part->pairs != NULL) {
+        (void)kernel->pure(&self->run, stream_op_kind(part->ops[0]), part->pairs, part->op_count, repeat);
+    } else {
+        (void)kernel->play(&self->run, part->ops, part->op_count, repeat);
+    }
 }
 
 static void play_part(player *self, const stream_thread *part, uint32_t repeat, uint32_t thread) {

@@ -32,9 +32,9 @@ typedef struct image_phase {
 
 typedef struct image_thread {
     uint64_t ops_offset;
+    uint64_t pairs_offset; /* 0: there are none */
     uint64_t op_count;
     uint64_t operation_count;
-    uint64_t is_pure; /* 0 or 1 */
 } image_thread;
 
 static size_t thread_records(const image_header *header) {
@@ -60,6 +60,17 @@ static bool write_all(int descriptor, const void *data, size_t size) {
     return true;
 }
 
+/* The operations of the next thread come at a whole number of theirs. */
+static size_t padding_behind(size_t pairs_bytes) {
+    return (sizeof(stream_op) - pairs_bytes % sizeof(stream_op)) % sizeof(stream_op);
+}
+
+/* A thread's operations, and behind them its pairs. */
+static size_t thread_bytes(const stream_thread *thread) {
+    const size_t pairs = thread->pairs != NULL ? thread->op_count * sizeof(stream_pair) : 0;
+    return thread->op_count * sizeof(stream_op) + pairs + padding_behind(pairs);
+}
+
 static bool write_records(int descriptor, const stream *source, const image_header *header) {
     for (uint32_t i = 0; i < source->phase_count; i++) {
         const stream_phase *phase = &source->phases[i];
@@ -78,11 +89,12 @@ static bool write_records(int descriptor, const stream *source, const image_head
     for (uint32_t i = 0; i < source->phase_count; i++) {
         for (uint32_t j = 0; j < source->thread_count; j++) {
             const stream_thread *thread = &source->phases[i].threads[j];
+            const uint64_t pairs = offset + thread->op_count * sizeof(stream_op);
             const image_thread record = {.ops_offset = offset,
+                                         .pairs_offset = thread->pairs != NULL ? pairs : 0,
                                          .op_count = thread->op_count,
-                                         .operation_count = thread->operation_count,
-                                         .is_pure = thread->is_pure};
-            offset += thread->op_count * sizeof(stream_op);
+                                         .operation_count = thread->operation_count};
+            offset += thread_bytes(thread);
             if (!write_all(descriptor, &record, sizeof record)) {
                 return false;
             }
@@ -95,7 +107,11 @@ static bool write_ops(int descriptor, const stream *source) {
     for (uint32_t i = 0; i < source->phase_count; i++) {
         for (uint32_t j = 0; j < source->thread_count; j++) {
             const stream_thread *thread = &source->phases[i].threads[j];
-            if (!write_all(descriptor, thread->ops, thread->op_count * sizeof(stream_op))) {
+            const size_t pairs = thread->op_count * sizeof(stream_pair);
+            const char padding[sizeof(stream_op)] = {0};
+            if (!write_all(descriptor, thread->ops, thread->op_count * sizeof(stream_op)) ||
+                (thread->pairs != NULL && (!write_all(descriptor, thread->pairs, pairs) ||
+                                           !write_all(descriptor, padding, padding_behind(pairs))))) {
                 return false;
             }
         }
@@ -115,7 +131,7 @@ int stream_image_write(const stream *source) {
     header.size = ops_start(&header);
     for (uint32_t i = 0; i < source->phase_count; i++) {
         for (uint32_t j = 0; j < source->thread_count; j++) {
-            header.size += source->phases[i].threads[j].op_count * sizeof(stream_op);
+            header.size += thread_bytes(&source->phases[i].threads[j]);
         }
     }
     const int descriptor = memfd_create("poolbuf-stream", MFD_CLOEXEC);
@@ -141,6 +157,10 @@ static bool is_sound(const image_header *header, size_t size) {
            header->phase_count <= UINT16_MAX && ops_start(header) <= size;
 }
 
+static bool is_inside(const image_header *header, uint64_t offset, uint64_t count, size_t item) {
+    return offset <= header->size && offset % item == 0 && count <= (header->size - offset) / item;
+}
+
 /* Sets up the phases and threads; false when an operation lies outside the file. */
 static bool read_records(stream_image *image, stream_phase *phases, stream_thread *threads) {
     const char *base = image->mapping;
@@ -160,14 +180,15 @@ static bool read_records(stream_image *image, stream_phase *phases, stream_threa
     }
     for (size_t i = 0; i < thread_records(header); i++) {
         const image_thread *record = &records[i];
-        if (record->ops_offset > header->size || record->ops_offset % sizeof(stream_op) != 0 ||
-            record->op_count > (header->size - record->ops_offset) / sizeof(stream_op)) {
+        if (!is_inside(header, record->ops_offset, record->op_count, sizeof(stream_op)) ||
+            !is_inside(header, record->pairs_offset, record->op_count, sizeof(stream_pair))) {
             return false;
         }
-        threads[i] = (stream_thread){.ops = (const void *)(base + record->ops_offset),
-                                     .op_count = record->op_count,
-                                     .operation_count = record->operation_count,
-                                     .is_pure = record->is_pure != 0};
+        threads[i] =
+            (stream_thread){.ops = (const void *)(base + record->ops_offset),
+                            .pairs = record->pairs_offset != 0 ? (const void *)(base + record->pairs_offset) : NULL,
+                            .op_count = record->op_count,
+                            .operation_count = record->operation_count};
     }
     return true;
 }

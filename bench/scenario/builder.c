@@ -151,6 +151,19 @@ static void count_totals(stream *made, const stream_phase *phase) {
     }
 }
 
+static void pack(builder *self, stream_thread *thread) {
+    if (thread->op_count == 0 || !stream_is_pure(thread->ops, thread->op_count)) {
+        return;
+    }
+    stream_pair *pairs = malloc(thread->op_count * sizeof *pairs);
+    if (pairs == NULL) {
+        self->failure = no_memory;
+        return;
+    }
+    stream_pack(thread->ops, thread->op_count, pairs);
+    thread->pairs = pairs;
+}
+
 void builder_close(builder *self, uint32_t repeat) {
     stream *made = self->stream;
     if (self->failure != NULL) {
@@ -164,7 +177,7 @@ void builder_close(builder *self, uint32_t repeat) {
         phase->threads[t] = (stream_thread){.ops = shrunk != NULL ? shrunk : from->ops,
                                             .op_count = from->count,
                                             .operation_count = from->operation_count};
-        phase->threads[t].is_pure = stream_is_pure(phase->threads[t].ops, from->count);
+        pack(self, &phase->threads[t]);
         ops += from->count;
         *from = (builder_thread){0};
     }

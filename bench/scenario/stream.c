@@ -17,11 +17,18 @@ bool stream_is_pure(const stream_op *ops, size_t op_count) {
         return false;
     }
     for (size_t i = 0; i < op_count; i++) {
-        if (stream_op_kind(ops[i]) != kind || (kind != STREAM_RELEASE && stream_op_size(ops[i]) == 0)) {
+        if (stream_op_kind(ops[i]) != kind || (kind != STREAM_RELEASE && stream_op_size(ops[i]) == 0) ||
+            ops[i].slot > UINT16_MAX || stream_op_size(ops[i]) > UINT16_MAX) {
             return false;
         }
     }
     return true;
+}
+
+void stream_pack(const stream_op *ops, size_t op_count, stream_pair *pairs) {
+    for (size_t i = 0; i < op_count; i++) {
+        pairs[i] = (stream_pair){.slot = (uint16_t)ops[i].slot, .size = (uint16_t)stream_op_size(ops[i])};
+    }
 }
 
 void stream_destroy(stream *played) {
@@ -32,6 +39,7 @@ void stream_destroy(stream *played) {
         stream_phase *phase = &played->phases[p];
         for (uint32_t t = 0; t < played->thread_count; t++) {
             free((void *)(uintptr_t)phase->threads[t].ops);
+            free((void *)(uintptr_t)phase->threads[t].pairs);
         }
         free(phase->threads);
         free((void *)(uintptr_t)phase->name);

@@ -210,11 +210,18 @@ static inline bool stream_op_has_slot(stream_op op) {
     return stream_op_kind(op) != STREAM_PINGPONG && stream_op_kind(op) != STREAM_BULK;
 }
 
+/* An operation whose kind is known, in half of the memory: operations are read once each, from caches further away than a
+ * processor's own, and what they take there the subject under test has not. */
+typedef struct stream_pair {
+    uint16_t slot; /* index into the slot array */
+    uint16_t size; /* bytes; a RELEASE: its form */
+} stream_pair;
+
 typedef struct stream_thread {
     const stream_op *ops;
+    const stream_pair *pairs; /* op_count of them, where stream_is_pure() of ops; otherwise NULL */
     size_t op_count;
     uint64_t operation_count; /* one pass over ops: the sum of stream_op_operations() */
-    bool is_pure;             /* stream_is_pure() of ops: a kernel need not look at their kinds */
 } stream_thread;
 
 typedef struct stream_phase {
@@ -247,9 +254,11 @@ typedef struct stream {
  *   returns     false for a trace that cannot be read, for limits that are passed, and without memory. */
 bool stream_generate(const scenario *from, uint64_t seed, bool quick, stream **out, char *error, size_t error_size);
 
-/* stream_is_pure() says whether operations are all ALLOCATE, all RELEASE, or all REPLACE, none for an empty buffer, and there
- * is one. */
+/* stream_is_pure() says whether operations are all ALLOCATE, all RELEASE, or all REPLACE, none for an empty buffer, each slot
+ * and size fits into a stream_pair, and there is one. A kernel plays their pairs and need not look at kinds.
+ * stream_pack() writes the pairs of such operations, op_count of them. */
 bool stream_is_pure(const stream_op *ops, size_t op_count);
+void stream_pack(const stream_op *ops, size_t op_count, stream_pair *pairs);
 
 /* stream_destroy() releases a stream; NULL is fine. */
 void stream_destroy(stream *played);

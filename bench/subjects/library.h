@@ -6,7 +6,7 @@
 
 /* Counts up with every change of what a compiled kernel and the program have in common: the structs of subject.h, the
  * meaning of operations. */
-#define SUBJECT_LIBRARY_VERSION UINT32_C(4)
+#define SUBJECT_LIBRARY_VERSION UINT32_C(5)
 #define SUBJECT_LIBRARY_ENTRY   poolbuf_subject
 #define SUBJECT_LIBRARY_SYMBOL  "poolbuf_subject"
 

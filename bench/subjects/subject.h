@@ -95,8 +95,8 @@ typedef struct subject_kernel {
     bool (*finish)(subject_run *run);
     /* Play operations `repeat` times. Return false once run->failure is set; slots then hold what they hold. */
     bool (*play)(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat);
-    /* As play(), for the operations of a thread whose stream_thread says is_pure. */
-    bool (*pure)(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat);
+    /* As play(), for a thread whose stream_thread has pairs: `kind` is that of all its operations. */
+    bool (*pure)(subject_run *run, stream_kind kind, const stream_pair *pairs, size_t count, uint32_t repeat);
     bool (*audit)(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat);
     /* Each element of ops is timed as one, a BULK or PINGPONG of many turns as well. */
     bool (*timed)(subject_run *run, const stream_op *ops, size_t op_count, uint32_t repeat, subject_timer *timer);

@@ -322,8 +322,10 @@ static void a_pure_part_is_played_as_any_other(void **state) {
         for (size_t part = 0; part < COUNT(kinds) && good; part++) {
             stream_op ops[SLOTS];
             fill_pure(ops, kinds[part]);
+            stream_pair pairs[SLOTS];
             assert_true(stream_is_pure(ops, SLOTS));
-            good = moody_kernel.pure(&run, ops, SLOTS, kinds[part] == STREAM_REPLACE ? 3 : 1);
+            stream_pack(ops, SLOTS, pairs);
+            good = moody_kernel.pure(&run, kinds[part], pairs, SLOTS, kinds[part] == STREAM_REPLACE ? 3 : 1);
             for (uint32_t i = 0; i < SLOTS && good; i++) {
                 const void *buffer = atomic_load(&run.slots[ops[i].slot]);
                 assert_int_equal(buffer == NULL, kinds[part] == STREAM_RELEASE);

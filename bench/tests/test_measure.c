@@ -110,12 +110,16 @@ static void a_stream_comes_out_of_its_image_unchanged(void **state) {
         for (uint32_t j = 0; j < source->thread_count; j++) {
             assert_int_equal(a->threads[j].op_count, b->threads[j].op_count);
             assert_int_equal(a->threads[j].operation_count, b->threads[j].operation_count);
-            assert_int_equal(a->threads[j].is_pure, b->threads[j].is_pure);
+            assert_int_equal(a->threads[j].pairs == NULL, b->threads[j].pairs == NULL);
+            if (a->threads[j].pairs != NULL) {
+                assert_memory_equal(a->threads[j].pairs, b->threads[j].pairs,
+                                    a->threads[j].op_count * sizeof(stream_pair));
+            }
             assert_memory_equal(a->threads[j].ops, b->threads[j].ops, a->threads[j].op_count * sizeof(stream_op));
         }
     }
-    assert_true(copy->phases[0].threads[0].is_pure);
-    assert_false(copy->phases[copy->phase_count - 1].threads[0].is_pure);
+    assert_non_null(copy->phases[0].threads[0].pairs);
+    assert_null(copy->phases[copy->phase_count - 1].threads[0].pairs);
     assert_true(copy->phases[copy->phase_count - 1].is_fresh);
     assert_int_equal(copy->phases[copy->phase_count - 1].idle_ms, 7);
     assert_int_equal(stream_critical_operations(copy), stream_critical_operations(source));

@@ -124,9 +124,11 @@ static void handoff_allocates_in_one_thread_and_releases_in_the_other(void **sta
     for (uint32_t t = 0; t < 4; t++) {
         const stream_thread *thread = &made->phases[0].threads[t];
         assert_int_equal(thread->op_count, 100);
-        assert_true(thread->is_pure);
+        assert_non_null(thread->pairs);
         for (size_t i = 0; i < thread->op_count; i++) {
             assert_int_equal(stream_op_kind(thread->ops[i]), t % 2 == 0 ? STREAM_ALLOCATE : STREAM_RELEASE);
+            assert_int_equal(thread->pairs[i].slot, thread->ops[i].slot);
+            assert_int_equal(thread->pairs[i].size, stream_op_size(thread->ops[i]));
         }
     }
     assert_int_equal(made->peak_live_bytes, 2 * 8 * 64);
@@ -138,22 +140,24 @@ static void a_part_is_pure_if_its_kernel_need_not_look(void **state) {
     static const struct {
         bool is_pure;
         size_t count;
-        uint32_t kinds[3], sizes[3];
+        uint32_t kinds[3], sizes[3], slot;
     } rows[] = {
-        {false, 0, {0}, {0}},
-        {true, 1, {STREAM_ALLOCATE}, {1}},
-        {true, 3, {STREAM_ALLOCATE, STREAM_ALLOCATE, STREAM_ALLOCATE}, {1, STREAM_SIZE_MAX, 7}},
-        {true, 2, {STREAM_RELEASE, STREAM_RELEASE}, {STREAM_RELEASE_OWN, STREAM_RELEASE_GIVEN}},
-        {true, 2, {STREAM_REPLACE, STREAM_REPLACE}, {5, 6}},
-        {false, 3, {STREAM_ALLOCATE, STREAM_ALLOCATE, STREAM_RELEASE}, {1, 1, 0}},  /* another kind at the end */
-        {false, 2, {STREAM_TOUCH, STREAM_TOUCH}, {1, 1}},                           /* a kind that has no such loop */
-        {false, 3, {STREAM_ALLOCATE, STREAM_ALLOCATE, STREAM_ALLOCATE}, {1, 2, 0}}, /* an empty buffer */
-        {false, 2, {STREAM_REPLACE, STREAM_REPLACE}, {0, 2}},
+        {false, 0, {0}, {0}, 0},
+        {true, 1, {STREAM_ALLOCATE}, {1}, 0},
+        {true, 3, {STREAM_ALLOCATE, STREAM_ALLOCATE, STREAM_ALLOCATE}, {1, UINT16_MAX, 7}, UINT16_MAX},
+        {true, 2, {STREAM_RELEASE, STREAM_RELEASE}, {STREAM_RELEASE_OWN, STREAM_RELEASE_GIVEN}, 0},
+        {true, 2, {STREAM_REPLACE, STREAM_REPLACE}, {5, 6}, 0},
+        {false, 3, {STREAM_ALLOCATE, STREAM_ALLOCATE, STREAM_RELEASE}, {1, 1, 0}, 0}, /* another kind at the end */
+        {false, 2, {STREAM_TOUCH, STREAM_TOUCH}, {1, 1}, 0},                          /* a kind that has no such loop */
+        {false, 3, {STREAM_ALLOCATE, STREAM_ALLOCATE, STREAM_ALLOCATE}, {1, 2, 0}, 0}, /* an empty buffer */
+        {false, 2, {STREAM_REPLACE, STREAM_REPLACE}, {0, 2}, 0},
+        {false, 2, {STREAM_ALLOCATE, STREAM_ALLOCATE}, {1, UINT16_MAX + 1}, 0}, /* what no pair can say */
+        {false, 1, {STREAM_RELEASE}, {0}, UINT16_MAX + 1},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         stream_op ops[3];
         for (size_t j = 0; j < rows[i].count; j++) {
-            ops[j] = stream_op_make((stream_kind)rows[i].kinds[j], 0, rows[i].sizes[j]);
+            ops[j] = stream_op_make((stream_kind)rows[i].kinds[j], rows[i].slot, rows[i].sizes[j]);
         }
         assert_int_equal(stream_is_pure(ops, rows[i].count), rows[i].is_pure);
     }

@@ -52,9 +52,12 @@ static void *play_part(void *argument) {
     for (uint32_t i = 0; i < self->source->phase_count; i++) {
         const stream_phase *phase = &self->source->phases[i];
         const stream_thread *own = &phase->threads[self->thread];
-        (void)(self->is_audit ? self->kernel->audit
-               : own->is_pure ? self->kernel->pure
-                              : self->kernel->play)(self->run, own->ops, own->op_count, phase->repeat);
+        if (own->pairs != NULL && !self->is_audit) {
+            (void)self->kernel->pure(self->run, stream_op_kind(own->ops[0]), own->pairs, own->op_count, phase->repeat);
+        } else {
+            (void)(self->is_audit ? self->kernel->audit : self->kernel->play)(self->run, own->ops, own->op_count,
+                                                                              phase->repeat);
+        }
         subject_barrier_wait(self->barrier);
         if (self->thread == 0) {
             self->run->references_from = phase->references_from;
