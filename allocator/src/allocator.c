@@ -462,7 +462,7 @@ void allocator_add_live(const poolbuf_allocator *self, const uint64_t idle[BIN_M
         }
         sum->buffers[kind] += counter_get(&self->unpooled_buffers[kind]);
         sum->bytes[kind] += counter_get(&self->unpooled_bytes[kind]);
-        sum->buffers[kind] += counter_get(&self->hollow_buffers[kind]);
+        sum->buffers[kind] += striped_get(&self->hollow_buffers, kind);
     }
 }
 

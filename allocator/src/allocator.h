@@ -16,6 +16,7 @@
 #include "check.h"
 #include "region.h"
 #include "size_class.h"
+#include "striped.h"
 #include "thread_cache.h"
 
 /* The most that a snapshot has told of what only ever grows (metrics.c); atomic. */
@@ -40,7 +41,7 @@ struct poolbuf_allocator {
     uint64_t orphans;                       /* atomic; buffers alive of a destroyed allocator (A4) */
     uint64_t unpooled_buffers[CACHE_KINDS]; /* atomic; alive, by kind */
     uint64_t unpooled_bytes[CACHE_KINDS];   /* atomic; of those */
-    uint64_t hollow_buffers[CACHE_KINDS];   /* atomic; composites and wrapped memory alive, by kind */
+    striped_counts hollow_buffers;          /* composites and wrapped memory alive */
     told_counters told;
 };
 

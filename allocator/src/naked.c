@@ -48,7 +48,7 @@ poolbuf *naked_take_for(const poolbuf *buffer, uint32_t *bin) {
 
 void naked_begin(poolbuf_allocator *allocator, poolbuf *buffer, uint32_t flags) {
     handle_state_set(buffer, handle_state(flags, 1));
-    counter_add_shared(&allocator->hollow_buffers[buffer->kind], 1);
+    striped_add(&allocator->hollow_buffers, buffer->kind, 1);
     if (allocator_is_closed(allocator)) { /* a retained slice of an orphan, which keeps the allocator meanwhile */
         counter_add_shared(&allocator->orphans, 1);
     }
@@ -59,7 +59,7 @@ void naked_begin(poolbuf_allocator *allocator, poolbuf *buffer, uint32_t flags) 
 void naked_end(poolbuf_allocator *allocator, poolbuf *buffer) {
     bool orphan = allocator_is_closed(allocator);
     bool tracked = (handle_flags_of(handle_state_get(buffer)) & POOLBUF_FLAG_TRACKED) != 0;
-    (void)counter_sub_shared(&allocator->hollow_buffers[buffer->kind], 1);
+    striped_add(&allocator->hollow_buffers, buffer->kind, (uint64_t)0 - 1);
     if (!tracked || !withhold_naked(allocator, buffer)) {
         naked_give(allocator, buffer);
     }
