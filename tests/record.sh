@@ -148,7 +148,7 @@ cat >forks.c <<'END'
 #include <sys/wait.h>
 #include <unistd.h>
 static void work(void) {
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < 700000; i++) {
         void *volatile block = malloc(100 + i % 50);
         free(block);
     }

@@ -25,8 +25,9 @@
 #define EVENT_ROOM   ((size_t)32) /* what writing an event may touch: numbers are stored four bytes at a time */
 #define TAG_NONE     UINT64_MAX   /* no thread's */
 #define MAP_START    1024u
-#define WINDOW_SIZE  ((size_t)1 << 20) /* of the spool, so much is mapped at once: it may count, and be locked */
-#define WINDOW_LEAST ((size_t)4096)    /* a disk that is nearly full has room for a smaller piece */
+#define WINDOW_SIZE  ((size_t)1 << 20)  /* of the spool, so much is mapped at once: it may count, and be locked */
+#define WINDOW_FIRST ((size_t)16 << 10) /* taken of the disk first; few processes of a build need more */
+#define WINDOW_LEAST ((size_t)4096)     /* a disk that is nearly full has room for a smaller piece */
 #define ATTEMPTS_MAX 1000
 
 /* Checkpoints lie at least CHECKPOINT_FIRST events apart, and an eighth of the events so far: TRACE_EVENTS_MAX of them
@@ -512,7 +513,8 @@ static bool move_window(state *self) {
     return true;
 }
 
-/* Makes more of the spool writable: of the window, as much as there is room for, or of the next one.
+/* Makes more of the spool writable, of the window or of the next one: as much again as there is, or as there is room for.
+ * So a process that does little takes little of the disk, which it keeps until the recording ends.
  *   returns  SPOOL_COMPLETE, or why there is no more. */
 static spool_end next_window(state *self) {
     if ((uintptr_t)self->next - self->origin + EVENT_ROOM > self->events_room) {
@@ -521,7 +523,10 @@ static spool_end next_window(state *self) {
     if (self->window_end == self->mapped_end && !move_window(self)) {
         return SPOOL_NO_MEMORY;
     }
-    size_t size = (size_t)(self->mapped_end - self->window_end);
+    const size_t rest = (size_t)(self->mapped_end - self->window_end);
+    const size_t used = (uintptr_t)self->window_end - self->origin;
+    size_t size = used > WINDOW_FIRST ? used : WINDOW_FIRST;
+    size = size < rest ? size : rest;
     while (!populate(self->window_end, size)) {
         if (size <= WINDOW_LEAST) {
             return SPOOL_NO_SPACE;

@@ -90,6 +90,15 @@ static void a_process_without_room_takes_nothing_from_the_others(void **state) {
     (void)count_files(folder, true);
 }
 
+/* What each process takes of the disk is there until the recording ends, and a build has thousands of them. */
+static void a_process_that_does_little_takes_little_of_the_disk(void **state) {
+    (void)state;
+    assert_int_equal(record("-o t.pbtrace -- sh -c '" RECORD_TARGET " basic; " RECORD_TARGET " basic; "
+                            "set -- $(du -sk \"$LIBPOOLBUF_RECORD_FOLDER\") && [ $1 -ge 8 ] && [ $1 -le 512 ]'"),
+                     0);
+    (void)count_files(folder, true);
+}
+
 /* Files may be no larger than the shell allows; SIGXFSZ, which tells so, would be the end of the program. */
 static void a_limit_on_the_size_of_files_ends_the_recording_and_not_the_program(void **state) {
     (void)state;
@@ -234,6 +243,7 @@ int main(void) {
         cmocka_unit_test(a_limit_of_events_ends_the_recording_and_not_the_program),
         cmocka_unit_test(a_full_disk_ends_the_recording_and_not_the_program),
         cmocka_unit_test(a_process_without_room_takes_nothing_from_the_others),
+        cmocka_unit_test(a_process_that_does_little_takes_little_of_the_disk),
         cmocka_unit_test(a_limit_on_the_size_of_files_ends_the_recording_and_not_the_program),
         cmocka_unit_test(what_is_no_spool_is_passed_over),
         cmocka_unit_test(a_program_without_memory_for_its_recording_is_told_so),
