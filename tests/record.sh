@@ -226,4 +226,20 @@ cp "$(type -P ls)" here-alone
 run env PATH=":/usr/bin:/bin" "$POOLBUF_BIN" record -o here.pbtrace -- here-alone
 expect_status 0
 
+# ---- poolbuf may be installed where the loader splits names: it preloads through a link, which is gone afterwards ----
+recorder=$(echo "${POOLBUF_BIN%/*}"/../lib*/libpoolbuf-record.so)
+for place in "a b" "a:b" 'a$LIB'; do # shellcheck disable=SC2016
+    mkdir -p "$place/bin" "$place/lib"
+    cp "$POOLBUF_BIN" "$place/bin/poolbuf"
+    cp "$recorder" "$place/lib/"
+    run "$place/bin/poolbuf" record -o place.pbtrace -- ls
+    expect_status 0
+    expect_stderr_has "place.pbtrace: ls: "
+    expect_equal "complaints of the loader in $place" 0 "$(grep -c preload .stderr)"
+done
+run poolbuf record -o preloaded.pbtrace -- sh -c 'echo "$LD_PRELOAD"'
+expect_equal "what is preloaded usually" "$(realpath "$recorder")" "$(cat .stdout)"
+run "a b/bin/poolbuf" record -o preloaded.pbtrace -- sh -c 'echo "$LD_PRELOAD"'
+expect_equal "what is left of the link" "" "$(find "$(dirname "$(cat .stdout)")" 2>/dev/null)"
+
 finish
