@@ -91,6 +91,7 @@ typedef struct decoder {
     source source;
     const report *report;
     uint32_t thread;
+    uint32_t switches;   /* since the last event */
     uint32_t *slot_size; /* 0: empty */
     uint32_t slot_room;
     uint64_t peak_live_bytes;
@@ -230,6 +231,7 @@ static outcome decode_slot(decoder *self, trace_kind kind, uint64_t slot, trace_
     if (seen->event_count == TRACE_EVENTS_MAX) {
         return broken(self, "a trace is longer than", TRACE_EVENTS_MAX);
     }
+    self->switches = 0;
     seen->slot_count += slot == seen->slot_count;
     seen->live_buffers += (uint64_t)(kind == TRACE_ALLOCATE);
     seen->live_buffers -= (uint64_t)(kind == TRACE_RELEASE);
@@ -270,6 +272,9 @@ static outcome decode_event(decoder *self, trace_event *event, bool *marked) {
         case TRACE_THREAD:
             if (value > self->seen.thread_count || value >= TRACE_THREADS_MAX) {
                 return broken(self, "it names a thread that is not there yet:", value);
+            }
+            if (self->switches++ == TRACE_SWITCHES_MAX) {
+                return broken(self, "no event stands between so many switches of threads:", self->switches);
             }
             self->seen.thread_count += value == self->seen.thread_count;
             self->thread = (uint32_t)value;

@@ -256,6 +256,28 @@ static void unsound_events_are_refused(void **state) {
     free(file.at);
 }
 
+/* Switches take a byte each and zstd makes next to nothing of them: 32 KB were a billion, and kept a reader busy for long. */
+static void threads_do_not_switch_for_ever_without_an_event(void **state) {
+    (void)state;
+    static raw from;
+    for (uint32_t extra = 0; extra < 2; extra++) {
+        trace_summary summary;
+        bytes file;
+        from.size = 0;
+        for (uint32_t round = 0; round < 3; round++) { /* an event begins the count anew */
+            for (uint32_t i = 0; i < TRACE_SWITCHES_MAX + (round == 2 ? extra : 0); i++) {
+                put(&from, TRACE_THREAD, i % 2);
+            }
+            put_sized(&from, TRACE_ALLOCATE, round, 10);
+        }
+        assert_int_equal(write_raw(&from, &file, &summary), extra == 0);
+        if (extra != 0) {
+            assert_non_null(strstr(error, "event 2: no event stands between so many switches of threads: 9"));
+        }
+        free(file.at);
+    }
+}
+
 static void a_checkpoint_follows_an_event(void **state) {
     (void)state;
     static raw from;
@@ -483,6 +505,7 @@ int main(void) {
         cmocka_unit_test(bytes_behind_the_end_are_refused),
         cmocka_unit_test(a_damaged_file_is_refused_and_nothing_else_happens),
         cmocka_unit_test(unsound_events_are_refused),
+        cmocka_unit_test(threads_do_not_switch_for_ever_without_an_event),
         cmocka_unit_test(a_checkpoint_follows_an_event),
         cmocka_unit_test(a_trace_of_the_first_version_is_still_read),
         cmocka_unit_test(random_bytes_are_never_a_trace),
