@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "arguments.h"
 #include "commands.h"
@@ -219,12 +220,20 @@ static int judge(const char *program, const child_end *end) {
     return EXIT_RUN_FAILED;
 }
 
-/* The folder of the output, where the program's events wait until it ends. A pipe or a device has none of its own. */
-static void folder_of(const char *path, bool is_regular, char folder[PATH_MAX]) {
+/* The folder of the output, where the program's events wait until it ends: of the file itself, where the output is a link
+ * to one. Stdout, a pipe or a device has none of its own.
+ *   out  NULL: each process has a file of its own, called as path says. */
+static void folder_of(const char *path, const output *out, char folder[PATH_MAX]) {
     char copy[PATH_MAX];
     const char *temporary = getenv("TMPDIR");
+    struct stat status;
+    const bool is_link = lstat(path, &status) == 0 && S_ISLNK(status.st_mode);
+    const char *file = path;
+    if (out != NULL) {
+        file = !out->is_regular || out->path == NULL ? NULL : is_link ? out->path : path;
+    }
     (void)snprintf(folder, PATH_MAX, "%s", temporary != NULL && temporary[0] != '\0' ? temporary : "/tmp");
-    if (is_regular && snprintf(copy, sizeof copy, "%s", path) < (int)sizeof copy) {
+    if (file != NULL && snprintf(copy, sizeof copy, "%s", file) < (int)sizeof copy) {
         (void)snprintf(folder, PATH_MAX, "%s", dirname(copy));
     }
 }
@@ -268,7 +277,7 @@ static int record(char *const *command, const char *path, output *out, const cha
     char reason[512];
     char folder[PATH_MAX];
     record_result result;
-    folder_of(path, out == NULL || out->is_regular, folder);
+    folder_of(path, out, folder);
     const record_plan plan = {.command = command, .folder = folder, .max_events = max_events, .events = events};
     if (!record_run(&plan, &result, reason, sizeof reason)) {
         tell("%s", reason);

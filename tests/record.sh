@@ -226,6 +226,21 @@ cp "$(type -P ls)" here-alone
 run env PATH=":/usr/bin:/bin" "$POOLBUF_BIN" record -o here.pbtrace -- here-alone
 expect_status 0
 
+# ---- events wait where the output will be: of a link, where it leads to; of stdout, in TMPDIR ----
+mkdir -p linked waiting
+ln -s "$work/linked/to.pbtrace" link.pbtrace
+# shellcheck disable=SC2016 # the inner shell's
+tell_folder='echo "$LIBPOOLBUF_RECORD_FOLDER" >&2'
+run poolbuf record -o link.pbtrace -- sh -c "$tell_folder"
+expect_status 0
+expect_stderr_has "$(realpath linked)/.poolbuf-record-"
+for output in - /dev/stdout; do
+    run env TMPDIR="$work/waiting" "$POOLBUF_BIN" record -o "$output" -- sh -c "$tell_folder"
+    expect_status 0
+    expect_stderr_has "$(realpath waiting)/.poolbuf-record-"
+    expect_equal "the trace on stdout" PBTRACE1 "$(head -c 8 .stdout)"
+done
+
 # ---- poolbuf may be installed where the loader splits names: it preloads through a link, which is gone afterwards ----
 recorder=$(echo "${POOLBUF_BIN%/*}"/../lib*/libpoolbuf-record.so)
 for place in "a b" "a:b" 'a$LIB'; do # shellcheck disable=SC2016
