@@ -281,11 +281,12 @@ static int record(char *const *command, const char *path, output *out, const cha
     const record_plan plan = {.command = command, .folder = folder, .max_events = max_events, .events = events};
     if (!record_run(&plan, &result, reason, sizeof reason)) {
         tell("%s", reason);
+        const int status = result.end.start_error != 0 ? EXIT_USAGE : EXIT_UNCHECKED;
         record_result_fini(&result);
         if (out != NULL) {
             output_discard(out);
         }
-        return EXIT_UNCHECKED;
+        return status;
     }
     int status = EXIT_RUN_FAILED;
     if (result.spool_count == 0) {
@@ -375,12 +376,13 @@ int cli_record(int argc, char **argv) {
         tell("%s", reason);
         return missing ? EXIT_USAGE : EXIT_UNCHECKED;
     }
-    if (strstr(path, "%p") != NULL) {
-        return record(command, path, NULL, events, write, max_events);
-    }
     output out;
     if (!output_open(&out, path)) {
         return EXIT_USAGE;
+    }
+    if (strstr(path, "%p") != NULL) { /* the folder takes files, which is what was asked */
+        output_discard(&out);
+        return record(command, path, NULL, events, write, max_events);
     }
     return record(command, path, &out, events, write, max_events);
 }
