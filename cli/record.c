@@ -1,4 +1,5 @@
 /* poolbuf record: runs a program under the preloaded recorder and writes its allocations as a trace. */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
@@ -7,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "arguments.h"
 #include "commands.h"
@@ -271,6 +273,30 @@ static void tell_unrecorded(const char *folder, const record_result *result) {
     }
 }
 
+/* Stdout, or the pipe that it is, by a name. */
+static bool is_stdout(const output *out) {
+    struct stat status;
+    struct stat standard;
+    return out->path == NULL ||
+           (stat(out->path, &status) == 0 && S_ISFIFO(status.st_mode) && fstat(STDOUT_FILENO, &standard) == 0 &&
+            status.st_dev == standard.st_dev && status.st_ino == standard.st_ino);
+}
+
+/* Runs the program. Where the recording goes to stdout, what the program writes there would be part of it: it goes to
+ * stderr. */
+static bool run_apart(const record_plan *plan, const output *out, record_result *result, char *reason, size_t size) {
+    const int kept = out != NULL && is_stdout(out) ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1) : -1;
+    if (kept >= 0) {
+        (void)dup2(STDERR_FILENO, STDOUT_FILENO);
+    }
+    const bool fine = record_run(plan, result, reason, size);
+    if (kept >= 0) {
+        (void)dup2(kept, STDOUT_FILENO);
+        (void)close(kept);
+    }
+    return fine;
+}
+
 /* Runs the program and writes what it left; `out` is open, unless each process gets a file of its own. */
 static int record(char *const *command, const char *path, output *out, const char *events, writer *write,
                   uint64_t max_events) {
@@ -279,7 +305,7 @@ static int record(char *const *command, const char *path, output *out, const cha
     record_result result;
     folder_of(path, out, folder);
     const record_plan plan = {.command = command, .folder = folder, .max_events = max_events, .events = events};
-    if (!record_run(&plan, &result, reason, sizeof reason)) {
+    if (!run_apart(&plan, out, &result, reason, sizeof reason)) {
         tell("%s", reason);
         const int status = result.end.start_error != 0 ? EXIT_USAGE : EXIT_UNCHECKED;
         record_result_fini(&result);
@@ -321,8 +347,9 @@ int cli_record(int argc, char **argv) {
          .kind = ARGUMENT_TEXT,
          .value = &path,
          .meaning = "FILE",
-         .help =
-             "what to write (trace.pbtrace, or shape.pbshape); with %p in it, one for each process, %p being its id"},
+         .help = "what to write (trace.pbtrace, or shape.pbshape); with %p in it, one for each process, %p being its "
+                 "id; - is "
+                 "stdout, and the program's own goes to stderr"},
         {.name = "shape",
          .kind = ARGUMENT_FLAG,
          .value = &is_shape,

@@ -235,8 +235,9 @@ run poolbuf record -o link.pbtrace -- sh -c "$tell_folder"
 expect_status 0
 expect_stderr_has "$(realpath linked)/.poolbuf-record-"
 for output in - /dev/stdout; do
-    run env TMPDIR="$work/waiting" "$POOLBUF_BIN" record -o "$output" -- sh -c "$tell_folder"
+    run env TMPDIR="$work/waiting" "$POOLBUF_BIN" record -o "$output" -- sh -c "echo hello; $tell_folder"
     expect_status 0
+    expect_stderr_has "hello" # or it would be part of the trace
     expect_stderr_has "$(realpath waiting)/.poolbuf-record-"
     expect_equal "the trace on stdout" PBTRACE1 "$(head -c 8 .stdout)"
 done
