@@ -332,6 +332,26 @@ static int record(char *const *command, const char *path, output *out, const cha
     return status;
 }
 
+static bool has_suffix(const char *path, const char *suffix) {
+    const size_t length = strlen(path);
+    const size_t size = strlen(suffix);
+    return length >= size && strcmp(path + length - size, suffix) == 0;
+}
+
+/* `poolbuf run` goes by the suffix: what is called something else could not be played, and would be noticed too late. */
+static int check_suffix(const command_line *line, const char *path, bool is_shape) {
+    static const char *const others[] = {".yaml", ".yml", ".pbtrace", ".pbshape"};
+    const char *right = is_shape ? ".pbshape" : ".pbtrace";
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (strcmp(others[i], right) != 0 && has_suffix(path, others[i])) {
+            return usage_error(line, "--output %s: record writes a %s there; give a name that ends in %s%s", path,
+                               is_shape ? "shape" : "trace", right,
+                               strcmp(others[i], ".pbshape") == 0 ? ", or --shape" : "");
+        }
+    }
+    return ARGUMENTS_PROCEED;
+}
+
 static const char *const EVENTS[] = {"auto", "malloc", "buffers", NULL};
 
 int cli_record(int argc, char **argv) {
@@ -398,6 +418,9 @@ int cli_record(int argc, char **argv) {
     bool missing = false;
     if (path == NULL) {
         path = is_shape ? "shape.pbshape" : "trace.pbtrace";
+    }
+    if (check_suffix(&line, path, is_shape) != ARGUMENTS_PROCEED) {
+        return EXIT_USAGE;
     }
     if (!record_check(command[0], &missing, reason, sizeof reason)) {
         tell("%s", reason);

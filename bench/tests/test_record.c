@@ -549,6 +549,11 @@ static void what_cannot_be_recorded_is_refused_in_one_line(void **state) {
         {"-- ./no-interpreter", 2, "cannot run ./no-interpreter: No such file or directory; give a program that can"},
         {"-o /nowhere/t.pbtrace -- " RECORD_TARGET " basic", 2, "cannot write /nowhere/t.pbtrace: "},
         {"-o '/nowhere/%p.pbtrace' -- " RECORD_TARGET " basic", 2, "cannot write /nowhere/%p.pbtrace: "},
+        {"-o t.pbshape -- " RECORD_TARGET " basic", 2,
+         "writes a trace there; give a name that ends in .pbtrace, or --sh"},
+        {"-o t.yaml -- " RECORD_TARGET " basic", 2, "writes a trace there; give a name that ends in .pbtrace; see"},
+        {"--shape -o t.pbtrace -- " RECORD_TARGET " basic", 2,
+         "writes a shape there; give a name that ends in .pbshape;"},
         {"--max-events 0 -- " RECORD_TARGET " basic", 2, "is not a whole number from 1 to "},
         {"", 2, ""},
     };
