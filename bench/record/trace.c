@@ -5,10 +5,13 @@
 #include "record/trace.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <zstd.h>
 
@@ -459,15 +462,26 @@ bool trace_parse_raw(const uint8_t *events, size_t size, const char *name, trace
     return fine;
 }
 
+FILE *trace_open(const char *path) {
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    FILE *file = descriptor >= 0 ? fdopen(descriptor, "rb") : NULL;
+    if (file == NULL && descriptor >= 0) {
+        (void)close(descriptor);
+    }
+    return file;
+}
+
 bool trace_read(const char *path, trace **out, char *error, size_t error_size) {
     report to = {.name = path, .error_size = error_size};
     to.error = error;
-    FILE *file = fopen(path, "rbe");
+    FILE *file = trace_open(path);
     if (file == NULL) {
         return fail(&to, "cannot open the trace: %s; give the path of a .pbtrace file", strerror(errno));
     }
     bool fine = false;
-    long size = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
+    struct stat status;
+    const bool is_regular = fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode);
+    long size = is_regular && fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
     uint8_t *bytes = size >= 0 && size <= (long)TRACE_FILE_MAX ? malloc((size_t)size + 1) : NULL;
     if (size < 0 || size > (long)TRACE_FILE_MAX) {
         (void)fail(&to, "it is not a file of at most 1 GiB; give the path of a .pbtrace file");

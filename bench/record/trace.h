@@ -120,6 +120,10 @@ typedef struct trace {
  *   returns  false for anything but a complete, sound trace. */
 bool trace_read(const char *path, trace **out, char *error, size_t error_size);
 
+/* trace_open() opens a file to read, and waits for nobody: a pipe without a writer is no reason to hang.
+ *   returns  NULL, with errno set, when it cannot be opened. */
+FILE *trace_open(const char *path);
+
 /* trace_parse() does the same with bytes in memory; name stands for the file in errors. */
 bool trace_parse(const void *bytes, size_t size, const char *name, trace **out, char *error, size_t error_size);
 void trace_destroy(trace *read);

@@ -9,9 +9,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <zstd.h>
 
+#include "record/shape.h"
 #include "record/trace.h"
 #include "scenario/generate.h"
 #include "scenario/random.h"
@@ -498,6 +501,27 @@ static void a_truncated_trace_in_a_scenario_is_an_error_of_its_line(void **state
     (void)unlink(path);
 }
 
+/* A pipe has no end to seek to, and to open it waits for somebody who writes. */
+static void what_is_no_regular_file_is_no_trace_and_no_shape(void **state) {
+    (void)state;
+    char path[SCENARIO_TEXT_PATH_SIZE];
+    trace *read = NULL;
+    shape counts;
+    (void)scenario_text_file(path, ".pbtrace", "", 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    (void)alarm(20);
+    assert_false(trace_read(path, &read, error, sizeof error));
+    assert_non_null(strstr(error, "it is not a file of at most 1 GiB; give the path of a .pbtrace file"));
+    assert_false(shape_read(path, &counts, error, sizeof error));
+    assert_non_null(strstr(error, "it is no regular file; give the path of a .pbshape file"));
+    (void)alarm(0);
+    (void)unlink(path);
+    assert_false(trace_read("/tmp", &read, error, sizeof error));
+    assert_false(shape_read("/tmp", &counts, error, sizeof error));
+    assert_non_null(strstr(error, "it is no regular file"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_back),
@@ -514,6 +538,7 @@ int main(void) {
         cmocka_unit_test(a_replay_holds_at_each_checkpoint_what_was_recorded),
         cmocka_unit_test(a_pair_of_threads_may_drift_apart),
         cmocka_unit_test(a_truncated_trace_in_a_scenario_is_an_error_of_its_line),
+        cmocka_unit_test(what_is_no_regular_file_is_no_trace_and_no_shape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
