@@ -193,7 +193,9 @@ static bool write_shape(const record_spool *spool, output *out, const char *path
     return true;
 }
 
+/* One that cannot be written takes nothing from the others. */
 static bool write_each(const record_result *result, const char *template, writer *write) {
+    bool fine = true;
     for (size_t i = 0; i < result->spool_count; i++) {
         char path[PATH_MAX];
         output out;
@@ -201,11 +203,9 @@ static bool write_each(const record_result *result, const char *template, writer
             tell("%.60s...: the path is too long; give a shorter one", template);
             return false;
         }
-        if (!output_open(&out, path) || !write(&result->spools[i], &out, path)) {
-            return false;
-        }
+        fine = output_open(&out, path) && write(&result->spools[i], &out, path) && fine;
     }
-    return true;
+    return fine;
 }
 
 /* A program's own status must not be taken for one of ours: its 4 would be a leak. */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "record/shape.h"
+#include "record/spool.h"
 #include "record/trace.h"
 #include "record_run.h"
 #include "scenario/scenario.h"
@@ -122,6 +123,29 @@ static void what_is_no_spool_is_passed_over(void **state) {
     assert_int_equal(record_in("1000000", "-o t.pbtrace -- sh -c 'truncate -s 64K $LIBPOOLBUF_RECORD_FOLDER/1.0'"), 0);
     assert_null(strstr(messages, "no room"));
     assert_int_equal(count_files(folder, true), 1);
+}
+
+/* What a process left may be damaged, as by the process itself; the others are written all the same. */
+static void a_damaged_recording_takes_nothing_from_the_others(void **state) {
+    (void)state;
+    char path[PATH_MAX];
+    static spool_header header = {.program = "broken", .event_count = UINT64_MAX};
+    static uint8_t rest[SPOOL_HEADER_SIZE]; /* of the header's room, and an event of an empty slot */
+    memcpy(header.magic, SPOOL_MAGIC, sizeof header.magic);
+    atomic_store(&header.committed, 1);
+    rest[SPOOL_HEADER_SIZE - sizeof header] = TRACE_RELEASE;
+    (void)count_files(folder, true);
+    (void)snprintf(path, sizeof path, "%s/bad", folder);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_int_equal(fwrite(&header, sizeof header, 1, file), 1);
+    assert_int_equal(fwrite(rest, SPOOL_HEADER_SIZE - sizeof header + 1, 1, file), 1);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(
+        record("-o 'd-%p.pbtrace' -- sh -c 'cp bad $LIBPOOLBUF_RECORD_FOLDER/1.0; exec " RECORD_TARGET " basic'"), 1);
+    assert_non_null(
+        strstr(messages, "broken: event 0: it names a slot that is not in use yet: 0; the file is damaged"));
+    assert_int_equal(count_files(folder, true), 4); /* bad, and traces of sh, cp and record_target */
 }
 
 static void a_program_without_memory_for_its_recording_is_told_so(void **state) {
@@ -246,6 +270,7 @@ int main(void) {
         cmocka_unit_test(a_process_that_does_little_takes_little_of_the_disk),
         cmocka_unit_test(a_limit_on_the_size_of_files_ends_the_recording_and_not_the_program),
         cmocka_unit_test(what_is_no_spool_is_passed_over),
+        cmocka_unit_test(a_damaged_recording_takes_nothing_from_the_others),
         cmocka_unit_test(a_program_without_memory_for_its_recording_is_told_so),
         cmocka_unit_test(a_limit_on_its_memory_is_the_programs_alone),
         cmocka_unit_test(children_that_are_lost_are_counted),
