@@ -385,9 +385,9 @@ EACH_EVENT size_t find_entry(const state *self, uintptr_t address) {
 EACH_EVENT recorder_held map_remove(state *self, uintptr_t address) {
     size_t hole = find_entry(self, address);
     if (self->map[hole].address == 0) {
-        return (recorder_held){RECORDER_UNKNOWN, 0};
+        return (recorder_held){RECORDER_UNKNOWN, 0, 0};
     }
-    const recorder_held held = {self->map[hole].slot, self->map[hole].size};
+    const recorder_held held = {self->map[hole].slot, self->map[hole].size, self->epoch};
     size_t mask = self->map_size - 1;
     for (size_t at = (hole + 1) & mask; self->map[at].address != 0; at = (at + 1) & mask) {
         size_t home = home_of(self, self->map[at].address);
@@ -680,7 +680,7 @@ EACH_EVENT void allocated_locked(state *self, const void *memory, size_t size) {
     }
     map_entry *entry = &self->map[find_entry(self, (uintptr_t)memory)];
     if (entry->address != 0) { /* as in forget_stale(), but that its place is taken at once */
-        emit_release(self, (recorder_held){entry->slot, entry->size});
+        emit_release(self, (recorder_held){entry->slot, entry->size, self->epoch});
     } else {
         self->map_count++;
     }
@@ -734,7 +734,7 @@ void recorder_releasing(const void *memory) {
 recorder_held recorder_resizing(const void *memory) {
     state *self = enter(memory);
     if (self == NULL) {
-        return (recorder_held){RECORDER_UNKNOWN, 0};
+        return (recorder_held){RECORDER_UNKNOWN, 0, 0};
     }
     const recorder_held held = map_remove(self, (uintptr_t)memory);
     leave(self);
@@ -742,7 +742,7 @@ recorder_held recorder_resizing(const void *memory) {
 }
 
 static void resized_locked(state *self, recorder_held held, const void *after, size_t size) {
-    const recorder_held now = {held.slot, sayable(self, size)};
+    const recorder_held now = {held.slot, sayable(self, size), held.of};
     forget_stale(self, after);
     map_insert(self, (uintptr_t)after, now);
     self->live_bytes += now.size;
@@ -755,7 +755,7 @@ void recorder_resized(recorder_held held, uintptr_t before, const void *after, s
     if (self == NULL) {
         return;
     }
-    if (held.slot == RECORDER_UNKNOWN) {
+    if (held.slot == RECORDER_UNKNOWN || held.of != self->epoch) {
         if (after != NULL) {
             self->spool->skipped_releases++;
             allocated_locked(self, after, size);

@@ -148,6 +148,30 @@ static void a_damaged_recording_takes_nothing_from_the_others(void **state) {
     assert_int_equal(count_files(folder, true), 4); /* bad, and traces of sh, cp and record_target */
 }
 
+/* The child goes on inside a realloc of its parent's, and knows nothing of what was resized. */
+static void a_child_of_a_realloc_has_a_sound_recording(void **state) {
+    (void)state;
+    uint64_t resizes = 0;
+    uint64_t allocations = 0;
+    assert_int_equal(record_in("1000000", "-o 'r-%p.pbtrace' -- env RECORD_FULL_FORKS=1004 " RECORD_TARGET " basic"),
+                     0);
+    DIR *entries = opendir(folder);
+    assert_non_null(entries);
+    for (const struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+        trace *read = entry->d_name[0] != '.' ? read_trace(entry->d_name) : NULL;
+        for (uint64_t i = 0; read != NULL && i < read->event_count; i++) {
+            const trace_event *event = &read->events[i];
+            resizes += event->kind == TRACE_RESIZE && event->size == 1004;
+            allocations += event->kind == TRACE_ALLOCATE && event->size == 1004;
+        }
+        trace_destroy(read);
+    }
+    (void)closedir(entries);
+    assert_int_equal(resizes, 1);     /* of the parent */
+    assert_int_equal(allocations, 1); /* of the child */
+    assert_int_equal(count_files(folder, true), 3);
+}
+
 static void a_program_without_memory_for_its_recording_is_told_so(void **state) {
     (void)state;
     assert_int_equal(record_in("1000000", "-o t.pbtrace -- sh -c 'RECORD_FULL_MAPS=0 exec " RECORD_TARGET " basic'"),
@@ -271,6 +295,7 @@ int main(void) {
         cmocka_unit_test(a_limit_on_the_size_of_files_ends_the_recording_and_not_the_program),
         cmocka_unit_test(what_is_no_spool_is_passed_over),
         cmocka_unit_test(a_damaged_recording_takes_nothing_from_the_others),
+        cmocka_unit_test(a_child_of_a_realloc_has_a_sound_recording),
         cmocka_unit_test(a_program_without_memory_for_its_recording_is_told_so),
         cmocka_unit_test(a_limit_on_its_memory_is_the_programs_alone),
         cmocka_unit_test(children_that_are_lost_are_counted),
