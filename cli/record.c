@@ -75,12 +75,15 @@ static void print_bytes(uint64_t bytes) {
     fprintf(stderr, unit == 0 ? "%.0f %s" : "%.1f %s", number, units[unit]);
 }
 
+_Static_assert(TRACE_THREADS_MAX == 1048576, "as the message says");
+
 /* Why a recording is no more than the beginning of what its process did; NULL where it is whole. */
 static const char *cut_off(const record_spool *spool) {
     static const char *const why[] = {
         [SPOOL_LIMIT] = "the limit of events was reached; see --max-events",
         [SPOOL_NO_SPACE] = "there was no more room on the disk, or none for so large a file",
         [SPOOL_NO_MEMORY] = "there was no more memory",
+        [SPOOL_THREADS] = "a recording tells 1048576 threads apart, and here were more",
     };
     const int32_t end = spool->header->end;
     if (end > SPOOL_COMPLETE && end < (int32_t)(sizeof why / sizeof why[0])) {

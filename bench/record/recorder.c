@@ -611,7 +611,7 @@ EACH_EVENT bool has_room(state *self) {
 RARELY bool switch_thread(state *self) {
     if (thread_self.tag >> 32 != self->epoch) {
         if (self->thread_next == TRACE_THREADS_MAX) {
-            stop(self, SPOOL_LIMIT);
+            stop(self, SPOOL_THREADS);
             return false;
         }
         thread_self.tag = (uint64_t)self->epoch << 32 | self->thread_next++;
