@@ -522,6 +522,21 @@ static void what_is_no_regular_file_is_no_trace_and_no_shape(void **state) {
     assert_non_null(strstr(error, "it is no regular file"));
 }
 
+/* As of `record -o $name.pbtrace` where there is no such variable. */
+static void a_file_without_a_name_is_refused_for_that(void **state) {
+    (void)state;
+    static const char *const paths[] = {"/tmp/.pbtrace", "./.pbshape"};
+    for (size_t i = 0; i < 2; i++) {
+        scenario *loaded = NULL;
+        char expected[96];
+        (void)snprintf(expected, sizeof expected,
+                       "%s: a scenario is called as its file, and nothing stands before %s; rename it", paths[i],
+                       strrchr(paths[i], '.'));
+        assert_false(scenario_load(paths[i], &loaded, error, sizeof error));
+        assert_string_equal(error, expected);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_back),
@@ -538,6 +553,7 @@ int main(void) {
         cmocka_unit_test(a_replay_holds_at_each_checkpoint_what_was_recorded),
         cmocka_unit_test(a_pair_of_threads_may_drift_apart),
         cmocka_unit_test(a_truncated_trace_in_a_scenario_is_an_error_of_its_line),
+        cmocka_unit_test(a_file_without_a_name_is_refused_for_that),
         cmocka_unit_test(what_is_no_regular_file_is_no_trace_and_no_shape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
