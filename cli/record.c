@@ -244,7 +244,7 @@ static void folder_of(const char *path, const output *out, char folder[PATH_MAX]
 }
 
 /* Nothing was recorded, of none of the program's processes. */
-static int tell_nothing(const char *program, const char *folder, const record_result *result) {
+static int tell_nothing(const char *program, const char *folder, const char *events, const record_result *result) {
     if (result->without_space != 0) {
         tell("%s recorded nothing: there is no room in %s; give an output file in a folder with "
              "room, or lift the limit on the size of files",
@@ -255,8 +255,8 @@ static int tell_nothing(const char *program, const char *folder, const record_re
              program);
     } else {
         tell("%s recorded nothing: it ran without the preloaded recorder, or never allocated, or "
-             "has no buffers; record the dynamically linked program itself",
-             program);
+             "has no buffers; record the dynamically linked program itself%s",
+             program, strcmp(events, "malloc") != 0 ? ", or give --events malloc" : "");
     }
     return EXIT_UNCHECKED;
 }
@@ -319,7 +319,7 @@ static int record(char *const *command, const char *path, output *out, const cha
     }
     int status = EXIT_RUN_FAILED;
     if (result.spool_count == 0) {
-        status = tell_nothing(command[0], folder, &result);
+        status = tell_nothing(command[0], folder, events, &result);
         if (out != NULL) {
             output_discard(out);
         }

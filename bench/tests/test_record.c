@@ -520,6 +520,9 @@ static void what_is_recorded_can_be_chosen(void **state) {
     trace_destroy(read);
     assert_int_equal(record("--events buffers -o t.pbtrace -- " RECORD_TARGET " basic"), 6);
     assert_non_null(strstr(messages, "or has no buffers"));
+    assert_non_null(strstr(messages, ", or give --events malloc\n"));
+    assert_int_equal(record("--events malloc -o t.pbtrace -- " RECORD_TARGET " quiet"), 6);
+    assert_null(strstr(messages, "--events"));
 }
 
 static void write_script(const char *name, const char *text) {
