@@ -1,4 +1,5 @@
 /* poolbuf record: runs a program under the preloaded recorder and writes its allocations as a trace. */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
@@ -6,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "arguments.h"
 #include "commands.h"
@@ -72,12 +75,15 @@ static void print_bytes(uint64_t bytes) {
     fprintf(stderr, unit == 0 ? "%.0f %s" : "%.1f %s", number, units[unit]);
 }
 
+_Static_assert(TRACE_THREADS_MAX == 1048576, "as the message says");
+
 /* Why a recording is no more than the beginning of what its process did; NULL where it is whole. */
 static const char *cut_off(const record_spool *spool) {
     static const char *const why[] = {
         [SPOOL_LIMIT] = "the limit of events was reached; see --max-events",
         [SPOOL_NO_SPACE] = "there was no more room on the disk, or none for so large a file",
         [SPOOL_NO_MEMORY] = "there was no more memory",
+        [SPOOL_THREADS] = "a recording tells 1048576 threads apart, and here were more",
     };
     const int32_t end = spool->header->end;
     if (end > SPOOL_COMPLETE && end < (int32_t)(sizeof why / sizeof why[0])) {
@@ -190,7 +196,9 @@ static bool write_shape(const record_spool *spool, output *out, const char *path
     return true;
 }
 
+/* One that cannot be written takes nothing from the others. */
 static bool write_each(const record_result *result, const char *template, writer *write) {
+    bool fine = true;
     for (size_t i = 0; i < result->spool_count; i++) {
         char path[PATH_MAX];
         output out;
@@ -198,11 +206,9 @@ static bool write_each(const record_result *result, const char *template, writer
             tell("%.60s...: the path is too long; give a shorter one", template);
             return false;
         }
-        if (!output_open(&out, path) || !write(&result->spools[i], &out, path)) {
-            return false;
-        }
+        fine = output_open(&out, path) && write(&result->spools[i], &out, path) && fine;
     }
-    return true;
+    return fine;
 }
 
 /* A program's own status must not be taken for one of ours: its 4 would be a leak. */
@@ -219,18 +225,26 @@ static int judge(const char *program, const child_end *end) {
     return EXIT_RUN_FAILED;
 }
 
-/* The folder of the output, where the program's events wait until it ends. A pipe or a device has none of its own. */
-static void folder_of(const char *path, bool is_regular, char folder[PATH_MAX]) {
+/* The folder of the output, where the program's events wait until it ends: of the file itself, where the output is a link
+ * to one. Stdout, a pipe or a device has none of its own.
+ *   out  NULL: each process has a file of its own, called as path says. */
+static void folder_of(const char *path, const output *out, char folder[PATH_MAX]) {
     char copy[PATH_MAX];
     const char *temporary = getenv("TMPDIR");
+    struct stat status;
+    const bool is_link = lstat(path, &status) == 0 && S_ISLNK(status.st_mode);
+    const char *file = path;
+    if (out != NULL) {
+        file = !out->is_regular || out->path == NULL ? NULL : is_link ? out->path : path;
+    }
     (void)snprintf(folder, PATH_MAX, "%s", temporary != NULL && temporary[0] != '\0' ? temporary : "/tmp");
-    if (is_regular && snprintf(copy, sizeof copy, "%s", path) < (int)sizeof copy) {
+    if (file != NULL && snprintf(copy, sizeof copy, "%s", file) < (int)sizeof copy) {
         (void)snprintf(folder, PATH_MAX, "%s", dirname(copy));
     }
 }
 
 /* Nothing was recorded, of none of the program's processes. */
-static int tell_nothing(const char *program, const char *folder, const record_result *result) {
+static int tell_nothing(const char *program, const char *folder, const char *events, const record_result *result) {
     if (result->without_space != 0) {
         tell("%s recorded nothing: there is no room in %s; give an output file in a folder with "
              "room, or lift the limit on the size of files",
@@ -241,8 +255,8 @@ static int tell_nothing(const char *program, const char *folder, const record_re
              program);
     } else {
         tell("%s recorded nothing: it ran without the preloaded recorder, or never allocated, or "
-             "has no buffers; record the dynamically linked program itself",
-             program);
+             "has no buffers; record the dynamically linked program itself%s",
+             program, strcmp(events, "malloc") != 0 ? ", or give --events malloc" : "");
     }
     return EXIT_UNCHECKED;
 }
@@ -262,25 +276,50 @@ static void tell_unrecorded(const char *folder, const record_result *result) {
     }
 }
 
+/* Stdout, or the pipe that it is, by a name. */
+static bool is_stdout(const output *out) {
+    struct stat status;
+    struct stat standard;
+    return out->path == NULL ||
+           (stat(out->path, &status) == 0 && S_ISFIFO(status.st_mode) && fstat(STDOUT_FILENO, &standard) == 0 &&
+            status.st_dev == standard.st_dev && status.st_ino == standard.st_ino);
+}
+
+/* Runs the program. Where the recording goes to stdout, what the program writes there would be part of it: it goes to
+ * stderr. */
+static bool run_apart(const record_plan *plan, const output *out, record_result *result, char *reason, size_t size) {
+    const int kept = out != NULL && is_stdout(out) ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1) : -1;
+    if (kept >= 0) {
+        (void)dup2(STDERR_FILENO, STDOUT_FILENO);
+    }
+    const bool fine = record_run(plan, result, reason, size);
+    if (kept >= 0) {
+        (void)dup2(kept, STDOUT_FILENO);
+        (void)close(kept);
+    }
+    return fine;
+}
+
 /* Runs the program and writes what it left; `out` is open, unless each process gets a file of its own. */
 static int record(char *const *command, const char *path, output *out, const char *events, writer *write,
                   uint64_t max_events) {
     char reason[512];
     char folder[PATH_MAX];
     record_result result;
-    folder_of(path, out == NULL || out->is_regular, folder);
+    folder_of(path, out, folder);
     const record_plan plan = {.command = command, .folder = folder, .max_events = max_events, .events = events};
-    if (!record_run(&plan, &result, reason, sizeof reason)) {
+    if (!run_apart(&plan, out, &result, reason, sizeof reason)) {
         tell("%s", reason);
+        const int status = result.end.start_error != 0 ? EXIT_USAGE : EXIT_UNCHECKED;
         record_result_fini(&result);
         if (out != NULL) {
             output_discard(out);
         }
-        return EXIT_UNCHECKED;
+        return status;
     }
     int status = EXIT_RUN_FAILED;
     if (result.spool_count == 0) {
-        status = tell_nothing(command[0], folder, &result);
+        status = tell_nothing(command[0], folder, events, &result);
         if (out != NULL) {
             output_discard(out);
         }
@@ -294,6 +333,26 @@ static int record(char *const *command, const char *path, output *out, const cha
     }
     record_result_fini(&result);
     return status;
+}
+
+static bool has_suffix(const char *path, const char *suffix) {
+    const size_t length = strlen(path);
+    const size_t size = strlen(suffix);
+    return length >= size && strcmp(path + length - size, suffix) == 0;
+}
+
+/* `poolbuf run` goes by the suffix: what is called something else could not be played, and would be noticed too late. */
+static int check_suffix(const command_line *line, const char *path, bool is_shape) {
+    static const char *const others[] = {".yaml", ".yml", ".pbtrace", ".pbshape"};
+    const char *right = is_shape ? ".pbshape" : ".pbtrace";
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (strcmp(others[i], right) != 0 && has_suffix(path, others[i])) {
+            return usage_error(line, "--output %s: record writes a %s there; give a name that ends in %s%s", path,
+                               is_shape ? "shape" : "trace", right,
+                               strcmp(others[i], ".pbshape") == 0 ? ", or --shape" : "");
+        }
+    }
+    return ARGUMENTS_PROCEED;
 }
 
 static const char *const EVENTS[] = {"auto", "malloc", "buffers", NULL};
@@ -311,8 +370,9 @@ int cli_record(int argc, char **argv) {
          .kind = ARGUMENT_TEXT,
          .value = &path,
          .meaning = "FILE",
-         .help =
-             "what to write (trace.pbtrace, or shape.pbshape); with %p in it, one for each process, %p being its id"},
+         .help = "what to write (trace.pbtrace, or shape.pbshape); with %p in it, one for each process, %p being its "
+                 "id; - is "
+                 "stdout, and the program's own goes to stderr"},
         {.name = "shape",
          .kind = ARGUMENT_FLAG,
          .value = &is_shape,
@@ -362,16 +422,20 @@ int cli_record(int argc, char **argv) {
     if (path == NULL) {
         path = is_shape ? "shape.pbshape" : "trace.pbtrace";
     }
+    if (check_suffix(&line, path, is_shape) != ARGUMENTS_PROCEED) {
+        return EXIT_USAGE;
+    }
     if (!record_check(command[0], &missing, reason, sizeof reason)) {
         tell("%s", reason);
         return missing ? EXIT_USAGE : EXIT_UNCHECKED;
     }
-    if (strstr(path, "%p") != NULL) {
-        return record(command, path, NULL, events, write, max_events);
-    }
     output out;
     if (!output_open(&out, path)) {
         return EXIT_USAGE;
+    }
+    if (strstr(path, "%p") != NULL) { /* the folder takes files, which is what was asked */
+        output_discard(&out);
+        return record(command, path, NULL, events, write, max_events);
     }
     return record(command, path, &out, events, write, max_events);
 }

@@ -148,7 +148,7 @@ cat >forks.c <<'END'
 #include <sys/wait.h>
 #include <unistd.h>
 static void work(void) {
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < 700000; i++) {
         void *volatile block = malloc(100 + i % 50);
         free(block);
     }
@@ -225,5 +225,37 @@ expect_stderr_has "odd.pbshape: odd?[31m?name: the shape of "
 cp "$(type -P ls)" here-alone
 run env PATH=":/usr/bin:/bin" "$POOLBUF_BIN" record -o here.pbtrace -- here-alone
 expect_status 0
+
+# ---- events wait where the output will be: of a link, where it leads to; of stdout, in TMPDIR ----
+mkdir -p linked waiting
+ln -s "$work/linked/to.pbtrace" link.pbtrace
+# shellcheck disable=SC2016 # the inner shell's
+tell_folder='echo "$LIBPOOLBUF_RECORD_FOLDER" >&2'
+run poolbuf record -o link.pbtrace -- sh -c "$tell_folder"
+expect_status 0
+expect_stderr_has "$(realpath linked)/.poolbuf-record-"
+for output in - /dev/stdout; do
+    run env TMPDIR="$work/waiting" "$POOLBUF_BIN" record -o "$output" -- sh -c "echo hello; $tell_folder"
+    expect_status 0
+    expect_stderr_has "hello" # or it would be part of the trace
+    expect_stderr_has "$(realpath waiting)/.poolbuf-record-"
+    expect_equal "the trace on stdout" PBTRACE1 "$(head -c 8 .stdout)"
+done
+
+# ---- poolbuf may be installed where the loader splits names: it preloads through a link, which is gone afterwards ----
+recorder=$(echo "${POOLBUF_BIN%/*}"/../lib*/libpoolbuf-record.so)
+for place in "a b" "a:b" 'a$LIB'; do # shellcheck disable=SC2016
+    mkdir -p "$place/bin" "$place/lib"
+    cp "$POOLBUF_BIN" "$place/bin/poolbuf"
+    cp "$recorder" "$place/lib/"
+    run "$place/bin/poolbuf" record -o place.pbtrace -- ls
+    expect_status 0
+    expect_stderr_has "place.pbtrace: ls: "
+    expect_equal "complaints of the loader in $place" 0 "$(grep -c preload .stderr)"
+done
+run poolbuf record -o preloaded.pbtrace -- sh -c 'echo "$LD_PRELOAD"'
+expect_equal "what is preloaded usually" "$(realpath "$recorder")" "$(cat .stdout)"
+run "a b/bin/poolbuf" record -o preloaded.pbtrace -- sh -c 'echo "$LD_PRELOAD"'
+expect_equal "what is left of the link" "" "$(find "$(dirname "$(cat .stdout)")" 2>/dev/null)"
 
 finish

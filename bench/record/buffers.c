@@ -5,8 +5,8 @@
  * tracker is told are handles, which are to the recorder's table what addresses are; a buffer that was there before the
  * tracker is unknown to it, and is skipped.
  *
- * The library's symbols are weak here: absent where the program has no libpoolbuf.so, or has the static one, which keeps
- * its symbols to itself. Then malloc is what is recorded. */
+ * The library's symbols are weak here: absent where the program has no libpoolbuf.so when it starts, or has the static one,
+ * which keeps its symbols to itself. Then malloc is what is recorded. */
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>

@@ -25,8 +25,9 @@
 #define EVENT_ROOM   ((size_t)32) /* what writing an event may touch: numbers are stored four bytes at a time */
 #define TAG_NONE     UINT64_MAX   /* no thread's */
 #define MAP_START    1024u
-#define WINDOW_SIZE  ((size_t)1 << 20) /* of the spool, so much is mapped at once: it may count, and be locked */
-#define WINDOW_LEAST ((size_t)4096)    /* a disk that is nearly full has room for a smaller piece */
+#define WINDOW_SIZE  ((size_t)1 << 20)  /* of the spool, so much is mapped at once: it may count, and be locked */
+#define WINDOW_FIRST ((size_t)16 << 10) /* taken of the disk first; few processes of a build need more */
+#define WINDOW_LEAST ((size_t)4096)     /* a disk that is nearly full has room for a smaller piece */
 #define ATTEMPTS_MAX 1000
 
 /* Checkpoints lie at least CHECKPOINT_FIRST events apart, and an eighth of the events so far: TRACE_EVENTS_MAX of them
@@ -384,9 +385,9 @@ EACH_EVENT size_t find_entry(const state *self, uintptr_t address) {
 EACH_EVENT recorder_held map_remove(state *self, uintptr_t address) {
     size_t hole = find_entry(self, address);
     if (self->map[hole].address == 0) {
-        return (recorder_held){RECORDER_UNKNOWN, 0};
+        return (recorder_held){RECORDER_UNKNOWN, 0, 0};
     }
-    const recorder_held held = {self->map[hole].slot, self->map[hole].size};
+    const recorder_held held = {self->map[hole].slot, self->map[hole].size, self->epoch};
     size_t mask = self->map_size - 1;
     for (size_t at = (hole + 1) & mask; self->map[at].address != 0; at = (at + 1) & mask) {
         size_t home = home_of(self, self->map[at].address);
@@ -512,7 +513,8 @@ static bool move_window(state *self) {
     return true;
 }
 
-/* Makes more of the spool writable: of the window, as much as there is room for, or of the next one.
+/* Makes more of the spool writable, of the window or of the next one: as much again as there is, or as there is room for.
+ * So a process that does little takes little of the disk, which it keeps until the recording ends.
  *   returns  SPOOL_COMPLETE, or why there is no more. */
 static spool_end next_window(state *self) {
     if ((uintptr_t)self->next - self->origin + EVENT_ROOM > self->events_room) {
@@ -521,7 +523,10 @@ static spool_end next_window(state *self) {
     if (self->window_end == self->mapped_end && !move_window(self)) {
         return SPOOL_NO_MEMORY;
     }
-    size_t size = (size_t)(self->mapped_end - self->window_end);
+    const size_t rest = (size_t)(self->mapped_end - self->window_end);
+    const size_t used = (uintptr_t)self->window_end - self->origin;
+    size_t size = used > WINDOW_FIRST ? used : WINDOW_FIRST;
+    size = size < rest ? size : rest;
     while (!populate(self->window_end, size)) {
         if (size <= WINDOW_LEAST) {
             return SPOOL_NO_SPACE;
@@ -606,7 +611,7 @@ EACH_EVENT bool has_room(state *self) {
 RARELY bool switch_thread(state *self) {
     if (thread_self.tag >> 32 != self->epoch) {
         if (self->thread_next == TRACE_THREADS_MAX) {
-            stop(self, SPOOL_LIMIT);
+            stop(self, SPOOL_THREADS);
             return false;
         }
         thread_self.tag = (uint64_t)self->epoch << 32 | self->thread_next++;
@@ -675,7 +680,7 @@ EACH_EVENT void allocated_locked(state *self, const void *memory, size_t size) {
     }
     map_entry *entry = &self->map[find_entry(self, (uintptr_t)memory)];
     if (entry->address != 0) { /* as in forget_stale(), but that its place is taken at once */
-        emit_release(self, (recorder_held){entry->slot, entry->size});
+        emit_release(self, (recorder_held){entry->slot, entry->size, self->epoch});
     } else {
         self->map_count++;
     }
@@ -729,7 +734,7 @@ void recorder_releasing(const void *memory) {
 recorder_held recorder_resizing(const void *memory) {
     state *self = enter(memory);
     if (self == NULL) {
-        return (recorder_held){RECORDER_UNKNOWN, 0};
+        return (recorder_held){RECORDER_UNKNOWN, 0, 0};
     }
     const recorder_held held = map_remove(self, (uintptr_t)memory);
     leave(self);
@@ -737,7 +742,7 @@ recorder_held recorder_resizing(const void *memory) {
 }
 
 static void resized_locked(state *self, recorder_held held, const void *after, size_t size) {
-    const recorder_held now = {held.slot, sayable(self, size)};
+    const recorder_held now = {held.slot, sayable(self, size), held.of};
     forget_stale(self, after);
     map_insert(self, (uintptr_t)after, now);
     self->live_bytes += now.size;
@@ -750,7 +755,7 @@ void recorder_resized(recorder_held held, uintptr_t before, const void *after, s
     if (self == NULL) {
         return;
     }
-    if (held.slot == RECORDER_UNKNOWN) {
+    if (held.slot == RECORDER_UNKNOWN || held.of != self->epoch) {
         if (after != NULL) {
             self->spool->skipped_releases++;
             allocated_locked(self, after, size);

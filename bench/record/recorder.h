@@ -29,6 +29,7 @@
 typedef struct recorder_held {
     uint32_t slot; /* or RECORDER_UNKNOWN */
     uint32_t size; /* as recorded */
+    uint32_t of;   /* the process whose slot it is */
 } recorder_held;
 
 #define RECORDER_UNDECIDED (-1)
@@ -58,7 +59,7 @@ void recorder_releasing(const void *memory);
 bool recorder_pass_by(bool passed_by);
 
 /* recorder_resizing() takes an address out of the table before a real realloc, which may give it to another thread.
- *   returns  what it was; hand it to recorder_resized() afterwards. */
+ *   returns  what it was; hand it to recorder_resized() afterwards, perhaps in a child: a handler may fork meanwhile. */
 recorder_held recorder_resizing(const void *memory);
 void recorder_resized(recorder_held held, uintptr_t before, const void *after, size_t size);
 

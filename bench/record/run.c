@@ -137,6 +137,44 @@ static bool find_recorder(char path[PATH_MAX], char *reason, size_t reason_size)
                 RECORDER_NAME);
 }
 
+/* A link to the recorder, as long as the program runs. The loader takes a blank or a colon in LD_PRELOAD for the end of a
+ * name and a $ for a name of its own, and a recorder may lie in a folder that has one. */
+typedef struct recorder_link {
+    char folder[sizeof "/tmp/.poolbuf-record-XXXXXX"]; /* its own, or empty: there is no link */
+    char path[PATH_MAX];
+} recorder_link;
+
+static void unlink_recorder(recorder_link *self) {
+    if (self->folder[0] != '\0') {
+        (void)unlink(self->path);
+        (void)rmdir(self->folder);
+        self->folder[0] = '\0';
+    }
+}
+
+/* Sets path to what can be preloaded: the recorder, or a link to it. unlink_recorder() must follow, in any case. */
+static bool link_recorder(recorder_link *self, const char *recorder, char *reason, size_t reason_size) {
+    *self = (recorder_link){.folder = ""};
+    (void)snprintf(self->path, sizeof self->path, "%s", recorder);
+    if (strpbrk(recorder, " :$") == NULL) {
+        return true;
+    }
+    (void)snprintf(self->folder, sizeof self->folder, "/tmp/.poolbuf-record-XXXXXX");
+    if (mkdtemp(self->folder) != NULL) {
+        (void)snprintf(self->path, sizeof self->path, "%s/" RECORDER_NAME, self->folder);
+        if (symlink(recorder, self->path) == 0) {
+            return true;
+        }
+    } else {
+        self->folder[0] = '\0';
+    }
+    return fail(
+        reason, reason_size,
+        "the loader preloads nothing from %s, for its blank, colon or $, and /tmp takes no link to it: %s; install "
+        "poolbuf in another folder",
+        recorder, strerror(errno));
+}
+
 /* Runs the program to its end, with the recorder first among what is preloaded. */
 static bool run_program(const record_plan *plan, const char *recorder, const char *folder, child_end *end, char *reason,
                         size_t reason_size) {
@@ -300,6 +338,7 @@ bool record_run(const record_plan *plan, record_result *result, char *reason, si
     char recorder[PATH_MAX];
     char parent[PATH_MAX];
     char folder[PATH_MAX];
+    recorder_link link;
     *result = (record_result){0};
     if (!find_recorder(recorder, reason, reason_size)) {
         return false;
@@ -310,7 +349,9 @@ bool record_run(const record_plan *plan, record_result *result, char *reason, si
         return fail(reason, reason_size, "cannot make a folder in %s: %s; give an output file where one can be made",
                     plan->folder, strerror(errno));
     }
-    bool fine = run_program(plan, recorder, folder, &result->end, reason, reason_size);
+    const bool fine = link_recorder(&link, recorder, reason, reason_size) &&
+                      run_program(plan, link.path, folder, &result->end, reason, reason_size);
+    unlink_recorder(&link);
     collect(folder, result);
     (void)rmdir(folder);
     for (size_t i = 0; i < result->spool_count && result->end.is_outlived; i++) {

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 unsigned shape_size_class(uint32_t size) {
     unsigned i = 0;
@@ -329,17 +330,21 @@ bool shape_read(const char *path, shape *out, char *error, size_t error_size) {
     reader self = {.path = path, .out = out, .error_size = error_size};
     self.error = error;
     *out = (shape){0};
-    FILE *file = fopen(path, "re");
+    FILE *file = trace_open(path);
     if (file == NULL) {
         (void)snprintf(error, error_size, "%s: cannot open the shape: %s; give the path of a .pbshape file", path,
                        strerror(errno));
         return false;
     }
-    char *text = malloc(SHAPE_FILE_MAX + 1);
+    struct stat status;
+    const bool is_regular = fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode);
+    char *text = is_regular ? malloc(SHAPE_FILE_MAX + 1) : NULL;
     const size_t size = text != NULL ? fread(text, 1, SHAPE_FILE_MAX + 1, file) : 0;
     bool fine = text != NULL && size <= SHAPE_FILE_MAX && ferror(file) == 0;
     (void)fclose(file);
-    if (!fine) {
+    if (!is_regular) {
+        (void)snprintf(error, error_size, "%s: it is no regular file; give the path of a .pbshape file", path);
+    } else if (!fine) {
         (void)snprintf(error, error_size, "%s: it cannot be read, or has more than %zu bytes; a shape has a few KiB",
                        path, SHAPE_FILE_MAX);
     } else if (memchr(text, '\0', size) != NULL) {

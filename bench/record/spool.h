@@ -25,10 +25,11 @@
 #define SPOOL_ENV_EVENTS     "LIBPOOLBUF_RECORD_EVENTS" /* malloc or buffers; anything else: buffers where there are any */
 
 typedef enum spool_end {
-    SPOOL_COMPLETE, /* nothing was cut off */
-    SPOOL_LIMIT,    /* --max-events was reached */
-    SPOOL_NO_SPACE, /* no room on the disk, or none for so large a file */
-    SPOOL_NO_MEMORY /* none for the tables */
+    SPOOL_COMPLETE,  /* nothing was cut off */
+    SPOOL_LIMIT,     /* --max-events was reached */
+    SPOOL_NO_SPACE,  /* no room on the disk, or none for so large a file */
+    SPOOL_NO_MEMORY, /* none for the tables */
+    SPOOL_THREADS    /* more than TRACE_THREADS_MAX have come */
 } spool_end;
 
 /* A file of one of these sizes, in bytes, tells that its process could not be recorded, and why: it takes no room,

@@ -5,10 +5,13 @@
 #include "record/trace.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <zstd.h>
 
@@ -91,6 +94,7 @@ typedef struct decoder {
     source source;
     const report *report;
     uint32_t thread;
+    uint32_t switches;   /* since the last event */
     uint32_t *slot_size; /* 0: empty */
     uint32_t slot_room;
     uint64_t peak_live_bytes;
@@ -230,6 +234,7 @@ static outcome decode_slot(decoder *self, trace_kind kind, uint64_t slot, trace_
     if (seen->event_count == TRACE_EVENTS_MAX) {
         return broken(self, "a trace is longer than", TRACE_EVENTS_MAX);
     }
+    self->switches = 0;
     seen->slot_count += slot == seen->slot_count;
     seen->live_buffers += (uint64_t)(kind == TRACE_ALLOCATE);
     seen->live_buffers -= (uint64_t)(kind == TRACE_RELEASE);
@@ -270,6 +275,9 @@ static outcome decode_event(decoder *self, trace_event *event, bool *marked) {
         case TRACE_THREAD:
             if (value > self->seen.thread_count || value >= TRACE_THREADS_MAX) {
                 return broken(self, "it names a thread that is not there yet:", value);
+            }
+            if (self->switches++ == TRACE_SWITCHES_MAX) {
+                return broken(self, "no event stands between so many switches of threads:", self->switches);
             }
             self->seen.thread_count += value == self->seen.thread_count;
             self->thread = (uint32_t)value;
@@ -454,15 +462,26 @@ bool trace_parse_raw(const uint8_t *events, size_t size, const char *name, trace
     return fine;
 }
 
+FILE *trace_open(const char *path) {
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    FILE *file = descriptor >= 0 ? fdopen(descriptor, "rb") : NULL;
+    if (file == NULL && descriptor >= 0) {
+        (void)close(descriptor);
+    }
+    return file;
+}
+
 bool trace_read(const char *path, trace **out, char *error, size_t error_size) {
     report to = {.name = path, .error_size = error_size};
     to.error = error;
-    FILE *file = fopen(path, "rbe");
+    FILE *file = trace_open(path);
     if (file == NULL) {
         return fail(&to, "cannot open the trace: %s; give the path of a .pbtrace file", strerror(errno));
     }
     bool fine = false;
-    long size = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
+    struct stat status;
+    const bool is_regular = fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode);
+    long size = is_regular && fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
     uint8_t *bytes = size >= 0 && size <= (long)TRACE_FILE_MAX ? malloc((size_t)size + 1) : NULL;
     if (size < 0 || size > (long)TRACE_FILE_MAX) {
         (void)fail(&to, "it is not a file of at most 1 GiB; give the path of a .pbtrace file");

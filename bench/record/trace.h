@@ -15,7 +15,8 @@
  * Invariants, which trace_read() checks, so that its users need not:
  *   T1  an ALLOCATE fills an empty slot; RESIZE and RELEASE meet a full one.
  *   T2  slots, and threads, come into use in order: a new number is the next one. So every slot < slot_count, and
- *       what a damaged file can make the reader allocate is bounded by the file's own size.
+ *       what a damaged file can make the reader allocate is bounded by the file's own size. No more than
+ *       TRACE_SWITCHES_MAX of THREAD lie between two events: how long a file can keep its reader busy is bounded, too.
  *   T3  sizes are 1 .. TRACE_SIZE_MAX. A recorded size of 0 is 1; a larger one is clamped, and counted.
  *   T4  the end's counts are those of the events. So a trace that lost its tail is refused, wherever it was cut.
  *   T5  each checkpoint's counts are those of the events before it, and at least one event lies between two. So the
@@ -41,6 +42,7 @@
 #define TRACE_NAME_MAX        64u
 #define TRACE_REFERENCES_MAX  (UINT32_C(1) << 30)
 #define TRACE_CHECKPOINTS_MAX 256u /* twice as many as a recorder writes */
+#define TRACE_SWITCHES_MAX    8u   /* a recorder makes one */
 #define TRACE_VARINT_MAX      10u  /* bytes */
 
 typedef enum trace_kind {
@@ -117,6 +119,10 @@ typedef struct trace {
  *   error    on failure gets one line, "FILE: what is wrong; what would be right".
  *   returns  false for anything but a complete, sound trace. */
 bool trace_read(const char *path, trace **out, char *error, size_t error_size);
+
+/* trace_open() opens a file to read, and waits for nobody: a pipe without a writer is no reason to hang.
+ *   returns  NULL, with errno set, when it cannot be opened. */
+FILE *trace_open(const char *path);
 
 /* trace_parse() does the same with bytes in memory; name stands for the file in errors. */
 bool trace_parse(const void *bytes, size_t size, const char *name, trace **out, char *error, size_t error_size);

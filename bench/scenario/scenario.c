@@ -489,15 +489,27 @@ static bool tell_source(scenario *from, trace *recorded) {
                     tell_losses(recorded->summary.clamped_sizes, recorded->summary.dropped_events).text) > 0;
 }
 
+/* What such a scenario is called: its file's name without the suffix.
+ *   returns  its length, or 0 after a line in error, where nothing stands before the suffix. */
+static int name_of(const char *path, const char *suffix, const char **base, char *error, size_t error_size) {
+    const char *slash = strrchr(path, '/');
+    *base = slash != NULL ? slash + 1 : path;
+    const int length = (int)(strlen(*base) - strlen(suffix));
+    if (length == 0) {
+        (void)snprintf(error, error_size,
+                       "%s: a scenario is called as its file, and nothing stands before %s; rename it", path, suffix);
+    }
+    return length;
+}
+
 /* A trace alone is a scenario of one phase, named after its file, with what the trace knows about itself. */
 static bool load_trace(const char *path, scenario **out, char *error, size_t error_size) {
     trace *recorded = NULL;
-    if (!trace_read(path, &recorded, error, error_size)) {
+    const char *base = NULL;
+    const int length = name_of(path, ".pbtrace", &base, error, error_size);
+    if (length == 0 || !trace_read(path, &recorded, error, error_size)) {
         return false;
     }
-    const char *slash = strrchr(path, '/');
-    const char *base = slash != NULL ? slash + 1 : path;
-    int length = (int)(strlen(base) - strlen(".pbtrace"));
     scenario *from = calloc(1, sizeof *from);
     bool fine = from != NULL;
     if (fine) {
@@ -527,12 +539,11 @@ static bool load_trace(const char *path, scenario **out, char *error, size_t err
 /* So is a shape. */
 static bool load_shape(const char *path, scenario **out, char *error, size_t error_size) {
     shape recorded;
-    if (!shape_read(path, &recorded, error, error_size)) {
+    const char *base = NULL;
+    const int length = name_of(path, ".pbshape", &base, error, error_size);
+    if (length == 0 || !shape_read(path, &recorded, error, error_size)) {
         return false;
     }
-    const char *slash = strrchr(path, '/');
-    const char *base = slash != NULL ? slash + 1 : path;
-    const int length = (int)(strlen(base) - strlen(".pbshape"));
     scenario *from = calloc(1, sizeof *from);
     bool fine = from != NULL;
     if (fine) {

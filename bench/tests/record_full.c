@@ -4,7 +4,10 @@
  * Behind that MADV_POPULATE_WRITE fails as it does on a full disk; and, as there, a file whose first page was never
  * written cannot be read through a mapping.
  *
+ * With RECORD_FULL_FORKS=N a realloc() to N bytes forks, as a signal handler may that interrupts one, and both go on.
+ *
  * With RECORD_FULL_MAPS=0 nobody has memory to map a file for writing, and with RECORD_FULL_MAPS=1 none to map more of it. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -69,5 +72,16 @@ __attribute__((visibility("default"))) void *mremap(void *at, size_t old_size, s
     }
     const long mapped = syscall(SYS_mremap, at, old_size, size, flags, NULL);
     return mapped != -1 ? (void *)mapped : MAP_FAILED; // NOLINT(performance-no-int-to-ptr)
+}
+
+__attribute__((visibility("default"))) void *realloc(void *at, size_t size) {
+    const char *forks = getenv("RECORD_FULL_FORKS");
+    void *(*next)(void *, size_t);
+    void *found = dlsym(RTLD_NEXT, "realloc");
+    memcpy(&next, &found, sizeof next);
+    if (forks != NULL && strtoul(forks, NULL, 10) == size) {
+        (void)fork();
+    }
+    return next(at, size);
 }
 // NOLINTEND(readability-inconsistent-declaration-parameter-name)

@@ -520,6 +520,19 @@ static void what_is_recorded_can_be_chosen(void **state) {
     trace_destroy(read);
     assert_int_equal(record("--events buffers -o t.pbtrace -- " RECORD_TARGET " basic"), 6);
     assert_non_null(strstr(messages, "or has no buffers"));
+    assert_non_null(strstr(messages, ", or give --events malloc\n"));
+    assert_int_equal(record("--events malloc -o t.pbtrace -- " RECORD_TARGET " quiet"), 6);
+    assert_null(strstr(messages, "--events"));
+}
+
+static void write_script(const char *name, const char *text) {
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(path, 0700), 0);
 }
 
 static void what_cannot_be_recorded_is_refused_in_one_line(void **state) {
@@ -536,12 +549,20 @@ static void what_cannot_be_recorded_is_refused_in_one_line(void **state) {
         {"-- no-such-program-anywhere", 2, "there is no such program; "},
         {"-- /tmp", 2, "cannot run /tmp: it is a folder; give a program\n"},
         {"-- /etc/passwd", 2, "cannot run /etc/passwd: it is not executable; chmod +x makes it so\n"},
+        {"-- ./no-interpreter", 2, "cannot run ./no-interpreter: No such file or directory; give a program that can"},
         {"-o /nowhere/t.pbtrace -- " RECORD_TARGET " basic", 2, "cannot write /nowhere/t.pbtrace: "},
+        {"-o '/nowhere/%p.pbtrace' -- " RECORD_TARGET " basic", 2, "cannot write /nowhere/%p.pbtrace: "},
+        {"-o t.pbshape -- " RECORD_TARGET " basic", 2,
+         "writes a trace there; give a name that ends in .pbtrace, or --sh"},
+        {"-o t.yaml -- " RECORD_TARGET " basic", 2, "writes a trace there; give a name that ends in .pbtrace; see"},
+        {"--shape -o t.pbtrace -- " RECORD_TARGET " basic", 2,
+         "writes a shape there; give a name that ends in .pbshape;"},
         {"--max-events 0 -- " RECORD_TARGET " basic", 2, "is not a whole number from 1 to "},
         {"", 2, ""},
     };
     (void)count_files(folder, true);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        write_script("no-interpreter", "#!/nowhere/interpreter\n");
         int status = record(bad[i].arguments);
         if (status != bad[i].status || strstr(messages, bad[i].message) == NULL) {
             fail_msg("%s: %d, %s", bad[i].arguments, status, messages);
@@ -549,7 +570,7 @@ static void what_cannot_be_recorded_is_refused_in_one_line(void **state) {
         char *end = strchr(messages, '\n');
         assert_non_null(end);
         assert_int_equal(end[1], '\0');
-        assert_int_equal(count_files(folder, false), 0); /* nothing is left behind */
+        assert_int_equal(count_files(folder, true), 1); /* nothing but the script is left behind */
     }
 }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "record/shape.h"
+#include "record/spool.h"
 #include "record/trace.h"
 #include "record_run.h"
 #include "scenario/scenario.h"
@@ -90,6 +91,15 @@ static void a_process_without_room_takes_nothing_from_the_others(void **state) {
     (void)count_files(folder, true);
 }
 
+/* What each process takes of the disk is there until the recording ends, and a build has thousands of them. */
+static void a_process_that_does_little_takes_little_of_the_disk(void **state) {
+    (void)state;
+    assert_int_equal(record("-o t.pbtrace -- sh -c '" RECORD_TARGET " basic; " RECORD_TARGET " basic; "
+                            "set -- $(du -sk \"$LIBPOOLBUF_RECORD_FOLDER\") && [ $1 -ge 8 ] && [ $1 -le 512 ]'"),
+                     0);
+    (void)count_files(folder, true);
+}
+
 /* Files may be no larger than the shell allows; SIGXFSZ, which tells so, would be the end of the program. */
 static void a_limit_on_the_size_of_files_ends_the_recording_and_not_the_program(void **state) {
     (void)state;
@@ -113,6 +123,74 @@ static void what_is_no_spool_is_passed_over(void **state) {
     assert_int_equal(record_in("1000000", "-o t.pbtrace -- sh -c 'truncate -s 64K $LIBPOOLBUF_RECORD_FOLDER/1.0'"), 0);
     assert_null(strstr(messages, "no room"));
     assert_int_equal(count_files(folder, true), 1);
+}
+
+/* Puts a recording with one event, as a process leaves it, into the folder. */
+static void make_spool(const char *name, trace_kind event, spool_end end) {
+    char path[PATH_MAX];
+    static spool_header header = {.program = "broken", .event_count = UINT64_MAX};
+    static uint8_t rest[SPOOL_HEADER_SIZE]; /* of the header's room, and the event, of slot 0 */
+    memcpy(header.magic, SPOOL_MAGIC, sizeof header.magic);
+    header.end = end;
+    atomic_store(&header.committed, event == TRACE_ALLOCATE ? 2 : 1);
+    rest[SPOOL_HEADER_SIZE - sizeof header] = (uint8_t)event;
+    rest[SPOOL_HEADER_SIZE - sizeof header + 1] = 10;
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_int_equal(fwrite(&header, sizeof header, 1, file), 1);
+    assert_int_equal(fwrite(rest, SPOOL_HEADER_SIZE - sizeof header + 2, 1, file), 1);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* What a process left may be damaged, as by the process itself; the others are written all the same. */
+static void a_damaged_recording_takes_nothing_from_the_others(void **state) {
+    (void)state;
+    (void)count_files(folder, true);
+    make_spool("bad", TRACE_RELEASE, SPOOL_COMPLETE);
+    assert_int_equal(
+        record("-o 'd-%p.pbtrace' -- sh -c 'cp bad $LIBPOOLBUF_RECORD_FOLDER/1.0; exec " RECORD_TARGET " basic'"), 1);
+    assert_non_null(
+        strstr(messages, "broken: event 0: it names a slot that is not in use yet: 0; the file is damaged"));
+    assert_int_equal(count_files(folder, true), 4); /* bad, and traces of sh, cp and record_target */
+}
+
+/* A million threads take minutes to come and go; what the recorder leaves then is told of. */
+static void a_recording_that_ends_with_too_many_threads_says_so(void **state) {
+    (void)state;
+    (void)count_files(folder, true);
+    make_spool("many", TRACE_ALLOCATE, SPOOL_THREADS);
+    assert_int_equal(record("-o t.pbtrace -- sh -c 'cp many $LIBPOOLBUF_RECORD_FOLDER/1.0'"), 0);
+    assert_non_null(strstr(messages, "t.pbtrace: the recording ends before the program did: a recording tells 1048576 "
+                                     "threads apart, and here were more\n"));
+    trace *read = read_trace("t.pbtrace");
+    assert_int_equal(read->summary.dropped_events, 1);
+    trace_destroy(read);
+    (void)count_files(folder, true);
+}
+
+/* The child goes on inside a realloc of its parent's, and knows nothing of what was resized. */
+static void a_child_of_a_realloc_has_a_sound_recording(void **state) {
+    (void)state;
+    uint64_t resizes = 0;
+    uint64_t allocations = 0;
+    assert_int_equal(record_in("1000000", "-o 'r-%p.pbtrace' -- env RECORD_FULL_FORKS=1004 " RECORD_TARGET " basic"),
+                     0);
+    DIR *entries = opendir(folder);
+    assert_non_null(entries);
+    for (const struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+        trace *read = entry->d_name[0] != '.' ? read_trace(entry->d_name) : NULL;
+        for (uint64_t i = 0; read != NULL && i < read->event_count; i++) {
+            const trace_event *event = &read->events[i];
+            resizes += event->kind == TRACE_RESIZE && event->size == 1004;
+            allocations += event->kind == TRACE_ALLOCATE && event->size == 1004;
+        }
+        trace_destroy(read);
+    }
+    (void)closedir(entries);
+    assert_int_equal(resizes, 1);     /* of the parent */
+    assert_int_equal(allocations, 1); /* of the child */
+    assert_int_equal(count_files(folder, true), 3);
 }
 
 static void a_program_without_memory_for_its_recording_is_told_so(void **state) {
@@ -234,8 +312,12 @@ int main(void) {
         cmocka_unit_test(a_limit_of_events_ends_the_recording_and_not_the_program),
         cmocka_unit_test(a_full_disk_ends_the_recording_and_not_the_program),
         cmocka_unit_test(a_process_without_room_takes_nothing_from_the_others),
+        cmocka_unit_test(a_process_that_does_little_takes_little_of_the_disk),
         cmocka_unit_test(a_limit_on_the_size_of_files_ends_the_recording_and_not_the_program),
         cmocka_unit_test(what_is_no_spool_is_passed_over),
+        cmocka_unit_test(a_damaged_recording_takes_nothing_from_the_others),
+        cmocka_unit_test(a_recording_that_ends_with_too_many_threads_says_so),
+        cmocka_unit_test(a_child_of_a_realloc_has_a_sound_recording),
         cmocka_unit_test(a_program_without_memory_for_its_recording_is_told_so),
         cmocka_unit_test(a_limit_on_its_memory_is_the_programs_alone),
         cmocka_unit_test(children_that_are_lost_are_counted),

@@ -9,9 +9,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <zstd.h>
 
+#include "record/shape.h"
 #include "record/trace.h"
 #include "scenario/generate.h"
 #include "scenario/random.h"
@@ -256,6 +259,28 @@ static void unsound_events_are_refused(void **state) {
     free(file.at);
 }
 
+/* Switches take a byte each and zstd makes next to nothing of them: 32 KB were a billion, and kept a reader busy for long. */
+static void threads_do_not_switch_for_ever_without_an_event(void **state) {
+    (void)state;
+    static raw from;
+    for (uint32_t extra = 0; extra < 2; extra++) {
+        trace_summary summary;
+        bytes file;
+        from.size = 0;
+        for (uint32_t round = 0; round < 3; round++) { /* an event begins the count anew */
+            for (uint32_t i = 0; i < TRACE_SWITCHES_MAX + (round == 2 ? extra : 0); i++) {
+                put(&from, TRACE_THREAD, i % 2);
+            }
+            put_sized(&from, TRACE_ALLOCATE, round, 10);
+        }
+        assert_int_equal(write_raw(&from, &file, &summary), extra == 0);
+        if (extra != 0) {
+            assert_non_null(strstr(error, "event 2: no event stands between so many switches of threads: 9"));
+        }
+        free(file.at);
+    }
+}
+
 static void a_checkpoint_follows_an_event(void **state) {
     (void)state;
     static raw from;
@@ -476,6 +501,42 @@ static void a_truncated_trace_in_a_scenario_is_an_error_of_its_line(void **state
     (void)unlink(path);
 }
 
+/* A pipe has no end to seek to, and to open it waits for somebody who writes. */
+static void what_is_no_regular_file_is_no_trace_and_no_shape(void **state) {
+    (void)state;
+    char path[SCENARIO_TEXT_PATH_SIZE];
+    trace *read = NULL;
+    shape counts;
+    (void)scenario_text_file(path, ".pbtrace", "", 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    (void)alarm(20);
+    assert_false(trace_read(path, &read, error, sizeof error));
+    assert_non_null(strstr(error, "it is not a file of at most 1 GiB; give the path of a .pbtrace file"));
+    assert_false(shape_read(path, &counts, error, sizeof error));
+    assert_non_null(strstr(error, "it is no regular file; give the path of a .pbshape file"));
+    (void)alarm(0);
+    (void)unlink(path);
+    assert_false(trace_read("/tmp", &read, error, sizeof error));
+    assert_false(shape_read("/tmp", &counts, error, sizeof error));
+    assert_non_null(strstr(error, "it is no regular file"));
+}
+
+/* As of `record -o $name.pbtrace` where there is no such variable. */
+static void a_file_without_a_name_is_refused_for_that(void **state) {
+    (void)state;
+    static const char *const paths[] = {"/tmp/.pbtrace", "./.pbshape"};
+    for (size_t i = 0; i < 2; i++) {
+        scenario *loaded = NULL;
+        char expected[96];
+        (void)snprintf(expected, sizeof expected,
+                       "%s: a scenario is called as its file, and nothing stands before %s; rename it", paths[i],
+                       strrchr(paths[i], '.'));
+        assert_false(scenario_load(paths[i], &loaded, error, sizeof error));
+        assert_string_equal(error, expected);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_back),
@@ -483,6 +544,7 @@ int main(void) {
         cmocka_unit_test(bytes_behind_the_end_are_refused),
         cmocka_unit_test(a_damaged_file_is_refused_and_nothing_else_happens),
         cmocka_unit_test(unsound_events_are_refused),
+        cmocka_unit_test(threads_do_not_switch_for_ever_without_an_event),
         cmocka_unit_test(a_checkpoint_follows_an_event),
         cmocka_unit_test(a_trace_of_the_first_version_is_still_read),
         cmocka_unit_test(random_bytes_are_never_a_trace),
@@ -491,6 +553,8 @@ int main(void) {
         cmocka_unit_test(a_replay_holds_at_each_checkpoint_what_was_recorded),
         cmocka_unit_test(a_pair_of_threads_may_drift_apart),
         cmocka_unit_test(a_truncated_trace_in_a_scenario_is_an_error_of_its_line),
+        cmocka_unit_test(a_file_without_a_name_is_refused_for_that),
+        cmocka_unit_test(what_is_no_regular_file_is_no_trace_and_no_shape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
