@@ -187,6 +187,12 @@ static void a_stop_before_the_first_answer_is_partial_too(void **state) {
     assert_int_equal(model->scenario_count, 2);
     assert_int_equal(model->scenarios[1]->results[1]->sample_count, 0);
     assert_int_equal(model->rank_count, 0);
+    for (size_t i = 0; i < 2; i++) {
+        const results_result *baseline = model->scenarios[i]->results[0];
+        assert_int_equal(baseline->ratio.verdict, VERDICT_UNKNOWN);
+        assert_int_equal(baseline->to_fastest.verdict, VERDICT_UNKNOWN);
+        assert_true(isnan(baseline->ratio.estimate));
+    }
     results_model_destroy(model);
 }
 
