@@ -434,6 +434,32 @@ static void what_one_sample_missed_no_other_process_hides(void **state) {
     leaks_model_destroy(all);
 }
 
+static void add_time(results_model *model, results_scenario *scenario, const char *subject, double ns) {
+    results_scenario_add_result(model, scenario, subject)->time_ns_per_op = (model_estimate){ns, ns, ns};
+}
+
+static void who_was_measured_alone_wins_nothing(void **state) {
+    (void)state;
+    results_model *model = results_model_create();
+    results_scenario *first = results_model_add_scenario(model, "first");
+    results_scenario *second = results_model_add_scenario(model, "second");
+    add_time(model, first, MODEL_NULL_SUBJECT, 1);
+    add_time(model, first, "pooled", 10);
+    assert_string_equal(answer_overall(model),
+                        "pooled alone was measured: nothing to compare it with; not measured: 1");
+    add_time(model, second, "pooled", 10);
+    assert_string_equal(answer_overall(model), "pooled alone was measured: nothing to compare it with");
+    add_time(model, second, "malloc", 20);
+    assert_string_equal(answer_overall(model), "pooled wins 1 of 2 scenarios; measured alone: first (pooled)");
+    second->results[0]->status = RESULT_FAILED;
+    assert_string_equal(answer_overall(model),
+                        "no winner in 2 scenarios; measured alone: first (pooled), second (malloc)");
+    add_time(model, first, "malloc", 20);
+    second->results[0]->status = RESULT_OK;
+    assert_string_equal(answer_overall(model), "pooled wins all 2 scenarios");
+    results_model_destroy(model);
+}
+
 static void regressions_are_counted_by_their_flag(void **state) {
     (void)state;
     compare_model *model = compare_model_create();
@@ -519,6 +545,7 @@ int main(void) {
         cmocka_unit_test(nothing_is_certain_of_all_that_is_not_of_each),
         cmocka_unit_test(what_one_sample_missed_no_other_process_hides),
         cmocka_unit_test(a_sample_before_paranoid_is_not_every_buffer),
+        cmocka_unit_test(who_was_measured_alone_wins_nothing),
         cmocka_unit_test(regressions_are_counted_by_their_flag),
         cmocka_unit_test(losses_are_counted_whatever_their_kind),
         cmocka_unit_test(names_outside_the_enum_are_harmless),
