@@ -392,6 +392,16 @@ const char *answer_leaks(const leaks_model *model) {
 
 /* ---- comparison ---- */
 
+const char *answer_compare_unchecked(const compare_model *model) {
+    for (size_t i = 0; i < model->row_count; i++) {
+        const compare_row *row = model->rows[i];
+        if (row->metric != NULL && (row->is_by_threshold || row->ratio.verdict != VERDICT_UNKNOWN)) {
+            return "no times could be compared";
+        }
+    }
+    return "nothing could be compared";
+}
+
 const char *answer_compare(const compare_model *model) {
     size_t timed = 0;
     size_t verdicts[MODEL_VERDICT_COUNT] = {0};
@@ -406,7 +416,7 @@ const char *answer_compare(const compare_model *model) {
     sentence out;
     sentence_init(&out);
     if (undecided == timed && regressions == 0) {
-        sentence_add(&out, "nothing could be compared");
+        sentence_add(&out, "%s", answer_compare_unchecked(model));
         return sentence_keep(&out, model->arena);
     }
     if (regressions == 0) {

@@ -469,6 +469,20 @@ static void regressions_are_counted_by_their_flag(void **state) {
     compare_model_destroy(model);
 }
 
+/* One round has no time to judge by, but instructions: those were compared. */
+static void what_was_compared_beside_times_is_not_nothing(void **state) {
+    (void)state;
+    compare_model *model = compare_model_create();
+    compare_model_add_row(model, "a", "pooled");
+    assert_string_equal(answer_compare(model), "nothing could be compared");
+    compare_row *row = compare_model_add_row(model, "a", "pooled");
+    row->metric = "instructions";
+    assert_string_equal(answer_compare(model), "nothing could be compared");
+    row->is_by_threshold = true;
+    assert_string_equal(answer_compare(model), "no times could be compared");
+    compare_model_destroy(model);
+}
+
 static void losses_are_counted_whatever_their_kind(void **state) {
     (void)state;
     compare_model *model = compare_model_create();
@@ -547,6 +561,7 @@ int main(void) {
         cmocka_unit_test(a_sample_before_paranoid_is_not_every_buffer),
         cmocka_unit_test(who_was_measured_alone_wins_nothing),
         cmocka_unit_test(regressions_are_counted_by_their_flag),
+        cmocka_unit_test(what_was_compared_beside_times_is_not_nothing),
         cmocka_unit_test(losses_are_counted_whatever_their_kind),
         cmocka_unit_test(names_outside_the_enum_are_harmless),
         cmocka_unit_test(waste_is_told_worst_first_and_not_below_a_twentieth),
