@@ -14,6 +14,7 @@
 #include "reports/facts.h"
 #include "reports/leaks_baseline.h"
 #include "reports/model.h"
+#include "reports/results_notes.h"
 
 static void nodes_keep_their_address_while_lists_grow(void **state) {
     (void)state;
@@ -438,6 +439,19 @@ static void add_time(results_model *model, results_scenario *scenario, const cha
     results_scenario_add_result(model, scenario, subject)->time_ns_per_op = (model_estimate){ns, ns, ns};
 }
 
+/* Files may have the one without the other: both are optional. */
+static void an_early_end_needs_no_confidence(void **state) {
+    (void)state;
+    results_model *model = results_model_create();
+    results_scenario *scenario = results_model_add_scenario(model, "first");
+    model->run.rounds = 16;
+    scenario->rounds_played = 8;
+    assert_string_equal(results_note(model, scenario, 0), "Ended after 8 of 16 rounds: every answer was clear.");
+    scenario->confidence = 0.994;
+    assert_non_null(strstr(results_note(model, scenario, 0), "intervals of 99.4 %,"));
+    results_model_destroy(model);
+}
+
 static void who_was_measured_alone_wins_nothing(void **state) {
     (void)state;
     results_model *model = results_model_create();
@@ -559,6 +573,7 @@ int main(void) {
         cmocka_unit_test(nothing_is_certain_of_all_that_is_not_of_each),
         cmocka_unit_test(what_one_sample_missed_no_other_process_hides),
         cmocka_unit_test(a_sample_before_paranoid_is_not_every_buffer),
+        cmocka_unit_test(an_early_end_needs_no_confidence),
         cmocka_unit_test(who_was_measured_alone_wins_nothing),
         cmocka_unit_test(regressions_are_counted_by_their_flag),
         cmocka_unit_test(what_was_compared_beside_times_is_not_nothing),
