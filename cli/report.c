@@ -71,6 +71,20 @@ static const char *why_apart(const results_model *a, const results_model *b) {
     return NULL;
 }
 
+/* What spoilt the host for one part is said of all. */
+static void join_spoilers(results_model *into, const results_model *from) {
+    const size_t before = into->run.spoiler_count;
+    for (size_t i = 0; i < from->run.spoiler_count; i++) {
+        bool known = false;
+        for (size_t j = 0; j < before && !known; j++) {
+            known = same_text(into->run.spoilers[j], from->run.spoilers[i]);
+        }
+        if (!known) {
+            results_model_add_spoiler(into, from->run.spoilers[i]);
+        }
+    }
+}
+
 /* Lends the nodes of `from` to `into`. Both models live as long as the report. */
 static void join_results(results_model *into, const results_model *from) {
     for (size_t i = 0; i < from->scenario_count; i++) {
@@ -86,6 +100,7 @@ static void join_results(results_model *into, const results_model *from) {
         }
     }
     into->run.partial = into->run.partial || from->run.partial;
+    join_spoilers(into, from);
     rank_subjects(into);
     if (!same_text(into->run.suite, from->run.suite)) {
         into->run.suite = NULL;
