@@ -25,9 +25,17 @@ static bool same_text(const char *a, const char *b) {
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
+/* Whether what served both is one allocator, tuned alike. Who is not there has a reason for a note, and who was not played
+ * no version. */
+static bool are_same_served(const results_subject *a, const results_subject *b) {
+    const bool are_known = a->version != NULL && b->version != NULL;
+    return !a->available || !b->available ||
+           ((!are_known || same_text(a->version, b->version)) && same_text(a->note, b->note));
+}
+
 /* Whether subjects of one name are one subject: a name that a user gave may stand for anything. */
 static bool are_same_subject(const results_subject *a, const results_subject *b) {
-    return same_text(a->plays, b->plays) && same_text(a->library_digest, b->library_digest) &&
+    return are_same_served(a, b) && same_text(a->plays, b->plays) && same_text(a->library_digest, b->library_digest) &&
            a->spin_percent == b->spin_percent && a->stall_every == b->stall_every && a->stall_ns == b->stall_ns;
 }
 
