@@ -14,6 +14,7 @@
 #include "exit_codes.h"
 #include "formats.h"
 #include "output.h"
+#include "reports/answer.h"
 #include "reports/report.h"
 #include "stats/stats.h"
 #include "thresholds.h"
@@ -303,8 +304,8 @@ static int write_comparison(const comparison *all, output *out) {
         return EXIT_RUN_FAILED;
     }
     if (all->compared == 0) {
-        fputs("poolbuf compare: nothing could be compared: no scenario and subject has samples in both files\n",
-              stderr);
+        fprintf(stderr, "poolbuf compare: %s: no scenario and subject has times of two rounds or more in both files\n",
+                answer_compare_unchecked(all->model));
         return EXIT_UNCHECKED;
     }
     return compare_model_losses(all->model) > 0 ? EXIT_RUN_FAILED : EXIT_FINE;
@@ -486,8 +487,8 @@ int cli_compare(int argc, char **argv) {
             "success. --only-common leaves out what NEW has no samples of, for a NEW with fewer on purpose.\n"
             "\n"
             "Exit status: 0 no regression; 3 a regression; 1 what was measured in BASE failed or is missing in NEW;\n"
-            "2 usage, bad input, or files that are not alike; 6 nothing could be compared. The first of 2, 3, 1 for a\n"
-            "failure, 6 and 1 for what is missing counts.\n",
+            "2 usage, bad input, or files that are not alike; 6 no times could be compared, which takes two rounds in\n"
+            "each file, whatever else was. The first of 2, 3, 1 for a failure, 6 and 1 for what is missing counts.\n",
         .arguments = arguments,
         .argument_count = sizeof arguments / sizeof arguments[0],
         .operands_least = 2,

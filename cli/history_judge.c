@@ -187,6 +187,11 @@ static size_t level_start(const stretch *on, size_t end) {
     return start;
 }
 
+/* What nothing has been added to may be nothing, and no less. */
+static double without_lift(const stretch *on, double value) {
+    return fmax(value - on->lift, 0);
+}
+
 /* The newest run beside its level so far, if that is long enough. */
 static outcome judge_newest(const stretch *on, double alpha) {
     const size_t start = level_start(on, on->count);
@@ -201,7 +206,7 @@ static outcome judge_newest(const stretch *on, double alpha) {
     const double low = (isfinite(newest.low) ? newest.low : newest.median) + on->lift;
     const double high = (isfinite(newest.high) ? newest.high : newest.median) + on->lift;
     const double usual = stats_level(level, before);
-    out.usual = (model_estimate){usual - on->lift, range.low - on->lift, range.high - on->lift};
+    out.usual = (model_estimate){without_lift(on, usual), without_lift(on, range.low), without_lift(on, range.high)};
     out.change = (newest.median + on->lift) / usual;
     out.verdict = low > range.high && out.change > on->limit       ? HISTORY_WORSE
                   : high < range.low && out.change < 1 / on->limit ? HISTORY_BETTER
@@ -238,8 +243,13 @@ static void remark_once(history_model *model, const char *remark) {
     history_model_add_remark(model, remark);
 }
 
-/* A newest run that is slower alone is news, whatever came before it. */
-static void judge(history_model *model, history_series *series, double alpha) {
+/* Whether one run must be expected to lie farther off than the threshold; as it is judged, with the lift. */
+static bool is_noisy(const stretch *on, const model_estimate *usual) {
+    return usual->high + on->lift > (usual->median + on->lift) * on->limit;
+}
+
+/* A newest run that is slower alone is news, whatever came before it. Returns whether it is noisy. */
+static bool judge(history_model *model, history_series *series, double alpha) {
     double values[STATS_SERIES_MAX];
     const stretch on = stretch_of(series, values);
     if (series->points[series->point_count - 1]->run != model->newest_run) {
@@ -263,19 +273,23 @@ static void judge(history_model *model, history_series *series, double alpha) {
                                                  "ratios of %s where some are 0 are taken with %s more on both sides",
                                                  series->metric, series->unit == COMPARE_BYTES ? "4 KiB" : "1"));
         }
+        return is_noisy(&on, &series->usual);
     }
+    return false;
 }
 
-/* Where one run must be expected to lie farther off than the threshold, it cannot be judged by that: this is said. */
-static void remark_on_noise(history_model *model, size_t judged, size_t noisy) {
+/* Where one run must be expected to lie farther off than the threshold, it cannot be judged by that: this is said. Times
+ * alone can be taken relative to another subject's. */
+static void remark_on_noise(history_model *model, size_t judged, size_t noisy, bool has_times) {
     if (noisy > 0) {
         history_model_add_remark(
-            model, model_text_format(
-                       model->arena,
-                       "%zu of %zu series wander%s by more than the threshold: there a change of that "
-                       "size shows only once it has lasted for some runs%s",
-                       noisy, judged, noisy == 1 ? "s" : "",
-                       model->relative_to == NULL ? "; --relative-to takes out what slows the whole machine" : ""));
+            model, model_text_format(model->arena,
+                                     "%zu of %zu series wander%s by more than the threshold: there a change of that "
+                                     "size shows only once it has lasted for some runs%s",
+                                     noisy, judged, noisy == 1 ? "s" : "",
+                                     model->relative_to == NULL && has_times
+                                         ? "; --relative-to takes out what slows the whole machine"
+                                         : ""));
     }
 }
 
@@ -283,13 +297,15 @@ void history_judge(history_model *model) {
     const double alpha = alpha_of(model);
     size_t judged = 0;
     size_t noisy = 0;
+    bool has_times = false;
     for (size_t i = 0; i < model->series_count; i++) {
         history_series *series = model->series[i];
         if (isfinite(series->limit_percent)) {
-            judge(model, series, alpha);
+            const bool is_noisy_one = judge(model, series, alpha);
             judged += isfinite(series->usual.median) ? 1 : 0;
-            noisy += series->usual.high > series->usual.median * (1 + series->limit_percent / 100) ? 1 : 0;
+            noisy += is_noisy_one ? 1 : 0;
+            has_times = has_times || (is_noisy_one && series->unit == COMPARE_NS);
         }
     }
-    remark_on_noise(model, judged, noisy);
+    remark_on_noise(model, judged, noisy, has_times);
 }

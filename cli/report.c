@@ -25,9 +25,17 @@ static bool same_text(const char *a, const char *b) {
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
+/* Whether what served both is one allocator, tuned alike. Who is not there has a reason for a note, and who was not played
+ * no version. */
+static bool are_same_served(const results_subject *a, const results_subject *b) {
+    const bool are_known = a->version != NULL && b->version != NULL;
+    return !a->available || !b->available ||
+           ((!are_known || same_text(a->version, b->version)) && same_text(a->note, b->note));
+}
+
 /* Whether subjects of one name are one subject: a name that a user gave may stand for anything. */
 static bool are_same_subject(const results_subject *a, const results_subject *b) {
-    return same_text(a->plays, b->plays) && same_text(a->library_digest, b->library_digest) &&
+    return are_same_served(a, b) && same_text(a->plays, b->plays) && same_text(a->library_digest, b->library_digest) &&
            a->spin_percent == b->spin_percent && a->stall_every == b->stall_every && a->stall_ns == b->stall_ns;
 }
 
@@ -71,6 +79,20 @@ static const char *why_apart(const results_model *a, const results_model *b) {
     return NULL;
 }
 
+/* What spoilt the host for one part is said of all. */
+static void join_spoilers(results_model *into, const results_model *from) {
+    const size_t before = into->run.spoiler_count;
+    for (size_t i = 0; i < from->run.spoiler_count; i++) {
+        bool known = false;
+        for (size_t j = 0; j < before && !known; j++) {
+            known = same_text(into->run.spoilers[j], from->run.spoilers[i]);
+        }
+        if (!known) {
+            results_model_add_spoiler(into, from->run.spoilers[i]);
+        }
+    }
+}
+
 /* Lends the nodes of `from` to `into`. Both models live as long as the report. */
 static void join_results(results_model *into, const results_model *from) {
     for (size_t i = 0; i < from->scenario_count; i++) {
@@ -86,6 +108,7 @@ static void join_results(results_model *into, const results_model *from) {
         }
     }
     into->run.partial = into->run.partial || from->run.partial;
+    join_spoilers(into, from);
     rank_subjects(into);
     if (!same_text(into->run.suite, from->run.suite)) {
         into->run.suite = NULL;

@@ -106,6 +106,14 @@ static bool is_of_null_alone(const results_scenario *scenario) {
            strcmp(scenario->results[0]->subject, MODEL_NULL_SUBJECT) == 0;
 }
 
+static size_t count_contenders(const results_scenario *scenario) {
+    size_t count = 0;
+    for (size_t i = 0; i < scenario->result_count; i++) {
+        count += takes_part(scenario->results[i]) ? 1 : 0;
+    }
+    return count;
+}
+
 static const char *answer_without_subjects(const results_model *model) {
     bool is_harness = model->scenario_count > 0;
     for (size_t i = 0; i < model->scenario_count; i++) {
@@ -118,15 +126,11 @@ const char *answer_scenario(const results_model *model, const results_scenario *
     const results_result *leaders[LEADERS_MOST];
     size_t count = answer_leaders(scenario, leaders, LEADERS_MOST);
     const char *baseline = model->run.baseline_subject;
-    size_t contenders = 0;
-    for (size_t i = 0; i < scenario->result_count; i++) {
-        contenders += takes_part(scenario->results[i]);
-    }
     sentence out;
     sentence_init(&out);
     if (count == 0) {
         sentence_add(&out, "%s", is_of_null_alone(scenario) ? NULL_ALONE : NOBODY);
-    } else if (contenders == 1) {
+    } else if (count_contenders(scenario) == 1) {
         sentence_add(&out, "%s alone was measured: nothing to compare it with", leaders[0]->subject);
     } else if (count == 1) {
         const results_ratio *ratio = &leaders[0]->ratio;
@@ -186,6 +190,49 @@ static void add_undecided(sentence *out, const results_model *model) {
     }
 }
 
+/* Who is alone has beaten nobody. "; measured alone: handoff (pooled)" */
+static void add_alone(sentence *out, const results_model *model) {
+    const char *separator = "; measured alone: ";
+    for (size_t i = 0; i < model->scenario_count; i++) {
+        const results_result *only;
+        if (count_contenders(model->scenarios[i]) == 1 && answer_leaders(model->scenarios[i], &only, 1) == 1) {
+            sentence_add(out, "%s%s (%s)", separator, model->scenarios[i]->name, only->subject);
+            separator = ", ";
+        }
+    }
+}
+
+/* The one subject of all scenarios that were measured; NULL where there are several. */
+static const char *find_only_subject(const results_model *model) {
+    const char *only = NULL;
+    for (size_t i = 0; i < model->scenario_count; i++) {
+        const results_result *leader;
+        if (answer_leaders(model->scenarios[i], &leader, 1) == 0) {
+            continue;
+        }
+        if (count_contenders(model->scenarios[i]) > 1 || (only != NULL && strcmp(only, leader->subject) != 0)) {
+            return NULL;
+        }
+        only = leader->subject;
+    }
+    return only;
+}
+
+static void add_scores(sentence *out, const results_model *model, const score *scores, size_t count) {
+    if (count == 0) {
+        sentence_add(out, "no winner in %zu scenarios", model->scenario_count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0) {
+            sentence_add(out, ", %s %zu", scores[i].subject, scores[i].wins);
+        } else if (scores[i].wins == model->scenario_count) {
+            sentence_add(out, "%s wins all %zu scenarios", scores[i].subject, model->scenario_count);
+        } else {
+            sentence_add(out, "%s wins %zu of %zu scenarios", scores[i].subject, scores[i].wins, model->scenario_count);
+        }
+    }
+}
+
 const char *answer_overall(const results_model *model) {
     score scores[LEADERS_MOST];
     size_t score_count = 0;
@@ -194,7 +241,7 @@ const char *answer_overall(const results_model *model) {
         const results_result *leaders[LEADERS_MOST];
         size_t count = answer_leaders(model->scenarios[i], leaders, LEADERS_MOST);
         unmeasured += count == 0 ? 1 : 0;
-        if (count == 1) {
+        if (count == 1 && count_contenders(model->scenarios[i]) > 1) {
             count_win(scores, &score_count, leaders[0]->subject);
         }
     }
@@ -206,20 +253,14 @@ const char *answer_overall(const results_model *model) {
     }
     sentence out;
     sentence_init(&out);
-    if (score_count == 0) {
-        sentence_add(&out, "no winner in %zu scenarios", model->scenario_count);
+    const char *only = find_only_subject(model);
+    if (only != NULL) {
+        sentence_add(&out, "%s alone was measured: nothing to compare it with", only);
+    } else {
+        add_scores(&out, model, scores, score_count);
+        add_undecided(&out, model);
+        add_alone(&out, model);
     }
-    for (size_t i = 0; i < score_count; i++) {
-        if (i > 0) {
-            sentence_add(&out, ", %s %zu", scores[i].subject, scores[i].wins);
-        } else if (scores[i].wins == model->scenario_count) {
-            sentence_add(&out, "%s wins all %zu scenarios", scores[i].subject, model->scenario_count);
-        } else {
-            sentence_add(&out, "%s wins %zu of %zu scenarios", scores[i].subject, scores[i].wins,
-                         model->scenario_count);
-        }
-    }
-    add_undecided(&out, model);
     if (unmeasured != 0) {
         sentence_add(&out, "; not measured: %zu", unmeasured);
     }
@@ -351,6 +392,16 @@ const char *answer_leaks(const leaks_model *model) {
 
 /* ---- comparison ---- */
 
+const char *answer_compare_unchecked(const compare_model *model) {
+    for (size_t i = 0; i < model->row_count; i++) {
+        const compare_row *row = model->rows[i];
+        if (row->metric != NULL && (row->is_by_threshold || row->ratio.verdict != VERDICT_UNKNOWN)) {
+            return "no times could be compared";
+        }
+    }
+    return "nothing could be compared";
+}
+
 const char *answer_compare(const compare_model *model) {
     size_t timed = 0;
     size_t verdicts[MODEL_VERDICT_COUNT] = {0};
@@ -365,7 +416,7 @@ const char *answer_compare(const compare_model *model) {
     sentence out;
     sentence_init(&out);
     if (undecided == timed && regressions == 0) {
-        sentence_add(&out, "nothing could be compared");
+        sentence_add(&out, "%s", answer_compare_unchecked(model));
         return sentence_keep(&out, model->arena);
     }
     if (regressions == 0) {

@@ -30,6 +30,9 @@ const char *answer_unsampled(const leaks_model *model);
 /* "2 regressions: ..." / "no regression: 3 faster, 1 slower by less than 5 %, 4 not separated". */
 const char *answer_compare(const compare_model *model);
 
+/* What to say where no times could be compared: whether anything else was. */
+const char *answer_compare_unchecked(const compare_model *model);
+
 /* Medians over a result's samples, for what the model does not summarise; NaN if nothing is known. */
 double answer_median_count(const results_result *result, size_t offset_in_sample);
 

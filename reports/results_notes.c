@@ -16,6 +16,10 @@ static const char *early_end(const results_model *model, const results_scenario 
         scenario->rounds_played >= model->run.rounds) {
         return NULL;
     }
+    if (!isfinite(scenario->confidence)) {
+        return model_text_format(model->arena, "Ended after %" PRIu64 " of %" PRIu64 " rounds: every answer was clear.",
+                                 scenario->rounds_played, model->run.rounds);
+    }
     return model_text_format(model->arena,
                              "Ended after %" PRIu64 " of %" PRIu64 " rounds: every answer was clear. Its ratios have "
                              "intervals of %.1f %%, so that looking twice makes no error more likely.",

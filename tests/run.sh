@@ -122,6 +122,18 @@ expect_status 0
 run poolbuf report tiny.json pair.json --format json -o both.json
 expect_status 0
 expect_equal "scenarios of the merged file" 2 "$(json both.json 'scenarios.#')"
+# What spoilt the second part's host is not forgotten, and what spoilt both is said once.
+"$POOLBUF_JSON_TOOL" set tiny.json run.spoilers '["load: 9 on 2 processors"]' >tiny-loaded.json
+"$POOLBUF_JSON_TOOL" set pair.json run.spoilers '["load: 9 on 2 processors", "governor: powersave"]' >pair-loaded.json
+run poolbuf report tiny-loaded.json pair-loaded.json --format json -o loaded.json
+expect_equal "spoilers of both" 2 "$(json loaded.json 'run.spoilers.#')"
+expect_equal "the second's own" "governor: powersave" "$(json loaded.json run.spoilers.1)"
+# Another version of an allocator, or other settings, are another subject under its name, as compare says.
+for change in 'version "poolbuf 99"' 'note "tuned otherwise"'; do
+    "$POOLBUF_JSON_TOOL" set pair.json "subjects.0.${change%% *}" "${change#* }" >pair-other.json
+    run poolbuf report tiny.json pair-other.json --format json -o refused.json
+    expect_one_line_refusal "tiny.json" "different subjects under one name"
+done
 run poolbuf report tiny.json results.json --format json -o refused.json
 expect_one_line_refusal "tiny.json" "different rounds"
 expect_no_file refused.json

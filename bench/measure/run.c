@@ -313,8 +313,19 @@ static worker_job job_of(const scenario_run *self, const contender *now) {
                         .seconds = self->whole->plan->seconds};
 }
 
+/* The workers of a subject's passes in a scenario. */
+static size_t workers_of_passes(const scenario_run *self) {
+    const measure_plan *plan = self->whole->plan;
+    size_t workers = 0;
+    for (unsigned pass = WORKER_TIME + 1; pass < WORKER_PASS_COUNT; pass++) {
+        const bool is_wanted = (plan->passes & MEASURE_PASS(pass)) != 0;
+        workers += is_wanted ? passes_processes((worker_pass)pass, plan->rounds, self->play_seconds) : 0;
+    }
+    return workers;
+}
+
 /* One subject in one round. False ends the run. */
-static bool measure_one(scenario_run *self, uint32_t index, uint32_t round, uint32_t place) {
+static bool play_round(scenario_run *self, uint32_t index, uint32_t round, uint32_t place) {
     run *whole = self->whole;
     contender *now = &whole->contenders[index];
     results_result *result = self->record->results[index];
@@ -361,6 +372,15 @@ static bool measure_one(scenario_run *self, uint32_t index, uint32_t round, uint
     return true;
 }
 
+/* The same; who has failed is played no more, in rounds or in passes. */
+static bool measure_one(scenario_run *self, uint32_t index, uint32_t round, uint32_t place) {
+    const bool goes_on = play_round(self, index, round, place);
+    if (self->record->results[index]->status != RESULT_OK) {
+        self->whole->total -= self->whole->plan->rounds - 1 - round + workers_of_passes(self);
+    }
+    return goes_on;
+}
+
 static bool measure_round(scenario_run *self, uint32_t round) {
     const measure_plan *plan = self->whole->plan;
     uint32_t order[MEASURE_SUBJECTS_MAX];
@@ -392,7 +412,7 @@ static void look(scenario_run *self, const stats_design *design, uint32_t rounds
         if (self->is_settled) {
             const uint32_t left = self->whole->plan->rounds - rounds;
             for (size_t j = 0; j < self->whole->plan->subject_count; j++) {
-                self->whole->total -= self->record->results[j]->status == RESULT_UNAVAILABLE ? 0 : left;
+                self->whole->total -= self->record->results[j]->status == RESULT_OK ? left : 0;
             }
         }
     }
@@ -578,12 +598,8 @@ static measure_outcome scenario_run_init(scenario_run *self) {
         return MEASURE_NO_MEMORY;
     }
     describe_scenario(self);
-    for (unsigned pass = WORKER_TIME + 1; pass < WORKER_PASS_COUNT; pass++) {
-        const bool is_wanted = (plan->passes & MEASURE_PASS(pass)) != 0;
-        for (size_t i = 0; i < plan->subject_count && is_wanted; i++) {
-            const bool is_played = is_usable(&whole->contenders[i]);
-            whole->total += is_played ? passes_processes((worker_pass)pass, plan->rounds, play_seconds) : 0;
-        }
+    for (size_t i = 0; i < plan->subject_count; i++) {
+        whole->total += is_usable(&whole->contenders[i]) ? workers_of_passes(self) : 0;
     }
     return MEASURE_OK;
 }

@@ -51,7 +51,7 @@ typedef struct measure_step {
     const char *subject;    /* NULL: its operations are generated; round and rounds are then of the scenarios */
     const char *pass;       /* worker_pass_name()'s word; NULL: time, in rounds */
     uint32_t round, rounds; /* from 1; of a pass, its processes */
-    size_t done, total;     /* workers of the whole run; the total falls when a scenario ends early */
+    size_t done, total;     /* workers of the whole run; the total falls where some are not needed */
     double seconds;         /* since the first worker, or while operations are generated since the run began */
 } measure_step;
 

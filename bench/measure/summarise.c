@@ -87,6 +87,9 @@ static results_ratio ratio_of(const results_result *result, const results_result
     if (result->status != RESULT_OK || baseline == NULL || baseline->status != RESULT_OK) {
         return ratio;
     }
+    if (baseline->sample_count == 0) {
+        return ratio; /* nobody has one to what was not measured, itself least of all */
+    }
     if (result == baseline) {
         return (results_ratio){.estimate = 1, .low = 1, .high = 1, .verdict = VERDICT_BASELINE};
     }

@@ -30,9 +30,11 @@ static const subject *const ALL[SUBJECTS] = {&A, &B};
 /* What the made-up workers do: other takes `ratio` times malloc's time, give or take `noise`. */
 typedef struct script {
     double ratio, noise;
-    int wild_at; /* other's round, from 1, that takes ten times as long */
-    int stop_at; /* the call in which a signal comes */
-    bool dies;   /* of that signal, as a worker on a terminal does */
+    int wild_at;  /* other's round, from 1, that takes ten times as long */
+    int stop_at;  /* the call in which a signal comes */
+    bool dies;    /* of that signal, as a worker on a terminal does */
+    int fails_at; /* other's round, from 1, in which it cannot be measured */
+    measure_step last;
     int calls, rounds_of_other;
     volatile sig_atomic_t stop;
 } script;
@@ -49,6 +51,10 @@ static bool launch(const measure_plan *plan, const worker_job *job, worker_repor
             (void)snprintf(message, message_size, "killed by signal 2 (Interrupt)");
             return false;
         }
+    }
+    if (is_other && self->rounds_of_other == self->fails_at) {
+        (void)snprintf(message, message_size, "killed by signal 11 (Segmentation fault)");
+        return false;
     }
     assert_true(stream_image_open(job->stream_descriptor, &image));
     const double swing = self->rounds_of_other % 2 == 0 ? 1 + self->noise : 1;
@@ -67,6 +73,10 @@ static bool launch(const measure_plan *plan, const worker_job *job, worker_repor
     }
     stream_image_close(&image);
     return true;
+}
+
+static void note(const measure_step *step, void *user) {
+    ((script *)user)->last = *step;
 }
 
 static const char CHURN[] =
@@ -90,10 +100,13 @@ static results_model *run_script(script *self, size_t scenario_count, bool early
                                .seed = 1,
                                .seconds = 1,
                                .stop = &self->stop,
+                               .progress = note,
+                               .progress_user = self,
                                .launch = launch,
                                .launch_user = self};
     results_model *model = NULL;
-    assert_int_equal(measure_run(&plan, &model, message, sizeof message), MEASURE_OK);
+    assert_int_equal(measure_run(&plan, &model, message, sizeof message),
+                     self->fails_at == 0 ? MEASURE_OK : MEASURE_FAILED);
     for (size_t i = 0; i < scenario_count; i++) {
         scenario_destroy(from[i]);
     }
@@ -147,6 +160,21 @@ static void equals_within_one_percent_end_early_and_win_nothing(void **state) {
     results_model_destroy(model);
 }
 
+/* The last worker is announced when all others are done, whoever fell out before: else the time left would be too long. */
+static void nobody_waits_for_a_subject_that_has_failed(void **state) {
+    (void)state;
+    for (int ends_early = 0; ends_early < 2; ends_early++) {
+        script self = {.ratio = 0.5, .fails_at = 3};
+        results_model *model = run_script(&self, 2, ends_early != 0);
+        assert_int_equal(model->scenarios[0]->results[1]->sample_count, 1);
+        assert_int_equal(model->scenarios[0]->results[1]->status, RESULT_FAILED);
+        assert_int_equal(self.last.done + 1, self.calls);
+        /* That the second scenario ends at its half, too, is known behind its last worker. */
+        assert_int_equal(self.last.total, self.calls + (ends_early != 0 ? ROUNDS : 0));
+        results_model_destroy(model);
+    }
+}
+
 static void a_wild_round_is_marked_and_kept(void **state) {
     (void)state;
     script self = {.ratio = 0.5, .noise = 0.02, .wild_at = 3};
@@ -187,6 +215,12 @@ static void a_stop_before_the_first_answer_is_partial_too(void **state) {
     assert_int_equal(model->scenario_count, 2);
     assert_int_equal(model->scenarios[1]->results[1]->sample_count, 0);
     assert_int_equal(model->rank_count, 0);
+    for (size_t i = 0; i < 2; i++) {
+        const results_result *baseline = model->scenarios[i]->results[0];
+        assert_int_equal(baseline->ratio.verdict, VERDICT_UNKNOWN);
+        assert_int_equal(baseline->to_fastest.verdict, VERDICT_UNKNOWN);
+        assert_true(isnan(baseline->ratio.estimate));
+    }
     results_model_destroy(model);
 }
 
@@ -234,6 +268,7 @@ int main(void) {
         cmocka_unit_test(a_clear_answer_ends_nothing_when_all_rounds_are_wanted),
         cmocka_unit_test(a_doubt_plays_all_rounds_and_says_how_many_it_takes),
         cmocka_unit_test(equals_within_one_percent_end_early_and_win_nothing),
+        cmocka_unit_test(nobody_waits_for_a_subject_that_has_failed),
         cmocka_unit_test(a_wild_round_is_marked_and_kept),
         cmocka_unit_test(a_stop_leaves_a_partial_model_of_what_was_measured),
         cmocka_unit_test(a_stop_before_the_first_answer_is_partial_too),

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <string.h>
 
 #include "history_judge.h"
 #include "history_losses.h"
@@ -174,6 +175,50 @@ static void nothing_has_a_ratio_where_it_is_counted(void **state) {
     history_model_destroy(model);
 }
 
+/* What is expected of counts some of which are 0 begins at 0, and scatters as they are judged: with what all are lifted by. */
+static void nothing_less_than_nothing_is_expected(void **state) {
+    (void)state;
+    static const compare_unit UNITS[] = {COMPARE_COUNT, COMPARE_BYTES};
+    for (size_t unit = 0; unit < 2; unit++) {
+        history_model *model = make(1, 0.001, nothing, 0);
+        history_series *series = model->series[0];
+        series->unit = UNITS[unit];
+        series->limit_percent = 1900;
+        for (size_t i = 0; i < RUNS; i++) {
+            series->points[i]->value.median = i % 3 == 0 ? 2 : 0;
+        }
+        history_judge(model);
+        assert_int_equal(series->verdict, HISTORY_AS_USUAL);
+        assert_true(series->usual.low >= 0 && series->usual.low <= series->usual.median);
+        assert_true(series->usual.high > 0);
+        assert_int_equal(model->remark_count, 1); /* of the lift; one run more or less is no 20 times as many */
+        for (size_t i = 0; i < RUNS; i++) {
+            series->points[i]->value.median = 0;
+        }
+        history_judge(model);
+        assert_true(series->usual.low >= 0 && series->usual.high >= 0);
+        history_model_destroy(model);
+    }
+}
+
+/* A count does not become smaller by dividing times. */
+static void dividing_is_advised_for_times_alone(void **state) {
+    (void)state;
+    for (int has_times = 0; has_times < 2; has_times++) {
+        history_model *model = make(1, 0.001, nothing, 0);
+        history_series *series = model->series[0];
+        series->unit = has_times != 0 ? COMPARE_NS : COMPARE_COUNT;
+        for (size_t i = 0; i < RUNS; i++) {
+            series->points[i]->value.median = i % 2 == 0 ? 100 : 200;
+        }
+        model->remark_count = 0;
+        history_judge(model);
+        assert_int_equal(model->remark_count, 1);
+        assert_int_equal(strstr(model->remarks[0], "--relative-to") != NULL, has_times);
+        history_model_destroy(model);
+    }
+}
+
 static history_model *make_two_subjects(void) {
     static const char *const SUBJECTS[] = {"malloc", "pooled"};
     history_model *model = history_model_create();
@@ -308,6 +353,8 @@ int main(void) {
         cmocka_unit_test(a_wide_run_is_no_regression),
         cmocka_unit_test(what_cannot_be_judged_says_why),
         cmocka_unit_test(nothing_has_a_ratio_where_it_is_counted),
+        cmocka_unit_test(nothing_less_than_nothing_is_expected),
+        cmocka_unit_test(dividing_is_advised_for_times_alone),
         cmocka_unit_test(times_are_related_run_by_run),
         cmocka_unit_test(what_the_newest_run_lacks_is_lost),
         cmocka_unit_test(what_was_left_out_on_purpose_is_not),

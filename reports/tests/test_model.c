@@ -14,6 +14,7 @@
 #include "reports/facts.h"
 #include "reports/leaks_baseline.h"
 #include "reports/model.h"
+#include "reports/results_notes.h"
 
 static void nodes_keep_their_address_while_lists_grow(void **state) {
     (void)state;
@@ -434,12 +435,65 @@ static void what_one_sample_missed_no_other_process_hides(void **state) {
     leaks_model_destroy(all);
 }
 
+static void add_time(results_model *model, results_scenario *scenario, const char *subject, double ns) {
+    results_scenario_add_result(model, scenario, subject)->time_ns_per_op = (model_estimate){ns, ns, ns};
+}
+
+/* Files may have the one without the other: both are optional. */
+static void an_early_end_needs_no_confidence(void **state) {
+    (void)state;
+    results_model *model = results_model_create();
+    results_scenario *scenario = results_model_add_scenario(model, "first");
+    model->run.rounds = 16;
+    scenario->rounds_played = 8;
+    assert_string_equal(results_note(model, scenario, 0), "Ended after 8 of 16 rounds: every answer was clear.");
+    scenario->confidence = 0.994;
+    assert_non_null(strstr(results_note(model, scenario, 0), "intervals of 99.4 %,"));
+    results_model_destroy(model);
+}
+
+static void who_was_measured_alone_wins_nothing(void **state) {
+    (void)state;
+    results_model *model = results_model_create();
+    results_scenario *first = results_model_add_scenario(model, "first");
+    results_scenario *second = results_model_add_scenario(model, "second");
+    add_time(model, first, MODEL_NULL_SUBJECT, 1);
+    add_time(model, first, "pooled", 10);
+    assert_string_equal(answer_overall(model),
+                        "pooled alone was measured: nothing to compare it with; not measured: 1");
+    add_time(model, second, "pooled", 10);
+    assert_string_equal(answer_overall(model), "pooled alone was measured: nothing to compare it with");
+    add_time(model, second, "malloc", 20);
+    assert_string_equal(answer_overall(model), "pooled wins 1 of 2 scenarios; measured alone: first (pooled)");
+    second->results[0]->status = RESULT_FAILED;
+    assert_string_equal(answer_overall(model),
+                        "no winner in 2 scenarios; measured alone: first (pooled), second (malloc)");
+    add_time(model, first, "malloc", 20);
+    second->results[0]->status = RESULT_OK;
+    assert_string_equal(answer_overall(model), "pooled wins all 2 scenarios");
+    results_model_destroy(model);
+}
+
 static void regressions_are_counted_by_their_flag(void **state) {
     (void)state;
     compare_model *model = compare_model_create();
     compare_model_add_row(model, "a", "pooled")->ratio.verdict = VERDICT_SLOWER;
     compare_model_add_row(model, "b", "pooled")->regression = true;
     assert_int_equal(compare_model_regressions(model), 1);
+    compare_model_destroy(model);
+}
+
+/* One round has no time to judge by, but instructions: those were compared. */
+static void what_was_compared_beside_times_is_not_nothing(void **state) {
+    (void)state;
+    compare_model *model = compare_model_create();
+    compare_model_add_row(model, "a", "pooled");
+    assert_string_equal(answer_compare(model), "nothing could be compared");
+    compare_row *row = compare_model_add_row(model, "a", "pooled");
+    row->metric = "instructions";
+    assert_string_equal(answer_compare(model), "nothing could be compared");
+    row->is_by_threshold = true;
+    assert_string_equal(answer_compare(model), "no times could be compared");
     compare_model_destroy(model);
 }
 
@@ -519,7 +573,10 @@ int main(void) {
         cmocka_unit_test(nothing_is_certain_of_all_that_is_not_of_each),
         cmocka_unit_test(what_one_sample_missed_no_other_process_hides),
         cmocka_unit_test(a_sample_before_paranoid_is_not_every_buffer),
+        cmocka_unit_test(an_early_end_needs_no_confidence),
+        cmocka_unit_test(who_was_measured_alone_wins_nothing),
         cmocka_unit_test(regressions_are_counted_by_their_flag),
+        cmocka_unit_test(what_was_compared_beside_times_is_not_nothing),
         cmocka_unit_test(losses_are_counted_whatever_their_kind),
         cmocka_unit_test(names_outside_the_enum_are_harmless),
         cmocka_unit_test(waste_is_told_worst_first_and_not_below_a_twentieth),
