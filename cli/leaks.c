@@ -308,7 +308,7 @@ static bool run_program(const request *wanted, const scratch *folder, child_end 
     char report[SCRATCH_PATTERN_SIZE];
     memcheck_options memcheck;
     const bool is_live = wanted->settings[SET_SIGNAL] != NULL || wanted->settings[SET_INTERVAL_S] != NULL;
-    scratch_pattern(folder, is_live ? "%p.%n.json" : "%p.json", report);
+    scratch_pattern(folder, is_live ? "%p.%t.%n.json" : "%p.%t.json", report);
     if (wanted->by_valgrind && !memcheck_prepare(folder, &memcheck)) {
         return false;
     }

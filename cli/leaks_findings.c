@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "exit_codes.h"
 #include "reports/leaks_suppressions.h"
@@ -50,13 +51,27 @@ static void add(uint64_t *sum, uint64_t value) {
     }
 }
 
+/* How much of a report's path names its process: the id and the time (%p.%t of leaks.c), as ids come again. */
+static size_t process_length(const char *path) {
+    const char *name = strrchr(path, '/');
+    name = name == NULL ? path : name + 1;
+    name += strcspn(name, ".");
+    name += *name == '.' ? 1 + strcspn(name + 1, ".") : 0;
+    return (size_t)(name - path);
+}
+
+static bool are_of_one_process(const char *a, const char *b) {
+    const size_t length = process_length(a);
+    return length == process_length(b) && memcmp(a, b, length) == 0;
+}
+
 /* A process may have written several: while it ran, when an allocator of it went away, and at its end. The later one
  * has all that the earlier had, but none that was written while it ran comes before one that was not. */
-static bool is_superseded(leaks_model *const *all, size_t count, size_t index) {
+static bool is_superseded(leaks_model *const *all, char *const *paths, size_t count, size_t index) {
     const leaks_process *one = all[index]->processes[0];
     for (size_t i = 0; i < count; i++) {
         const leaks_process *other = all[i]->processes[0];
-        if (i == index || other->pid != one->pid) {
+        if (i == index || !are_of_one_process(paths[i], paths[index])) {
             continue;
         }
         if (leaks_process_is_live(one) != leaks_process_is_live(other)) {
@@ -98,14 +113,16 @@ static bool gather_builtin(findings *self, const scratch *folder) {
         fine = report_read_leaks(paths.items[i], &all[count], error, sizeof error);
         if (!fine) {
             say("%s", error);
-        } else if (all[count]->process_count > 0) {
-            count++;
+        } else if (all[count]->process_count > 0) { /* paths come into the same order */
+            char *const path = paths.items[i];
+            paths.items[i] = paths.items[count];
+            paths.items[count++] = path;
         } else {
             leaks_model_destroy(all[count]); /* of nobody */
         }
     }
     for (size_t i = 0; fine && i < count; i++) {
-        if (!is_superseded(all, count, i)) {
+        if (!is_superseded(all, paths.items, count, i)) {
             take_report(self, all[i]);
         }
     }

@@ -33,6 +33,15 @@ for folder in there "there/a%p b%n" "$work/there/a%p b%n"; do
     expect_equal "what stays in $folder" "" "$(find there -type f)"
 done
 
+# Processes may have one id, as each first one of a container has: none takes the place of another's report.
+if unshare -Urpf true 2>/dev/null; then
+    for live in "" --signal=USR2; do
+        run poolbuf leaks $live -- sh -c 'unshare -Urpf "$0"; unshare -Urpf "$1"' "$leaky" "$clean"
+        expect_status 4
+        expect_stderr_has "70 x poolbuf"
+    done
+fi
+
 # Nothing checked: 6, each with its reason.
 run poolbuf leaks -- true
 expect_status 6
@@ -74,6 +83,29 @@ if [ -z "$POOLBUF_SANITIZE" ]; then
     expect_status 6
     expect_stderr_has "signal 6 (ABRT)"
     expect_stderr_has "ended without finalization"
+fi
+
+# One that loses a buffer, destroys the allocator and becomes another program: what it has reported stays.
+cat >becomes.c <<'END'
+#include <poolbuf/poolbuf.h>
+#include <unistd.h>
+int main(int count, char **arguments) {
+    poolbuf_allocator *own = NULL;
+    if (count < 2 || poolbuf_allocator_create(NULL, &own) != POOLBUF_OK || poolbuf_allocate(own, 16, 16) == NULL) {
+        return 1;
+    }
+    (void)poolbuf_allocator_destroy(own);
+    execv(arguments[1], arguments + 1);
+    return 1;
+}
+END
+if [ -z "$POOLBUF_SANITIZE" ]; then
+    run "$CC" becomes.c -o becomes -I"$POOLBUF_SOURCE/allocator/include" -L"$POOLBUF_BUILD/lib" \
+        -Wl,-rpath,"$POOLBUF_BUILD/lib" -lpoolbuf
+    expect_status 0
+    run poolbuf leaks -- ./becomes "$clean"
+    expect_status 4
+    expect_stderr_has "1 x poolbuf"
 fi
 
 # A program that fails without a leak: 1. With one: 4, and both are said.

@@ -228,6 +228,7 @@ static void buffers_referenced(const poolbuf *buffer, poolbuf_access access, uin
     }
     if (access == POOLBUF_ACCESS_GROW && poolbuf_composite_component_count(buffer) == 0) {
         scope_resize(buffer, poolbuf_capacity(buffer));
+        tracker_set_size(buffer, poolbuf_capacity(buffer));
     }
     if (!scope_is_only_watcher(buffer)) {
         detector_references(buffer, KINDS[access], hold, references, hint);

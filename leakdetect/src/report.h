@@ -208,9 +208,10 @@ enum {
     REPORT_PATH_BYTES = 4096
 };
 
-/* report_write_file() puts a report where POOLBUF_LEAK_REPORT says, whole or not at all: `%p` is the process id, `%n` the
- * number of the report among those of this process that were written to such a path, from 1, `%%` a percent sign; text if the path ends in .txt, JSON otherwise. Fills `path`, of REPORT_PATH_BYTES, with the file's name.
- * Says so on stderr and returns false where it cannot. */
+/* report_write_file() puts a report where POOLBUF_LEAK_REPORT says, whole or not at all: `%p` is the process id, `%t` the
+ * time of the process's first report, in nanoseconds since 1970, `%n` the number of the report among those of this process that
+ * were written to such a path, from 1, `%%` a percent sign; text if the path ends in .txt, JSON otherwise. Fills `path`, of
+ * REPORT_PATH_BYTES, with the file's name. Says so on stderr and returns false where it cannot. */
 bool report_write_file(const report *self, const char *pattern, char *path);
 
 #endif

@@ -11,27 +11,50 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "message.h"
+#include "tracker.h"
 
-/* Expands %p, %n and %%; false if the result does not fit. Any other % stands for itself. */
+/* Which process this is, and how many reports it has numbered; under the report lock. */
+static struct {
+    long
+        pid; /* with the generation: a forked child begins anew, also where it is process 1 of its own, as its parent is */
+    uint32_t generation;
+    unsigned long number;
+    uint64_t since_ns; /* of its first report, by the clock of the day */
+} numbered;
+
+static void number_process(long pid) {
+    struct timespec now = {0};
+    if (numbered.since_ns != 0 && numbered.pid == pid && numbered.generation == tracker_generation()) {
+        return;
+    }
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    numbered.pid = pid;
+    numbered.generation = tracker_generation();
+    numbered.number = 0;
+    numbered.since_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Expands %p, %t, %n and %%; false if the result does not fit. Any other % stands for itself. */
 static bool expand_path(const char *pattern, long pid, char *path, size_t size) {
-    static unsigned long number; /* under the report lock, as the next */
-    static long numbered_pid;    /* a forked child begins anew */
-    bool numbered = false;
+    bool is_counted = false;
     size_t used = 0;
-    number = numbered_pid == pid ? number : 0;
-    numbered_pid = pid;
+    number_process(pid);
     for (const char *at = pattern; *at != '\0'; at++) {
         int added;
         if (at[0] == '%' && at[1] == 'p') {
             added = snprintf(path + used, size - used, "%ld", pid);
             at++;
+        } else if (at[0] == '%' && at[1] == 't') {
+            added = snprintf(path + used, size - used, "%llu", (unsigned long long)numbered.since_ns);
+            at++;
         } else if (at[0] == '%' && at[1] == 'n') {
-            number += numbered ? 0 : 1;
-            numbered = true;
-            added = snprintf(path + used, size - used, "%lu", number);
+            numbered.number += is_counted ? 0 : 1;
+            is_counted = true;
+            added = snprintf(path + used, size - used, "%lu", numbered.number);
             at++;
         } else {
             added = snprintf(path + used, size - used, "%c", *at);

@@ -55,6 +55,8 @@ typedef struct page_query {
 #define QUERY_PRESENT ((uint64_t)1 << 3)
 #define QUERY_SWAPPED ((uint64_t)1 << 4)
 
+#define GUARD_REMOVE 103 /* MADV_GUARD_REMOVE of Linux 6.13 */
+
 /* AddressSanitizer's map of which bytes are poisoned: terabytes of address space without a reference in it. */
 extern __attribute__((weak)) void __asan_get_shadow_mapping(size_t *scale, size_t *offset);
 
@@ -87,6 +89,17 @@ static void end(child *self, scan_state state, int error) {
 static bool read_memory(void *context, uintptr_t at, void *into, size_t bytes) {
     const child *self = context;
     return pread(self->memory, into, bytes, (off_t)at) == (ssize_t)bytes;
+}
+
+/* The program's memory, but its guards (MADV_GUARD_INSTALL): nothing can be in them, so in this copy they become what they
+ * are without that, empty pages. */
+static bool read_beside_guards(void *context, uintptr_t at, void *into, size_t bytes) {
+    const child *self = context;
+    const uintptr_t start = at - at % self->page_bytes;
+    const uintptr_t end = (at + bytes + self->page_bytes - 1) / self->page_bytes * self->page_bytes;
+    return read_memory(context, at, into, bytes) ||
+           (madvise((void *)start, end - start, GUARD_REMOVE) == 0 && // NOLINT(performance-no-int-to-ptr)
+            read_memory(context, at, into, bytes));
 }
 
 static bool read_for_handle(void *context, const void *at, void *into, size_t bytes) {
@@ -426,7 +439,7 @@ static void become_modest(void) {
 void scan_child(scan_job *job) {
     child self = {.job = job, .mapped_at_start = memory_mapped(), .page_bytes = (size_t)sysconf(_SC_PAGESIZE)};
     become_modest();
-    reach_init(&self.reach, read_memory, out_of_bounds, &self);
+    reach_init(&self.reach, read_beside_guards, out_of_bounds, &self);
     /* First of all, while nothing has been mapped here that could be taken for the program's. */
     if (!reach_maps_load(&job->mappings) || !reach_files_visit(note_word, &self, &job->answer->io_uring)) {
         end(&self, SCAN_SYSTEM, errno);

@@ -308,6 +308,18 @@ bool tracker_set_guard(const void *resource, uint32_t guard) {
     return index != 0;
 }
 
+void tracker_set_size(const void *resource, uint64_t size) {
+    uintptr_t key = ~(uintptr_t)resource;
+    tracker_shard *self = tracker_lock(key);
+    uint32_t index = self->bucket_count == 0 ? 0 : *find_link(self, key);
+    if (index != 0) {
+        tracker_record *record = tracker_record_at(self, index);
+        self->totals.live_bytes += size - record->size;
+        record->size = size;
+    }
+    shard_lock_give(&self->lock);
+}
+
 bool tracker_find_closed(const void *resource, tracker_closed *closed) {
     uintptr_t key = ~(uintptr_t)resource;
     tracker_shard *self = tracker_lock(key);

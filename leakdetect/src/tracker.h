@@ -145,6 +145,9 @@ bool tracker_record_references(const void *resource, const tracker_access *acces
 /* Sets the record's guard; false if the resource is not tracked. */
 bool tracker_set_guard(const void *resource, uint32_t guard);
 
+/* Sets the record's size, where the resource is tracked; what it stands for in a sample stays what it was drawn with. */
+void tracker_set_size(const void *resource, uint64_t size);
+
 /* tracker_pin() keeps a resource from being removed until tracker_unpin(): other threads' tracker_remove() waits. One that
  * has pinned something does not wait itself.
  *   birth_ns of the record that is meant: the address may be somebody else's by now.

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -185,6 +186,23 @@ static bool is_due(uint64_t *due_ms, uint64_t every_ms) {
     return true;
 }
 
+/* Who set a variable has no call to ask. A process that has changed its user, as daemons do, may not read its own memory through
+ * /proc until it says that others of that user may, too: that is the program's to decide. */
+static void say_no_scan(poolbuf_status status, int error) {
+    char text[128];
+    if (status == POOLBUF_OK) {
+        message_print(
+            "POOLBUF_LEAK_SCAN_INTERVAL_S: the process has memory or an io_uring that a scan cannot see: nothing "
+            "is called lost");
+        return;
+    }
+    message_print("POOLBUF_LEAK_SCAN_INTERVAL_S: a scan failed: %s%s",
+                  status == POOLBUF_ERROR_SYSTEM ? strerror_r(error, text, sizeof text) : poolbuf_status_text(status),
+                  status == POOLBUF_ERROR_SYSTEM && error == EACCES && prctl(PR_GET_DUMPABLE) != 1
+                      ? "; the process has changed its user, or is not dumpable: see PR_SET_DUMPABLE in prctl(2)"
+                      : "");
+}
+
 /* One scan, to be compared with the one before: what both find is lost, so at the earliest after two intervals. A
  * scan that fails for the moment is left to the next; one that cannot be had here is said so once. */
 static void scan_for_lost(void) {
@@ -194,6 +212,7 @@ static void scan_for_lost(void) {
         return;
     }
     poolbuf_status status = leakdetect_scan(&once, &found);
+    const int error = errno;
     if (status == POOLBUF_OK && found.lost > lost_before) {
         char reason[64];
         lost_before = found.lost;
@@ -203,9 +222,7 @@ static void scan_for_lost(void) {
     bool blind = status == POOLBUF_OK && found.blind_spots != 0;
     if (!said_no_scan && (blind || status == POOLBUF_ERROR_UNSUPPORTED || status == POOLBUF_ERROR_SYSTEM)) {
         said_no_scan = true;
-        message_print("POOLBUF_LEAK_SCAN_INTERVAL_S: %s",
-                      blind ? "the process has memory or an io_uring that a scan cannot see: nothing is called lost"
-                            : "a scan failed; leakdetect_scan() says why");
+        say_no_scan(status, error);
     }
 }
 

@@ -40,6 +40,8 @@ expect_stderr_matches '^poolbuf: 2 tracked and alive; scan, 1 lost, process [0-9
 expect_stderr_has '1 of them lost'
 expect_stderr_has 'lose  '
 
+"$scanned" change 2 2>"$work/changed" & # beside the next
+changing=$!
 note "nothing lost, nothing said; nor where the level is disabled"
 run "$scanned" keep 4
 expect_status 0
@@ -47,6 +49,11 @@ expect_stderr_empty
 run env POOLBUF_LEAK_LEVEL=disabled "$scanned" keep 2
 expect_status 0
 expect_stderr_empty
+
+note "a process that has changed its user is told what stands against a scan"
+wait "$changing"
+mv "$work/changed" .stderr
+expect_stderr_has 'POOLBUF_LEAK_SCAN_INTERVAL_S: a scan failed: Permission denied; the process has changed its user'
 
 if [ -n "$POOLBUF_TEST_MEMCHECK" ]; then
     note "under Valgrind, which refuses scans, one line says so"

@@ -66,6 +66,31 @@ static float next_weight(poolbuf_allocator *allocator) {
     return weight;
 }
 
+/* A message that has grown leaks what it is now. */
+static void what_grows_or_shrinks_is_tracked_with_its_capacity(void **state) {
+    (void)state;
+    tracker_totals before;
+    tracker_totals after;
+    tracker_record record;
+    tracker_count(&before);
+    poolbuf *buffer = poolbuf_allocate(allocators[0], 64, 65536);
+    assert_non_null(buffer);
+    assert_int_equal(poolbuf_set_capacity(buffer, 65536), POOLBUF_OK);
+    assert_true(tracker_find(buffer, &record));
+    assert_int_equal(record.size, 65536);
+    tracker_count(&after);
+    assert_int_equal(after.live_bytes - before.live_bytes, 65536);
+    assert_int_equal(poolbuf_set_capacity(buffer, 10), POOLBUF_OK);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(poolbuf_write_u8(buffer, 1), POOLBUF_OK);
+    }
+    assert_true(tracker_find(buffer, &record));
+    assert_int_equal(record.size, poolbuf_capacity(buffer));
+    (void)poolbuf_release(buffer);
+    tracker_count(&after);
+    assert_int_equal(after.live_bytes, before.live_bytes);
+}
+
 static void wear_off_dense_start(poolbuf_allocator *allocator) {
     for (int i = 0; i < 4 * DENSE_START * INTERVAL; i++) {
         poolbuf_release(poolbuf_allocate(allocator, 100, 100));
@@ -237,6 +262,7 @@ static void forked_children_draw_samples_of_their_own(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_grows_or_shrinks_is_tracked_with_its_capacity, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_sample_has_the_weight_that_its_own_allocator_drew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(more_allocators_than_are_remembered_have_a_weight_that_was_drawn, set_up,
                                         tear_down),

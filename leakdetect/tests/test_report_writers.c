@@ -392,6 +392,25 @@ static void a_file_appears_whole_with_the_process_id_in_its_name(void **state) {
     report_fini(&self);
 }
 
+/* Each has the id 1 in a container of its own, and so may a child that its parent has made there. */
+static void processes_of_one_id_have_paths_of_their_own(void **state) {
+    (void)state;
+    char first[REPORT_PATH_BYTES];
+    char path[REPORT_PATH_BYTES];
+    report self = made("simple");
+    finish(&self);
+    assert_true(report_write_file(&self, "/tmp/poolbuf-test-%p.%t.json", first));
+    assert_true(report_write_file(&self, "/tmp/poolbuf-test-%p.%t.json", path));
+    assert_string_equal(path, first);
+    atomic_fetch_add(&tracker_generation_now, 1); /* as in a child of fork() */
+    assert_true(report_write_file(&self, "/tmp/poolbuf-test-%p.%t.json", path));
+    atomic_fetch_sub(&tracker_generation_now, 1);
+    assert_string_not_equal(path, first);
+    assert_int_equal(unlink(first), 0);
+    assert_int_equal(unlink(path), 0);
+    report_fini(&self);
+}
+
 /* As long as a file system has it: the name that stands in for it meanwhile is no longer. */
 static void a_long_name_is_as_good(void **state) {
     (void)state;
@@ -690,6 +709,7 @@ int main(void) {
         cmocka_unit_test_setup(names_cannot_write_control_bytes_to_a_terminal, start_empty),
         cmocka_unit_test(no_line_is_not_line_zero),
         cmocka_unit_test_setup(a_file_appears_whole_with_the_process_id_in_its_name, start_empty),
+        cmocka_unit_test_setup(processes_of_one_id_have_paths_of_their_own, start_empty),
         cmocka_unit_test_setup(a_long_name_is_as_good, start_empty),
         cmocka_unit_test_setup(files_are_numbered_where_the_path_asks_for_it, start_empty),
         cmocka_unit_test_setup(what_a_full_table_has_turned_away_is_explained, start_empty),

@@ -1,4 +1,4 @@
-/* How the child of a scan is ranked among the threads of the machine. */
+/* How the child of a scan is ranked among the threads of the machine, and what it makes of guards. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -97,9 +98,33 @@ static void the_child_lets_others_go_first(void **state) {
     }
 }
 
+#define GUARD_INSTALL 102 /* MADV_GUARD_INSTALL of Linux 6.13, which headers may not know yet */
+
+/* Pages that nobody may touch, in the midst of memory that is readable, as glibc 2.42 puts one below each thread's stack. */
+static void guards_are_nothing_that_could_not_be_read(void **state) {
+    (void)state;
+    static const size_t SIZES[] = {16, 1024}; /* pages: read as a whole, and as far as it was touched */
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    for (size_t i = 0; i < sizeof SIZES / sizeof SIZES[0]; i++) {
+        leakdetect_scan_result result = {.struct_size = sizeof result};
+        char *memory = mmap(NULL, SIZES[i] * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        assert_ptr_not_equal(memory, MAP_FAILED);
+        memset(memory, 0, SIZES[i] * page);
+        if (madvise(memory + 2 * page, 5 * page, GUARD_INSTALL) != 0) {
+            print_message("the kernel knows no guards in memory\n");
+            skip();
+        }
+        assert_int_equal(leakdetect_scan(NULL, &result), POOLBUF_OK);
+        assert_int_equal(result.unreadable_bytes, 0);
+        assert_int_equal(result.blind_spots, 0);
+        assert_int_equal(munmap(memory, SIZES[i] * page), 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_child_lets_others_go_first),
+        cmocka_unit_test(guards_are_nothing_that_could_not_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

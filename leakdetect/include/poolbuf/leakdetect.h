@@ -186,8 +186,9 @@ POOLBUF_API uint64_t leakdetect_checkpoint(void);
 POOLBUF_API poolbuf_status leakdetect_report_since(FILE *out, leakdetect_format format, uint64_t checkpoint);
 
 /* leakdetect_write_report() does the same into a file, which appears whole or not at all.
- *   path     `%p` in it stands for the process id, `%n` for the number of the report, from 1, and `%%` for a percent sign;
- *            JSON unless it ends in .txt.
+ *   path     `%p` in it stands for the process id, `%t` for the time of the process's first report, which tells apart
+ *            processes of one id, `%n` for the number of the report, from 1, and `%%` for a percent sign; JSON unless it
+ *            ends in .txt.
  *   returns  as above, and POOLBUF_ERROR_BAD_ARGUMENT, with one line on stderr, where the file cannot be written. */
 POOLBUF_API poolbuf_status leakdetect_write_report(const char *path);
 

@@ -1,12 +1,15 @@
 /* Loses a buffer for good, keeps another, and waits for a report of a scan on an interval.
  *
  *   scanned lose FILE       goes on when FILE has something in it
- *   scanned keep SECONDS    loses nothing, for so long */
+ *   scanned keep SECONDS    loses nothing, for so long
+ *   scanned change SECONDS  the same, but not dumpable: root, who may look at all, becomes nobody */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <poolbuf/poolbuf.h>
 
@@ -49,6 +52,9 @@ int main(int count, char **arguments) {
         wipe_stack();
         wait_for(arguments[2]);
     } else {
+        if (strcmp(arguments[1], "change") == 0 && (geteuid() == 0 ? setuid(65534) : prctl(PR_SET_DUMPABLE, 0)) != 0) {
+            return 1;
+        }
         nanosleep(&(struct timespec){.tv_sec = strtol(arguments[2], NULL, 10)}, NULL);
     }
     poolbuf_release(kept);
