@@ -3,7 +3,7 @@
 #   poolbuf_leak_checked_test(NAME parser COMMAND parser_test --fast [LEVEL paranoid] [EXIT_CODE 99] [REPORT file])
 #
 # The program runs with POOLBUF_LEAK_LEVEL=<LEVEL> and ends with <EXIT_CODE> if buffers were never released; a report in
-# its output fails the test as well, so that neither an expected exit code nor a child's leak hides one. With REPORT,
+# its output fails the test as well, of misuse, too, so that neither an expected exit code nor a child hides one. With REPORT,
 # the report goes to that file (`%p` in it is the process id, .json writes JSON), and one line in the output says so.
 # LEVEL may be simple, advanced or paranoid: at `disabled` nothing would be checked, and the test would pass whatever
 # leaks.
@@ -36,5 +36,5 @@ function(poolbuf_leak_checked_test)
     list(APPEND environment "POOLBUF_LEAK_REPORT=unset:")
   endif()
   set_tests_properties(${arg_NAME} PROPERTIES ENVIRONMENT_MODIFICATION "${environment}"
-                       FAIL_REGULAR_EXPRESSION "poolbuf: LEAK:;poolbuf: SCOPE:")
+                       FAIL_REGULAR_EXPRESSION "poolbuf: LEAK:;poolbuf: SCOPE:;poolbuf: MISUSE:")
 endfunction()

@@ -76,6 +76,7 @@ poolbuf_leak_checked_test(NAME leaky COMMAND $POOLBUF_EXAMPLES/leaky)
 poolbuf_leak_checked_test(NAME sampled COMMAND $POOLBUF_EXAMPLES/leaky 1000 10 LEVEL simple EXIT_CODE 7)
 poolbuf_leak_checked_test(NAME in_a_file COMMAND $POOLBUF_EXAMPLES/leaky REPORT $work/leaky.json)
 poolbuf_leak_checked_test(NAME child COMMAND sh -c "$POOLBUF_EXAMPLES/leaky; true")
+poolbuf_leak_checked_test(NAME misusing_child COMMAND sh -c "$POOLBUF_PROGRAMS/over_release; true")
 poolbuf_leak_checked_test(NAME environment COMMAND $POOLBUF_EXAMPLES/leaky)
 set_tests_properties(environment PROPERTIES ENVIRONMENT "OTHER=1;POOLBUF_LEAK_LEVEL=disabled")
 END
@@ -83,7 +84,7 @@ run cmake -S checked -B checked/built
 expect_status 0
 run ctest --test-dir checked/built --output-on-failure
 expect_status 8
-expect_stdout_has '17% tests passed, 5 tests failed out of 6'
+expect_stdout_has '14% tests passed, 6 tests failed out of 7'
 expect_stdout_has 'LEAK: 100 buffers never released'
 expect_stdout_has "see $work/leaky.json"
 expect_equal "groups in the file" 2 "$(json "$work/leaky.json" groups.#)"
