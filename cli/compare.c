@@ -36,7 +36,6 @@ typedef struct comparison {
     const results_model *base, *new;
     compare_model *model;
     const request *wanted;
-    size_t compared; /* rows with a ratio */
 } comparison;
 
 /* ---- may these two be compared? ---- */
@@ -184,8 +183,6 @@ static bool compare_samples(comparison *all, const results_scenario *base_scenar
         if (row->ratio.verdict == VERDICT_UNKNOWN) {
             row->note = "too few samples: two rounds at least in each file, with times above 0";
             row->loss = losses_of_samples(old_times, base->sample_count, new_times, new->sample_count);
-        } else {
-            all->compared++;
         }
     }
     free(old_times);
@@ -193,10 +190,18 @@ static bool compare_samples(comparison *all, const results_scenario *base_scenar
     return fine;
 }
 
+static bool are_times_judged(const comparison *all) {
+    return isfinite(all->wanted->limits.percent[METRIC_TIME]);
+}
+
 static bool add_row(comparison *all, const results_scenario *base_scenario, const results_scenario *new_scenario,
                     const char *subject) {
     const results_result *base = results_find_result(base_scenario, subject);
     const results_result *new = results_find_result(new_scenario, subject);
+    const amounts_pair pair = {{base_scenario, new_scenario}, {base, new}, all->wanted->relative_to};
+    if (!are_times_judged(all) && losses_are_measured(base, new)) {
+        return amounts_compare(all->model, &all->wanted->limits, &pair);
+    }
     compare_row *row =
         compare_model_add_row(all->model, base_scenario != NULL ? base_scenario->name : new_scenario->name, subject);
     if (base != NULL) {
@@ -208,7 +213,6 @@ static bool add_row(comparison *all, const results_scenario *base_scenario, cons
     if (losses_find(all->model, row, base, new) || base == NULL || new == NULL) { /* it has found the latter two */
         return true;
     }
-    const amounts_pair pair = {{base_scenario, new_scenario}, {base, new}, all->wanted->relative_to};
     return compare_samples(all, base_scenario, base, new_scenario, new, row) &&
            amounts_compare(all->model, &all->wanted->limits, &pair);
 }
@@ -303,9 +307,10 @@ static int write_comparison(const comparison *all, output *out) {
     if (losses_are_failures(all->model)) {
         return EXIT_RUN_FAILED;
     }
-    if (all->compared == 0) {
-        fprintf(stderr, "poolbuf compare: %s: no scenario and subject has times of two rounds or more in both files\n",
-                answer_compare_unchecked(all->model));
+    if (!compare_model_is_checked(all->model)) {
+        fprintf(stderr, "poolbuf compare: %s: no scenario and subject has %s in both files\n",
+                answer_compare_unchecked(all->model),
+                are_times_judged(all) ? "times of two rounds or more" : "what is judged");
         return EXIT_UNCHECKED;
     }
     return compare_model_losses(all->model) > 0 ? EXIT_RUN_FAILED : EXIT_FINE;
@@ -359,6 +364,10 @@ static int compare_models(comparison *all) {
                                                                "ratios are of times relative to %s in the same "
                                                                "round: what slowed the whole machine drops out",
                                                                wanted->relative_to));
+    }
+    if (!are_times_judged(all)) {
+        all->model->are_times_off = true;
+        compare_model_add_remark(all->model, "times are not judged: --threshold time=off");
     }
     all->model->base = describe(all->base, wanted->base_path);
     all->model->new = describe(all->new, wanted->new_path);
@@ -418,7 +427,7 @@ int cli_compare(int argc, char **argv) {
          .help =
              "a slowdown up to this is no regression; default 5; or by metric: time=5,memory=10,growth=20,faults=50; "
              "and what passes measured: latency-p50 to latency-p99.99, latency-at-rate-p50 to latency-at-rate-p99.99, "
-             "memory-drained, memory-idle, instructions=0.5"},
+             "memory-drained, memory-idle, instructions=0.5; time=off judges what is named and no times"},
         {.name = "confirm",
          .kind = ARGUMENT_FLAG,
          .value = &wanted.confirm,
@@ -470,6 +479,8 @@ int cli_compare(int argc, char **argv) {
             "  poolbuf compare base.json new.json --relative-to malloc  for hosts that wander\n"
             "  poolbuf compare base.json new.json --threshold time=5,latency-p99=20,instructions=0.5\n"
             "                                                           gate what -m latency,instructions found\n"
+            "  poolbuf compare base.json new.json --threshold time=off,instructions=0.5\n"
+            "                                                           what does not wander, alone\n"
             "  poolbuf compare base.json new.json --confirm --base-binary ../main/poolbuf\n"
             "                                                           for CI: be sure before going red\n",
         .about =
@@ -488,7 +499,8 @@ int cli_compare(int argc, char **argv) {
             "\n"
             "Exit status: 0 no regression; 3 a regression; 1 what was measured in BASE failed or is missing in NEW;\n"
             "2 usage, bad input, or files that are not alike; 6 no times could be compared, which takes two rounds in\n"
-            "each file, whatever else was. The first of 2, 3, 1 for a failure, 6 and 1 for what is missing counts.\n",
+            "each file, whatever else was, or with time=off nothing. The first of 2, 3, 1 for a failure, 6 and 1 for\n"
+            "what is missing counts.\n",
         .arguments = arguments,
         .argument_count = sizeof arguments / sizeof arguments[0],
         .operands_least = 2,

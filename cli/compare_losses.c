@@ -17,8 +17,12 @@ static bool is_measured(const results_result *result) {
     return result != NULL && result->status == RESULT_OK && result->sample_count > 0;
 }
 
+bool losses_are_measured(const results_result *base, const results_result *new) {
+    return is_measured(base) && is_measured(new);
+}
+
 bool losses_find(const compare_model *model, compare_row *row, const results_result *base, const results_result *new) {
-    if (is_measured(base) && is_measured(new)) {
+    if (losses_are_measured(base, new)) {
         return false;
     }
     if (base == NULL || new == NULL) {

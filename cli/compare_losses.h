@@ -14,6 +14,9 @@
 
 #include "reports/model.h"
 
+/* losses_are_measured() says whether both sides are, so that losses_find() would find nothing. */
+bool losses_are_measured(const results_result *base, const results_result *new);
+
 /* losses_find() looks at a row whose sides are not both measured, and gives it its note and its loss.
  *   base, new  NULL where a file has no such result.
  *   returns    false when both have samples, which is the caller's to compare. */

@@ -46,8 +46,12 @@ static int parse_word(const command_line *line, const char *word, thresholds *ou
                            metric_name(which));
     }
     named[which] = true;
+    if (strcmp(number, "off") == 0) {
+        out->percent[which] = nan("");
+        return ARGUMENTS_PROCEED;
+    }
     if (!read_percent(number, strlen(number), &out->percent[which])) {
-        return usage_error(line, "--threshold: \"%s\" is not a number from 0 to %d", number, PERCENT_MOST);
+        return usage_error(line, "--threshold: \"%s\" is not a number from 0 to %d, or off", number, PERCENT_MOST);
     }
     return ARGUMENTS_PROCEED;
 }
@@ -58,5 +62,11 @@ int thresholds_parse(const command_line *line, const text_list *words, threshold
     for (size_t i = 0; i < words->count && status == ARGUMENTS_PROCEED; i++) {
         status = parse_word(line, words->items[i], out, named);
     }
-    return status;
+    for (size_t i = 0; i < METRIC_COUNT; i++) {
+        if (status != ARGUMENTS_PROCEED || isfinite(out->percent[i])) {
+            return status;
+        }
+    }
+    return usage_error(line,
+                       "--threshold: nothing is left to be judged; name what is, as in time=off,instructions=0.5");
 }

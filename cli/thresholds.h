@@ -1,4 +1,4 @@
-/* What a gate permits, a metric each: `5` is time alone, `time=5,latency-p99=20` more. */
+/* What a gate permits, a metric each: `5` is time alone, `time=5,latency-p99=20` more, `time=off,instructions=0.5` not time. */
 #ifndef CLI_THRESHOLDS_H
 #define CLI_THRESHOLDS_H
 
@@ -17,7 +17,7 @@ void thresholds_init(thresholds *self, double time_percent);
 
 /* thresholds_parse() reads all that --threshold was given, however often. Time keeps its default unless it
  * is named.
- *   returns  ARGUMENTS_PROCEED; EXIT_USAGE after one line, also for a metric that is named twice. */
+ *   returns  ARGUMENTS_PROCEED; EXIT_USAGE after one line, also for a metric that is named twice, and where none is left. */
 int thresholds_parse(const command_line *line, const text_list *words, thresholds *out);
 
 #endif

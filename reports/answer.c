@@ -402,20 +402,40 @@ const char *answer_compare_unchecked(const compare_model *model) {
     return "nothing could be compared";
 }
 
+/* How times stand, and by which threshold. */
+static void add_times(sentence *out, const compare_model *model, const size_t verdicts[MODEL_VERDICT_COUNT],
+                      size_t timed) {
+    if (timed == model->row_count) {
+        sentence_add(out, " beyond %.3g %%:", model->threshold_percent);
+    } else {
+        sentence_add(out, " beyond the thresholds; of times"); /* each metric has one of its own */
+    }
+    sentence_add(out, " %zu faster, %zu slower, %zu not separated", verdicts[VERDICT_FASTER], verdicts[VERDICT_SLOWER],
+                 verdicts[VERDICT_NOT_SEPARATED]);
+    const size_t undecided = verdicts[VERDICT_UNKNOWN] + verdicts[VERDICT_BASELINE];
+    if (undecided != 0) {
+        sentence_add(out, ", %zu without a verdict", undecided);
+    }
+}
+
 const char *answer_compare(const compare_model *model) {
     size_t timed = 0;
+    size_t others = 0;
     size_t verdicts[MODEL_VERDICT_COUNT] = {0};
     for (size_t i = 0; i < model->row_count; i++) {
-        if (model->rows[i]->metric == NULL) {
-            verdicts[(unsigned)model->rows[i]->ratio.verdict % MODEL_VERDICT_COUNT]++;
+        const compare_row *row = model->rows[i];
+        if (row->metric == NULL) {
+            verdicts[(unsigned)row->ratio.verdict % MODEL_VERDICT_COUNT]++;
             timed++;
+        } else {
+            others += row->is_by_threshold || row->ratio.verdict != VERDICT_UNKNOWN ? 1 : 0;
         }
     }
-    size_t regressions = compare_model_regressions(model);
-    size_t undecided = verdicts[VERDICT_UNKNOWN] + verdicts[VERDICT_BASELINE];
+    const size_t regressions = compare_model_regressions(model);
+    const bool has_times = timed > verdicts[VERDICT_UNKNOWN] + verdicts[VERDICT_BASELINE];
     sentence out;
     sentence_init(&out);
-    if (undecided == timed && regressions == 0) {
+    if (model->are_times_off ? others == 0 : !has_times && regressions == 0) {
         sentence_add(&out, "%s", answer_compare_unchecked(model));
         return sentence_keep(&out, model->arena);
     }
@@ -424,15 +444,11 @@ const char *answer_compare(const compare_model *model) {
     } else {
         sentence_add(&out, "%zu regression%s", regressions, sentence_plural(regressions));
     }
-    if (timed == model->row_count) {
-        sentence_add(&out, " beyond %.3g %%:", model->threshold_percent);
+    if (model->are_times_off) {
+        sentence_add(&out, " beyond the thresholds in %zu comparison%s, none of times", others,
+                     sentence_plural(others));
     } else {
-        sentence_add(&out, " beyond the thresholds; of times"); /* each metric has one of its own */
-    }
-    sentence_add(&out, " %zu faster, %zu slower, %zu not separated", verdicts[VERDICT_FASTER], verdicts[VERDICT_SLOWER],
-                 verdicts[VERDICT_NOT_SEPARATED]);
-    if (undecided != 0) {
-        sentence_add(&out, ", %zu without a verdict", undecided);
+        add_times(&out, model, verdicts, timed);
     }
     if (compare_model_losses(model) != 0) {
         sentence_add(&out, "; %zu measured in base and not in new", compare_model_losses(model));

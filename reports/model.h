@@ -528,7 +528,8 @@ typedef struct compare_row {
 
 typedef struct compare_model {
     compare_side base, new;
-    double threshold_percent;
+    double threshold_percent; /* of times; NaN where they are not judged */
+    bool are_times_off;       /* they are not judged: no row has their ratio, and what else was compared is enough */
     compare_row **rows;
     size_t row_count;
     const char **remarks; /* what makes the two hard to compare, such as different hosts */
@@ -542,6 +543,7 @@ compare_row *compare_model_add_row(compare_model *model, const char *scenario, c
 void compare_model_add_remark(compare_model *model, const char *remark);
 size_t compare_model_regressions(const compare_model *model);
 size_t compare_model_losses(const compare_model *model);
+bool compare_model_is_checked(const compare_model *model); /* times were compared; if they are off, anything was */
 
 /* ---- memory and texts ---- */
 

@@ -176,5 +176,27 @@ for result in 0 1 2; do
     expect_above "$at against null's" "$(json once.json $at.per_op)" "$(json once.json $at.null_per_op)"
     expect_above "null's of $at" "$(json once.json $at.null_per_op)" 1
 done
+note "compare: instructions are a gate of their own"
+run poolbuf compare once.json twice.json --threshold time=5,instructions=0.5
+expect_status 6
+expect_stderr_has "no times could be compared"
+run poolbuf compare once.json twice.json --threshold time=off,instructions=0.5
+expect_status 0
+expect_stdout_has "no regression beyond the thresholds in 3 comparisons, none of times"
+expect_stdout_has "times are not judged: --threshold time=off"
+run poolbuf compare once.json twice.json --threshold time=off,instructions=0.5 --format json
+expect_equal "rows" 3 "$(json .stdout rows.#)"
+expect_equal "the first one" instructions "$(json .stdout rows.0.metric)"
+run poolbuf compare once.json twice.json --threshold time=off,instructions=0.5 --format junit
+expect_status 0
+expect_stdout_has 'name="something was compared"'
+sed 's/"per_op": /"per_op": 1/' twice.json >more.json
+run poolbuf compare once.json more.json --threshold time=off,instructions=0.5
+expect_status 3
+expect_stdout_has "3 regressions beyond the thresholds in 3 comparisons, none of times"
+run poolbuf run tiny.yaml --quick -n 1 -s malloc -m instructions -o fewer.json
+run poolbuf compare once.json fewer.json --threshold time=off,instructions=0.5
+expect_status 1
+expect_stderr_has "2 results of BASE missing in NEW: pooled (only in BASE) and 1 more on tiny"
 expect_equal "files left behind" "" "$(find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'poolbuf-callgrind-*' -newer twice.json)"
 finish

@@ -64,7 +64,11 @@ run poolbuf compare --threshold= a.json b.json
 expect_one_line_refusal "--threshold" "empty"
 for value in -1 1e3 nan 5x 1e999 100001; do
     run poolbuf compare "--threshold=$value" a.json b.json
-    expect_one_line_refusal "--threshold" "is not a number from 0 to 100000"
+    expect_one_line_refusal "--threshold" "is not a number from 0 to 100000, or off"
+done
+for value in off time=off time=off,faults=off; do
+    run poolbuf compare "--threshold=$value" a.json b.json
+    expect_one_line_refusal "--threshold: nothing is left to be judged"
 done
 for value in -1 0 18446744073709551616 1.5 5x ""; do
     run poolbuf run --rounds "$value"

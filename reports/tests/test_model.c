@@ -497,6 +497,25 @@ static void what_was_compared_beside_times_is_not_nothing(void **state) {
     compare_model_destroy(model);
 }
 
+/* Where nobody asks for times, what else there is will do; and without any, nothing was compared. */
+static void times_that_are_off_are_not_missed(void **state) {
+    (void)state;
+    compare_model *model = compare_model_create();
+    model->are_times_off = true;
+    compare_model_add_row(model, "gone", "pooled")->loss = COMPARE_LOST_MISSING;
+    compare_row *row = compare_model_add_row(model, "a", "pooled");
+    row->metric = "instructions";
+    assert_false(compare_model_is_checked(model));
+    assert_string_equal(answer_compare(model), "nothing could be compared");
+    row->is_by_threshold = true;
+    assert_true(compare_model_is_checked(model));
+    assert_string_equal(answer_compare(model), "no regression beyond the thresholds in 1 comparison, none of times; "
+                                               "1 measured in base and not in new");
+    model->are_times_off = false;
+    assert_false(compare_model_is_checked(model));
+    compare_model_destroy(model);
+}
+
 static void losses_are_counted_whatever_their_kind(void **state) {
     (void)state;
     compare_model *model = compare_model_create();
@@ -577,6 +596,7 @@ int main(void) {
         cmocka_unit_test(who_was_measured_alone_wins_nothing),
         cmocka_unit_test(regressions_are_counted_by_their_flag),
         cmocka_unit_test(what_was_compared_beside_times_is_not_nothing),
+        cmocka_unit_test(times_that_are_off_are_not_missed),
         cmocka_unit_test(losses_are_counted_whatever_their_kind),
         cmocka_unit_test(names_outside_the_enum_are_harmless),
         cmocka_unit_test(waste_is_told_worst_first_and_not_below_a_twentieth),
