@@ -131,7 +131,7 @@ static void make_spool(const char *name, trace_kind event, spool_end end) {
     static spool_header header = {.program = "broken", .event_count = UINT64_MAX};
     static uint8_t rest[SPOOL_HEADER_SIZE]; /* of the header's room, and the event, of slot 0 */
     memcpy(header.magic, SPOOL_MAGIC, sizeof header.magic);
-    header.end = end;
+    header.end = (int32_t)end;
     atomic_store(&header.committed, event == TRACE_ALLOCATE ? 2 : 1);
     rest[SPOOL_HEADER_SIZE - sizeof header] = (uint8_t)event;
     rest[SPOOL_HEADER_SIZE - sizeof header + 1] = 10;
