@@ -395,7 +395,7 @@ const char *answer_leaks(const leaks_model *model) {
 const char *answer_compare_unchecked(const compare_model *model) {
     for (size_t i = 0; i < model->row_count; i++) {
         const compare_row *row = model->rows[i];
-        if (row->metric != NULL && (row->is_by_threshold || row->ratio.verdict != VERDICT_UNKNOWN)) {
+        if (row->metric != NULL && compare_is_decided(row)) {
             return "no times could be compared";
         }
     }
@@ -428,7 +428,7 @@ const char *answer_compare(const compare_model *model) {
             verdicts[(unsigned)row->ratio.verdict % MODEL_VERDICT_COUNT]++;
             timed++;
         } else {
-            others += row->is_by_threshold || row->ratio.verdict != VERDICT_UNKNOWN ? 1 : 0;
+            others += compare_is_decided(row) ? 1 : 0;
         }
     }
     const size_t regressions = compare_model_regressions(model);

@@ -395,11 +395,14 @@ size_t compare_model_regressions(const compare_model *model) {
     return count;
 }
 
+bool compare_is_decided(const compare_row *row) {
+    return row->is_by_threshold || row->ratio.verdict != VERDICT_UNKNOWN;
+}
+
 bool compare_model_is_checked(const compare_model *model) {
     for (size_t i = 0; i < model->row_count; i++) {
         const compare_row *row = model->rows[i];
-        if ((row->metric == NULL || model->are_times_off) &&
-            (row->is_by_threshold || row->ratio.verdict != VERDICT_UNKNOWN)) {
+        if ((row->metric == NULL || model->are_times_off) && compare_is_decided(row)) {
             return true;
         }
     }

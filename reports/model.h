@@ -543,6 +543,7 @@ compare_row *compare_model_add_row(compare_model *model, const char *scenario, c
 void compare_model_add_remark(compare_model *model, const char *remark);
 size_t compare_model_regressions(const compare_model *model);
 size_t compare_model_losses(const compare_model *model);
+bool compare_is_decided(const compare_row *row);           /* it has a verdict */
 bool compare_model_is_checked(const compare_model *model); /* times were compared; if they are off, anything was */
 
 /* ---- memory and texts ---- */

@@ -169,10 +169,6 @@ unit_text compare_amount(const compare_row *row, bool is_new) {
                                         : unit_bytes(amount);
 }
 
-bool compare_is_decided(const compare_row *row) {
-    return row->is_by_threshold || row->ratio.verdict != VERDICT_UNKNOWN;
-}
-
 const char *compare_outcome(const compare_row *row) {
     if (row->metric == NULL) {
         return compare_is_decided(row) ? model_verdict_name(row->ratio.verdict)

@@ -21,9 +21,8 @@ bool results_is_null(const results_result *result);
 const results_result *results_find(const results_scenario *scenario, const char *subject);
 
 /* What a comparison's rows look like in both. */
-/* A row's sides, whatever its metric; whether it has a verdict; and which, or why none, in words. */
+/* A row's sides, whatever its metric; and its verdict, or why it has none, in words. */
 unit_text compare_amount(const compare_row *row, bool is_new);
-bool compare_is_decided(const compare_row *row);
 const char *compare_outcome(const compare_row *row);
 void compare_table_init(text_table *table, const compare_model *model);
 
