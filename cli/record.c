@@ -371,8 +371,7 @@ int cli_record(int argc, char **argv) {
          .value = &path,
          .meaning = "FILE",
          .help = "what to write (trace.pbtrace, or shape.pbshape); with %p in it, one for each process, %p being its "
-                 "id; - is "
-                 "stdout, and the program's own goes to stderr"},
+                 "id; - is stdout, and the program's own goes to stderr"},
         {.name = "shape",
          .kind = ARGUMENT_FLAG,
          .value = &is_shape,

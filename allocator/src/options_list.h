@@ -78,8 +78,7 @@ OPTION(LEAK_SEED, "POOLBUF_LEAK_SEED", COUNT, "0", "0 (random) to 18446744073709
        "seed of the sampler, for runs that can be repeated")
 OPTION(LEAK_REPORT, "POOLBUF_LEAK_REPORT", PATH, "",
        "a path; %p in it is the process id, %t the time of its first report, %n the number of the report; .txt writes "
-       "text, else "
-       "JSON",
+       "text, else JSON",
        0, 0, "where leak reports go instead of stderr")
 OPTION(LEAK_NOTICE, "POOLBUF_LEAK_NOTICE", FLAG, "on", "on|off", 0, 0,
        "one line on stderr when the report in POOLBUF_LEAK_REPORT names leaks")

@@ -10,7 +10,7 @@
 #include "counter.h"
 #include "thread_cache.h"
 
-/* A power of two. With more threads than these some share one, which costs them time and nothing else. */
+/* With more threads than these some share one, which costs them time and nothing else. */
 #define STRIPES 16u
 
 #define STRIPED_LINE_BYTES 64u /* a cache line */
