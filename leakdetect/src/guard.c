@@ -15,37 +15,48 @@
 enum {
     CACHE_LINE = 64,
     FETCH_BYTES_MAX = 1024,
+    PLACES_FIRST = 256,       /* of the ring, to begin with */
     DEPARTURE_LOOK_NS = 20000 /* how often whoever waits for others' departures looks again: seldom does anybody */
 };
 
+/* A cache line: with each buffer one entry comes and one goes. */
 typedef struct entry {
     uintptr_t resource; /* complemented, as are the next two; 0: it has left before its turn */
     uintptr_t owner;
     uintptr_t memory;
-    size_t size;
-    tracker_closed closed;
+    uintptr_t closed_key; /* this and what follows but `size`: of the closing, in another order that leaves no gaps */
+    uint64_t closed_size;
+    uint32_t allocation_stack, close_stack, type, thread_name, thread_id;
+    uint32_t size; /* of the memory */
 } entry;
+_Static_assert(sizeof(entry) == CACHE_LINE, "an entry is a cache line");
 
-/* An entry that has left the queue and is being checked and given back, without the lock: on the stack of the thread that does it. */
+/* An entry that has left the queue and is being checked and given back, without the lock: on the stack of the thread that does
+ * it. While there is no other thread nobody can wait for it, and it goes unannounced. */
 typedef struct departure {
     struct departure *next;
     uintptr_t owner; /* complemented */
     pthread_t thread;
 } departure;
 
-/* Not a mutex: each buffer takes this lock twice, and gives it back by a store. */
+/* Not a mutex: each buffer takes this lock, and gives it back by a store. */
 static shard_lock lock;
 static departure *departures;  /* guarded by lock */
 static quarantine_doors doors; /* fixed at start-up, as is the next */
 static uint64_t limit;
-static entry *entries; /* a ring; guarded by lock, as are the next three */
-static uint64_t first; /* the oldest entry's number, whose place is that modulo QUARANTINE_ENTRIES */
-static uint64_t next;  /* the number of the next one */
-static uint64_t held;  /* bytes, and QUARANTINE_ENTRY_COST for each */
+static entry *entries;  /* a ring; guarded by lock, as are the next four */
+static uint64_t places; /* in it: a power of two, QUARANTINE_ENTRIES at most */
+static uint64_t first;  /* the oldest entry's number, whose place is that modulo `places` */
+static uint64_t next;   /* the number of the next one */
+static uint64_t held;   /* bytes, and QUARANTINE_ENTRY_COST for each */
+
+/* Equal to itself one byte on: all bytes are the first one. */
+static inline bool is_all(const uint8_t *bytes, size_t size, uint8_t pattern) {
+    return size == 0 || (bytes[0] == pattern && memcmp(bytes, bytes + 1, size - 1) == 0);
+}
 
 size_t guard_find_change(const uint8_t *bytes, size_t size, uint8_t pattern) {
-    /* Equal to itself one byte on: all bytes are the first one. */
-    if (size == 0 || (bytes[0] == pattern && memcmp(bytes, bytes + 1, size - 1) == 0)) {
+    if (is_all(bytes, size, pattern)) {
         return size;
     }
     size_t at = 0;
@@ -78,62 +89,116 @@ void quarantine_after_fork(void) {
 
 void quarantine_start(const quarantine_doors *doors_to_use, uint64_t limit_to_use) {
     doors = *doors_to_use;
-    limit = limit_to_use;
+    limit = limit_to_use < UINT32_MAX ? limit_to_use : UINT32_MAX; /* entry.size */
 }
 
 static uint64_t cost_of(size_t size) {
     return size + QUARANTINE_ENTRY_COST;
 }
 
-static void leave_locked(entry *slot, entry *left) {
-    *left = *slot;
-    slot->resource = 0;
-    held -= cost_of(left->size);
+static entry *place_of(uint64_t number) {
+    return &entries[number & (places - 1)];
+}
+
+/* Twice the places. A ring that is no longer than it must be comes round to lines that the caches still have. */
+static void widen_locked(void) {
+    for (uint64_t number = first; number != next; number++) {
+        if ((number & places) != 0) {
+            entries[number & (2 * places - 1)] = *place_of(number);
+        }
+    }
+    places *= 2;
+}
+
+static tracker_closed closed_of(const entry *slot) {
+    return (tracker_closed){.key = slot->closed_key,
+                            .size = slot->closed_size,
+                            .allocation_stack = slot->allocation_stack,
+                            .close_stack = slot->close_stack,
+                            .type = slot->type,
+                            .thread_name = slot->thread_name,
+                            .thread_id = slot->thread_id};
 }
 
 /* What leaves the queue was put in long ago, and lies far from the processor. So that of the entry a few places on is
- * asked for now, and is there when it is checked and given back. */
-static void fetch_locked(void) {
-    const entry *soon = &entries[(first + FETCH_AHEAD) % QUARANTINE_ENTRIES];
-    __builtin_prefetch(&entries[(first + 2 * FETCH_AHEAD) % QUARANTINE_ENTRIES], 1);
+ * asked for now, and is there when it is checked and given back. Inline, as gcc leaves out a call that does nothing else. */
+static inline __attribute__((always_inline)) void fetch_locked(void) {
+    const entry *soon = place_of(first + FETCH_AHEAD);
+    __builtin_prefetch(place_of(first + 2 * FETCH_AHEAD), 1);
     if (next - first <= FETCH_AHEAD || soon->resource == 0) {
         return;
     }
-    const size_t size = soon->size < FETCH_BYTES_MAX ? soon->size : FETCH_BYTES_MAX;
+    const uint8_t *memory = (const uint8_t *)~soon->memory;
+    const uint8_t *const end = memory + (soon->size < FETCH_BYTES_MAX ? soon->size : FETCH_BYTES_MAX);
     __builtin_prefetch((const void *)~soon->resource, 1);
-    for (size_t at = 0; at < size; at += CACHE_LINE) {
-        __builtin_prefetch((const uint8_t *)~soon->memory + at);
+    for (; memory < end; memory += CACHE_LINE) {
+        __builtin_prefetch(memory);
     }
 }
 
-/* Places of those that left before their turn are free once they are the oldest. */
-static void skip_gone_locked(void) {
-    while (first != next && entries[first % QUARANTINE_ENTRIES].resource == 0) {
-        first++;
+/* Takes the oldest entry out; false if it has left before. */
+static bool leave_locked(entry *left) {
+    const entry *oldest = place_of(first);
+    const bool is_there = oldest->resource != 0;
+    if (is_there) {
+        fetch_locked();
+        *left = *oldest;
+        held -= cost_of(left->size);
     }
+    first++;
+    return is_there;
 }
 
-static void check_and_give_back(const entry *left) {
-    const uint8_t *memory = (const uint8_t *)~left->memory;
-    size_t changed = guard_find_change(memory, left->size, GUARD_POISON_BYTE);
-    if (changed != left->size) {
-        doors.changed((const void *)~left->resource, changed, left->size, &left->closed);
-    }
-    doors.give_back((void *)~left->resource);
+static void announce_locked(departure *self, const entry *left) {
+    *self = (departure){.next = departures, .owner = left->owner, .thread = pthread_self()};
+    departures = self;
 }
 
-/* Without the lock in between. */
-static void depart_locked(const entry *left) {
-    departure self = {.next = departures, .owner = left->owner, .thread = pthread_self()};
-    departures = &self;
-    shard_lock_give(&lock);
-    check_and_give_back(left);
+static __attribute__((noinline)) void withdraw(const departure *self) {
     shard_lock_take(&lock);
     departure **link = &departures;
-    while (*link != &self) {
+    while (*link != self) {
         link = &(*link)->next;
     }
-    *link = self.next;
+    *link = self->next;
+    shard_lock_give(&lock);
+}
+
+/* The callback may be a program's, and start a thread: so this is announced in any case. */
+static __attribute__((noinline)) void tell(const entry *left) {
+    const size_t changed = guard_find_change((const uint8_t *)~left->memory, left->size, GUARD_POISON_BYTE);
+    const tracker_closed closed = closed_of(left);
+    departure self;
+    shard_lock_take(&lock);
+    announce_locked(&self, left);
+    shard_lock_give(&lock);
+    if (changed != left->size) { /* unless who wrote there has put it back meanwhile */
+        doors.changed((const void *)~left->resource, changed, left->size, &closed);
+    }
+    doors.give_back((void *)~left->resource);
+    withdraw(&self);
+}
+
+static inline __attribute__((always_inline)) void check_and_give_back(const entry *left) {
+    if (__builtin_expect(!is_all((const uint8_t *)~left->memory, left->size, GUARD_POISON_BYTE), 0)) {
+        tell(left);
+    } else {
+        doors.give_back((void *)~left->resource);
+    }
+}
+
+/* Gives the lock away before what has left is checked and given back. */
+static inline __attribute__((always_inline)) void depart_and_unlock(const entry *left) {
+    departure self;
+    const bool announced = !process_is_alone();
+    if (announced) {
+        announce_locked(&self, left);
+    }
+    shard_lock_give(&lock);
+    check_and_give_back(left);
+    if (announced) {
+        withdraw(&self);
+    }
 }
 
 /* Not for this thread's own: a callback that is told of a change may end an allocator. */
@@ -145,35 +210,64 @@ static bool is_departing_locked(const void *owner) {
     return at != NULL;
 }
 
+static inline bool has_room_locked(uint64_t cost) {
+    return held + cost <= limit && next - first < QUARANTINE_ENTRIES;
+}
+
+static __attribute__((noinline)) bool map_locked(void) {
+    places = PLACES_FIRST;
+    entries = memory_map(QUARANTINE_ENTRIES * sizeof *entries);
+    return entries != NULL;
+}
+
+static inline __attribute__((always_inline)) entry *come_locked(uint64_t cost) {
+    if (__builtin_expect(next - first == places, 0)) {
+        widen_locked();
+    }
+    held += cost;
+    return place_of(next++);
+}
+
 bool quarantine_take(void *resource, const void *owner, uint8_t *memory, size_t size, const tracker_closed *closed) {
-    if (cost_of(size) > limit) {
+    const uint64_t cost = cost_of(size);
+    if (cost > limit) {
         return false;
     }
     if (size != 0) {
         memset(memory, GUARD_POISON_BYTE, size);
     }
     entry left;
+    bool leaves = false;
     shard_lock_take(&lock);
-    if (entries == NULL) {
-        entries = memory_map(QUARANTINE_ENTRIES * sizeof *entries);
-    }
-    if (entries == NULL) {
+    if (__builtin_expect(entries == NULL, 0) && !map_locked()) {
         shard_lock_give(&lock);
         return false;
     }
-    for (skip_gone_locked(); held + cost_of(size) > limit || next - first == QUARANTINE_ENTRIES; skip_gone_locked()) {
-        fetch_locked();
-        leave_locked(&entries[first % QUARANTINE_ENTRIES], &left);
-        depart_locked(&left);
+    while (!has_room_locked(cost)) {
+        if (leaves) { /* and another one must */
+            depart_and_unlock(&left);
+            shard_lock_take(&lock);
+            leaves = false;
+        } else {
+            leaves = leave_locked(&left);
+        }
     }
-    entry *fresh = &entries[next++ % QUARANTINE_ENTRIES];
-    fresh->resource = ~(uintptr_t)resource;
-    fresh->owner = ~(uintptr_t)owner;
-    fresh->memory = ~(uintptr_t)memory;
-    fresh->size = size;
-    fresh->closed = *closed;
-    held += cost_of(size);
-    shard_lock_give(&lock);
+    *come_locked(cost) = (entry){.resource = ~(uintptr_t)resource,
+                                 .owner = ~(uintptr_t)owner,
+                                 .memory = ~(uintptr_t)memory,
+                                 .closed_key = closed->key,
+                                 .closed_size = closed->size,
+                                 .allocation_stack = closed->allocation_stack,
+                                 .close_stack = closed->close_stack,
+                                 .type = closed->type,
+                                 .thread_name = closed->thread_name,
+                                 .thread_id = closed->thread_id,
+                                 .size = (uint32_t)size};
+    if (leaves) {
+        depart_and_unlock(&left);
+    } else {
+        shard_lock_give(&lock);
+    }
     return true;
 }
 
@@ -182,10 +276,10 @@ bool quarantine_find(const void *resource, tracker_closed *closed) {
     bool found = false;
     shard_lock_take(&lock);
     for (uint64_t number = next; number > first && !found; number--) {
-        const entry *slot = &entries[(number - 1) % QUARANTINE_ENTRIES];
+        const entry *slot = place_of(number - 1);
         found = slot->resource == wanted;
         if (found) {
-            *closed = slot->closed;
+            *closed = closed_of(slot);
         }
     }
     shard_lock_give(&lock);
@@ -197,12 +291,17 @@ void quarantine_surrender(const void *owner) {
     uint64_t end = next; /* what comes in meanwhile is not asked for */
     for (uint64_t number = first; number < end; number++) {
         number = number < first ? first : number; /* others have left meanwhile */
-        entry *slot = number < end ? &entries[number % QUARANTINE_ENTRIES] : NULL;
+        entry *slot = number < end ? place_of(number) : NULL;
         if (slot != NULL && slot->resource != 0 && (owner == NULL || slot->owner == ~(uintptr_t)owner)) {
-            entry left;
-            leave_locked(slot, &left);
-            depart_locked(&left);
+            const entry left = *slot;
+            slot->resource = 0;
+            held -= cost_of(left.size);
+            depart_and_unlock(&left);
+            shard_lock_take(&lock);
         }
+    }
+    while (first != next && place_of(first)->resource == 0) { /* their places are free */
+        first++;
     }
     while (owner != NULL && is_departing_locked(owner)) {
         shard_lock_give(&lock);

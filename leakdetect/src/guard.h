@@ -23,7 +23,7 @@
 enum {
     GUARD_CANARY_BYTE = 0xc3,
     GUARD_POISON_BYTE = 0xdb,
-    QUARANTINE_ENTRIES = 1 << 14, /* what 1 MiB of the smallest buffers needs, and about 2 MiB of address space */
+    QUARANTINE_ENTRIES = 1 << 14, /* what 1 MiB of the smallest buffers needs, and 1 MiB of address space */
     QUARANTINE_ENTRY_COST = 64    /* beside its memory an entry keeps a handle out of use */
 };
 
@@ -36,7 +36,7 @@ typedef struct quarantine_doors {
     void (*changed)(const void *resource, size_t offset, size_t size, const tracker_closed *closed);
 } quarantine_doors;
 
-/* quarantine_start() sets the limit in bytes, 0 for none, before anything is in it. */
+/* quarantine_start() sets the limit in bytes, 0 for none, and 4 GiB at most. */
 void quarantine_start(const quarantine_doors *doors, uint64_t limit);
 
 /* quarantine_take() poisons memory and keeps it, and its resource; what there is no more room for leaves, oldest first.

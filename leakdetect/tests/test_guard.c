@@ -172,6 +172,88 @@ static void the_queue_goes_round_and_holds_so_many_entries(void **state) {
 }
 
 enum {
+    MANY = 3000
+};
+
+static uint8_t many[MANY];
+static unsigned next_of_many;
+static bool in_order;
+
+static void see_order(void *resource) {
+    in_order = in_order && resource == &many[next_of_many];
+    next_of_many++;
+}
+
+static void take_many(unsigned from, unsigned to) {
+    for (unsigned i = from; i < to; i++) {
+        const tracker_closed closed = {.key = i,
+                                       .size = (uint64_t)2 * i,
+                                       .allocation_stack = 3 * i,
+                                       .close_stack = 4 * i,
+                                       .type = 5 * i,
+                                       .thread_name = 6 * i,
+                                       .thread_id = 7 * i};
+        assert_true(quarantine_take(&many[i], &owners[0], NULL, 0, &closed));
+    }
+}
+
+static void all_are_found(unsigned from, unsigned to) {
+    for (unsigned i = from; i < to; i++) {
+        tracker_closed found;
+        assert_true(quarantine_find(&many[i], &found));
+        assert_int_equal(found.key, i);
+        assert_int_equal(found.size, 2 * i);
+        assert_int_equal(found.allocation_stack, 3 * i);
+        assert_int_equal(found.close_stack, 4 * i);
+        assert_int_equal(found.type, 5 * i);
+        assert_int_equal(found.thread_name, 6 * i);
+        assert_int_equal(found.thread_id, 7 * i);
+    }
+}
+
+/* The ring widens where it has come round, with its oldest entry anywhere in it. */
+static void the_queue_keeps_its_order_as_it_grows(void **state) {
+    (void)state;
+    const quarantine_doors doors = {.give_back = see_order, .changed = changed};
+    next_of_many = 0;
+    in_order = true;
+    quarantine_start(&doors, (uint64_t)200 * QUARANTINE_ENTRY_COST);
+    take_many(0, 450);
+    assert_int_equal(next_of_many, 250);
+    quarantine_start(&doors, (uint64_t)1500 * QUARANTINE_ENTRY_COST);
+    take_many(450, 1750);
+    assert_int_equal(next_of_many, 250);
+    all_are_found(250, 1750);
+    take_many(1750, MANY);
+    assert_int_equal(next_of_many, MANY - 1500);
+    all_are_found(MANY - 1500, MANY);
+    quarantine_surrender(NULL);
+    assert_int_equal(next_of_many, MANY);
+    assert_true(in_order);
+}
+
+static void several_leave_for_a_large_one_and_each_is_checked(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 10; i++) {
+        assert_true(take(i, 0));
+    }
+    quarantine_surrender(&owners[1]); /* of whom there is nothing */
+    memory[3][7] = 0;
+    memory[8][9] = 0;
+    assert_true(quarantine_take(memory[10], &owners[0], memory[10], (size_t)8 * SLOT_BYTES, &CLOSED));
+    assert_int_equal(given_count, 8);
+    for (unsigned i = 0; i < given_count; i++) {
+        assert_int_equal(given[i], i);
+    }
+    assert_int_equal(changes, 1);
+    assert_int_equal(changed_offset, 7);
+    quarantine_surrender(NULL);
+    assert_int_equal(given_count, 11);
+    assert_int_equal(changes, 2);
+    assert_int_equal(changed_offset, 9);
+}
+
+enum {
     ROUNDS = 200,
     OWN_SLOTS = SLOTS / 4
 };
@@ -224,6 +306,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_changed_byte_is_told_with_its_stacks, start, finish),
         cmocka_unit_test_setup_teardown(an_owner_gets_its_own_back_and_room_is_made, start, finish),
         cmocka_unit_test_setup_teardown(the_queue_goes_round_and_holds_so_many_entries, start, finish),
+        cmocka_unit_test_setup_teardown(the_queue_keeps_its_order_as_it_grows, start, finish),
+        cmocka_unit_test_setup_teardown(several_leave_for_a_large_one_and_each_is_checked, start, finish),
         cmocka_unit_test_setup_teardown(a_surrender_waits_for_what_others_give_back, start, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
