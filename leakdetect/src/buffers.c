@@ -50,14 +50,23 @@ static __attribute__((noinline)) uint32_t next_gap_of_scope(thread_state *self, 
     return detector_next_gap(&detector_buffers, &gap->drawn, self);
 }
 
-SAMPLED_CODE static uint32_t buffers_next_gap(const void *countdown) {
+static __attribute__((noinline)) uint32_t next_gap_unusual(const void *countdown) {
     thread_state *self = thread_self();
-    thread_gap *gap = &self->gaps[self->newest_gap];
-    if (__builtin_expect(gap->countdown != countdown, 0)) {
-        gap = find_gap(self, countdown);
-    }
-    if (__builtin_expect(gap->scope_pending || scope_depth != 0, 0)) {
+    thread_gap *gap = find_gap(self, countdown);
+    if (gap->scope_pending || scope_depth != 0) {
         return next_gap_of_scope(self, gap);
+    }
+    gap->scope_expired = false;
+    return detector_next_gap(&detector_buffers, &gap->drawn, self);
+}
+
+/* Of the countdown that asked last, with no scope. What is left to a function is its last call, so that nothing needs to be
+ * saved here. */
+SAMPLED_CODE static uint32_t buffers_next_gap(const void *countdown) {
+    thread_state *self = &thread_own;
+    thread_gap *gap = &self->gaps[self->newest_gap];
+    if (__builtin_expect(gap->countdown != countdown || gap->scope_pending || scope_depth != 0 || !self->started, 0)) {
+        return next_gap_unusual(countdown);
     }
     gap->scope_expired = false;
     return detector_next_gap(&detector_buffers, &gap->drawn, self);
@@ -123,19 +132,20 @@ static void give_back(void *resource) {
     poolbuf_tracker_give_back(resource);
 }
 
+/* Of a composite, whose components have ended since. */
+static __attribute__((noinline)) bool withhold_older(poolbuf *buffer, poolbuf_allocator *allocator, uint8_t *memory,
+                                                     size_t size) {
+    tracker_closed closed;
+    return tracker_find_closed(buffer, &closed) && quarantine_take(buffer, allocator, memory, size, &closed);
+}
+
 static bool buffers_withhold(poolbuf *buffer, poolbuf_allocator *allocator, uint8_t *memory, size_t size) {
-    tracker_closed older; /* of a composite, whose components have ended since */
-    const tracker_closed *closed = &last_closed;
     if (detector_level() != LEAKDETECT_PARANOID) {
         return false;
     }
-    if (last_closed.key != ~(uintptr_t)buffer) {
-        if (!tracker_find_closed(buffer, &older)) {
-            return false;
-        }
-        closed = &older;
-    }
-    return quarantine_take(buffer, allocator, memory, size, closed);
+    return __builtin_expect(last_closed.key == ~(uintptr_t)buffer, 1)
+               ? quarantine_take(buffer, allocator, memory, size, &last_closed)
+               : withhold_older(buffer, allocator, memory, size);
 }
 
 /* A slice is not tracked itself: its stacks are those of its buffer's allocation and of its own end. */
@@ -189,27 +199,34 @@ static __attribute__((noinline)) bool allocated_unusual(poolbuf *buffer, poolbuf
     return (scope_is_inside() && scope_add(buffer, capacity, buffer_type, sampled)) || sampled;
 }
 
-static __attribute__((noinline)) bool allocated_at_paranoid(poolbuf *buffer, poolbuf_allocator *allocator,
-                                                            size_t capacity) {
-    const uint32_t guard = lay_canaries(buffer);
-    return detector_track(thread_self(), buffer, allocator, capacity, buffer_type, 1, guard);
+/* A new buffer that fills its memory has no bytes behind it. */
+static __attribute__((noinline)) bool allocated_at_paranoid(thread_state *self, poolbuf *buffer,
+                                                            poolbuf_allocator *allocator, size_t capacity) {
+    const uint32_t guard = buffer->usable == buffer->capacity ? 0 : lay_canaries(buffer);
+    return detector_track_here(self, buffer, allocator, capacity, buffer_type, 1, guard);
 }
 
-/* What is usual: the level's sample, by count, and no scope. */
+/* What is usual: the level's sample, by count. */
+SAMPLED_CODE static __attribute__((noinline)) bool allocated_in_sample(thread_state *self, poolbuf *buffer,
+                                                                       poolbuf_allocator *allocator, size_t capacity) {
+    const float weight = expired_weight(&self->gaps[self->newest_gap].drawn);
+    return detector_track_here(self, buffer, allocator, capacity, buffer_type, weight, 0);
+}
+
+/* With no scope. Here, too, all calls are last ones: nothing is saved, and one frame is left to be walked. */
 SAMPLED_CODE static bool buffers_allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
     thread_state *self = &thread_own;
-    const thread_gap *gap = &self->gaps[self->newest_gap];
     const leakdetect_level level = detector_level();
-    if (__builtin_expect(scope_depth != 0 || gap->scope_expired || !self->started, 0)) {
+    if (__builtin_expect(scope_depth != 0 || self->gaps[self->newest_gap].scope_expired || !self->started, 0)) {
         return allocated_unusual(buffer, allocator, capacity);
     }
     if (level == LEAKDETECT_PARANOID) {
-        return allocated_at_paranoid(buffer, allocator, capacity);
+        return allocated_at_paranoid(self, buffer, allocator, capacity);
     }
     if (__builtin_expect(!detector_samples(level) || detector_buffers.bytes != 0, 0)) {
         return allocated_unusual(buffer, allocator, capacity);
     }
-    return detector_track_here(self, buffer, allocator, capacity, buffer_type, expired_weight(&gap->drawn), 0);
+    return allocated_in_sample(self, buffer, allocator, capacity);
 }
 
 static void buffers_referenced(const poolbuf *buffer, poolbuf_access access, uint32_t references, bool by_slice,

@@ -33,6 +33,7 @@ sampler detector_resources = {.interval = SAMPLER_INTERVAL_DEFAULT};
 
 static detector_settings settings = {.level = LEAKDETECT_DISABLED};
 SAMPLED_WORD _Atomic int detector_level_now = LEAKDETECT_DISABLED;
+SAMPLED_WORD _Atomic bool detector_tracks_closings;
 SAMPLED_WORD _Atomic bool detector_closings_are_rare;
 SAMPLED_WORD _Atomic bool detector_accesses_recorded;
 static _Atomic uint32_t level_epoch;
@@ -107,6 +108,7 @@ void detector_start(const detector_settings *settings_to_use) {
     if (detector_buffers.table != NULL) {
         gap_table_build(&gaps, detector_buffers.interval);
     }
+    atomic_store_explicit(&detector_tracks_closings, settings.track_close, memory_order_relaxed);
     atomic_store_explicit(&detector_closings_are_rare, false, memory_order_relaxed);
     unwind_configure(settings.unwinder, settings.stacks, settings.frames);
     start_ns = detector_clock_ns(CLOCK_MONOTONIC_COARSE);
@@ -164,7 +166,7 @@ bool detector_would_keep_closing_stacks(void) {
     if (rare) {
         atomic_store_explicit(&detector_closings_are_rare, true, memory_order_relaxed);
     }
-    return settings.track_close && (detector_level() == LEAKDETECT_PARANOID || !rare);
+    return settings.track_close && !rare;
 }
 
 bool detector_close_part(const void *whole, tracker_closed *closed) {

@@ -98,12 +98,16 @@ bool detector_track(thread_state *self, const void *resource, const void *owner,
 bool detector_untrack(const void *resource);
 bool detector_would_keep_closing_stacks(void);
 
-/* Whether closings are too rare among allocations for their stacks; set once they are, as the sample only gets thinner. */
+/* Whether stacks of closings are wanted at all, and whether closings are too rare among allocations for them; the latter is set
+ * once they are, as the sample only gets thinner, and does not matter at paranoid. */
+extern _Atomic bool detector_tracks_closings;
 extern _Atomic bool detector_closings_are_rare;
 
 static inline bool detector_keeps_closing_stacks(void) {
-    return (!atomic_load_explicit(&detector_closings_are_rare, memory_order_relaxed) ||
-            detector_level() == LEAKDETECT_PARANOID) &&
+    if (detector_level() == LEAKDETECT_PARANOID) {
+        return atomic_load_explicit(&detector_tracks_closings, memory_order_relaxed);
+    }
+    return !atomic_load_explicit(&detector_closings_are_rare, memory_order_relaxed) &&
            detector_would_keep_closing_stacks();
 }
 

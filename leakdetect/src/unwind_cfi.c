@@ -594,7 +594,8 @@ SAMPLED_CODE MEMO_PLAIN static uint32_t cfi_recall(uintptr_t frame, unwind_reaso
     if (__builtin_expect(number == GATE_PLACES, 0)) {
         return 0;
     }
-    trail *const with = &trails[number][reason];
+    trail *with = &trails[number][reason];
+    __asm__("" : "+r"(with)); /* one address, kept: gcc would work it out again where it is used */
     const position start = stand(frame);
     const bool stands =
         with->epoch == cfi_epoch() && stack_bounds_known(frame, with->high) && stands_on(&start, &with->frames[0]);
