@@ -13,12 +13,70 @@
 #include "process/sampled.h"
 #include "registry.h"
 
-SAMPLED_WORD const poolbuf_tracker *tracker_current;
+static uint32_t no_gap(const void *countdown) {
+    (void)countdown;
+    return UINT32_MAX;
+}
+
+static bool not_tracked(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
+    (void)buffer;
+    (void)allocator;
+    (void)capacity;
+    return false;
+}
+
+static bool ends_unseen(const poolbuf *buffer) {
+    (void)buffer;
+    return false;
+}
+
+/* NOLINTNEXTLINE(readability-non-const-parameter): it is a callback */
+static bool not_withheld(poolbuf *buffer, poolbuf_allocator *allocator, uint8_t *memory, size_t size) {
+    (void)buffer;
+    (void)allocator;
+    (void)memory;
+    (void)size;
+    return false;
+}
+
+static const tracker_calls NO_CALLS = {no_gap, not_tracked, ends_unseen, not_withheld};
+SAMPLED_WORD tracker_calls tracker_calls_now = {no_gap, not_tracked, ends_unseen, not_withheld};
+const poolbuf_tracker *tracker_current;
 static uint64_t misuses; /* atomic */
 
 static bool withholds(const poolbuf_tracker *tracker) {
     return tracker != NULL && tracker->struct_size > TRACKER_SECOND_SIZE && tracker->withhold != NULL &&
            tracker->surrender != NULL;
+}
+
+/* Of trackers that are older than next_gap_of(), and than ended(). */
+static uint32_t next_gap_old(const void *countdown) {
+    const poolbuf_tracker *tracker = tracker_get();
+    return tracker != NULL ? tracker->next_gap() : no_gap(countdown);
+}
+
+static bool ended_old(const poolbuf *buffer) {
+    const poolbuf_tracker *tracker = tracker_get();
+    if (tracker != NULL && tracker->released != NULL) {
+        tracker->released(buffer);
+    }
+    return withholds(tracker);
+}
+
+static tracker_calls calls_of(const poolbuf_tracker *tracker) {
+    tracker_calls calls = NO_CALLS;
+    if (tracker == NULL) {
+        return calls;
+    }
+    if (tracker->struct_size > TRACKER_THIRD_SIZE && tracker->next_gap_of != NULL) {
+        calls.next_gap = tracker->next_gap_of;
+    } else if (tracker->next_gap != NULL) {
+        calls.next_gap = next_gap_old;
+    }
+    calls.allocated = tracker->allocated != NULL ? tracker->allocated : not_tracked;
+    calls.ended = tracker->struct_size > TRACKER_FOURTH_SIZE && tracker->ended != NULL ? tracker->ended : ended_old;
+    calls.withhold = withholds(tracker) ? tracker->withhold : not_withheld;
+    return calls;
 }
 
 poolbuf_status poolbuf_tracker_register(const poolbuf_tracker *tracker) {
@@ -28,7 +86,12 @@ poolbuf_status poolbuf_tracker_register(const poolbuf_tracker *tracker) {
         return POOLBUF_ERROR_BAD_ARGUMENT;
     }
     tracker_surrender(NULL); /* the next one knows nothing of what this one keeps back */
+    const tracker_calls calls = calls_of(tracker);
     __atomic_store_n(&tracker_current, tracker, __ATOMIC_RELEASE);
+    __atomic_store_n(&tracker_calls_now.next_gap, calls.next_gap, __ATOMIC_RELEASE);
+    __atomic_store_n(&tracker_calls_now.allocated, calls.allocated, __ATOMIC_RELEASE);
+    __atomic_store_n(&tracker_calls_now.ended, calls.ended, __ATOMIC_RELEASE);
+    __atomic_store_n(&tracker_calls_now.withhold, calls.withhold, __ATOMIC_RELEASE);
     registry_restart_sampling();
     return POOLBUF_OK;
 }
@@ -41,10 +104,6 @@ void poolbuf_tracker_reset_thread(void) {
     registry_restart_sampling_here();
 }
 
-uint32_t tracker_next_gap_old(const poolbuf_tracker *tracker) {
-    return tracker != NULL && tracker->next_gap != NULL ? tracker->next_gap() : UINT32_MAX;
-}
-
 void tracker_accessed(const poolbuf *buffer, poolbuf_access access, uint32_t references, bool by_slice,
                       const char *hint) {
     const poolbuf_tracker *tracker = tracker_get();
@@ -53,18 +112,6 @@ void tracker_accessed(const poolbuf *buffer, poolbuf_access access, uint32_t ref
     } else if (tracker != NULL && tracker->accessed != NULL) {
         tracker->accessed(buffer, access, hint);
     }
-}
-
-bool tracker_released_old(const poolbuf_tracker *tracker, const poolbuf *buffer) {
-    if (tracker != NULL && tracker->released != NULL) {
-        tracker->released(buffer);
-    }
-    return withholds(tracker);
-}
-
-bool tracker_withhold(poolbuf *buffer, poolbuf_allocator *allocator, uint8_t *memory, size_t size) {
-    const poolbuf_tracker *tracker = tracker_get();
-    return withholds(tracker) && tracker->withhold(buffer, allocator, memory, size);
 }
 
 bool tracker_withhold_view(poolbuf *view, poolbuf_allocator *allocator, const poolbuf *root) {

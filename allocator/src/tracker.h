@@ -11,7 +11,8 @@
 
 #include "check.h"
 
-/* The one that is registered, or NULL. Atomic; release in poolbuf_tracker_register() pairs with acquire here. */
+/* The one that is registered, or NULL. Atomic, as are the calls below; release in poolbuf_tracker_register() pairs with acquire
+ * here. */
 extern const poolbuf_tracker *tracker_current;
 static inline const poolbuf_tracker *tracker_get(void) {
     return __atomic_load_n(&tracker_current, __ATOMIC_ACQUIRE);
@@ -24,37 +25,38 @@ static inline const poolbuf_tracker *tracker_get(void) {
 #define TRACKER_THIRD_SIZE  offsetof(poolbuf_tracker, withhold_view)
 #define TRACKER_FOURTH_SIZE offsetof(poolbuf_tracker, ended)
 
-/* Of a tracker that is as old as one of these, or of none. */
-uint32_t tracker_next_gap_old(const poolbuf_tracker *tracker);
-bool tracker_released_old(const poolbuf_tracker *tracker, const poolbuf *buffer);
+/* What a sampled buffer comes by, once looked up: of a tracker that is as old as one of these something that does the same, and of
+ * what is not there something that does nothing. Written by poolbuf_tracker_register(), whose caller sees to it that no other
+ * thread uses buffers then. */
+typedef struct tracker_calls {
+    uint32_t (*next_gap)(const void *countdown);
+    bool (*allocated)(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity);
+    bool (*ended)(const poolbuf *buffer);
+    bool (*withhold)(poolbuf *buffer, poolbuf_allocator *allocator, uint8_t *memory, size_t size);
+} tracker_calls;
+extern tracker_calls tracker_calls_now;
 
 /* 1 or more; UINT32_MAX: none. */
 static inline uint32_t tracker_next_gap(const void *countdown) {
-    const poolbuf_tracker *tracker = tracker_get();
-    uint32_t gap =
-        POOLBUF_LIKELY(tracker != NULL && tracker->struct_size > TRACKER_THIRD_SIZE && tracker->next_gap_of != NULL)
-            ? tracker->next_gap_of(countdown)
-            : tracker_next_gap_old(tracker);
+    const uint32_t gap = __atomic_load_n(&tracker_calls_now.next_gap, __ATOMIC_ACQUIRE)(countdown);
     return gap != 0 ? gap : 1;
 }
 
 static inline bool tracker_allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
-    const poolbuf_tracker *tracker = tracker_get();
-    return tracker != NULL && tracker->allocated != NULL && tracker->allocated(buffer, allocator, capacity);
+    return __atomic_load_n(&tracker_calls_now.allocated, __ATOMIC_ACQUIRE)(buffer, allocator, capacity);
 }
 
 /* Whether to offer it with tracker_withhold(). */
 static inline bool tracker_released(const poolbuf *buffer) {
-    const poolbuf_tracker *tracker = tracker_get();
-    if (POOLBUF_LIKELY(tracker != NULL && tracker->struct_size > TRACKER_FOURTH_SIZE && tracker->ended != NULL)) {
-        return tracker->ended(buffer);
-    }
-    return tracker_released_old(tracker, buffer);
+    return __atomic_load_n(&tracker_calls_now.ended, __ATOMIC_ACQUIRE)(buffer);
+}
+
+static inline bool tracker_withhold(poolbuf *buffer, poolbuf_allocator *allocator, uint8_t *memory, size_t size) {
+    return __atomic_load_n(&tracker_calls_now.withhold, __ATOMIC_ACQUIRE)(buffer, allocator, memory, size);
 }
 
 void tracker_accessed(const poolbuf *buffer, poolbuf_access access, uint32_t references, bool by_slice,
                       const char *hint);
-bool tracker_withhold(poolbuf *buffer, poolbuf_allocator *allocator, uint8_t *memory, size_t size);
 bool tracker_withhold_view(poolbuf *view, poolbuf_allocator *allocator, const poolbuf *root);
 void tracker_surrender(poolbuf_allocator *allocator);
 void tracker_allocator_destroyed(poolbuf_allocator *allocator, uint64_t live_buffers, uint64_t live_bytes);

@@ -60,9 +60,10 @@ void poolbuf_tracker_give_back(poolbuf *buffer) {
         (void)counter_sub_shared(&allocator->group.withheld[allocator->group.naked_bin], 1);
         return;
     }
-    poolbuf_allocator *allocator = allocator_of(buffer);
+    /* Of a chunk, as what withhold() leaves alone is not. */
+    poolbuf_allocator *allocator = ((const chunk *)buffer->origin)->arena->config.owner;
     uint64_t *count = &allocator->group.withheld[buffer->bin];
-    buffer_give_memory(allocator, buffer);
+    buffer_give_handle(allocator, buffer->bin, buffer);
     (void)counter_sub_shared(count, 1);
 }
 
