@@ -18,7 +18,8 @@ typedef enum figure_kind {
     FIGURE_PERCENT, /* how much more a is than b */
     FIGURE_ADDED,   /* a - b */
     FIGURE_SHARE,   /* (a - b) / (c - d) */
-    FIGURE_SCALE    /* how many threads' work two do: 2 a/b, beside a control's, which stands for 2 */
+    FIGURE_TWICE,   /* how many times what one does two do: 2 a/b */
+    FIGURE_SCALE    /* the same, beside a control's, which stands for 2 */
 } figure_kind;
 
 typedef struct row {
@@ -151,6 +152,22 @@ static const row ROWS[] = {
      "x",
      0,
      "what one does"},
+    {"the same by the clock alone",
+     FIGURE_TWICE,
+     {"capture.one", "capture.two"},
+     NO_BOUND,
+     true,
+     "x",
+     0,
+     "what one does"},
+    {"two processes, by the clock",
+     FIGURE_TWICE,
+     {"control.one", "control.two"},
+     NO_BOUND,
+     true,
+     "x",
+     0,
+     "what one does"},
     {"a thread's first capture", FIGURE_VALUE, {"capture.first_us"}, 20, false, " us", 0, ""},
     {"memory that it touches", FIGURE_VALUE, {"capture.first_touched_kib"}, 32, false, " KiB", 0, ""},
     {"memory that it maps", FIGURE_VALUE, {"capture.first_mapped_kib"}, 32, false, " KiB", 0, ""},
@@ -171,8 +188,8 @@ static const row ROWS[] = {
     {"stacks kept, of one site", FIGURE_VALUE, {"memory.stacks"}, 1, false, "", 0, ""},
 };
 
-static const unsigned OPERANDS[] = {
-    [FIGURE_VALUE] = 1, [FIGURE_PERCENT] = 2, [FIGURE_ADDED] = 2, [FIGURE_SHARE] = 4, [FIGURE_SCALE] = 4};
+static const unsigned OPERANDS[] = {[FIGURE_VALUE] = 1, [FIGURE_PERCENT] = 2, [FIGURE_ADDED] = 2,
+                                    [FIGURE_SHARE] = 4, [FIGURE_TWICE] = 2,   [FIGURE_SCALE] = 4};
 
 /* --- series -------------------------------------------------------------------------------------------------------- */
 
@@ -239,6 +256,8 @@ static double figure_of(figure_kind kind, const double *x) {
         return x[0] - x[1];
     case FIGURE_SHARE:
         return (x[0] - x[1]) / (x[2] - x[3]);
+    case FIGURE_TWICE:
+        return 2 * (x[0] / x[1]);
     case FIGURE_SCALE:
         return 2 * (x[0] / x[1]) / (x[2] / x[3]);
     }

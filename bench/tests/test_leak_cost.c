@@ -65,13 +65,17 @@ static void a_whole_interval_beyond_the_bound_is_not_met(void **state) {
 static void a_bound_from_below_is_judged_from_below(void **state) {
     (void)state;
     const char *name = "two threads capture";
-    /* The machine gave the control 1.6 threads, and the captures the same: that is two in full. */
+    /* The machine gave two processes 1.6 of what one gets, and the threads the same: that is two in full. */
     const char *same = "capture.one 100\ncapture.two 125\ncontrol.one 40\ncontrol.two 50\n";
     const char *worse = "capture.one 100\ncapture.two 125\ncontrol.one 40\ncontrol.two 40\n";
     assert_float_equal(judge_text(same, name)->value, 2, 1e-9);
     assert_int_equal(judged.verdict, ROWS_MET);
     assert_float_equal(judge_text(worse, name)->value, 1.6, 1e-9);
     assert_int_equal(judged.verdict, ROWS_NOT_MET);
+    assert_float_equal(judge("the same by the clock alone")->value, 1.6, 1e-9);
+    assert_int_equal(judged.verdict, ROWS_INFORMS);
+    assert_float_equal(judge("two processes, by the clock")->value, 2, 1e-9);
+    assert_int_equal(judged.verdict, ROWS_INFORMS);
 }
 
 static void what_is_added_is_compared_with_what_another_adds(void **state) {
