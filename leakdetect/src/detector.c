@@ -176,7 +176,7 @@ bool detector_close_part(const void *whole, tracker_closed *closed) {
         return tracker_find_closed(whole, closed); /* both ended at once */
     }
     bool entered = thread_enter(self);
-    const tracker_closer by = detector_closer_here(self, entered);
+    const tracker_closer by = detector_closer_here(self, whole, entered);
     *closed = (tracker_closed){.allocation_stack = record.stack,
                                .close_stack = by.stack,
                                .type = record.type,

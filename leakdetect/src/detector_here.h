@@ -55,21 +55,23 @@ DETECTOR_HERE bool detector_track_here(thread_state *self, const void *resource,
     return record != NULL;
 }
 
-/* Under the thread's guard, which somebody else may have raised (entered: this thread has, just now). */
-DETECTOR_HERE tracker_closer detector_closer_here(thread_state *self, bool entered) {
-    return (tracker_closer){.stack = entered && detector_keeps_closing_stacks()
-                                         ? unwind_capture_stack(DETECTOR_CLOSE_FRAMES, UNWIND_CLOSING)
-                                         : 0,
-                            .thread_name = thread_name(self),
-                            .thread_id = self->id};
+/* Under the thread's guard, which somebody else may have raised (entered: this thread has, just now). The tracker is about to be
+ * asked for the resource: where a stack is captured first, there is time to fetch something. */
+DETECTOR_HERE tracker_closer detector_closer_here(thread_state *self, const void *resource, bool entered) {
+    tracker_closer by = {.thread_name = thread_name(self), .thread_id = self->id};
+    if (entered && detector_keeps_closing_stacks()) {
+        tracker_fetch(resource);
+        by.stack = unwind_capture_stack(DETECTOR_CLOSE_FRAMES, UNWIND_CLOSING);
+    }
+    return by;
 }
 
-/* closed: NULL, or set to what is known of the resource's life. */
+/* closed: NULL, or set to what is known of the resource's life. The guard stays up over the tracker's lock: a signal handler that
+ * comes then, and allocates, does not wait for it. */
 DETECTOR_HERE bool detector_close_here(const void *resource, tracker_closed *closed) {
     thread_state *self = thread_self();
     const bool entered = thread_enter(self);
-    tracker_fetch(resource);
-    const tracker_closer by = detector_closer_here(self, entered);
+    const tracker_closer by = detector_closer_here(self, resource, entered);
     const bool tracked = tracker_remove(resource, by, closed);
     if (entered) {
         thread_leave(self);

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "stack_table.h"
+
 enum {
     UNWIND_CANNOT = -1,
     UNWIND_DOUBTED_WORDS = 64
@@ -83,7 +85,7 @@ size_t unwind_capture(uintptr_t *frames, size_t limit);
  * Stacks that turned out to be wrong are in the table of stacks all the same, and would not be new the next time: they are
  * doubted, a bit for a stack, or for several, which then are walked anew in vain. */
 extern unwind_recall *unwind_recall_now; /* the walker's, or one that knows nothing */
-extern uint32_t unwind_depth;            /* frames of a stack, at most */
+extern uint32_t unwind_depth;            /* frames of a stack, at most: STACK_MAX_FRAMES, or fewer */
 extern _Atomic bool unwind_has_doubts;   /* relaxed, as are they: of any stack */
 extern _Atomic uint64_t unwind_doubted[UNWIND_DOUBTED_WORDS];
 uint32_t unwind_capture_anew(uintptr_t frame, size_t frames, unwind_reason reason);
@@ -94,7 +96,7 @@ static inline bool unwind_doubts(uint32_t stack) {
 }
 static inline __attribute__((always_inline)) uint32_t unwind_capture_stack(size_t limit, unwind_reason reason) {
     const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
-    const size_t frames = limit < unwind_depth ? limit : unwind_depth;
+    const size_t frames = limit < STACK_MAX_FRAMES && limit < unwind_depth ? limit : unwind_depth;
     uint32_t stack = unwind_recall_now(frame, reason, frames);
     if (__builtin_expect(stack == 0 || unwind_doubts(stack), 0)) {
         stack = unwind_capture_anew(frame, frames, reason);
