@@ -21,7 +21,7 @@ size_t thread_cache_storage(size_t places) {
 void thread_cache_init(thread_cache *self, cache_group *group, volatile uint32_t *countdown) {
     memset(self, 0, sizeof *self);
     self->group = group;
-    self->fast.largest = group->per_log2 == 2 ? group->largest : 0;
+    self->fast.largest = group->per_log2 == 2 && !group->annotated ? group->largest : 0;
     self->countdown = countdown != NULL ? countdown : &self->spare_countdown;
     for (uint32_t i = 0; i < group->bin_count; i++) {
         poolbuf **bottom = self->places + group->bins[i].first;

@@ -124,37 +124,42 @@ static inline poolbuf *poolbuf_pop_bin_(uint32_t slot, poolbuf_bin_ *bin, size_t
     return buffer;
 }
 
-/* The same by capacity, for caches with four classes a doubling. A capacity of 0 is not the fast path's, so that it needs no
- * test of its own. first_bin is that of class 0 of the kind: 0 for the preferred one. */
-static inline poolbuf *poolbuf_pop_(uint32_t slot, uint32_t first_bin, size_t initial_capacity, size_t max_capacity) {
+/* The bin of a capacity, for caches with four classes a doubling; NULL where that is not the fast path's to do. A capacity of 0 is
+ * not, so that it needs no test of its own. first_bin is that of class 0 of the kind: 0 for the preferred one. */
+static inline poolbuf_bin_ *poolbuf_bin_for_(uint32_t slot, uint32_t first_bin, size_t initial_capacity,
+                                             size_t max_capacity) {
     poolbuf_cache_ *cache = poolbuf_cache_of_slot_(slot);
     size_t last = initial_capacity - 1; /* of none: a very large number */
-    if (POOLBUF_UNLIKELY_(last >= cache->largest || initial_capacity > max_capacity)) {
-        return NULL;
-    }
-    return poolbuf_pop_bin_(slot, &cache->bins[first_bin + poolbuf_size_class_(last, 2)], initial_capacity,
-                            max_capacity);
+    return POOLBUF_UNLIKELY_(last >= cache->largest || initial_capacity > max_capacity)
+               ? NULL
+               : &cache->bins[first_bin + poolbuf_size_class_(last, 2)];
 }
 
-/* What the library puts its probes in. */
-#ifndef POOLBUF_ALLOCATED_
-#define POOLBUF_ALLOCATED_(buffer, capacity, allocator) ((void)0)
-#define POOLBUF_RELEASED_(buffer)                       ((void)0)
+static inline poolbuf *poolbuf_pop_(uint32_t slot, uint32_t first_bin, size_t initial_capacity, size_t max_capacity) {
+    poolbuf_bin_ *bin = poolbuf_bin_for_(slot, first_bin, initial_capacity, max_capacity);
+    return POOLBUF_UNLIKELY_(bin == NULL) ? NULL : poolbuf_pop_bin_(slot, bin, initial_capacity, max_capacity);
+}
+
+/* What the library puts its probe in. */
+#ifndef POOLBUF_RELEASED_
+#define POOLBUF_RELEASED_(buffer) ((void)0)
 #endif
 
 static inline size_t poolbuf_limited_(size_t max_capacity) {
     return max_capacity < POOLBUF_CAPACITY_LIMIT ? max_capacity : POOLBUF_CAPACITY_LIMIT;
 }
 
+/* An allocator's first byte is its slot; the default one's is 0. */
+static inline uint32_t poolbuf_slot_of_(const poolbuf_allocator *allocator) {
+    return allocator != NULL ? *(const uint8_t *)(const void *)allocator : 0;
+}
+
 static inline poolbuf *poolbuf_allocate_fast_(poolbuf_allocator *allocator, size_t initial_capacity,
                                               size_t max_capacity) {
-    /* An allocator's first byte is its slot; the default one's is 0. */
-    uint32_t slot = allocator != NULL ? *(const uint8_t *)(const void *)allocator : 0;
-    poolbuf *buffer = poolbuf_pop_(slot, 0, initial_capacity, poolbuf_limited_(max_capacity));
+    poolbuf *buffer = poolbuf_pop_(poolbuf_slot_of_(allocator), 0, initial_capacity, poolbuf_limited_(max_capacity));
     if (POOLBUF_UNLIKELY_(buffer == NULL)) {
         return poolbuf_allocate_slow_(allocator, initial_capacity, max_capacity);
     }
-    POOLBUF_ALLOCATED_(buffer, initial_capacity, allocator);
     return buffer;
 }
 
