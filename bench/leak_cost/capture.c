@@ -72,7 +72,7 @@ typedef struct job {
 
 static void *run_job(void *argument) {
     job *self = argument;
-    self->good = descend(WARM_UP, FRAMES) == FRAMES;
+    self->good = descend(CAPTURES, FRAMES) == FRAMES; /* a fresh process has further to go to be warm than a thread */
     (void)pthread_barrier_wait(self->start);
     double start = series_wall_ns();
     self->good = descend(CAPTURES, FRAMES) == FRAMES && self->good;
