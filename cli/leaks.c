@@ -26,6 +26,7 @@
 #include "reports/report.h"
 #include "scratch.h"
 #include "suppressions.h"
+#include "tally.h"
 
 /* What a shell, and Valgrind, say of a program that does not exist. */
 #define COMMAND_NOT_FOUND 127
@@ -97,7 +98,9 @@ static const char ABOUT[] =
     "Exit status: 0 no leak, or none that --fail-on names; 4 a leak or a misuse, however the program ended; 1 no leak, "
     "but the program failed;\n"
     "2 usage, or the program could not be started; 6 nothing was checked, however the program ended: no process\n"
-    "that ended normally had libpoolbuf loaded and allocated a buffer.\n";
+    "that ended normally had libpoolbuf loaded and allocated a buffer; or not all was, as a process could not write "
+    "its\n"
+    "report.\n";
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -306,19 +309,21 @@ static int parse(int argc, char **argv, request *wanted) {
  * proves that the library was there and that buffers were allocated. */
 static bool run_program(const request *wanted, const scratch *folder, child_end *end) {
     char report[SCRATCH_PATTERN_SIZE];
+    char tally[SCRATCH_PATH_SIZE + SCRATCH_NAME_SIZE];
     memcheck_options memcheck;
     const bool is_live = wanted->settings[SET_SIGNAL] != NULL || wanted->settings[SET_INTERVAL_S] != NULL;
     scratch_pattern(folder, is_live ? "%p.%t.%n.json" : "%p.%t.json", report);
-    if (wanted->by_valgrind && !memcheck_prepare(folder, &memcheck)) {
+    if (!tally_make(folder, tally, sizeof tally) || (wanted->by_valgrind && !memcheck_prepare(folder, &memcheck))) {
         return false;
     }
-    child_variable variables[6 + SET_COUNT] = {
+    child_variable variables[7 + SET_COUNT] = {
         {"POOLBUF_LEAK_LEVEL", leakdetect_name_level(wanted->by_valgrind ? LEAKDETECT_SIMPLE : wanted->level_number)},
         {"POOLBUF_LEAK_REPORT", report},
+        {"POOLBUF_LEAK_TALLY", tally},
         {"POOLBUF_LEAK_NOTICE", "off"},
         {"POOLBUF_LEAK_EXIT_CODE", NULL}, /* the program's status is its own here */
     };
-    size_t variable_count = 4;
+    size_t variable_count = 5;
     /* A user's own suppressions stay, but for a run of Memcheck: there the detector counts, without call stacks. */
     if (wanted->by_valgrind || wanted->suppressions != NULL) {
         variables[variable_count++] =

@@ -156,6 +156,7 @@ static bool gather_valgrind(findings *self, const scratch *folder) {
 }
 
 bool findings_gather(findings *self, const scratch *folder) {
+    self->tally = tally_read(folder);
     if (!gather_builtin(self, folder) || (self->how.by_valgrind && !gather_valgrind(self, folder))) {
         return false;
     }
@@ -272,7 +273,7 @@ static int judge_leaks(const findings *self, const char *how_it_ended) {
     return fails(self) ? EXIT_LEAK : how_it_ended != NULL ? EXIT_RUN_FAILED : EXIT_FINE;
 }
 
-int findings_judge(const findings *self, const child_end *end) {
+static int judge_reports(const findings *self, const child_end *end) {
     const bool failed = end->signal != 0 || end->status != 0;
     char how[64];
     child_describe(end, how, sizeof how);
@@ -301,4 +302,17 @@ int findings_judge(const findings *self, const child_end *end) {
         say_standing(self);
     }
     return EXIT_FINE;
+}
+
+/* A clean run is one of which all is known. A leak is one, whatever else there was. */
+int findings_judge(const findings *self, const child_end *end) {
+    const int status = judge_reports(self, end);
+    const tally_count *tally = &self->tally;
+    if (tally->lost == 0) {
+        return status;
+    }
+    say("not all was checked: %lu process%s, of which %ld was the first, could not write what %s found (see stderr "
+        "above)",
+        tally->lost, tally->lost == 1 ? "" : "es", tally->first, tally->lost == 1 ? "it" : "they");
+    return status == EXIT_LEAK ? EXIT_LEAK : EXIT_UNCHECKED;
 }

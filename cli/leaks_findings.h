@@ -10,6 +10,7 @@
 #include "reports/leaks_baseline.h"
 #include "reports/report.h"
 #include "scratch.h"
+#include "tally.h"
 
 typedef enum fail_on {
     FAIL_ANY,
@@ -38,6 +39,7 @@ typedef struct findings {
     leaks_comparison compared; /* with the baseline */
     size_t reports;            /* of the built-in detector: proof that libpoolbuf was there */
     size_t unfinished;         /* of Memcheck's reports, those that break off before its search for leaks */
+    tally_count tally;         /* of reports that are not here */
 } findings;
 
 void findings_init(findings *self, const findings_request *how);

@@ -82,6 +82,8 @@ OPTION(LEAK_REPORT, "POOLBUF_LEAK_REPORT", PATH, "",
        0, 0, "where leak reports go instead of stderr")
 OPTION(LEAK_NOTICE, "POOLBUF_LEAK_NOTICE", FLAG, "on", "on|off", 0, 0,
        "one line on stderr when the report in POOLBUF_LEAK_REPORT names leaks")
+OPTION(LEAK_TALLY, "POOLBUF_LEAK_TALLY", PATH, "", "a file that `poolbuf leaks` has made", 0, 0,
+       "set by `poolbuf leaks`: where a process counts reports that it could not write")
 OPTION(LEAK_QUARANTINE_BYTES, "POOLBUF_LEAK_QUARANTINE_BYTES", BYTES, "1m", "0 (none) to 1g", 0, 1073741824,
        "at paranoid: released buffers that are kept out of use for a while, so that writes to them are found")
 OPTION(LEAK_SIGNAL, "POOLBUF_LEAK_SIGNAL", TEXT, "off", "off, a name such as USR2 or RTMIN+3, or a number", 0, 0,

@@ -20,6 +20,7 @@
 #include "scope.h"
 #include "stack_table.h"
 #include "suppress.h"
+#include "tally.h"
 #include "trigger.h"
 
 SAMPLED_WORD static uint32_t buffer_type; /* the interned name of the type */
@@ -307,6 +308,7 @@ __attribute__((constructor(101))) static void start(void) {
     detector_settings settings = detector_read_options();
     buffer_type = name_put("poolbuf");
     detector_set_exact(poolbuf_live_totals, poolbuf_orphan_totals);
+    tally_open(settings.tally_path);
     suppress_start();
     detector_start(&settings);
     quarantine_start(&(const quarantine_doors){.give_back = give_back, .changed = poison_changed},
@@ -321,5 +323,6 @@ __attribute__((destructor(101))) static void finish(void) {
         finalize_process();
     } else {
         message_print("leak report at exit not written: the one before it does not end");
+        tally_count_lost();
     }
 }

@@ -35,6 +35,7 @@ typedef struct detector_settings {
     const unwinder *unwinder;
     uint64_t seed;           /* 0: random */
     const char *report_path; /* NULL: stderr */
+    const char *tally_path;  /* NULL: none; see tally.h */
     bool quiet;              /* no line on stderr beside a report in a file */
     int exit_code;           /* 0: leave the program's */
     int report_signal;       /* 0: none */

@@ -28,6 +28,7 @@
 #include "stack_table.h"
 #include "suppress.h"
 #include "symbolize_modules.h"
+#include "tally.h"
 #include "types.h"
 
 static pthread_mutex_t report_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -374,15 +375,20 @@ static bool make_whole(report *whole, const report *all, symbolizer *symbols) {
     return true;
 }
 
-/* Sets the number of leaks that the exit code answers for. */
+typedef struct last_words {
+    uint64_t leaked; /* what the exit code answers for */
+    bool lost;       /* a report that had something to say is not where it was to go */
+} last_words;
+
 static void report_process(void *context) {
     const detector_settings *settings = detector_get_settings();
     thread_state *self = thread_self();
-    uint64_t *leaked = context;
+    last_words *words = context;
     orphans said = count_orphans();
     report all = {.exact = count_exactly()};
     symbolizer *symbols = report_begin(self);
     if (symbols == NULL) {
+        words->lost = true;
         return;
     }
     report_scope scope = {.unreported_only = settings->report_path == NULL, .generation = tracker_generation()};
@@ -393,12 +399,13 @@ static void report_process(void *context) {
     if (suppress_current() != NULL && !has_whole) {
         resolve(&all, symbols);
     }
-    *leaked = report_leaked(has_whole ? &whole : &all);
+    words->leaked = report_leaked(has_whole ? &whole : &all);
     if (settings->report_path == NULL) {
         write_exit_text(&all, has_whole ? &whole : NULL, symbols, said);
     } else {
         const bool taken = tell_what_is_new(&all, symbols, said);
-        write_report_to_path(&all, symbols, settings->report_path, taken);
+        const bool written = write_report_to_path(&all, symbols, settings->report_path, taken);
+        words->lost = !written && (all.exact.allocated > 0 || all.tracked.seen > 0);
     }
     report_fini(&whole);
     report_fini(&all);
@@ -406,12 +413,15 @@ static void report_process(void *context) {
 }
 
 void finalize_process(void) {
-    uint64_t leaked = 0;
+    last_words words = {0};
     if (detector_level() == LEAKDETECT_DISABLED) {
         return;
     }
-    large_stack_run(report_process, &leaked);
-    if (leaked > 0 && detector_get_settings()->exit_code != 0) {
+    large_stack_run(report_process, &words);
+    if (words.lost) {
+        tally_count_lost();
+    }
+    if (words.leaked > 0 && detector_get_settings()->exit_code != 0) {
         /* We stand in exit() already. glibc takes a second call as "go on with the rest, with this status", which flushes
          * the streams as every exit does: without waiting for their locks. fflush(NULL) would wait, for ever if another
          * thread sits in a read of stdin. */
@@ -624,7 +634,9 @@ static void write_last_report(symbolizer *symbols) {
     fill_circumstances(&last, "misuse");
     tracker_count(&last.tracked);
     misuses_resolve(&last, look_up, symbols);
-    (void)report_write_file(&last, pattern, path); /* benign: it has said so itself */
+    if (!report_write_file(&last, pattern, path)) {
+        tally_count_lost();
+    }
     report_fini(&last);
 }
 

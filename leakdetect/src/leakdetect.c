@@ -93,6 +93,7 @@ detector_settings detector_read_options(void) {
     (void)poolbuf_option_read_number("POOLBUF_LEAK_SEED", &settings.seed);
     (void)poolbuf_option_read_number("POOLBUF_LEAK_SAMPLING_BYTES", &settings.sampling_bytes);
     settings.report_path = read_report_path();
+    (void)poolbuf_option_read_text("POOLBUF_LEAK_TALLY", &settings.tally_path);
     (void)poolbuf_option_read_flag("POOLBUF_LEAK_NOTICE", &notice);
     settings.quiet = !notice;
     settings.level = (leakdetect_level)level;
