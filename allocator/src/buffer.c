@@ -422,15 +422,17 @@ static __attribute__((noinline)) poolbuf *allocate_anew(poolbuf_allocator *alloc
 }
 
 /* What a sampled allocation finds most of the time, since it is the countdown alone that has brought it here: the
- * handle which the fast path would have had, in a bin that poolbuf_bin_for_() found. */
+ * handle which the fast path would have had, in a bin that poolbuf_bin_for_() found. Meanwhile another thread may have
+ * emptied the slot, for sampling to begin anew; it puts nothing else there, so what is not empty is the cache of that bin. */
 SAMPLED_CODE static __attribute__((noinline)) poolbuf *
 allocate_from(poolbuf_bin_ *bin, poolbuf_allocator *allocator, int kind, size_t initial_capacity, size_t max_capacity) {
     allocator = allocator_resolve(allocator);
     poolbuf **top = poolbuf_bin_top_(bin);
-    if (POOLBUF_UNLIKELY(top == bin->floor)) {
+    poolbuf_cache_ *found = registry_slot(allocator->group.slot);
+    if (POOLBUF_UNLIKELY(top == bin->floor || found == &registry_no_cache)) {
         return allocate_anew(allocator, kind, initial_capacity, max_capacity);
     }
-    thread_cache *cache = (thread_cache *)(void *)registry_slot(allocator->group.slot);
+    thread_cache *cache = (thread_cache *)(void *)found;
     poolbuf *buffer = *--top;
     poolbuf_bin_set_top_(bin, top);
     buffer->capacity = (uint32_t)initial_capacity;

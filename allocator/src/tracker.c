@@ -52,7 +52,7 @@ static bool withholds(const poolbuf_tracker *tracker) {
 /* Of trackers that are older than next_gap_of(), and than ended(). */
 static uint32_t next_gap_old(const void *countdown) {
     const poolbuf_tracker *tracker = tracker_get();
-    return tracker != NULL ? tracker->next_gap() : no_gap(countdown);
+    return tracker != NULL && tracker->next_gap != NULL ? tracker->next_gap() : no_gap(countdown);
 }
 
 static bool ended_old(const poolbuf *buffer) {

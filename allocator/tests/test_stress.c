@@ -236,11 +236,46 @@ static void a_slices_last_write_comes_before_the_move_that_it_held_up(void **sta
     UNIT_OK(poolbuf_allocator_destroy(allocator));
 }
 
+static bool sampling_goes_on; /* atomic */
+
+static void *allocate_and_release(void *argument) {
+    (void)argument;
+    while (__atomic_load_n(&sampling_goes_on, __ATOMIC_RELAXED)) {
+        poolbuf *b = poolbuf_allocate(allocator, 100, 200);
+        expect(b != NULL && poolbuf_release(b));
+    }
+    return NULL;
+}
+
+/* Each reset takes every thread's cache from under its fast path, at any point of it. */
+static void sampling_begins_anew_while_others_allocate(void **state) {
+    (void)state;
+    pthread_t threads[2];
+    const char *times = getenv("UNIT_STRESS");
+    const long resets = 50000 * (times != NULL ? strtol(times, NULL, 10) : 1);
+    UNIT_OK(poolbuf_allocator_create(NULL, &allocator));
+    __atomic_store_n(&sampling_goes_on, true, __ATOMIC_RELAXED);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, allocate_and_release, NULL), 0);
+    }
+    for (long i = 0; i < resets; i++) {
+        poolbuf_tracker_reset_sampling();
+    }
+    __atomic_store_n(&sampling_goes_on, false, __ATOMIC_RELAXED);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    assert_false(__atomic_load_n(&failed, __ATOMIC_RELAXED));
+    assert_int_equal(unit_metrics(allocator).live_buffers, 0);
+    UNIT_OK(poolbuf_allocator_destroy(allocator));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_never_share_memory_and_leave_nothing_behind),
         cmocka_unit_test(the_last_of_many_owners_frees_exactly_once),
         cmocka_unit_test(a_buffer_moves_while_others_count_its_references),
+        cmocka_unit_test(sampling_begins_anew_while_others_allocate),
         cmocka_unit_test(a_slices_last_write_comes_before_the_move_that_it_held_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -146,12 +146,18 @@ static double time_processes(shared_jobs *shared, unsigned count) {
             _exit(0);
         }
     }
-    for (unsigned i = 0; i < started; i++) {
+    good = good && started == count;
+    while (started > 0) {
         int status = 0;
-        if (started < count) { /* it waits for ever */
+        for (unsigned i = 0; i < started && !good; i++) { /* or they would wait for ever for one that is missing */
             (void)kill(children[i], SIGKILL);
         }
-        good = waitpid(children[i], &status, 0) == children[i] && status == 0 && good;
+        const pid_t ended = waitpid(-1, &status, 0);
+        for (unsigned i = 0; i < started; i++) {
+            children[i] = children[i] == ended ? children[started - 1] : children[i];
+        }
+        started--;
+        good = ended > 0 && status == 0 && good;
     }
     return good ? slowest_of(shared->jobs, count) : -1;
 }

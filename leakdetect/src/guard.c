@@ -128,9 +128,12 @@ static inline __attribute__((always_inline)) void fetch_locked(void) {
     if (next - first <= FETCH_AHEAD || soon->resource == 0) {
         return;
     }
+    __builtin_prefetch((const void *)~soon->resource, 1);
+    if (soon->size == 0) {
+        return; /* a handle alone */
+    }
     const uint8_t *memory = (const uint8_t *)~soon->memory;
     const uint8_t *const end = memory + (soon->size < FETCH_BYTES_MAX ? soon->size : FETCH_BYTES_MAX);
-    __builtin_prefetch((const void *)~soon->resource, 1);
     for (; memory < end; memory += CACHE_LINE) {
         __builtin_prefetch(memory);
     }
@@ -237,6 +240,7 @@ bool quarantine_take(void *resource, const void *owner, uint8_t *memory, size_t 
         memset(memory, GUARD_POISON_BYTE, size);
     }
     entry left;
+    tracker_closed kept;
     bool leaves = false;
     shard_lock_take(&lock);
     if (__builtin_expect(entries == NULL, 0) && !map_locked()) {
@@ -244,7 +248,9 @@ bool quarantine_take(void *resource, const void *owner, uint8_t *memory, size_t 
         return false;
     }
     while (!has_room_locked(cost)) {
-        if (leaves) { /* and another one must */
+        if (leaves) { /* and another one must. A callback may release buffers, and so end what `closed` points to */
+            kept = *closed;
+            closed = &kept;
             depart_and_unlock(&left);
             shard_lock_take(&lock);
             leaves = false;
