@@ -98,9 +98,8 @@ static const char ABOUT[] =
     "Exit status: 0 no leak, or none that --fail-on names; 4 a leak or a misuse, however the program ended; 1 no leak, "
     "but the program failed;\n"
     "2 usage, or the program could not be started; 6 nothing was checked, however the program ended: no process\n"
-    "that ended normally had libpoolbuf loaded and allocated a buffer; or not all was, as a process could not write "
-    "its\n"
-    "report.\n";
+    "that ended normally had libpoolbuf loaded and allocated a buffer; or not all was, as a process could not\n"
+    "write its report.\n";
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
