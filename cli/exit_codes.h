@@ -9,7 +9,7 @@ enum {
     EXIT_REGRESSION = 3, /* a performance regression beyond the threshold */
     EXIT_LEAK = 4,       /* a leak */
     EXIT_BOTH = 5,       /* a regression and a leak */
-    EXIT_UNCHECKED = 6   /* nothing could be checked: green would be a lie */
+    EXIT_UNCHECKED = 6   /* nothing could be checked, or not all: green would be a lie */
 };
 
 #endif

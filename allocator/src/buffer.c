@@ -1,9 +1,9 @@
 /* The buffer: allocate and release behind their fast paths, which are in poolbuf/fast_path.h.
  *
  * What is not the fast path's ends in allocate_slow() where it found no bin (no cache yet, a checker), because the empty cache has
- * no largest class, and in allocate_from() where there is no handle in it, or the countdown expires. A release is a slow one where the state is anything but
- * one reference and no flag (see poolbuf_flag): poolbuf_release_slow_() subtracts, and end_buffer() takes apart what is
- * dead. */
+ * no largest class, and in allocate_from() where there is no handle in it, or the countdown expires. A release is a slow one where
+ * the state is anything but one reference and no flag (see poolbuf_flag): poolbuf_release_slow_() subtracts, and end_buffer() takes
+ * apart what is dead. */
 #include "probe.h"
 
 /* The library's own fast paths have probes; those that a program inlines have none. */
