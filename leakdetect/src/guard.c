@@ -121,7 +121,8 @@ static tracker_closed closed_of(const entry *slot) {
 }
 
 /* What leaves the queue was put in long ago, and lies far from the processor. So that of the entry a few places on is
- * asked for now, and is there when it is checked and given back. Inline, as a call that does nothing else is one that gcc leaves out. */
+ * asked for now, and is there when it is checked and given back. Inline, as a call that does nothing else is one that gcc leaves
+ * out. */
 static inline __attribute__((always_inline)) void fetch_locked(void) {
     const entry *soon = place_of(first + FETCH_AHEAD);
     __builtin_prefetch(place_of(first + 2 * FETCH_AHEAD), 1);
