@@ -17,6 +17,7 @@
 #include "guard.h"
 #include "message.h"
 #include "process/sampled.h"
+#include "quarantine.h"
 #include "scope.h"
 #include "stack_table.h"
 #include "suppress.h"
@@ -73,7 +74,7 @@ SAMPLED_CODE static uint32_t buffers_next_gap(const void *countdown) {
     return detector_next_gap(&detector_buffers, &gap->drawn, self);
 }
 
-/* --- canaries and quarantine, see guard.h -------------------------------------------------------------------------- */
+/* --- canaries and quarantine, see guard.h and quarantine.h --------------------------------------------------------- */
 
 /* What buffers_misuse() is to say of an offence that was found here. */
 static _Thread_local struct {

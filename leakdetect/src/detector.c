@@ -13,11 +13,11 @@
 
 #include "arithmetic.h"
 #include "detector_here.h"
-#include "guard.h"
 #include "misuses.h"
 #include "module_log.h"
 #include "process/fork_handlers.h"
 #include "process/sampled.h"
+#include "quarantine.h"
 #include "scope.h"
 #include "stack_table.h"
 #include "trigger.h"

@@ -18,12 +18,12 @@
 #include <poolbuf/options.h>
 
 #include "growth.h"
-#include "guard.h"
 #include "large_stack.h"
 #include "listener.h"
 #include "message.h"
 #include "misuses.h"
 #include "process/cancel.h"
+#include "quarantine.h"
 #include "report.h"
 #include "stack_table.h"
 #include "suppress.h"
