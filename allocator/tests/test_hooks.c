@@ -10,6 +10,7 @@
 #include <valgrind/valgrind.h>
 
 #include "allocator.h"
+#include "poison.h"
 
 static struct {
     uint32_t gap;
@@ -560,6 +561,55 @@ static void too_many_references_are_refused(void **state) {
     assert_true(poolbuf_release(b));
 }
 
+/* Whatever is done to a buffer, and after its end for as long as its handle is not used for something else. */
+static void a_word_stays_what_the_tracker_has_made_it(void **state) {
+    (void)state;
+    poolbuf *(*const kinds[])(poolbuf_allocator *, size_t, size_t) = {poolbuf_allocate_direct, poolbuf_allocate_heap};
+    for (size_t i = 0; i < 2; i++) {
+        poolbuf *buffer = kinds[i](allocator, 100, 1 << 20);
+        assert_non_null(buffer);
+        uint32_t *word = poolbuf_tracker_word(buffer);
+        assert_non_null(word);
+        *word = 0x12345678;
+        UNIT_OK(poolbuf_write_u32_be(buffer, 7));
+        UNIT_OK(poolbuf_set_capacity(buffer, 100000)); /* the bytes move */
+        UNIT_OK(poolbuf_set_indices(buffer, 1, 90000));
+        poolbuf *slice = poolbuf_slice(buffer, 1, 10);
+        poolbuf *kept = poolbuf_retained_slice(buffer, 2, 10);
+        poolbuf *shown = poolbuf_as_read_only(buffer);
+        assert_true(slice != NULL && kept != NULL && shown != NULL);
+        assert_true(poolbuf_release(kept));
+        UNIT_OK(poolbuf_set_capacity(buffer, 50));
+        poolbuf_clear(buffer);
+        assert_non_null(poolbuf_retain(buffer));
+        assert_false(poolbuf_release(buffer));
+        assert_ptr_equal(poolbuf_tracker_word(buffer), word);
+        assert_int_equal(*word, 0x12345678);
+        assert_true(poolbuf_release(buffer));
+        if (!poison_wanted()) { /* nobody closes a handle that is free */
+            assert_ptr_equal(poolbuf_tracker_word(buffer), word);
+            assert_int_equal(*word, 0x12345678);
+        }
+    }
+    poolbuf *huge = poolbuf_allocate(allocator, 8 << 20, 8 << 20);
+    assert_non_null(huge);
+    assert_non_null(poolbuf_tracker_word(huge));
+    assert_true(poolbuf_release(huge));
+}
+
+static void what_is_in_pieces_or_wrapped_has_no_word(void **state) {
+    (void)state;
+    static uint8_t bytes[16];
+    poolbuf *composite = poolbuf_allocate_composite(allocator, 4);
+    poolbuf *wrapped = poolbuf_wrap(allocator, bytes, sizeof bytes, NULL, NULL);
+    assert_non_null(composite);
+    assert_non_null(wrapped);
+    assert_null(poolbuf_tracker_word(composite));
+    assert_null(poolbuf_tracker_word(wrapped));
+    assert_true(poolbuf_release(composite));
+    assert_true(poolbuf_release(wrapped));
+}
+
 #define TRACKER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -583,6 +633,8 @@ int main(void) {
         TRACKER_TEST(a_release_that_turns_out_to_be_the_slices_last_is_told_once),
         TRACKER_TEST(a_tracker_without_the_newest_callback_is_served_as_before),
         TRACKER_TEST(a_tracker_of_another_size_is_refused),
+        TRACKER_TEST(a_word_stays_what_the_tracker_has_made_it),
+        TRACKER_TEST(what_is_in_pieces_or_wrapped_has_no_word),
     };
     const struct CMUnitTest misuse_tests[] = {
         TRACKER_TEST(releasing_once_too_often_is_told_and_changes_nothing),

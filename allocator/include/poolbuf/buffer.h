@@ -89,8 +89,12 @@ typedef struct poolbuf {
     void *origin;         /* what the memory was cut from: a chunk, a parent buffer, an allocator; or a record of it */
     uint32_t usable;      /* bytes of the memory; what capacity can grow to without moving; or the hidden capacity */
     uint32_t position;    /* where in its chunk the memory lies; of a composite's slice, where it begins */
-    /* Of a buffer in pieces, whose writer_index is 0: so that a read of it fails the one check as well. */
-    uint32_t hidden_writer_index;
+    __extension__ union {
+        /* Of a buffer in pieces, whose writer_index is 0: so that a read of it fails the one check as well. */
+        uint32_t hidden_writer_index;
+        uint32_t
+            tracker_word; /* of one that owns memory of the pool or of malloc, what the tracker likes (tracker.h) */
+    };
     uint16_t bin; /* the free list it belongs to, by kind and size class */
     uint8_t slot; /* which of a thread's caches serves it */
     uint8_t kind; /* a poolbuf_kind */

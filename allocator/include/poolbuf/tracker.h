@@ -138,6 +138,26 @@ POOLBUF_API size_t poolbuf_tracker_slack(const poolbuf *buffer, uint8_t **slack,
  *   threads  any, with no lock held that a callback takes. */
 POOLBUF_API void poolbuf_tracker_raise(const poolbuf *buffer, poolbuf_misuse misuse);
 
+/* poolbuf_tracker_word() gives 32 bits in a buffer's handle that are the tracker's, so that it finds at once what it keeps of the
+ * buffer. They stay as they are while the buffer is alive, and afterwards until its handle is used for something else; when a
+ * buffer is allocated they may be anything.
+ *   buffer   one that allocated() was called with, alive or dead. Of another one, as misuse() may be called with, they are to be
+ *            read, may be anything, and belong to somebody else.
+ *   returns  NULL for composites, wrapped memory and slices, which have no such bits.
+ *   threads  any. Callbacks about one buffer may run at once, but for allocated() and the last of released(); what a program that
+ *            misuses a buffer does beside those is its own fault, and no race where the bits are read and written atomically. */
+static inline uint32_t *poolbuf_tracker_word(const poolbuf *buffer) {
+    const uint64_t none =
+        (uint64_t)(POOLBUF_FLAG_COMPOSITE | POOLBUF_FLAG_WRAPPED | POOLBUF_FLAG_SLICE | POOLBUF_FLAG_RETAINED_SLICE)
+        << 32;
+    const uint64_t state = __atomic_load_n(&buffer->state, __ATOMIC_RELAXED);
+    /* The memory is looked at once a buffer is dead: while it is alive, whoever may make it grow writes to that. */
+    if (POOLBUF_UNLIKELY_((state & none) != 0 || ((uint32_t)state == 0 && buffer->memory == NULL))) {
+        return NULL;
+    }
+    return (uint32_t *)(uintptr_t)&buffer->tracker_word;
+}
+
 /* poolbuf_live_totals() adds up all allocators: the exact figures beside a sampled report.
  *   buffers    buffers alive.
  *   bytes      their bytes, counted as poolbuf_metrics.live_bytes counts them.
