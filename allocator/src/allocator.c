@@ -210,6 +210,7 @@ static void set_up(poolbuf_allocator *self, const poolbuf_allocator_options *opt
 }
 
 static void give_back_regions(poolbuf_allocator *self) {
+    withhold_fini(&self->group);
     if (self->depot_bytes != 0) {
         give_back_plain(OS_MAPPED, self->depot_handles, self->depot_bytes);
     }

@@ -10,6 +10,7 @@
 #include "give_back.h"
 #include "registry.h"
 #include "tracker.h"
+#include "withhold.h"
 
 #define REGIONS_AT_ONCE 128u /* copied with an arena's lock held, then looked at without */
 
@@ -187,7 +188,8 @@ poolbuf_status poolbuf_allocator_metrics(poolbuf_allocator *allocator, poolbuf_m
     add_buffers(&m, allocator);
     add_shape(&m, allocator);
     m.metadata_bytes += allocator->region_bytes + allocator->depot_bytes + counter_get(&allocator->group.records.bytes);
-    m.metadata_bytes += region_pool_metadata_bytes(&allocator->region_pool);
+    m.metadata_bytes +=
+        region_pool_metadata_bytes(&allocator->region_pool) + withhold_metadata_bytes(&allocator->group);
     m.payload_bytes = counter_get(&allocator->region_pool.used_bytes);
     m.memory_limit_hits = counter_get(&allocator->region_pool.limit_hits);
     m.huge_page_fallbacks = counter_get(&allocator->region_pool.fallbacks);

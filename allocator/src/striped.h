@@ -25,13 +25,18 @@ typedef struct striped_counts {
 extern _Thread_local uint32_t striped_own;
 uint32_t striped_choose(void);
 
-/* Adds to a count, or, as 0 - amount, takes away. Any thread, and signal handlers. */
-static inline void striped_add(striped_counts *self, unsigned kind, uint64_t amount) {
+/* The calling thread's. */
+static inline uint32_t striped_stripe(void) {
     uint32_t own = striped_own;
     if (POOLBUF_UNLIKELY(own == 0)) {
         own = striped_choose();
     }
-    counter_add_shared(&self->stripes[own - 1].by_kind[kind], amount);
+    return own - 1;
+}
+
+/* Adds to a count, or, as 0 - amount, takes away. Any thread, and signal handlers. */
+static inline void striped_add(striped_counts *self, unsigned kind, uint64_t amount) {
+    counter_add_shared(&self->stripes[striped_stripe()].by_kind[kind], amount);
 }
 
 /* The sum. Never below zero, though amid traffic the two ends of a buffer's life may be seen at different moments. */

@@ -124,10 +124,11 @@ typedef struct cache_group {
     thread_cache *first; /* the newest; guarded by the registry lock, as are the next three */
     slab records;
     uint64_t caches_made;
-    uint64_t retired_allocations;  /* of caches that are gone */
-    uint64_t uncached_allocations; /* atomic; of threads without a cache */
-    cache_counters retired;        /* of caches that are gone; guarded by the registry lock */
-    uint64_t withheld[BIN_MAX];    /* atomic; dead buffers that the tracker keeps back */
+    uint64_t retired_allocations;     /* of caches that are gone */
+    uint64_t uncached_allocations;    /* atomic; of threads without a cache */
+    cache_counters retired;           /* of caches that are gone; guarded by the registry lock */
+    uint64_t withheld[BIN_MAX];       /* atomic; dead buffers that the tracker keeps back (withhold.h) */
+    struct withheld_stripes *stripes; /* atomic; more of the same; NULL until there are many */
     bin_config bins[BIN_MAX];
     depot_bin depot[BIN_MAX];
     uint64_t depot_used[BITMAP_WORDS(BIN_MAX)]; /* depot.h */

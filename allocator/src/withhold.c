@@ -1,18 +1,56 @@
 /* What the tracker keeps back, and what it may see of a buffer's memory. */
 #include "withhold.h"
 
+#include <errno.h>
+
 #include "buffer.h"
 #include "counter.h"
+#include "give_back.h"
 #include "handle.h"
 #include "naked.h"
+#include "os/os.h"
+#include "striped.h"
 #include "tracker.h"
+
+#define LINE_COUNTS (STRIPED_LINE_BYTES / sizeof(uint64_t))
+
+/* What one thread adds another may take away: a count alone says nothing. Only the pages that are written to become resident. */
+typedef struct withheld_stripes {
+    uint64_t of[STRIPES][(BIN_MAX + LINE_COUNTS - 1) / LINE_COUNTS * LINE_COUNTS]; /* atomic */
+} withheld_stripes;
+
+_Static_assert(sizeof(((withheld_stripes *)NULL)->of[0]) % STRIPED_LINE_BYTES == 0, "stripes share no line");
+
+static withheld_stripes *stripes_of(const cache_group *group) {
+    return __atomic_load_n(&group->stripes, __ATOMIC_ACQUIRE);
+}
+
+/* Who comes second takes what came first. Without memory all threads share the counts that there are. */
+static __attribute__((noinline)) void map_stripes(cache_group *group) {
+    const int saved_errno = errno;
+    void *fresh = NULL;
+    withheld_stripes *found = NULL;
+    if (os->acquire(OS_MAPPED, sizeof(withheld_stripes), os_page_size(), &fresh) == 0 &&
+        !__atomic_compare_exchange_n(&group->stripes, &found, fresh, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        give_back_plain(OS_MAPPED, fresh, sizeof(withheld_stripes));
+    }
+    errno = saved_errno;
+}
+
+static inline uint64_t *count_of(cache_group *group, uint32_t bin) {
+    withheld_stripes *stripes = stripes_of(group);
+    return POOLBUF_LIKELY(stripes != NULL) ? &stripes->of[striped_stripe()][bin] : &group->withheld[bin];
+}
 
 bool withhold(poolbuf_allocator *allocator, poolbuf *handle, uint32_t flags) {
     const uint32_t left_alone = POOLBUF_FLAG_HUGE | POOLBUF_FLAG_UNPOOLED | POOLBUF_FLAG_ANNOTATED;
     if ((flags & left_alone) != 0 || allocator_is_closed(allocator)) {
         return false;
     }
-    uint64_t *count = &allocator->group.withheld[handle->bin];
+    if (POOLBUF_UNLIKELY(stripes_of(&allocator->group) == NULL)) {
+        map_stripes(&allocator->group);
+    }
+    uint64_t *count = count_of(&allocator->group, handle->bin);
     counter_add_shared(count, 1); /* first: another thread may give it back as soon as the tracker has it */
     if (tracker_withhold(handle, allocator, handle->memory, handle->usable)) {
         return true;
@@ -30,7 +68,7 @@ static uint64_t *prepare_naked(poolbuf_allocator *allocator, poolbuf *handle) {
     }
     naked_clear(handle);
     handle->link = (poolbuf *)(void *)allocator;
-    uint64_t *count = &allocator->group.withheld[allocator->group.naked_bin];
+    uint64_t *count = count_of(&allocator->group, allocator->group.naked_bin);
     counter_add_shared(count, 1);
     return count;
 }
@@ -57,19 +95,36 @@ void poolbuf_tracker_give_back(poolbuf *buffer) {
     if (buffer->memory == NULL) {
         poolbuf_allocator *allocator = (poolbuf_allocator *)(void *)buffer->link;
         naked_give(allocator, buffer);
-        (void)counter_sub_shared(&allocator->group.withheld[allocator->group.naked_bin], 1);
+        (void)counter_sub_shared(count_of(&allocator->group, allocator->group.naked_bin), 1);
         return;
     }
     /* Of a chunk, as what withhold() leaves alone is not. */
     poolbuf_allocator *allocator = ((const chunk *)buffer->origin)->arena->config.owner;
-    uint64_t *count = &allocator->group.withheld[buffer->bin];
-    buffer_give_handle(allocator, buffer->bin, buffer);
-    (void)counter_sub_shared(count, 1);
+    const uint32_t bin = buffer->bin;
+    buffer_give_handle(allocator, bin, buffer);
+    (void)counter_sub_shared(count_of(&allocator->group, bin), 1);
 }
 
 void withhold_add_idle(const cache_group *group, uint64_t idle[BIN_MAX]) {
-    for (uint32_t i = 0; i < group->bin_count; i++) {
-        idle[i] += counter_get(&group->withheld[i]);
+    const withheld_stripes *stripes = stripes_of(group);
+    for (uint32_t bin = 0; bin < group->bin_count; bin++) {
+        uint64_t sum = counter_get(&group->withheld[bin]);
+        for (uint32_t i = 0; stripes != NULL && i < STRIPES; i++) {
+            sum += counter_get(&stripes->of[i][bin]);
+        }
+        idle[bin] += (int64_t)sum > 0 ? sum : 0; /* amid traffic the end of one may be seen without its beginning */
+    }
+}
+
+size_t withhold_metadata_bytes(const cache_group *group) {
+    return stripes_of(group) == NULL ? 0 : sizeof(withheld_stripes);
+}
+
+void withhold_fini(cache_group *group) {
+    withheld_stripes *stripes = stripes_of(group);
+    if (stripes != NULL) {
+        group->stripes = NULL;
+        give_back_plain(OS_MAPPED, stripes, sizeof(withheld_stripes));
     }
 }
 

@@ -1,6 +1,9 @@
 /* Unit tests of withhold.c: buffers that the tracker keeps back, and the bytes behind a capacity. */
 #include "unit.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include <valgrind/valgrind.h>
 
 #include "allocator.h"
@@ -259,6 +262,68 @@ static void the_slack_follows_the_capacity(void **state) {
     assert_true(poolbuf_release(b));
 }
 
+/* ---- Threads ---- */
+
+enum {
+    TAKERS = 4,
+    TAKEN = 20000
+};
+
+static poolbuf *_Atomic newest;
+
+/* Keeps one back, of all threads, and gives the one before back: mostly another thread's. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): it is a callback */
+static bool keep_newest(poolbuf *buffer, poolbuf_allocator *owner, uint8_t *memory, size_t size) {
+    (void)owner, (void)memory, (void)size;
+    poolbuf *before = atomic_exchange(&newest, buffer);
+    if (before != NULL) {
+        poolbuf_tracker_give_back(before);
+    }
+    return true;
+}
+
+static void surrender_newest(poolbuf_allocator *owner) {
+    (void)owner;
+    poolbuf *before = atomic_exchange(&newest, NULL);
+    if (before != NULL) {
+        poolbuf_tracker_give_back(before);
+    }
+}
+
+static void *take_and_release(void *size) {
+    for (int i = 0; i < TAKEN; i++) {
+        poolbuf *buffer = poolbuf_allocate(allocator, *(const size_t *)size, 1024);
+        assert_non_null(buffer);
+        assert_true(poolbuf_release(buffer));
+    }
+    return NULL;
+}
+
+static void what_threads_keep_back_and_give_back_adds_up(void **state) {
+    (void)state;
+    poolbuf_tracker busy = tracker;
+    busy.withhold = keep_newest;
+    busy.surrender = surrender_newest;
+    UNIT_OK(poolbuf_tracker_register(&busy));
+    static size_t sizes[TAKERS] = {64, 64, 256, 1024};
+    pthread_t threads[TAKERS];
+    const uint64_t metadata = unit_metrics(allocator).metadata_bytes;
+    for (size_t i = 0; i < TAKERS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, take_and_release, &sizes[i]), 0);
+    }
+    for (size_t i = 0; i < TAKERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_non_null(newest);
+    assert_int_equal(unit_metrics(allocator).live_buffers, 0);
+    assert_int_equal(unit_metrics(allocator).live_bytes, 0);
+    assert_true(unit_metrics(allocator).metadata_bytes > metadata); /* the stripes, and handles */
+    UNIT_OK(poolbuf_tracker_register(&tracker));                    /* the one that is left is given back */
+    assert_null(newest);
+    assert_int_equal(unit_metrics(allocator).live_buffers, 0);
+    assert_int_equal(unit_metrics(allocator).live_bytes, 0);
+}
+
 #define WITHHOLD_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -273,6 +338,7 @@ int main(void) {
         WITHHOLD_TEST(an_older_tracker_is_served_and_not_asked),
         WITHHOLD_TEST(a_tracker_is_asked_only_about_what_it_may_want),
         WITHHOLD_TEST(the_slack_follows_the_capacity),
+        WITHHOLD_TEST(what_threads_keep_back_and_give_back_adds_up),
     };
     if (RUNNING_ON_VALGRIND) {
         return 0; /* Memcheck sees to it */
