@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <valgrind/valgrind.h>
+
 #include "detector.h"
 #include "detector_here.h"
 #include "guard.h"
@@ -74,6 +76,18 @@ SAMPLED_CODE static uint32_t buffers_next_gap(const void *countdown) {
     return detector_next_gap(&detector_buffers, &gap->drawn, self);
 }
 
+/* Of a buffer that is alive: what poolbuf_tracker_word() says, without a look at whether it is. */
+static inline uint32_t *word_of_live(const poolbuf *buffer) {
+    const uint64_t none = (uint64_t)(POOLBUF_FLAG_COMPOSITE | POOLBUF_FLAG_WRAPPED) << 32;
+    const uint64_t state = __atomic_load_n(&buffer->state, __ATOMIC_RELAXED);
+    return __builtin_expect((state & none) != 0, 0) ? NULL : (uint32_t *)(uintptr_t)&buffer->tracker_word;
+}
+
+static inline tracker_place place_of(const poolbuf *buffer) {
+    uint32_t *word = poolbuf_tracker_word(buffer);
+    return word != NULL ? tracker_place_in(buffer, word) : tracker_place_of(buffer);
+}
+
 /* --- canaries and quarantine, see guard.h and quarantine.h --------------------------------------------------------- */
 
 /* What buffers_misuse() is to say of an offence that was found here. */
@@ -109,7 +123,11 @@ static __attribute__((noinline)) void check_canaries(const poolbuf *buffer) {
     tracker_record record;
     size_t count = poolbuf_tracker_slack(buffer, &slack, &reachable);
     size_t capacity = poolbuf_capacity(buffer);
-    if (count == 0 || !tracker_find(buffer, &record) || record.guard != capacity + 1) {
+    if (count == 0) {
+        return;
+    }
+    const tracker_place place = place_of(buffer);
+    if (!tracker_find(&place, &record) || record.guard != capacity + 1) {
         return;
     }
     size_t changed = guard_find_change(slack, count, GUARD_CANARY_BYTE);
@@ -138,7 +156,8 @@ static void give_back(void *resource) {
 static __attribute__((noinline)) bool withhold_older(poolbuf *buffer, poolbuf_allocator *allocator, uint8_t *memory,
                                                      size_t size) {
     tracker_closed closed;
-    return tracker_find_closed(buffer, &closed) && quarantine_take(buffer, allocator, memory, size, &closed);
+    const tracker_place place = place_of(buffer);
+    return tracker_find_closed(&place, &closed) && quarantine_take(buffer, allocator, memory, size, &closed);
 }
 
 static bool buffers_withhold(poolbuf *buffer, poolbuf_allocator *allocator, uint8_t *memory, size_t size) {
@@ -152,9 +171,12 @@ static bool buffers_withhold(poolbuf *buffer, poolbuf_allocator *allocator, uint
 
 /* A slice is not tracked itself: its stacks are those of its buffer's allocation and of its own end. */
 static bool buffers_withhold_view(poolbuf *view, poolbuf_allocator *allocator, const poolbuf *root) {
+    if (detector_level() != LEAKDETECT_PARANOID) {
+        return false;
+    }
     tracker_closed closed;
-    return detector_level() == LEAKDETECT_PARANOID && detector_close_part(root, &closed) &&
-           quarantine_take(view, allocator, NULL, 0, &closed);
+    const tracker_place place = place_of(root);
+    return detector_close_part(&place, &closed) && quarantine_take(view, allocator, NULL, 0, &closed);
 }
 
 static void buffers_surrender(poolbuf_allocator *allocator) {
@@ -192,7 +214,7 @@ static bool track_unusual(poolbuf *buffer, poolbuf_allocator *allocator, size_t 
         return false;
     }
     uint32_t guard = detector_level() == LEAKDETECT_PARANOID ? lay_canaries(buffer) : 0;
-    return detector_track(self, buffer, allocator, capacity, buffer_type, weight, guard);
+    return detector_track(self, buffer, poolbuf_tracker_word(buffer), allocator, capacity, buffer_type, weight, guard);
 }
 
 static __attribute__((noinline)) bool allocated_unusual(poolbuf *buffer, poolbuf_allocator *allocator,
@@ -201,18 +223,29 @@ static __attribute__((noinline)) bool allocated_unusual(poolbuf *buffer, poolbuf
     return (scope_is_inside() && scope_add(buffer, capacity, buffer_type, sampled)) || sampled;
 }
 
+/* The two that come by here most have a word; composites and wrapped memory have none. */
+static inline __attribute__((always_inline)) bool track(thread_state *self, poolbuf *buffer,
+                                                        poolbuf_allocator *allocator, size_t capacity, float weight,
+                                                        uint32_t guard) {
+    uint32_t *word = word_of_live(buffer);
+    if (__builtin_expect(word == NULL, 0)) {
+        return detector_track(self, buffer, NULL, allocator, capacity, buffer_type, weight, guard);
+    }
+    return detector_track_here(self, buffer, word, allocator, capacity, buffer_type, weight, guard);
+}
+
 /* A new buffer that fills its memory has no bytes behind it. */
 static __attribute__((noinline)) bool allocated_at_paranoid(thread_state *self, poolbuf *buffer,
                                                             poolbuf_allocator *allocator, size_t capacity) {
     const uint32_t guard = buffer->usable == buffer->capacity ? 0 : lay_canaries(buffer);
-    return detector_track_here(self, buffer, allocator, capacity, buffer_type, 1, guard);
+    return track(self, buffer, allocator, capacity, 1, guard);
 }
 
 /* What is usual: the level's sample, by count. */
 SAMPLED_CODE static __attribute__((noinline)) bool allocated_in_sample(thread_state *self, poolbuf *buffer,
                                                                        poolbuf_allocator *allocator, size_t capacity) {
     const float weight = expired_weight(&self->gaps[self->newest_gap].drawn);
-    return detector_track_here(self, buffer, allocator, capacity, buffer_type, weight, 0);
+    return track(self, buffer, allocator, capacity, weight, 0);
 }
 
 /* With no scope. Here, too, all calls are last ones: nothing is saved, and one frame is left to be walked. */
@@ -242,16 +275,22 @@ static void buffers_referenced(const poolbuf *buffer, poolbuf_access access, uin
     hold_kind hold = access == POOLBUF_ACCESS_SLICE     ? HOLD_SLICE
                      : access == POOLBUF_ACCESS_RELEASE ? (by_slice ? HOLD_SLICE_RELEASE : HOLD_RELEASE)
                                                         : (by_slice ? HOLD_SLICE_RETAIN : HOLD_RETAIN);
+    const tracker_place place = place_of(buffer);
     if (access == POOLBUF_ACCESS_GROW) {
-        (void)tracker_set_guard(buffer, lay_canaries(buffer)); /* 0 too: it may have had some, which end here */
+        (void)tracker_set_guard(&place, lay_canaries(buffer)); /* 0 too: it may have had some, which end here */
     }
     if (access == POOLBUF_ACCESS_GROW && poolbuf_composite_component_count(buffer) == 0) {
         scope_resize(buffer, poolbuf_capacity(buffer));
-        tracker_set_size(buffer, poolbuf_capacity(buffer));
+        tracker_set_size(&place, poolbuf_capacity(buffer));
     }
     if (!scope_is_only_watcher(buffer)) {
-        detector_references(buffer, KINDS[access], hold, references, hint);
+        detector_references(&place, KINDS[access], hold, references, hint);
     }
+}
+
+static __attribute__((noinline)) void close_without_word(const poolbuf *buffer, tracker_closed *closed) {
+    const tracker_place place = tracker_place_of(buffer);
+    (void)detector_untrack(&place, closed);
 }
 
 /* At paranoid what has ended is kept back. */
@@ -266,9 +305,30 @@ SAMPLED_CODE static bool buffers_ended(const poolbuf *buffer) {
         closed->key = 0;
     }
     if (scope_remove(buffer)) {
-        (void)detector_close_here(buffer, closed);
+        uint32_t *word = word_of_live(buffer);
+        if (__builtin_expect(word == NULL, 0)) {
+            close_without_word(buffer, closed);
+        } else {
+            const tracker_place place = tracker_place_in(buffer, word);
+            (void)detector_close_here(&place, closed);
+        }
     }
     return withholds;
+}
+
+/* A handle is a cache line, so that all of it can be read where a part can; what is none is not read. Memcheck has told the program
+ * about its dead handle already. */
+static bool copy_word(const poolbuf *buffer, uint32_t *copy) {
+    if ((uintptr_t)buffer % sizeof(poolbuf) != 0) {
+        return false;
+    }
+    VALGRIND_DISABLE_ERROR_REPORTING;
+    const uint32_t *word = poolbuf_tracker_word(buffer);
+    if (word != NULL) {
+        *copy = __atomic_load_n(word, __ATOMIC_RELAXED);
+    }
+    VALGRIND_ENABLE_ERROR_REPORTING;
+    return word != NULL;
 }
 
 static void buffers_misuse(const poolbuf *buffer, poolbuf_misuse misuse) {
@@ -279,7 +339,9 @@ static void buffers_misuse(const poolbuf *buffer, poolbuf_misuse misuse) {
         [POOLBUF_MISUSE_OVERFLOW] = "too many references to one buffer",
     };
     bool found_here = misuse == POOLBUF_MISUSE_OVERRUN || misuse == POOLBUF_MISUSE_WRITE_AFTER_RELEASE;
-    finalize_misuse(buffer, found_here ? found.text : OFFENCES[misuse], found_here ? found.closed : NULL);
+    uint32_t word = 0; /* a copy: the handle may be gone before the report is written */
+    const tracker_place place = copy_word(buffer, &word) ? tracker_place_in(buffer, &word) : tracker_place_of(buffer);
+    finalize_misuse(&place, found_here ? found.text : OFFENCES[misuse], found_here ? found.closed : NULL);
 }
 
 static void buffers_allocator_destroyed(poolbuf_allocator *allocator, uint64_t live_buffers, uint64_t live_bytes) {

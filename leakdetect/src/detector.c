@@ -75,6 +75,7 @@ static void fork_child(void) {
     misuses_forget();
     finalize_after_fork();
     quarantine_after_fork();
+    tracker_after_fork();
     fork_unlock();
     unwind_fork_child();
     tracker_next_generation();
@@ -156,9 +157,9 @@ uint32_t detector_level_epoch(void) {
     return atomic_load_explicit(&level_epoch, memory_order_relaxed);
 }
 
-bool detector_track(thread_state *self, const void *resource, const void *owner, uint64_t size, uint32_t type,
-                    float weight, uint32_t guard) {
-    return detector_track_here(self, resource, owner, size, type, weight, guard);
+bool detector_track(thread_state *self, const void *resource, uint32_t *word, const void *owner, uint64_t size,
+                    uint32_t type, float weight, uint32_t guard) {
+    return detector_track_here(self, resource, word, owner, size, type, weight, guard);
 }
 
 bool detector_would_keep_closing_stacks(void) {
@@ -169,7 +170,7 @@ bool detector_would_keep_closing_stacks(void) {
     return settings.track_close && !rare;
 }
 
-bool detector_close_part(const void *whole, tracker_closed *closed) {
+bool detector_close_part(const tracker_place *whole, tracker_closed *closed) {
     thread_state *self = thread_self();
     tracker_record record;
     if (!tracker_find(whole, &record)) {
@@ -188,13 +189,13 @@ bool detector_close_part(const void *whole, tracker_closed *closed) {
     return true;
 }
 
-bool detector_untrack(const void *resource) {
-    return detector_close_here(resource, NULL);
+bool detector_untrack(const tracker_place *place, tracker_closed *closed) {
+    return detector_close_here(place, closed);
 }
 
-void detector_access(const void *resource, access_kind kind, const char *hint) {
-    if (detector_records_accesses() && tracker_knows(resource)) {
-        detector_references(resource, kind, HOLD_RETAIN, 0, hint);
+void detector_access(const tracker_place *place, access_kind kind, const char *hint) {
+    if (detector_records_accesses() && tracker_knows(place)) {
+        detector_references(place, kind, HOLD_RETAIN, 0, hint);
     }
 }
 
@@ -202,7 +203,7 @@ uint64_t detector_missed_references(void) {
     return atomic_load_explicit(&missed_references, memory_order_relaxed);
 }
 
-void detector_references(const void *resource, access_kind kind, hold_kind hold, uint64_t references,
+void detector_references(const tracker_place *place, access_kind kind, hold_kind hold, uint64_t references,
                          const char *hint) {
     thread_state *self = thread_self();
     if (!detector_records_accesses()) {
@@ -218,6 +219,6 @@ void detector_references(const void *resource, access_kind kind, hold_kind hold,
                              .thread_name = thread_name(self),
                              .thread_id = self->id,
                              .kind = kind};
-    tracker_record_references(resource, &access, hold, references, settings.target_records, random_next(&self->random));
+    tracker_record_references(place, &access, hold, references, settings.target_records, random_next(&self->random));
     thread_leave(self);
 }

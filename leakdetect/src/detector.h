@@ -93,10 +93,11 @@ static inline bool detector_records_accesses(void) {
 extern sampler detector_buffers;
 extern sampler detector_resources;
 
-/* self: the calling thread's; guard: of the record, see guard.h. */
-bool detector_track(thread_state *self, const void *resource, const void *owner, uint64_t size, uint32_t type,
-                    float weight, uint32_t guard);
-bool detector_untrack(const void *resource);
+/* self: the calling thread's; word: of the resource, or NULL (tracker_place); guard: of the record, see guard.h. */
+bool detector_track(thread_state *self, const void *resource, uint32_t *word, const void *owner, uint64_t size,
+                    uint32_t type, float weight, uint32_t guard);
+/* closed: NULL, or set to what is known of the resource's life; false if it is not tracked. */
+bool detector_untrack(const tracker_place *place, tracker_closed *closed);
 bool detector_would_keep_closing_stacks(void);
 
 /* Whether stacks of closings are wanted at all, and whether closings are too rare among allocations for them; the latter is set
@@ -113,9 +114,10 @@ static inline bool detector_keeps_closing_stacks(void) {
 }
 
 /* How a part of a tracked resource ends here and now, which is not tracked itself; false if the whole is not known. */
-bool detector_close_part(const void *whole, tracker_closed *closed);
-void detector_access(const void *resource, access_kind kind, const char *hint);
-void detector_references(const void *resource, access_kind kind, hold_kind hold, uint64_t references, const char *hint);
+bool detector_close_part(const tracker_place *whole, tracker_closed *closed);
+void detector_access(const tracker_place *place, access_kind kind, const char *hint);
+void detector_references(const tracker_place *place, access_kind kind, hold_kind hold, uint64_t references,
+                         const char *hint);
 uint64_t detector_missed_references(void); /* taken or given back while the detector was at work on that thread */
 
 /* The exact counters that stand beside the sample, where somebody has them: of everything, and, as a part of that, of what
@@ -130,7 +132,7 @@ void detector_set_exact(detector_exact_counter *counter, detector_orphan_counter
 void finalize_owner(const void *owner, uint64_t live, uint64_t live_bytes);
 void finalize_process(void);
 void finalize_live(const char *reason); /* of what is alive, where POOLBUF_LEAK_REPORT says; it accuses nobody */
-void finalize_misuse(const void *resource, const char *offence, const tracker_closed *closed);
+void finalize_misuse(const tracker_place *place, const char *offence, const tracker_closed *closed);
 poolbuf_status finalize_write(FILE *out, leakdetect_format format);
 
 /* The same of a part: what is that old, or has grown since a checkpoint (growth.h). finalize_checkpoint() makes one. */

@@ -25,19 +25,21 @@ DETECTOR_HERE uint64_t detector_clock_ns(clockid_t clock) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-DETECTOR_HERE bool detector_track_here(thread_state *self, const void *resource, const void *owner, uint64_t size,
-                                       uint32_t type, float weight, uint32_t guard) {
+/* word: of the resource, or NULL; see tracker_place. */
+DETECTOR_HERE bool detector_track_here(thread_state *self, const void *resource, uint32_t *word, const void *owner,
+                                       uint64_t size, uint32_t type, float weight, uint32_t guard) {
     if (!thread_enter(self)) {
         return false;
     }
     /* Walk the stack before taking the tracker's lock. Unwinding is slow and may enter the loader, which may allocate:
      * under our lock that stalls everyone and can deadlock us. The guard above leaves such nested buffers untracked. */
-    tracker_fetch(resource);
+    const tracker_place place = word != NULL ? tracker_place_for_in(resource, word, self) : tracker_place_for(resource);
+    tracker_fetch(&place);
     const uint32_t stack = unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_OPENING);
     const uint64_t birth_ns = detector_clock_ns(CLOCK_MONOTONIC_COARSE);
     const uint32_t name = thread_name(self);
     shard_lock *held = NULL;
-    tracker_record *record = tracker_open(resource, owner, size, &held);
+    tracker_record *record = tracker_open(&place, owner, size, &held);
     if (record != NULL) {
         record->birth_ns = birth_ns;
         record->stack = stack;
@@ -57,10 +59,10 @@ DETECTOR_HERE bool detector_track_here(thread_state *self, const void *resource,
 
 /* Under the thread's guard, which somebody else may have raised (entered: this thread has, just now). The tracker is about to be
  * asked for the resource: where a stack is captured first, there is time to fetch something. */
-DETECTOR_HERE tracker_closer detector_closer_here(thread_state *self, const void *resource, bool entered) {
+DETECTOR_HERE tracker_closer detector_closer_here(thread_state *self, const tracker_place *place, bool entered) {
     tracker_closer by = {.thread_name = thread_name(self), .thread_id = self->id};
     if (entered && detector_keeps_closing_stacks()) {
-        tracker_fetch(resource);
+        tracker_fetch(place);
         by.stack = unwind_capture_stack(DETECTOR_CLOSE_FRAMES, UNWIND_CLOSING);
     }
     return by;
@@ -68,11 +70,11 @@ DETECTOR_HERE tracker_closer detector_closer_here(thread_state *self, const void
 
 /* closed: NULL, or set to what is known of the resource's life. The guard stays up over the tracker's lock: a signal handler that
  * comes then, and allocates, does not wait for it. */
-DETECTOR_HERE bool detector_close_here(const void *resource, tracker_closed *closed) {
+DETECTOR_HERE bool detector_close_here(const tracker_place *place, tracker_closed *closed) {
     thread_state *self = thread_self();
     const bool entered = thread_enter(self);
-    const tracker_closer by = detector_closer_here(self, resource, entered);
-    const bool tracked = tracker_remove(resource, by, closed);
+    const tracker_closer by = detector_closer_here(self, place, entered);
+    const bool tracked = tracker_remove(place, by, closed);
     if (entered) {
         thread_leave(self);
     }

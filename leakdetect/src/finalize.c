@@ -570,15 +570,15 @@ static void write_closed(FILE *out, const tracker_closed *closed, symbolizer *sy
 }
 
 /* The table remembers the last closings alone, and of slices none. */
-static bool find_closed(const void *resource, tracker_closed *closed) {
-    return quarantine_find(resource, closed) || tracker_find_closed(resource, closed);
+static bool find_closed(const tracker_place *place, tracker_closed *closed) {
+    return quarantine_find((const void *)~place->key, closed) || tracker_find_closed(place, closed);
 }
 
-static void write_history(FILE *out, const void *resource, symbolizer *symbols) {
+static void write_history(FILE *out, const tracker_place *place, symbolizer *symbols) {
     tracker_closed closed;
     tracker_record live;
-    bool was_closed = find_closed(resource, &closed);
-    bool is_live = tracker_find(resource, &live);
+    bool was_closed = find_closed(place, &closed);
+    bool is_live = tracker_find(place, &live);
     if (was_closed) {
         write_closed(out, &closed, symbols);
     }
@@ -596,7 +596,7 @@ static void write_history(FILE *out, const void *resource, symbolizer *symbols) 
 }
 
 /* What to keep of it for later reports. */
-static misuse describe_misuse(thread_state *self, const void *resource, const char *offence,
+static misuse describe_misuse(thread_state *self, const tracker_place *place, const char *offence,
                               const tracker_closed *closed) {
     tracker_closed past;
     tracker_record live;
@@ -604,7 +604,7 @@ static misuse describe_misuse(thread_state *self, const void *resource, const ch
                     .thread_id = self->id,
                     .stack = unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_USING)};
     snprintf(found.offence, sizeof found.offence, "%s", offence);
-    if (closed == NULL && find_closed(resource, &past)) {
+    if (closed == NULL && find_closed(place, &past)) {
         closed = &past;
     }
     if (closed != NULL) {
@@ -614,7 +614,7 @@ static misuse describe_misuse(thread_state *self, const void *resource, const ch
         found.closer_id = closed->thread_id;
         found.close_stack = closed->close_stack;
         found.allocation_stack = closed->allocation_stack;
-    } else if (tracker_find(resource, &live)) {
+    } else if (tracker_find(place, &live)) {
         found.type = live.type;
         found.allocation_stack = live.stack;
     }
@@ -642,18 +642,19 @@ static void write_last_report(symbolizer *symbols) {
 
 typedef struct caught {
     const misuse *found;
-    const void *resource;
+    const tracker_place *place;
     const tracker_closed *closed; /* NULL: what the tables know */
 } caught;
 
 static void write_misuse(const caught *self, symbolizer *symbols, FILE *out) {
-    fprintf(out, "poolbuf: MISUSE: %s; buffer %p, process %ld, thread %s (%u)\n", self->found->offence, self->resource,
-            (long)getpid(), name_get(self->found->thread_name), self->found->thread_id);
+    fprintf(out, "poolbuf: MISUSE: %s; buffer %p, process %ld, thread %s (%u)\n", self->found->offence,
+            (const void *)~self->place->key, (long)getpid(), name_get(self->found->thread_name),
+            self->found->thread_id);
     write_stack(out, self->closed != NULL ? "found at" : "now at", self->found->stack, symbols);
     if (self->closed != NULL) {
         write_closed(out, self->closed, symbols);
     } else {
-        write_history(out, self->resource, symbols);
+        write_history(out, self->place, symbols);
     }
 }
 
@@ -679,12 +680,12 @@ static void report_caught(void *context) {
     report_end(self, symbols);
 }
 
-void finalize_misuse(const void *resource, const char *offence, const tracker_closed *closed) {
+void finalize_misuse(const tracker_place *place, const char *offence, const tracker_closed *closed) {
     thread_state *self = thread_self();
     if (detector_level() == LEAKDETECT_DISABLED || !thread_enter(self)) {
         return;
     }
-    const misuse found = describe_misuse(self, resource, offence, closed);
+    const misuse found = describe_misuse(self, place, offence, closed);
     thread_leave(self);
-    large_stack_run(report_caught, &(caught){&found, resource, closed});
+    large_stack_run(report_caught, &(caught){&found, place, closed});
 }

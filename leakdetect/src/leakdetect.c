@@ -18,7 +18,7 @@
 #include "scan.h"
 #include "scope.h"
 #include "stack_table.h"
-#include "tracker.h"
+#include "tracker_shard.h"
 #include "trigger.h"
 #include "types.h"
 
@@ -155,7 +155,7 @@ static bool track_sampled(const void *resource, size_t size, const char *type, u
     }
     float weight = countdown->weight_pending;
     return detector_accept(&detector_resources, self, size, &weight) &&
-           detector_track(self, resource, NULL, size, name != 0 ? name : name_put(type), weight, 0);
+           detector_track(self, resource, NULL, NULL, size, name != 0 ? name : name_put(type), weight, 0);
 }
 
 /* A type's own: each is drawn for by itself, which is the same as geometric gaps, and needs no countdown in every thread. */
@@ -174,7 +174,7 @@ static bool track_by_own_interval(const void *resource, size_t size, resource_ty
             return false;
         }
     }
-    return detector_track(thread_self(), resource, NULL, size, type->name, weight, 0);
+    return detector_track(thread_self(), resource, NULL, NULL, size, type->name, weight, 0);
 }
 
 bool leakdetect_track(const void *resource, size_t size, const char *type) {
@@ -214,12 +214,17 @@ bool leakdetect_untrack(const void *resource) {
     if (resource == NULL) {
         return false;
     }
-    return !scope_remove(resource) || (tracker_knows(resource) && detector_untrack(resource));
+    if (!scope_remove(resource)) {
+        return true;
+    }
+    const tracker_place place = tracker_place_of(resource);
+    return tracker_knows(&place) && detector_untrack(&place, NULL);
 }
 
 void leakdetect_touch(const void *resource, const char *hint) {
     if (resource != NULL && !scope_is_only_watcher(resource)) {
-        detector_access(resource, ACCESS_TOUCH, hint);
+        const tracker_place place = tracker_place_of(resource);
+        detector_access(&place, ACCESS_TOUCH, hint);
     }
 }
 

@@ -10,6 +10,7 @@
 #include "stack_table.h"
 
 _Thread_local thread_state thread_own;
+_Atomic uint32_t thread_lanes_used = 1;
 static _Atomic uint64_t base_seed;
 static _Atomic uint64_t thread_ordinal; /* how many threads got a stream since thread_seed(), or the last fork */
 static uint64_t forks;                  /* that led to this process or began in it; under the locks of fork() */
@@ -20,10 +21,21 @@ static void start_stream(thread_state *self) {
     self->random = random_next(&stream);
 }
 
+/* In turn, so that the first threads have one each. */
+static uint8_t choose_lane(void) {
+    static _Atomic uint32_t next;
+    const uint32_t lane = atomic_fetch_add_explicit(&next, 1, memory_order_relaxed) % THREAD_LANES + 1;
+    atomic_fetch_or_explicit(&thread_lanes_used, 1u << lane, memory_order_acq_rel);
+    return (uint8_t)lane;
+}
+
+/* A signal handler may come in between, and starts it as well: so it has not started before everything is there. */
 __attribute__((cold)) void thread_start(thread_state *self) {
-    self->started = true;
+    self->lane = choose_lane();
     self->id = (uint32_t)syscall(SYS_gettid);
     start_stream(self);
+    atomic_signal_fence(memory_order_release);
+    self->started = true;
 }
 
 __attribute__((cold)) uint32_t thread_read_name(thread_state *self) {

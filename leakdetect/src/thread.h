@@ -5,6 +5,7 @@
 #ifndef LEAKDETECT_THREAD_H
 #define LEAKDETECT_THREAD_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -24,12 +25,14 @@ typedef struct thread_gap {
 
 enum {
     THREAD_NAME_USES = 1024, /* a thread's name costs a system call, so it is read again this seldom */
-    THREAD_GAPS = 4          /* with more allocators on a thread, the one whose gap is oldest starts anew */
+    THREAD_GAPS = 4,         /* with more allocators on a thread, the one whose gap is oldest starts anew */
+    THREAD_LANES = 15        /* with more threads than these some share one, which costs them time and nothing else */
 };
 
 typedef struct thread_state {
     bool inside; /* the detector is at work on this thread: what it allocates meanwhile stays untracked */
     bool started;
+    uint8_t lane; /* from 1: which part of the tables it works in, where others mostly do not; 0 until it has started */
     int cancellation;     /* what it was before the report that this thread makes */
     uint32_t id;          /* the kernel's thread id */
     uint32_t name;        /* interned; 0 until known */
@@ -45,6 +48,10 @@ typedef struct thread_state {
 } thread_state;
 
 extern _Thread_local thread_state thread_own; /* for thread_self() alone */
+
+/* A bit for each lane that some thread has been given, and for lane 0, which is nobody's. The bit is set before the thread works in
+ * its lane. */
+extern _Atomic uint32_t thread_lanes_used;
 void thread_start(thread_state *self);
 
 /* thread_self() returns the calling thread's state, ready for use. */

@@ -11,10 +11,11 @@
 #include "tracker_shard.h"
 
 enum {
-    FIRST_BUCKETS = 128 /* a shard's first table; it doubles while it holds more records than buckets */
+    FIRST_BUCKETS = 256 /* a shard's first table; it doubles while it holds more records than buckets */
 };
 
 tracker_shard tracker_shards[TRACKER_SHARDS];
+uint8_t tracker_homes[1 << TRACKER_HOME_BITS];
 SAMPLED_WORD _Atomic uint16_t tracker_generation_now;
 SAMPLED_WORD _Atomic uint32_t tracker_watch_now = 1;
 SAMPLED_WORD _Atomic uint32_t tracker_epoch_now;
@@ -29,13 +30,39 @@ static tracker_hold *hold_at(const tracker_shard *self, uint32_t index) {
     return tracker_item_at(&self->holds, index, sizeof(tracker_hold));
 }
 
-__attribute__((cold)) uint32_t tracker_take_fresh(tracker_items *store, size_t item_bytes, uint32_t slab_limit) {
+/* What a store of each kind is made of, and how much of it all shards have together. */
+static struct {
+    size_t item_bytes;
+    uint32_t slabs;          /* of a shard, at most */
+    uint64_t most;           /* items */
+    _Atomic uint64_t mapped; /* items, used or not; relaxed: a bound */
+} kinds[TRACKER_KIND_COUNT] = {
+    [TRACKER_KIND_RECORD] = {sizeof(tracker_record), TRACKER_RECORD_SLABS, TRACKER_RECORDS_MOST, 0},
+    [TRACKER_KIND_ACCESS] = {sizeof(tracker_access), TRACKER_ACCESS_SLABS, TRACKER_ACCESSES_MOST, 0},
+    [TRACKER_KIND_HOLD] = {sizeof(tracker_hold), TRACKER_ACCESS_SLABS, TRACKER_ACCESSES_MOST, 0},
+};
+
+/* The one of so many items. */
+static char *map_slab(tracker_kind kind, uint32_t slab) {
+    const uint64_t items = (UINT64_C(1) << TRACKER_FIRST_SLAB_BITS) << slab;
+    const uint64_t charge = slab < TRACKER_FREE_SLABS ? 0 : items;
+    if (atomic_fetch_add_explicit(&kinds[kind].mapped, charge, memory_order_relaxed) + charge <= kinds[kind].most) {
+        char *mapped = memory_map(kinds[kind].item_bytes * items);
+        if (mapped != NULL) {
+            return mapped;
+        }
+    }
+    atomic_fetch_sub_explicit(&kinds[kind].mapped, charge, memory_order_relaxed);
+    return NULL;
+}
+
+__attribute__((cold)) uint32_t tracker_take_fresh(tracker_items *store, tracker_kind kind) {
     uint32_t slab = tracker_highest_bit(store->used + (1u << TRACKER_FIRST_SLAB_BITS)) - TRACKER_FIRST_SLAB_BITS;
-    if (slab >= slab_limit) {
+    if (slab >= kinds[kind].slabs) {
         return 0;
     }
     if (store->slabs[slab] == NULL) {
-        store->slabs[slab] = memory_map((item_bytes << TRACKER_FIRST_SLAB_BITS) << slab);
+        store->slabs[slab] = map_slab(kind, slab);
         if (store->slabs[slab] == NULL) {
             return 0;
         }
@@ -43,10 +70,20 @@ __attribute__((cold)) uint32_t tracker_take_fresh(tracker_items *store, size_t i
     return ++store->used;
 }
 
+__attribute__((cold)) tracker_record *tracker_take_fresh_record(tracker_shard *self, uint32_t *index) {
+    *index = tracker_take_fresh(&self->records, TRACKER_KIND_RECORD);
+    if (*index == 0) {
+        return NULL;
+    }
+    tracker_record *fresh = tracker_record_at(self, *index);
+    fresh->shard = (uint8_t)(self - tracker_shards);
+    return fresh;
+}
+
 static uint32_t access_take(tracker_shard *self) {
     uint32_t index = self->accesses.free;
     if (index == 0) {
-        return tracker_take_fresh(&self->accesses, sizeof(tracker_access), TRACKER_ACCESS_SLABS);
+        return tracker_take_fresh(&self->accesses, TRACKER_KIND_ACCESS);
     }
     self->accesses.free = access_at(self, index)->next;
     return index;
@@ -55,7 +92,7 @@ static uint32_t access_take(tracker_shard *self) {
 static uint32_t hold_take(tracker_shard *self) {
     uint32_t index = self->holds.free;
     if (index == 0) {
-        return tracker_take_fresh(&self->holds, sizeof(tracker_hold), TRACKER_ACCESS_SLABS);
+        return tracker_take_fresh(&self->holds, TRACKER_KIND_HOLD);
     }
     self->holds.free = hold_at(self, index)->next;
     return index;
@@ -78,12 +115,39 @@ void tracker_give_lists(tracker_shard *self, tracker_record *record) {
     record->holds = 0;
 }
 
-/* --- chains ------------------------------------------------------------------------------------------------------ */
+/* --- shards ------------------------------------------------------------------------------------------------------ */
 
-static inline uint32_t *find_link(tracker_shard *self, uintptr_t key) {
+/* Who comes second takes the lane of who came first. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): clang-tidy does not see that the builtin writes */
+__attribute__((cold)) uint8_t tracker_settle(uint8_t *home) {
+    uint8_t found = 0;
+    const uint8_t own = thread_self()->lane;
+    return __atomic_compare_exchange_n(home, &found, own, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED) ? own : found;
+}
+
+/* The shard of a number, if it is in a lane that is in use; NULL: nothing is there, and no page of it shall be touched. */
+static tracker_shard *used_shard(uint32_t lanes, size_t number) {
+    return (lanes >> number / TRACKER_LANE_SHARDS & 1) != 0 ? &tracker_shards[number] : NULL;
+}
+
+static uint32_t lanes_used(void) {
+    return atomic_load_explicit(&thread_lanes_used, memory_order_acquire);
+}
+
+static bool is_free(const tracker_record *record) {
+    return (record->scan & TRACKER_FREE) != 0;
+}
+
+static const tracker_shard *shard_of(const tracker_record *record) {
+    return &tracker_shards[record->shard];
+}
+
+/* --- chains and words -------------------------------------------------------------------------------------------- */
+
+static inline tracker_record *find_record(const tracker_place *place) {
+    uint32_t word = 0;
     uint32_t *link = NULL;
-    (void)tracker_find_record(self, key, &link);
-    return link;
+    return tracker_find_record(place, &word, &link);
 }
 
 __attribute__((cold)) bool tracker_grow_buckets(tracker_shard *self) {
@@ -120,6 +184,43 @@ __attribute__((cold)) bool tracker_map_closed(tracker_shard *self) {
     return self->closed != NULL;
 }
 
+__attribute__((cold)) void tracker_forget_stale(const void *resource, uint32_t *word) {
+    const tracker_place place = tracker_place_in(resource, word);
+    tracker_shard *self = tracker_lock(&place);
+    uint32_t said = 0;
+    tracker_record *record = tracker_find_named(&place, &said);
+    if (record != NULL) {
+        tracker_give_record(self, said & TRACKER_WORD_INDEX, record);
+    }
+    tracker_write_word(word, 0);
+    shard_lock_give(&self->lock);
+}
+
+__attribute__((cold)) tracker_record *tracker_open_elsewhere(tracker_shard *full, uintptr_t key, uint32_t *word,
+                                                             const void *owner, uint64_t size, shard_lock **held) {
+    shard_lock_give(&full->lock);
+    const uint32_t lanes = word != NULL ? lanes_used() : 0;
+    for (uint32_t lane = 1; lane <= THREAD_LANES; lane++) {
+        if ((lanes >> lane & 1) == 0) {
+            continue;
+        }
+        const tracker_place place = tracker_place_by_word(tracker_number_in(lane, key), key, word);
+        tracker_shard *self = tracker_lock(&place);
+        if (self->records.free != 0) {
+            uint32_t index = 0;
+            tracker_record *fresh = tracker_take_record(self, &index);
+            tracker_enter(fresh, &place, owner, size, index, NULL);
+            *held = &self->lock;
+            return fresh;
+        }
+        shard_lock_give(&self->lock);
+    }
+    shard_lock_take(&full->lock);
+    full->totals.refused++;
+    shard_lock_give(&full->lock);
+    return NULL;
+}
+
 __attribute__((cold)) void tracker_give_stale(tracker_shard *self, uint32_t *link) {
     uint32_t stale = *link;
     tracker_record *record = tracker_record_at(self, stale);
@@ -140,10 +241,9 @@ static bool must_wait(const tracker_record *record) {
 }
 
 bool tracker_pin(const void *resource, uint64_t birth_ns) {
-    uintptr_t key = ~(uintptr_t)resource;
-    tracker_shard *self = tracker_lock(key);
-    uint32_t index = self->bucket_count == 0 ? 0 : *find_link(self, key);
-    tracker_record *record = index == 0 ? NULL : tracker_record_at(self, index);
+    const tracker_place place = tracker_place_of(resource);
+    tracker_shard *self = tracker_lock(&place);
+    tracker_record *record = find_record(&place);
     bool can = record != NULL && record->birth_ns == birth_ns && record->pin != pin_of_process();
     if (can) {
         record->pin = pin_of_process();
@@ -154,24 +254,25 @@ bool tracker_pin(const void *resource, uint64_t birth_ns) {
 }
 
 void tracker_unpin(const void *resource) {
-    uintptr_t key = ~(uintptr_t)resource;
-    tracker_shard *self = tracker_lock(key);
-    uint32_t index = self->bucket_count == 0 ? 0 : *find_link(self, key);
-    if (index != 0) {
-        tracker_record_at(self, index)->pin = 0;
+    const tracker_place place = tracker_place_of(resource);
+    tracker_shard *self = tracker_lock(&place);
+    tracker_record *record = find_record(&place);
+    if (record != NULL) {
+        record->pin = 0;
     }
     pinning = false;
     shard_lock_give(&self->lock);
 }
 
 /* Lets others have the shard until the record is nobody's, or gone. */
-__attribute__((cold)) tracker_record *tracker_wait_until_unpinned(tracker_shard *self, uintptr_t key,
+__attribute__((cold)) tracker_record *tracker_wait_until_unpinned(tracker_shard *shard, uintptr_t key, uint64_t hash,
                                                                   tracker_record *record, uint32_t **link) {
+    const tracker_place place = {.key = key, .hash = hash, .shard = shard};
     while (record != NULL && must_wait(record)) {
-        shard_lock_give(&self->lock);
+        shard_lock_give(&shard->lock);
         cancel_sleep(20000);
-        shard_lock_take(&self->lock);
-        record = tracker_find_record(self, key, link);
+        shard_lock_take(&shard->lock);
+        record = tracker_find_chained(&place, link);
     }
     return record;
 }
@@ -209,7 +310,7 @@ static void add_references(tracker_shard *self, tracker_record *record, const tr
                            uint64_t references) {
     uint32_t index = hold_find(self, record, (uint16_t)kind, access->stack);
     if (index == 0) {
-        record->holds_lost = true;
+        record->watch = 0;
         return;
     }
     tracker_hold *hold = hold_at(self, index);
@@ -220,50 +321,48 @@ static void add_references(tracker_shard *self, tracker_record *record, const tr
     hold->thread_id = access->thread_id;
 }
 
-bool tracker_record_access(const void *resource, const tracker_access *access, uint32_t target, uint64_t random) {
-    return tracker_record_references(resource, access, HOLD_RETAIN, 0, target, random);
+bool tracker_record_access(const tracker_place *place, const tracker_access *access, uint32_t target, uint64_t random) {
+    return tracker_record_references(place, access, HOLD_RETAIN, 0, target, random);
 }
 
-bool tracker_record_references(const void *resource, const tracker_access *access, hold_kind kind, uint64_t references,
-                               uint32_t target, uint64_t random) {
-    uintptr_t key = ~(uintptr_t)resource;
-    tracker_shard *self = tracker_lock(key);
-    uint32_t index = self->bucket_count == 0 ? 0 : *find_link(self, key);
-    if (index != 0) {
-        tracker_record *record = tracker_record_at(self, index);
+bool tracker_record_references(const tracker_place *place, const tracker_access *access, hold_kind kind,
+                               uint64_t references, uint32_t target, uint64_t random) {
+    tracker_shard *self = tracker_lock(place);
+    tracker_record *record = find_record(place);
+    if (record != NULL) {
         if (references != 0) {
             add_references(self, record, access, kind, references);
         }
         uint32_t over = record->access_count < target ? 0 : record->access_count - target + 1;
         bool push = over == 0 || (over <= 30 && (random & ((1u << over) - 1)) == 0);
-        uint32_t place = push || record->accesses == 0 ? access_take(self) : record->accesses;
-        push = place != 0 && place != record->accesses;
-        if (place == 0) {
-            place = record->accesses; /* no room for another: the newest gives way */
+        uint32_t slot = push || record->accesses == 0 ? access_take(self) : record->accesses;
+        push = slot != 0 && slot != record->accesses;
+        if (slot == 0) {
+            slot = record->accesses; /* no room for another: the newest gives way */
         }
         if (!push) {
             record->accesses_dropped++;
         }
-        if (place != 0) {
-            uint32_t older = push ? record->accesses : access_at(self, place)->next;
-            *access_at(self, place) = *access;
-            access_at(self, place)->next = older;
-            record->accesses = place;
+        if (slot != 0) {
+            uint32_t older = push ? record->accesses : access_at(self, slot)->next;
+            *access_at(self, slot) = *access;
+            access_at(self, slot)->next = older;
+            record->accesses = slot;
             record->access_count = (uint16_t)(record->access_count + (push ? 1 : 0));
         }
     }
     shard_lock_give(&self->lock);
-    return index != 0;
+    return record != NULL;
 }
 
 const tracker_access *tracker_next_access(const tracker_record *record, const tracker_access *access) {
-    const tracker_shard *self = &tracker_shards[tracker_hash(record->key) % TRACKER_SHARDS];
+    const tracker_shard *self = shard_of(record);
     uint32_t index = access == NULL ? record->accesses : access->next;
     return index == 0 ? NULL : access_at(self, index);
 }
 
 const tracker_hold *tracker_next_hold(const tracker_record *record, const tracker_hold *hold) {
-    const tracker_shard *self = &tracker_shards[tracker_hash(record->key) % TRACKER_SHARDS];
+    const tracker_shard *self = shard_of(record);
     uint32_t index = hold == NULL ? record->holds : hold->next;
     return index == 0 ? NULL : hold_at(self, index);
 }
@@ -278,56 +377,50 @@ uint32_t tracker_next_epoch(void) {
 
 /* --- looking ----------------------------------------------------------------------------------------------------- */
 
-bool tracker_find(const void *resource, tracker_record *record) {
-    uintptr_t key = ~(uintptr_t)resource;
-    tracker_shard *self = tracker_lock(key);
-    uint32_t index = self->bucket_count == 0 ? 0 : *find_link(self, key);
-    if (index != 0) {
-        *record = *tracker_record_at(self, index);
+bool tracker_find(const tracker_place *place, tracker_record *record) {
+    tracker_shard *self = tracker_lock(place);
+    const tracker_record *found = find_record(place);
+    if (found != NULL) {
+        *record = *found;
     }
     shard_lock_give(&self->lock);
-    return index != 0;
+    return found != NULL;
 }
 
-bool tracker_knows(const void *resource) {
-    uintptr_t key = ~(uintptr_t)resource;
-    tracker_shard *self = tracker_lock(key);
-    bool known = self->bucket_count != 0 && *find_link(self, key) != 0;
+bool tracker_knows(const tracker_place *place) {
+    tracker_shard *self = tracker_lock(place);
+    bool known = find_record(place) != NULL;
     shard_lock_give(&self->lock);
     return known;
 }
 
-bool tracker_set_guard(const void *resource, uint32_t guard) {
-    uintptr_t key = ~(uintptr_t)resource;
-    tracker_shard *self = tracker_lock(key);
-    uint32_t index = self->bucket_count == 0 ? 0 : *find_link(self, key);
-    if (index != 0) {
-        tracker_record_at(self, index)->guard = guard;
+bool tracker_set_guard(const tracker_place *place, uint32_t guard) {
+    tracker_shard *self = tracker_lock(place);
+    tracker_record *record = find_record(place);
+    if (record != NULL) {
+        record->guard = guard;
     }
     shard_lock_give(&self->lock);
-    return index != 0;
+    return record != NULL;
 }
 
-void tracker_set_size(const void *resource, uint64_t size) {
-    uintptr_t key = ~(uintptr_t)resource;
-    tracker_shard *self = tracker_lock(key);
-    uint32_t index = self->bucket_count == 0 ? 0 : *find_link(self, key);
-    if (index != 0) {
-        tracker_record *record = tracker_record_at(self, index);
+void tracker_set_size(const tracker_place *place, uint64_t size) {
+    tracker_shard *self = tracker_lock(place);
+    tracker_record *record = find_record(place);
+    if (record != NULL) {
         self->totals.live_bytes += size - record->size;
         record->size = size;
     }
     shard_lock_give(&self->lock);
 }
 
-bool tracker_find_closed(const void *resource, tracker_closed *closed) {
-    uintptr_t key = ~(uintptr_t)resource;
-    tracker_shard *self = tracker_lock(key);
+bool tracker_find_closed(const tracker_place *place, tracker_closed *closed) {
+    tracker_shard *self = tracker_lock(place);
     bool found = false;
     for (uint32_t back = 1; self->closed != NULL && back <= TRACKER_CLOSED_ITEMS && !found; back++) {
         const tracker_closed *slot =
             &self->closed[(self->closed_next + TRACKER_CLOSED_ITEMS - back) % TRACKER_CLOSED_ITEMS];
-        found = slot->key == key;
+        found = slot->key == place->key;
         if (found) {
             *closed = *slot;
         }
@@ -337,12 +430,17 @@ bool tracker_find_closed(const void *resource, tracker_closed *closed) {
 }
 
 void tracker_visit(tracker_visitor *visitor, void *context) {
+    const uint32_t lanes = lanes_used();
     for (size_t i = 0; i < TRACKER_SHARDS; i++) {
-        tracker_shard *self = &tracker_shards[i];
+        tracker_shard *self = used_shard(lanes, i);
+        if (self == NULL) {
+            continue;
+        }
         shard_lock_take(&self->lock);
-        for (uint32_t b = 0; b < self->bucket_count; b++) {
-            for (uint32_t index = self->buckets[b]; index != 0; index = tracker_record_at(self, index)->next) {
-                visitor(tracker_record_at(self, index), context);
+        for (uint32_t index = 1; index <= self->records.used; index++) {
+            tracker_record *record = tracker_record_at(self, index);
+            if (!is_free(record)) {
+                visitor(record, context);
             }
         }
         shard_lock_give(&self->lock);
@@ -350,41 +448,74 @@ void tracker_visit(tracker_visitor *visitor, void *context) {
 }
 
 void tracker_visit_usual(tracker_usual_visitor *visitor, void *context) {
+    const uint32_t lanes = lanes_used();
     for (size_t i = 0; i < TRACKER_SHARDS; i++) {
-        shard_lock_take(&tracker_shards[i].lock);
-        const usual_entry *entries = tracker_shards[i].usual.entries;
+        tracker_shard *self = used_shard(lanes, i);
+        if (self == NULL) {
+            continue;
+        }
+        shard_lock_take(&self->lock);
+        const usual_entry *entries = self->usual.entries;
         for (size_t slot = 0; entries != NULL && slot < USUAL_SLOTS; slot++) {
             if (entries[slot].count > 0) {
                 visitor(&entries[slot], context);
             }
         }
-        shard_lock_give(&tracker_shards[i].lock);
+        shard_lock_give(&self->lock);
     }
 }
 
 void tracker_count(tracker_totals *totals) {
+    const uint32_t lanes = lanes_used();
     *totals = (tracker_totals){0};
     for (size_t i = 0; i < TRACKER_SHARDS; i++) {
-        shard_lock_take(&tracker_shards[i].lock);
-        totals->live += tracker_shards[i].totals.live;
-        totals->live_bytes += tracker_shards[i].totals.live_bytes;
-        totals->seen += tracker_shards[i].totals.seen;
-        totals->refused += tracker_shards[i].totals.refused;
-        shard_lock_give(&tracker_shards[i].lock);
+        tracker_shard *self = used_shard(lanes, i);
+        if (self == NULL) {
+            continue;
+        }
+        shard_lock_take(&self->lock);
+        totals->live += self->totals.live;
+        totals->live_bytes += self->totals.live_bytes;
+        totals->seen += self->totals.seen;
+        totals->refused += self->totals.refused;
+        shard_lock_give(&self->lock);
     }
 }
 
 /* --- fork and tests ---------------------------------------------------------------------------------------------- */
 
+static uint32_t locked_lanes; /* by tracker_lock_all(), and guarded by what that holds */
+
 void tracker_lock_all(void) {
+    const uint32_t lanes = lanes_used();
     for (size_t i = 0; i < TRACKER_SHARDS; i++) {
-        shard_lock_take(&tracker_shards[i].lock);
+        tracker_shard *self = used_shard(lanes, i);
+        if (self != NULL) {
+            shard_lock_take(&self->lock);
+        }
     }
+    locked_lanes = lanes;
 }
 
 void tracker_unlock_all(void) {
+    const uint32_t lanes = locked_lanes;
     for (size_t i = TRACKER_SHARDS; i-- > 0;) {
-        shard_lock_give(&tracker_shards[i].lock);
+        tracker_shard *self = used_shard(lanes, i);
+        if (self != NULL) {
+            shard_lock_give(&self->lock);
+        }
+    }
+}
+
+/* A lane that came into use between the locks and the fork may be in any state, as that of a thread which is not here. What it
+ * tracked in that moment belongs to the parent. */
+void tracker_after_fork(void) {
+    const uint32_t lanes = lanes_used() & ~locked_lanes;
+    for (size_t i = 0; i < TRACKER_SHARDS; i++) {
+        tracker_shard *self = used_shard(lanes, i);
+        if (self != NULL) {
+            *self = (tracker_shard){0};
+        }
     }
 }
 
@@ -392,72 +523,103 @@ void tracker_next_generation(void) {
     atomic_fetch_add_explicit(&tracker_generation_now, 1, memory_order_relaxed);
 }
 
-static const char *audit_locked(const tracker_shard *self, uint64_t *bytes, uint64_t *live, uint64_t *listed) {
+static const char *audit_chains(const tracker_shard *self) {
     uint64_t chained = 0;
-    uint64_t holds = 0;
     for (uint32_t b = 0; b < self->bucket_count; b++) {
         for (uint32_t index = self->buckets[b]; index != 0; index = tracker_record_at(self, index)->next) {
             const tracker_record *record = tracker_record_at(self, index);
+            if (is_free(record)) {
+                return "a record in a chain is free";
+            }
             if (((tracker_hash(record->key) >> TRACKER_SHARD_BITS) & (self->bucket_count - 1)) != b) {
                 return "a record is in the wrong bucket";
             }
-            *bytes += record->size;
             chained++;
+        }
+    }
+    return chained == self->chained ? NULL : "the count of chained records is wrong";
+}
+
+/* Whether a record that is in no chain is in a word cannot be told from here: words belong to the resources. */
+static const char *audit_records(const tracker_shard *self) {
+    uint64_t bytes = 0;
+    uint64_t live = 0;
+    uint64_t free = 0;
+    uint64_t holds = 0;
+    for (uint32_t index = 1; index <= self->records.used; index++) {
+        const tracker_record *record = tracker_record_at(self, index);
+        if (!is_free(record)) {
+            if (shard_of(record) != self) {
+                return "a record has the number of another shard";
+            }
+            bytes += record->size;
+            live++;
             for (uint32_t hold = record->holds; hold != 0; hold = hold_at(self, hold)->next) {
                 holds++;
             }
         }
     }
-    if (chained != self->chained) {
-        return "the count of chained records is wrong";
-    }
-    *live = chained;
-    *listed = chained;
     for (uint32_t index = self->records.free; index != 0; index = tracker_record_at(self, index)->next) {
-        ++*listed;
+        if (!is_free(tracker_record_at(self, index))) {
+            return "a record is in two lists";
+        }
+        free++;
     }
     for (uint32_t hold = self->holds.free; hold != 0; hold = hold_at(self, hold)->next) {
         holds++;
+    }
+    if (live + free != self->records.used || live < self->chained) {
+        return "a record is in no list";
+    }
+    if (bytes != self->totals.live_bytes || live != self->totals.live) {
+        return "the totals of a shard disagree with its records";
     }
     return holds == self->holds.used ? NULL : "a hold is in no list, or in two";
 }
 
 const char *tracker_audit(void) {
     const char *broken = NULL;
+    const uint32_t lanes = lanes_used();
     for (size_t i = 0; i < TRACKER_SHARDS && broken == NULL; i++) {
-        tracker_shard *self = &tracker_shards[i];
-        uint64_t bytes = 0;
-        uint64_t live = 0;
-        uint64_t listed = 0;
-        shard_lock_take(&self->lock);
-        broken = audit_locked(self, &bytes, &live, &listed);
-        if (broken == NULL && (bytes != self->totals.live_bytes || live != self->totals.live)) {
-            broken = "the totals of a shard disagree with its records";
+        tracker_shard *self = used_shard(lanes, i);
+        if (self != NULL) {
+            shard_lock_take(&self->lock);
+            broken = audit_chains(self);
+            broken = broken == NULL ? audit_records(self) : broken;
+            shard_lock_give(&self->lock);
         }
-        if (broken == NULL && listed != self->records.used) {
-            broken = "a record is in no list, or in two";
-        }
-        shard_lock_give(&self->lock);
     }
     return broken;
+}
+
+static void reset_shard(tracker_shard *self) {
+    self->records.used = self->records.free = 0;
+    self->accesses.used = self->accesses.free = 0;
+    self->holds.used = self->holds.free = 0;
+    usual_reset(&self->usual);
+    self->chained = self->closed_next = 0;
+    self->totals = (tracker_totals){0};
+    if (self->closed != NULL) {
+        memset(self->closed, 0, TRACKER_CLOSED_ITEMS * sizeof *self->closed);
+    }
+    if (self->buckets != NULL) {
+        memset(self->buckets, 0, self->bucket_count * sizeof *self->buckets);
+    }
 }
 
 void tracker_reset(void) {
     tracker_lock_all();
     for (size_t i = 0; i < TRACKER_SHARDS; i++) {
-        tracker_shard *self = &tracker_shards[i];
-        self->records.used = self->records.free = 0;
-        self->accesses.used = self->accesses.free = 0;
-        self->holds.used = self->holds.free = 0;
-        usual_reset(&self->usual);
-        self->chained = self->closed_next = 0;
-        self->totals = (tracker_totals){0};
-        if (self->closed != NULL) {
-            memset(self->closed, 0, TRACKER_CLOSED_ITEMS * sizeof *self->closed);
-        }
-        if (self->buckets != NULL) {
-            memset(self->buckets, 0, self->bucket_count * sizeof *self->buckets);
+        tracker_shard *self = used_shard(locked_lanes, i);
+        if (self != NULL) {
+            reset_shard(self);
         }
     }
     tracker_unlock_all();
+}
+
+uint64_t tracker_bound(uint64_t records) {
+    const uint64_t before = kinds[TRACKER_KIND_RECORD].most;
+    kinds[TRACKER_KIND_RECORD].most = records;
+    return before;
 }

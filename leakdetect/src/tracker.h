@@ -1,16 +1,25 @@
 /* The live table: every tracked resource that nobody has closed yet, with its last accesses; and, for over-release
  * forensics, the last ones that were closed.
  *
- * Shards, each with its lock, its hash table and its records, so that threads seldom meet:
+ * Shards, each with its lock and its records, in lanes, so that threads seldom meet. A thread's lane is one of a few (thread.h):
+ * what it tracks is in a shard of that. A resource may have a word to spare for us (tracker_place), which then says
+ * where its record is. What has none is found by its address:
  *
- *     address -> hash -> shard [ lock | buckets -> record -> record | free records | closed ring ]
- *                                                    |
- *                                                    newest access -> older -> ...
+ *     word ----------------------> shard [ lock | records | free records | closed ring ]
+ *                                                  |
+ *                                                  newest access -> older -> ...
+ *
+ *     address -> block -> lane \
+ *             -> hash ----------> shard [ buckets -> record -> record ]
+ *
+ * A block of addresses has the lane of the thread that was the first to track something in it, for good: threads that have
+ * arenas of their own, as malloc's mostly do, so work in shards of their own as well.
  *
  * Invariants. The table holds no address that a leak checker could follow: addresses of resources and owners are stored
  * complemented (T1), so that Memcheck and LeakSanitizer still see a leaked buffer as lost. A record is in exactly one of:
- * its bucket's chain, the free list of its shard (T2); a hold likewise, of its record's list or the free one. Records,
- * accesses and holds are bounded (T3); beyond that a resource stays untracked and is counted.
+ * its bucket's chain, its resource's word, the free list of its shard (T2); a hold likewise, of its record's list or the
+ * free one. Records, accesses and holds are bounded (T3), in each shard and over all; beyond that a resource stays untracked
+ * and is counted.
  *
  * tracker_open() and tracker_remove() are in tracker_shard.h.
  *
@@ -81,7 +90,8 @@ enum {
 typedef enum tracker_scan_flag {
     TRACKER_SCANNED = 1 << 0, /* the running scan judges it */
     TRACKER_SUSPECT = 1 << 1, /* the last scan found it unreachable */
-    TRACKER_LOST = 1 << 2     /* and so did one before, of the same contents */
+    TRACKER_LOST = 1 << 2,    /* and so did one before, of the same contents */
+    TRACKER_FREE = 1 << 7     /* no scan's: nothing is tracked here */
 } tracker_scan_flag;
 
 typedef struct tracker_record {
@@ -99,15 +109,31 @@ typedef struct tracker_record {
     uint32_t accesses_dropped;
     uint32_t holds; /* the first tracker_hold; 0: none */
     uint32_t epoch; /* tracker_epoch() when it was tracked */
-    uint32_t watch; /* tracker_watch() when it was tracked; 0: accesses were not recorded then */
+    uint32_t watch; /* tracker_watch() when it was tracked; 0: accesses were not recorded then, or one found no room */
     uint16_t access_count;
     uint16_t generation; /* how many forks lie between the process that began and the one that allocated this */
     uint32_t guard;      /* see guard.h: bytes before the guarded ones, plus 1; 0: none are */
     bool reported;       /* a text report at finalization has named it */
-    bool holds_lost;     /* there was no room for one */
+    uint8_t shard;       /* the number of the one that it is in, for good */
     uint8_t pin;  /* somebody describes it: its process's tracker_generation() % 255 + 1; 0, or another's: nobody */
     uint8_t scan; /* of tracker_scan_flag; a new record has none, whatever had its address before */
 } tracker_record;
+
+typedef struct tracker_shard tracker_shard;
+
+/* Where in the table a resource is, or is to be. Worked out once for what is done with it: that goes from one load to the next.
+ *   tracker_place_of()      found by its address, if it is anywhere.
+ *   tracker_place_for()     where the calling thread is to put it, to be found by its address.
+ *   tracker_place_in()      found by a word of 32 bits that goes with the resource, and that only the table writes to.
+ *   tracker_place_for_in()  where the calling thread is to put it, for that word to say. What the word says before may be anything;
+ *                           it must stay as it is when the resource is closed, or its closing is not found. */
+typedef struct tracker_place {
+    uintptr_t key;
+    uint64_t hash;        /* where the key is looked for, without a word */
+    tracker_shard *shard; /* and in what */
+    uint32_t *word;       /* NULL: the resource has none */
+    uint32_t number;      /* of the shard, with a word */
+} tracker_place;
 
 typedef struct tracker_closed {
     uintptr_t key; /* complemented; 0: never used */
@@ -136,29 +162,30 @@ typedef struct tracker_totals {
  * stay, and a buffer that is touched a million times keeps about target + 20.
  *   random   64 random bits for that draw.
  *   returns  false if the resource is not tracked. */
-bool tracker_record_access(const void *resource, const tracker_access *access, uint32_t target, uint64_t random);
+bool tracker_record_access(const tracker_place *place, const tracker_access *access, uint32_t target, uint64_t random);
 
 /* tracker_record_references() does the same for a call that took references or gave them back, and adds their number to
  * the record's holds. 0: an access like any other. */
-bool tracker_record_references(const void *resource, const tracker_access *access, hold_kind kind, uint64_t references,
-                               uint32_t target, uint64_t random);
+bool tracker_record_references(const tracker_place *place, const tracker_access *access, hold_kind kind,
+                               uint64_t references, uint32_t target, uint64_t random);
 /* Sets the record's guard; false if the resource is not tracked. */
-bool tracker_set_guard(const void *resource, uint32_t guard);
+bool tracker_set_guard(const tracker_place *place, uint32_t guard);
 
 /* Sets the record's size, where the resource is tracked; what it stands for in a sample stays what it was drawn with. */
-void tracker_set_size(const void *resource, uint64_t size);
+void tracker_set_size(const tracker_place *place, uint64_t size);
 
 /* tracker_pin() keeps a resource from being removed until tracker_unpin(): other threads' tracker_remove() waits. One that
  * has pinned something does not wait itself.
- *   birth_ns of the record that is meant: the address may be somebody else's by now.
- *   returns  false if that record is gone, or pinned by another thread. */
+ *   resource  one that is found by its address.
+ *   birth_ns  of the record that is meant: the address may be somebody else's by now.
+ *   returns   false if that record is gone, or pinned by another thread. */
 bool tracker_pin(const void *resource, uint64_t birth_ns);
 void tracker_unpin(const void *resource);
 
 /* The live record of a resource, copied; false if there is none. The same for the newest closing of that address. */
-bool tracker_find(const void *resource, tracker_record *record);
-bool tracker_knows(const void *resource); /* the same, without the copy */
-bool tracker_find_closed(const void *resource, tracker_closed *closed);
+bool tracker_find(const tracker_place *place, tracker_record *record);
+bool tracker_knows(const tracker_place *place); /* the same, without the copy */
+bool tracker_find_closed(const tracker_place *place, tracker_closed *closed);
 
 /* tracker_visit() shows every record, each under its shard's lock, which ends with the call. The visitor may set the
  * record's flags, and walks its accesses, newest first, from NULL. */
@@ -177,7 +204,7 @@ static inline uint32_t tracker_watch(void) {
 }
 void tracker_stop_watching(void);
 static inline bool tracker_knows_holds(const tracker_record *record) {
-    return record->watch != 0 && record->watch == tracker_watch() && !record->holds_lost;
+    return record->watch != 0 && record->watch == tracker_watch();
 }
 
 /* Counts checkpoints: what has an epoch of at least n was tracked after the n-th. */
@@ -194,9 +221,10 @@ void tracker_visit_usual(tracker_usual_visitor *visitor, void *context);
 
 void tracker_count(tracker_totals *totals);
 
-/* For fork, around the system call; the generation is the child's to raise. */
+/* For fork, around the system call; the generation is the child's to raise. tracker_after_fork() in the child, under the locks. */
 void tracker_lock_all(void);
 void tracker_unlock_all(void);
+void tracker_after_fork(void);
 void tracker_next_generation(void);
 extern _Atomic uint16_t tracker_generation_now;
 static inline uint16_t tracker_generation(void) {
@@ -206,7 +234,9 @@ static inline uint16_t tracker_generation(void) {
 /* tracker_audit() checks T2 and the counts over the whole table; for tests. Returns NULL, or what is broken. */
 const char *tracker_audit(void);
 
-/* tracker_reset() forgets everything and keeps the memory; for tests. */
+/* For tests. tracker_reset() forgets everything and keeps the memory, and which block has which lane; tracker_bound() sets how many
+ * records there may be over all shards, used or not, and returns what it was. */
 void tracker_reset(void);
+uint64_t tracker_bound(uint64_t records);
 
 #endif

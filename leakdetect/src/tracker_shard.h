@@ -9,18 +9,46 @@
 #include <stdint.h>
 
 #include "shard_lock.h"
+#include "thread.h"
 #include "tracker.h"
 #include "usual.h"
 
 enum {
-    TRACKER_SHARD_BITS = 5,
-    TRACKER_SHARDS = 1 << TRACKER_SHARD_BITS,
+    TRACKER_SHARD_BITS = 4, /* of a lane */
+    TRACKER_LANE_SHARDS = 1 << TRACKER_SHARD_BITS,
+    TRACKER_SHARDS = (1 + THREAD_LANES) * TRACKER_LANE_SHARDS, /* those of lane 0, which is nobody's, stay empty */
+    TRACKER_BLOCK_BITS = 14,                                   /* addresses of one block have one lane: 256 handles */
+    TRACKER_HOME_BITS = 12, /* blocks beyond 4,096 share lanes with others, which costs time and nothing else */
     TRACKER_FIRST_SLAB_BITS =
         6,                     /* a store's first slab holds 64 items; each next one twice as many as the one before */
-    TRACKER_RECORD_SLABS = 11, /* 131,008 records a shard, so 4,192,256 at most over all shards, in 320 MiB */
-    TRACKER_ACCESS_SLABS = 13, /* four times as many accesses, and holds */
-    TRACKER_CLOSED_ITEMS = 64  /* closings that a shard remembers */
+    TRACKER_FREE_SLABS = 6,    /* of each shard, beside the bound of all */
+    TRACKER_RECORD_SLABS = 12, /* 262,080 records a shard */
+    TRACKER_ACCESS_SLABS = 14, /* four times as many accesses, and holds */
+    TRACKER_CLOSED_ITEMS = 64, /* closings that a shard remembers */
+    TRACKER_WORD_INDEX_BITS =
+        18 /* of a word: a record's index, or 0; above them its shard's number, also once it is gone */
 };
+
+_Static_assert((1 << TRACKER_FIRST_SLAB_BITS) * ((1 << TRACKER_RECORD_SLABS) - 1) < 1 << TRACKER_WORD_INDEX_BITS,
+               "an index has room in a word");
+_Static_assert(TRACKER_SHARDS == UINT8_MAX + 1, "a byte is the number of a shard, whatever is in it");
+
+#define TRACKER_WORD_INDEX ((UINT32_C(1) << TRACKER_WORD_INDEX_BITS) - 1)
+
+/* Over all shards: as many as those of one lane hold, 4,193,280 records in 352 MiB, so that a program of one thread may have all
+ * of them; four times as many accesses, and holds. Slabs are counted whole, and each shard's first ones, of 4,032 items, not at
+ * all: so what others had at their peak leaves something for everybody. */
+#define TRACKER_RECORDS_MOST                                                                                           \
+    (TRACKER_LANE_SHARDS * ((UINT64_C(1) << TRACKER_RECORD_SLABS) - 1) << TRACKER_FIRST_SLAB_BITS)
+#define TRACKER_ACCESSES_MOST                                                                                          \
+    (TRACKER_LANE_SHARDS * ((UINT64_C(1) << TRACKER_ACCESS_SLABS) - 1) << TRACKER_FIRST_SLAB_BITS)
+
+typedef enum tracker_kind {
+    TRACKER_KIND_RECORD,
+    TRACKER_KIND_ACCESS,
+    TRACKER_KIND_HOLD,
+    TRACKER_KIND_COUNT
+} tracker_kind;
 
 /* Items of one size in slabs that never move, named by an index from 1 up; freed ones are chained through `next`. */
 typedef struct tracker_items {
@@ -31,7 +59,7 @@ typedef struct tracker_items {
 
 /* What an insertion and a removal touch comes first, and lies in two cache lines: the next shard that a thread comes to
  * is another one, whose lines are further away than its own data. */
-typedef struct tracker_shard {
+struct tracker_shard {
     shard_lock lock;
     uint32_t
         bucket_count;  /* a power of two, or 0 before the first insertion; tracker_fetch() reads it without the lock */
@@ -42,46 +70,122 @@ typedef struct tracker_shard {
     tracker_totals totals;
     usual usual;
     tracker_items records, accesses, holds;
-} __attribute__((aligned(128))) tracker_shard; /* two cache lines, so that neighbours' locks share none */
+} __attribute__((aligned(128))); /* two cache lines, so that neighbours' locks share none */
 
 _Static_assert(offsetof(tracker_shard, records.slabs) + 5 * sizeof(char *) <= 128,
                "and so do the slabs of 1,984 records");
 
 extern tracker_shard tracker_shards[TRACKER_SHARDS];
 
-/* Under the shard's lock, but for the waiting one, which gives it away for a while. tracker_take_fresh() returns an index that was
- * never used, or 0 at the bound; tracker_grow_buckets() false where there is no table; tracker_map_closed() where there is no
- * ring, which is benign: forensics are lost, tracking is not. */
-uint32_t tracker_take_fresh(tracker_items *store, size_t item_bytes, uint32_t slab_limit);
+/* Which lane a block of addresses has: 0, or that of the thread that was the first to track something there, for good.
+ * Atomic, relaxed: whoever has a resource to look for got it from the thread that tracked it, with what that read or wrote here. */
+extern uint8_t tracker_homes[1 << TRACKER_HOME_BITS];
+
+/* Gives a home that has no lane one, and returns it. */
+uint8_t tracker_settle(uint8_t *home);
+
+/* What a word says before its resource is tracked is mostly nothing, and may be anything: forgets the record that is there, if it is
+ * one of this resource. */
+void tracker_forget_stale(const void *resource, uint32_t *word);
+
+/* Under the shard's lock. tracker_take_fresh() returns an index that was never used, or 0 at the bound; tracker_grow_buckets()
+ * false where there is no table; tracker_map_closed() where there is no ring, which is benign: forensics are lost, tracking
+ * is not. */
+uint32_t tracker_take_fresh(tracker_items *store, tracker_kind kind);
+tracker_record *tracker_take_fresh_record(tracker_shard *self, uint32_t *index);
 bool tracker_grow_buckets(tracker_shard *self);
 bool tracker_map_closed(tracker_shard *self);
 void tracker_give_stale(tracker_shard *self, uint32_t *link);
 void tracker_give_lists(tracker_shard *self, tracker_record *record);
 void tracker_count_holds(tracker_shard *self, const tracker_record *record, usual_entry *closings);
-tracker_record *tracker_wait_until_unpinned(tracker_shard *self, uintptr_t key, tracker_record *record,
-                                            uint32_t **link);
 
 static inline uint64_t tracker_hash(uintptr_t key) {
     uint64_t hash = (uint64_t)key * 0x9e3779b97f4a7c15u;
     return hash ^ (hash >> 32);
 }
 
-static inline tracker_shard *tracker_lock(uintptr_t key) {
-    tracker_shard *self = &tracker_shards[tracker_hash(key) % TRACKER_SHARDS];
-    __asm__("" : "+r"(self)); /* one address, kept: gcc would work it out for each field */
-    shard_lock_take(&self->lock);
-    return self;
+static inline uint8_t *tracker_home(uintptr_t key) {
+    return &tracker_homes[(uint64_t)(key >> TRACKER_BLOCK_BITS) * 0x9e3779b97f4a7c15u >> (64 - TRACKER_HOME_BITS)];
+}
+
+static inline tracker_shard *tracker_shard_at(size_t number) {
+    tracker_shard *shard = &tracker_shards[number];
+    __asm__("" : "+r"(shard)); /* one address, kept: gcc would work it out for each field */
+    return shard;
+}
+
+static inline tracker_place tracker_place_by_address(uint8_t lane, uintptr_t key) {
+    const uint64_t hash = tracker_hash(key);
+    tracker_shard *shard = tracker_shard_at((size_t)lane * TRACKER_LANE_SHARDS + hash % TRACKER_LANE_SHARDS);
+    return (tracker_place){.key = key, .hash = hash, .shard = shard};
+}
+
+static inline tracker_place tracker_place_of(const void *resource) {
+    const uintptr_t key = ~(uintptr_t)resource;
+    return tracker_place_by_address(__atomic_load_n(tracker_home(key), __ATOMIC_RELAXED), key);
+}
+
+static inline tracker_place tracker_place_for(const void *resource) {
+    const uintptr_t key = ~(uintptr_t)resource;
+    uint8_t *home = tracker_home(key);
+    uint8_t lane = __atomic_load_n(home, __ATOMIC_RELAXED);
+    if (__builtin_expect(lane == 0, 0)) {
+        lane = tracker_settle(home);
+    }
+    return tracker_place_by_address(lane, key);
+}
+
+/* Atomic, relaxed: who uses a resource that somebody else closes is wrong, and finds another word than he should, but no race. */
+static inline uint32_t tracker_read_word(const uint32_t *word) {
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+/* NOLINTNEXTLINE(readability-non-const-parameter): clang-tidy does not see that the builtin writes */
+static inline void tracker_write_word(uint32_t *word, uint32_t value) {
+    __atomic_store_n(word, value, __ATOMIC_RELAXED);
+}
+
+static inline tracker_place tracker_place_by_word(uint32_t number, uintptr_t key, uint32_t *word) {
+    return (tracker_place){.key = key, .shard = tracker_shard_at(number), .word = word, .number = number};
+}
+
+static inline tracker_place tracker_place_in(const void *resource, uint32_t *word) {
+    return tracker_place_by_word(tracker_read_word(word) >> TRACKER_WORD_INDEX_BITS & UINT8_MAX, ~(uintptr_t)resource,
+                                 word);
+}
+
+/* Of a lane's shards; handles lie side by side. */
+static inline uint32_t tracker_number_in(uint32_t lane, uintptr_t key) {
+    return lane * TRACKER_LANE_SHARDS + (uint32_t)(key >> 6) % TRACKER_LANE_SHARDS;
+}
+
+static inline tracker_place tracker_place_for_in(const void *resource, uint32_t *word, const thread_state *self) {
+    const uintptr_t key = ~(uintptr_t)resource;
+    if (__builtin_expect((tracker_read_word(word) & TRACKER_WORD_INDEX) != 0, 0)) {
+        tracker_forget_stale(resource, word);
+    }
+    return tracker_place_by_word(tracker_number_in(self->lane, key), key, word);
+}
+
+/* Of a resource that is found by its address, as what is pinned is. Under the shard's lock, which it gives away for a while. */
+tracker_record *tracker_wait_until_unpinned(tracker_shard *shard, uintptr_t key, uint64_t hash, tracker_record *record,
+                                            uint32_t **link);
+
+static inline tracker_shard *tracker_lock(const tracker_place *place) {
+    shard_lock_take(&place->shard->lock);
+    return place->shard;
 }
 
 /* Asks for the line that a search for the resource will begin in, before something that takes as long as it does to come.
  * Without the lock: it may be the line of a table that has grown since, which is not read. */
-static inline __attribute__((always_inline)) void tracker_fetch(const void *resource) {
-    const uint64_t hash = tracker_hash(~(uintptr_t)resource);
-    const tracker_shard *self = &tracker_shards[hash % TRACKER_SHARDS];
-    const uintptr_t buckets = (uintptr_t)__atomic_load_n(&self->buckets, __ATOMIC_RELAXED);
-    const uint32_t count = __atomic_load_n(&self->bucket_count, __ATOMIC_RELAXED);
-    const uintptr_t bucket = (hash >> TRACKER_SHARD_BITS) & (count - 1);
-    __builtin_prefetch((const void *)(buckets + bucket * sizeof *self->buckets), 1);
+static inline __attribute__((always_inline)) void tracker_fetch(const tracker_place *place) {
+    if (place->word != NULL) {
+        return;
+    }
+    const uintptr_t buckets = (uintptr_t)__atomic_load_n(&place->shard->buckets, __ATOMIC_RELAXED);
+    const uint32_t count = __atomic_load_n(&place->shard->bucket_count, __ATOMIC_RELAXED);
+    const uintptr_t bucket = (place->hash >> TRACKER_SHARD_BITS) & (count - 1);
+    __builtin_prefetch((const void *)(buckets + bucket * sizeof *place->shard->buckets), 1);
 }
 
 /* Slab k holds the items from 64 * (2^k - 1) on, so an item's slab is found from the highest bit of its rank + 64, and
@@ -104,8 +208,7 @@ static inline tracker_record *tracker_record_at(const tracker_shard *self, uint3
 static inline tracker_record *tracker_take_record(tracker_shard *self, uint32_t *index) {
     *index = self->records.free;
     if (__builtin_expect(*index == 0, 0)) {
-        *index = tracker_take_fresh(&self->records, sizeof(tracker_record), TRACKER_RECORD_SLABS);
-        return *index == 0 ? NULL : tracker_record_at(self, *index);
+        return tracker_take_fresh_record(self, index);
     }
     tracker_record *record = tracker_record_at(self, *index);
     self->records.free = record->next;
@@ -119,22 +222,44 @@ static inline void tracker_give_record(tracker_shard *self, uint32_t index, trac
     self->totals.live--;
     self->totals.live_bytes -= record->size;
     record->key = 0;
+    record->scan = TRACKER_FREE;
     record->next = self->records.free;
     self->records.free = index;
 }
 
+/* The record that a word names, or NULL: another may have it by now. Sets *word to what was read, once: where a program misuses a
+ * resource it may change meanwhile. */
+static inline tracker_record *tracker_find_named(const tracker_place *place, uint32_t *word) {
+    *word = tracker_read_word(place->word);
+    const uint32_t index = *word & TRACKER_WORD_INDEX;
+    if (__builtin_expect(index == 0 || index > place->shard->records.used, 0)) {
+        return NULL;
+    }
+    tracker_record *record = tracker_record_at(place->shard, index);
+    return __builtin_expect(record->key == place->key, 1) ? record : NULL;
+}
+
 /* The record of a key, or NULL. Sets *link to what holds its index: in its bucket or in the record before it; 0 is there if
  * there is none. The low bits of the hash chose the shard, so the bucket takes the next ones. */
-static inline tracker_record *tracker_find_record(tracker_shard *self, uintptr_t key, uint32_t **link) {
-    *link = &self->buckets[(tracker_hash(key) >> TRACKER_SHARD_BITS) & (self->bucket_count - 1)];
+static inline tracker_record *tracker_find_chained(const tracker_place *place, uint32_t **link) {
+    tracker_shard *self = place->shard;
+    *link = &self->buckets[(place->hash >> TRACKER_SHARD_BITS) & (self->bucket_count - 1)];
     while (**link != 0) {
         tracker_record *record = tracker_record_at(self, **link);
-        if (record->key == key) {
+        if (record->key == place->key) {
             return record;
         }
         *link = &record->next;
     }
     return NULL;
+}
+
+/* Either; there may be no bucket yet. Sets *word or *link. */
+static inline tracker_record *tracker_find_record(const tracker_place *place, uint32_t *word, uint32_t **link) {
+    if (place->word != NULL) {
+        return tracker_find_named(place, word);
+    }
+    return __builtin_expect(place->shard->bucket_count == 0, 0) ? NULL : tracker_find_chained(place, link);
 }
 
 /* Field by field: the processor does not forward several narrow stores to one wide load, and waits until they have reached
@@ -168,8 +293,9 @@ tracker_remember_closing(tracker_shard *self, const tracker_record *record, trac
 }
 
 /* What its caller does not set. */
-static inline void tracker_clear_record(tracker_record *fresh, uintptr_t key, const void *owner, uint64_t size) {
-    fresh->key = key;
+static inline void tracker_clear_record(tracker_record *fresh, const tracker_place *place, const void *owner,
+                                        uint64_t size) {
+    fresh->key = place->key;
     fresh->owner = owner == NULL ? 0 : ~(uintptr_t)owner;
     fresh->size = size;
     fresh->accesses = 0;
@@ -179,42 +305,58 @@ static inline void tracker_clear_record(tracker_record *fresh, uintptr_t key, co
     fresh->access_count = 0;
     fresh->generation = tracker_generation();
     fresh->reported = false;
-    fresh->holds_lost = false;
     fresh->pin = 0;
     fresh->scan = 0;
 }
 
+/* A fresh record comes to where it is found. link: where the search for the key ended, of a resource without a word. */
+static inline __attribute__((always_inline)) void tracker_enter(tracker_record *fresh, const tracker_place *place,
+                                                                const void *owner, uint64_t size, uint32_t index,
+                                                                uint32_t *link) {
+    tracker_shard *self = place->shard;
+    tracker_clear_record(fresh, place, owner, size);
+    if (place->word != NULL) {
+        tracker_write_word(place->word, place->number << TRACKER_WORD_INDEX_BITS | index);
+    } else {
+        fresh->next = *link;
+        *link = index; /* mostly the head of its chain, or else behind the others */
+        self->chained++;
+    }
+    self->totals.live++;
+    self->totals.live_bytes += size;
+    self->totals.seen++;
+}
+
+/* What is left to tracker_open() where the shard has no more records: one of another lane's, for a word may name any. Gives the
+ * shard's lock away. It is told the parts of a place: one that is handed over lies in memory, and is written there each time. */
+tracker_record *tracker_open_elsewhere(tracker_shard *full, uintptr_t key, uint32_t *word, const void *owner,
+                                       uint64_t size, shard_lock **held);
+
 /* tracker_open() adds a record, for its caller to complete under the shard's lock: birth, stack, type, thread, weight, watch and
  * guard are whatever they were. Written once, in place, since a sampled allocation comes by.
- *   resource, owner  plain addresses.
- *   held             set to the lock; shard_lock_give() ends it, soon.
- *   returns          NULL if the table is full; then nothing is held. A record of the same address that is there already gives
- *                    way. */
-static inline __attribute__((always_inline)) tracker_record *tracker_open(const void *resource, const void *owner,
+ *   place    by tracker_place_for() or tracker_place_for_in().
+ *   owner    a plain address.
+ *   held     set to the lock; shard_lock_give() ends it, soon.
+ *   returns  NULL if the table is full; then nothing is held. A record of the same address that is there already gives
+ *            way. */
+static inline __attribute__((always_inline)) tracker_record *tracker_open(const tracker_place *place, const void *owner,
                                                                           uint64_t size, shard_lock **held) {
-    uintptr_t key = ~(uintptr_t)resource;
-    tracker_shard *self = tracker_lock(key);
+    tracker_shard *self = tracker_lock(place);
     uint32_t index = 0;
     uint32_t *link = NULL;
     tracker_record *fresh = NULL;
-    if (__builtin_expect(self->chained < self->bucket_count, 1) || tracker_grow_buckets(self)) {
-        if (__builtin_expect(tracker_find_record(self, key, &link) != NULL, 0)) {
+    if (place->word != NULL) {
+        fresh = tracker_take_record(self, &index);
+    } else if (__builtin_expect(self->chained < self->bucket_count, 1) || tracker_grow_buckets(self)) {
+        if (__builtin_expect(tracker_find_chained(place, &link) != NULL, 0)) {
             tracker_give_stale(self, link);
         }
         fresh = tracker_take_record(self, &index);
     }
     if (__builtin_expect(fresh == NULL, 0)) {
-        self->totals.refused++;
-        shard_lock_give(&self->lock);
-        return NULL;
+        return tracker_open_elsewhere(self, place->key, place->word, owner, size, held);
     }
-    tracker_clear_record(fresh, key, owner, size);
-    fresh->next = *link;
-    *link = index; /* where the search for the key ended: mostly the head of its chain, or else behind the others */
-    self->chained++;
-    self->totals.live++;
-    self->totals.live_bytes += size;
-    self->totals.seen++;
+    tracker_enter(fresh, place, owner, size, index, link);
     *held = &self->lock;
     return fresh;
 }
@@ -222,22 +364,29 @@ static inline __attribute__((always_inline)) tracker_record *tracker_open(const 
 /* tracker_remove() takes a resource out: it was closed.
  *   closed   NULL, or set to what is remembered of the closing.
  *   returns  false if the resource is not tracked; closed is as it was then. */
-static inline __attribute__((always_inline)) bool tracker_remove(const void *resource, tracker_closer by,
+static inline __attribute__((always_inline)) bool tracker_remove(const tracker_place *place, tracker_closer by,
                                                                  tracker_closed *closed) {
-    uintptr_t key = ~(uintptr_t)resource;
-    tracker_shard *self = tracker_lock(key);
+    tracker_shard *self = tracker_lock(place);
+    uint32_t word = 0;
     uint32_t *link = NULL;
-    tracker_record *record =
-        __builtin_expect(self->bucket_count == 0, 0) ? NULL : tracker_find_record(self, key, &link);
+    tracker_record *record = tracker_find_record(place, &word, &link);
     if (record != NULL && __builtin_expect(record->pin != 0, 0)) {
         uint32_t *found = link; /* of its own: the other one may stay in a register */
-        record = tracker_wait_until_unpinned(self, key, record, &found);
+        record = tracker_wait_until_unpinned(self, place->key, place->hash, record, &found);
         link = found;
     }
     if (record != NULL) {
-        const uint32_t index = *link;
-        *link = record->next;
-        self->chained--;
+        uint32_t index = 0;
+        if (place->word != NULL) {
+            index = word & TRACKER_WORD_INDEX;
+            if (__builtin_expect(tracker_read_word(place->word) == word, 1)) {
+                tracker_write_word(place->word, word & ~TRACKER_WORD_INDEX);
+            }
+        } else {
+            index = *link;
+            *link = record->next;
+            self->chained--;
+        }
         tracker_remember_closing(self, record, by, closed);
         if (__builtin_expect(record->watch != 0, 0) && tracker_knows_holds(record)) {
             usual_entry *closings = usual_close(&self->usual, record->stack, record->type, by.stack);

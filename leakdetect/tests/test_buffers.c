@@ -15,8 +15,8 @@
 #include <poolbuf/poolbuf.h>
 #include <poolbuf/tracker.h>
 
-#include "../src/tracker.h" /* the allocator has an internal tracker.h, too */
 #include "detector.h"
+#include "tracked.h"
 
 enum {
     ALLOCATORS = 6, /* more than a thread remembers gaps of */
@@ -60,7 +60,7 @@ static float next_weight(poolbuf_allocator *allocator) {
         poolbuf *buffer = poolbuf_allocate(allocator, 100, 100);
         assert_non_null(buffer);
         tracker_record record;
-        weight = tracker_find(buffer, &record) ? record.weight : 0;
+        weight = tracker_find(AT_BUFFER(buffer), &record) ? record.weight : 0;
         poolbuf_release(buffer);
     }
     return weight;
@@ -76,7 +76,7 @@ static void what_grows_or_shrinks_is_tracked_with_its_capacity(void **state) {
     poolbuf *buffer = poolbuf_allocate(allocators[0], 64, 65536);
     assert_non_null(buffer);
     assert_int_equal(poolbuf_set_capacity(buffer, 65536), POOLBUF_OK);
-    assert_true(tracker_find(buffer, &record));
+    assert_true(tracker_find(AT_BUFFER(buffer), &record));
     assert_int_equal(record.size, 65536);
     tracker_count(&after);
     assert_int_equal(after.live_bytes - before.live_bytes, 65536);
@@ -84,7 +84,7 @@ static void what_grows_or_shrinks_is_tracked_with_its_capacity(void **state) {
     for (int i = 0; i < 100; i++) {
         assert_int_equal(poolbuf_write_u8(buffer, 1), POOLBUF_OK);
     }
-    assert_true(tracker_find(buffer, &record));
+    assert_true(tracker_find(AT_BUFFER(buffer), &record));
     assert_int_equal(record.size, poolbuf_capacity(buffer));
     (void)poolbuf_release(buffer);
     tracker_count(&after);
@@ -203,7 +203,7 @@ static void sample_in_child(int to) {
     for (int i = 0; i < TAKEN_BY_EACH; i++) {
         tracker_record record;
         poolbuf *buffer = poolbuf_allocate(NULL, 100, 100);
-        own.buffers += tracker_find(buffer, &record);
+        own.buffers += tracker_find(AT_BUFFER(buffer), &record);
         poolbuf_release(buffer); /* Memcheck looks at children, too */
     }
     own.resources = sample_resources();
@@ -260,8 +260,112 @@ static void forked_children_draw_samples_of_their_own(void **state) {
     assert_by_chance(by_thread);
 }
 
+enum {
+    GROWTHS = 300,
+    SMALL = 64,
+    LARGE = 100000
+};
+
+static void *retain_and_release(void *buffer) {
+    for (int i = 0; i < 10 * GROWTHS; i++) {
+        (void)poolbuf_retain(buffer);
+        (void)poolbuf_touch(buffer, "held");
+        (void)poolbuf_release(buffer);
+    }
+    return NULL;
+}
+
+/* Of one buffer, which buffer.h allows: the bytes move, the references do not care. */
+static void references_are_told_while_the_buffer_grows(void **state) {
+    (void)state;
+    pthread_t thread;
+    tracker_record record;
+    tracker_totals before;
+    tracker_totals after;
+    assert_int_equal(leakdetect_set_level(LEAKDETECT_PARANOID), POOLBUF_OK);
+    tracker_count(&before);
+    poolbuf *buffer = poolbuf_allocate(allocators[0], SMALL, LARGE);
+    assert_non_null(buffer);
+    assert_int_equal(pthread_create(&thread, NULL, retain_and_release, buffer), 0);
+    for (int i = 0; i < GROWTHS; i++) {
+        /* While the other one holds it, it is not made larger; it may be made smaller. */
+        poolbuf_status status = poolbuf_set_capacity(buffer, LARGE);
+        assert_true(status == POOLBUF_OK || status == POOLBUF_ERROR_UNSUPPORTED);
+        assert_int_equal(poolbuf_set_capacity(buffer, SMALL), POOLBUF_OK);
+    }
+    pthread_join(thread, NULL);
+    assert_true(tracker_find(AT_BUFFER(buffer), &record));
+    assert_int_equal(record.size, poolbuf_capacity(buffer));
+    assert_true(poolbuf_release(buffer));
+    tracker_count(&after);
+    assert_int_equal(after.live, before.live);
+    assert_int_equal(after.live_bytes, before.live_bytes);
+}
+
+enum {
+    HANDED = 2000,
+    HANDERS = 3
+};
+
+static poolbuf *handed[HANDERS][HANDED];
+
+static void *allocate_some(void *number) {
+    const size_t own = *(const size_t *)number;
+    for (size_t i = 0; i < HANDED; i++) {
+        handed[own][i] = poolbuf_allocate(allocators[own], 1 + i, 4096);
+    }
+    return NULL;
+}
+
+static void *release_others(void *number) {
+    const size_t other = (*(const size_t *)number + 1) % HANDERS;
+    for (size_t i = 0; i < HANDED; i++) {
+        (void)poolbuf_release(handed[other][i]);
+    }
+    return NULL;
+}
+
+static void on_each(void *(*work)(void *)) {
+    static size_t numbers[HANDERS] = {0, 1, 2};
+    pthread_t threads[HANDERS];
+    for (size_t i = 0; i < HANDERS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, work, &numbers[i]), 0);
+    }
+    for (size_t i = 0; i < HANDERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+}
+
+static void what_other_threads_release_is_closed(void **state) {
+    (void)state;
+    tracker_totals before;
+    tracker_totals now;
+    assert_int_equal(leakdetect_set_level(LEAKDETECT_PARANOID), POOLBUF_OK);
+    tracker_count(&before);
+    for (int round = 0; round < 5; round++) { /* handles are other threads' than those that they were at first */
+        on_each(allocate_some);
+        tracker_count(&now);
+        assert_int_equal(now.live - before.live, HANDERS * HANDED);
+        for (size_t own = 0; own < HANDERS; own++) {
+            for (size_t i = 0; i < HANDED; i += 97) {
+                tracker_record record;
+                assert_true(tracker_find(AT_BUFFER(handed[own][i]), &record));
+                assert_int_equal(record.size, 1 + i);
+                assert_int_equal(record.owner, ~(uintptr_t)allocators[own]);
+            }
+        }
+        on_each(release_others);
+        tracker_count(&now);
+        assert_int_equal(now.live, before.live);
+        assert_int_equal(now.live_bytes, before.live_bytes);
+        assert_null(tracker_audit());
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(references_are_told_while_the_buffer_grows, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_other_threads_release_is_closed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_grows_or_shrinks_is_tracked_with_its_capacity, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_sample_has_the_weight_that_its_own_allocator_drew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(more_allocators_than_are_remembered_have_a_weight_that_was_drawn, set_up,

@@ -83,7 +83,7 @@ static void reports_are_no_cancellation_points(void **state) {
     assert_non_null(nowhere);
     (void)setvbuf(nowhere, NULL, _IONBF, 0);
     assert_true(leakdetect_track(resources, 1, "thing"));
-    assert_true(detector_track(thread_self(), &resources[1], resources, 1, name_put("thing"), 1, 0));
+    assert_true(detector_track(thread_self(), &resources[1], NULL, resources, 1, name_put("thing"), 1, 0));
     assert_true(reports_quietly());
     /* Nothing is held: this thread can make one, too. */
     assert_int_equal(leakdetect_report(nowhere, LEAKDETECT_TEXT), POOLBUF_OK);

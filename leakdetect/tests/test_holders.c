@@ -82,7 +82,7 @@ static void hold_for(size_t i, hold_kind kind, uintptr_t site, uintptr_t caller,
                                 .kind = access,
                                 .thread_id = thread,
                                 .thread_name = name_put("io")};
-    assert_true(tracker_record_references(&resources[i], &use, kind, references, 4, UINT64_MAX));
+    assert_true(tracker_record_references(AT(&resources[i]), &use, kind, references, 4, UINT64_MAX));
 }
 
 static void hold(size_t i, hold_kind kind, uintptr_t site, uint64_t references) {
@@ -90,7 +90,7 @@ static void hold(size_t i, hold_kind kind, uintptr_t site, uint64_t references) 
 }
 
 static void close_one(size_t i, uintptr_t site) {
-    assert_true(tracker_remove(&resources[i], (tracker_closer){.stack = stack_of(site, AT_SERVE)}, NULL));
+    assert_true(tracker_close(&resources[i], (tracker_closer){.stack = stack_of(site, AT_SERVE)}));
 }
 
 static report collected(void) {
@@ -347,8 +347,8 @@ static void the_table_of_a_record_is_bounded_and_its_sums_are_exact(void **state
     for (uintptr_t i = 0; i < (uintptr_t)3 * TRACKER_HOLDS_MAX; i++) {
         const uintptr_t frames[] = {AT_OPEN, AT_SERVE, AT_MAIN, 5000 + i}; /* below main: the same to a reader */
         const tracker_access use = {.stack = stack_table_put(frames, 4), .kind = ACCESS_RETAIN};
-        assert_true(tracker_record_references(&resources[0], &use, HOLD_RETAIN, 2, 4, UINT64_MAX));
-        assert_true(tracker_record_references(&resources[0], &use, HOLD_RELEASE, 1, 4, UINT64_MAX));
+        assert_true(tracker_record_references(AT(&resources[0]), &use, HOLD_RETAIN, 2, 4, UINT64_MAX));
+        assert_true(tracker_record_references(AT(&resources[0]), &use, HOLD_RELEASE, 1, 4, UINT64_MAX));
     }
     report self = collected();
     const holders *all = only_group(&self)->holders;
@@ -359,7 +359,7 @@ static void the_table_of_a_record_is_bounded_and_its_sums_are_exact(void **state
     assert_false(all->decided);
     assert_int_equal(all->site_count, 3); /* stacks that read alike are one site */
     report_fini(&self);
-    assert_true(tracker_remove(&resources[0], (tracker_closer){0}, NULL));
+    assert_true(tracker_close(&resources[0], (tracker_closer){0}));
     assert_null(tracker_audit());
 }
 
@@ -431,7 +431,7 @@ static void closings_without_a_stack_are_no_witness(void **state) {
     }
     for (size_t i = 0; i < 9; i++) {
         hold(i, HOLD_RELEASE, AT_CLOSE, 1);
-        assert_true(tracker_remove(&resources[i], (tracker_closer){0}, NULL));
+        assert_true(tracker_close(&resources[i], (tracker_closer){0}));
     }
     report self = collected();
     assert_int_equal(only_group(&self)->holders->deviant, only_group(&self)->holders->site_count);

@@ -95,7 +95,7 @@ static void *track_in_rounds(void *argument) {
     for (int round = 1; round <= rounds(); round++) {
         await(&begun, round);
         for (size_t i = 0; atomic_load_explicit(&lowered, memory_order_relaxed) < round; i++) {
-            (void)detector_track(thread_self(), &resources[i % RING], NULL, 1, 0, 1, 0);
+            (void)detector_track(thread_self(), &resources[i % RING], NULL, NULL, 1, 0, 1, 0);
             atomic_store_explicit(&under_way, round, memory_order_relaxed);
         }
         atomic_store(&ended, round);

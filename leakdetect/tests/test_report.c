@@ -174,8 +174,8 @@ static void equal_accesses_are_counted_newest_first(void **state) {
                                 .kind = ACCESS_TOUCH,
                                 .hint = name_put("cache"),
                                 .thread_name = name_put("io")};
-        assert_true(tracker_record_access(&resources[i], &retain, 4, 0));
-        assert_true(tracker_record_access(&resources[i], &touch, 4, 0));
+        assert_true(tracker_record_access(AT(&resources[i]), &retain, 4, 0));
+        assert_true(tracker_record_access(AT(&resources[i]), &touch, 4, 0));
     }
     report self = collected((report_scope){0});
     const report_group *group = group_at(&self, 0);

@@ -120,9 +120,9 @@ static void paranoid_with_accesses(void **state) {
                                  .kind = ACCESS_TOUCH,
                                  .hint = name_put("queue \"in\"\t\\"),
                                  .thread_name = name_put("io")};
-        tracker_record_access(&resources[i], &access, 4, 0);
+        tracker_record_access(AT(&resources[i]), &access, 4, 0);
         access = (tracker_access){.time_ns = 100 + i, .stack = stack_of(AT_NOWHERE), .kind = ACCESS_RETAIN};
-        tracker_record_access(&resources[i], &access, 1, UINT64_MAX);
+        tracker_record_access(AT(&resources[i]), &access, 1, UINT64_MAX);
     }
     for (size_t i = 10; i < 13; i++) {
         track(i, AT_STRIPPED, "poolbuf", 100, 1, 7);
@@ -141,7 +141,7 @@ static void hold(size_t i, hold_kind kind, uintptr_t innermost, uint64_t referen
                                 .time_ns = i,
                                 .thread_id = 9,
                                 .thread_name = name_put("io\x07")};
-    assert_true(tracker_record_references(&resources[i], &use, kind, references, 0, UINT64_MAX));
+    assert_true(tracker_record_references(AT(&resources[i]), &use, kind, references, 0, UINT64_MAX));
 }
 
 /* Three groups: one decided, with a thread whose name must be escaped; one that differs from what is usual; one where
@@ -159,7 +159,7 @@ static void paranoid_with_holders(void **state) {
         hold(i, HOLD_SLICE, AT_READ, 1);
         if (i < 19) {
             hold(i, HOLD_SLICE_RELEASE, AT_READ_LATER, 1);
-            assert_true(tracker_remove(&resources[i], (tracker_closer){.stack = stack_of(AT_SERVE)}, NULL));
+            assert_true(tracker_close(&resources[i], (tracker_closer){.stack = stack_of(AT_SERVE)}));
         } else {
             hold(i, HOLD_RELEASE, AT_SERVE, 1);
         }
@@ -337,7 +337,7 @@ static void names_cannot_write_control_bytes_to_a_terminal(void **state) {
     char *text = NULL;
     size_t length = 0;
     assert_true(tracker_insert(&resources[0], NULL, &record));
-    tracker_record_access(&resources[0], &access, 4, 0);
+    tracker_record_access(AT(&resources[0]), &access, 4, 0);
     report self = made("paranoid");
     finish(&self);
     FILE *out = open_memstream(&text, &length);

@@ -16,9 +16,9 @@
 #include <poolbuf/leakdetect.h>
 #include <poolbuf/poolbuf.h>
 
-#include "../src/tracker.h" /* the allocator has an internal tracker.h, too */
 #include "arithmetic.h"
 #include "sanitizers.h"
+#include "tracked.h"
 
 enum {
     SEEDS = 12,
@@ -136,10 +136,10 @@ static void expect_no_accusation(void) {
     for (size_t i = 0; i < PLACES; i++) {
         tracker_record record;
         if (keys[i] != 0) {
-            assert_true(tracker_find((const void *)~keys[i], &record));
+            assert_true(tracker_find(AT_BUFFER((const poolbuf *)~keys[i]), &record));
             assert_true((record.scan & TRACKER_LOST) == 0);
         }
-        if (carriers[i] != NULL && tracker_find(carriers[i], &record)) {
+        if (carriers[i] != NULL && tracker_find(AT_BUFFER(carriers[i]), &record)) {
             assert_true((record.scan & TRACKER_LOST) == 0);
         }
     }

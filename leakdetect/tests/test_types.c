@@ -376,7 +376,7 @@ static void what_is_pinned_is_pinned_once_and_not_for_another_birth(void **state
     tracker_unpin(things);
     assert_true(tracker_pin(things, 5));
     tracker_unpin(things);
-    assert_true(tracker_remove(things, (tracker_closer){0}, NULL));
+    assert_true(tracker_close(things, (tracker_closer){0}));
     assert_false(tracker_pin(things, 5));
     tracker_unpin(things);
     assert_null(tracker_audit());

@@ -209,6 +209,15 @@ static void foreign_pointer(void) {
     release_nothing();
 }
 
+APART static void retain_a_number(void) {
+    bugs_work += poolbuf_retain_n((poolbuf *)(uintptr_t)3, 1) == NULL ? 1 : 2; // NOLINT(performance-no-int-to-ptr)
+}
+
+/* Nothing at all can be read there. */
+static void stray_pointer(void) {
+    retain_a_number();
+}
+
 const bugs_case bugs_misuse[] = {{"double-release", double_release},
                                  {"double-release-later", double_release_later},
                                  {"double-release-by-thread", double_release_by_thread},
@@ -226,4 +235,5 @@ const bugs_case bugs_misuse[] = {{"double-release", double_release},
                                  {"underflow-jumps", underflow_jumps},
                                  {"overread", overread},
                                  {"foreign-pointer", foreign_pointer},
+                                 {"stray-pointer", stray_pointer},
                                  {NULL, NULL}};
