@@ -7,8 +7,11 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
+#include "arithmetic.h"
 #include "guard.h"
 #include "quarantine.h"
 
@@ -283,6 +286,199 @@ static void a_surrender_waits_for_what_others_give_back(void **state) {
     assert_int_equal(changes, 0);
 }
 
+/* --- lanes ------------------------------------------------------------------------------------------------------- */
+
+enum {
+    TURN_SLOTS = 200, /* of a thread */
+    TURN_LIMIT = 64 * (SLOT_BYTES + QUARANTINE_ENTRY_COST)
+};
+
+static uint8_t places[2][TURN_SLOTS][SLOT_BYTES];
+static unsigned held_by[2]; /* entries whose memory lies in places[] of the thread and has not come back */
+
+static void count_place(void *resource) {
+    const size_t at = (size_t)((uint8_t *)resource - &places[0][0][0]) / SLOT_BYTES;
+    assert_true(held_by[at / TURN_SLOTS] > 0);
+    held_by[at / TURN_SLOTS]--;
+}
+
+static bool take_place(unsigned thread, unsigned i) {
+    held_by[thread]++; /* before it can come back */
+    return quarantine_take(places[thread][i % TURN_SLOTS], &owners[thread], places[thread][i % TURN_SLOTS], SLOT_BYTES,
+                           &CLOSED);
+}
+
+static pthread_barrier_t turn;
+
+/* The second thread: one entry for each turn that it is given. */
+static void *take_in_turn(void *turns) {
+    bool good = true;
+    for (unsigned i = 0; i < *(const unsigned *)turns; i++) {
+        pthread_barrier_wait(&turn);
+        good = take_place(1, i) && good;
+        pthread_barrier_wait(&turn);
+    }
+    return good ? turns : NULL;
+}
+
+static void give_turn(void) {
+    pthread_barrier_wait(&turn);
+    pthread_barrier_wait(&turn);
+}
+
+static void start_turns(pthread_t *thread, unsigned *turns) {
+    held_by[0] = held_by[1] = 0;
+    quarantine_start(&(const quarantine_doors){.give_back = count_place, .changed = changed}, TURN_LIMIT);
+    assert_int_equal(pthread_barrier_init(&turn, NULL, 2), 0);
+    assert_int_equal(pthread_create(thread, NULL, take_in_turn, turns), 0);
+}
+
+static void end_turns(pthread_t thread) {
+    void *result = NULL;
+    pthread_join(thread, &result);
+    assert_non_null(result);
+    pthread_barrier_destroy(&turn);
+    quarantine_surrender(&owners[0]);
+    assert_int_equal(held_by[0], 0);
+    quarantine_surrender(&owners[1]);
+    assert_int_equal(held_by[1], 0);
+    assert_int_equal(changes, 0);
+}
+
+static void a_thread_that_comes_later_gets_its_part_and_the_limit_is_kept(void **state) {
+    (void)state;
+    pthread_t thread;
+    unsigned turns = 60;
+    start_turns(&thread, &turns);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_true(take_place(0, i));
+        assert_int_equal(held_by[0], i < 64 ? i + 1 : 64); /* one thread alone has all of it */
+    }
+    for (unsigned i = 1; i <= turns; i++) {
+        give_turn();
+        assert_int_equal(held_by[0] + held_by[1], 64);
+        assert_true(held_by[1] >= (i < 32 ? i : 32)); /* none of its own leaves before it has its part */
+    }
+    end_turns(thread);
+}
+
+static void threads_that_both_go_on_come_to_equal_shares(void **state) {
+    (void)state;
+    pthread_t thread;
+    unsigned turns = 2 * 128; /* by the 128th at the latest it has looked */
+    start_turns(&thread, &turns);
+    for (unsigned i = 0; i < 64; i++) {
+        assert_true(take_place(0, i));
+    }
+    for (unsigned i = 0; i < turns; i++) {
+        give_turn();
+        assert_true(take_place(0, i));
+        assert_in_range(held_by[0] + held_by[1], 62, 64); /* what is spare may be less than one of them */
+    }
+    assert_in_range(held_by[0], 31, 33);
+    assert_in_range(held_by[1], 31, 33);
+    end_turns(thread);
+}
+
+static void what_an_idle_thread_has_left_goes(void **state) {
+    (void)state;
+    pthread_t thread;
+    unsigned turns = 20;
+    start_turns(&thread, &turns);
+    for (unsigned i = 0; i < turns; i++) {
+        give_turn();
+    }
+    assert_int_equal(held_by[1], turns);
+    const struct timespec idle = {.tv_nsec = 5000000};
+    for (unsigned i = 0; held_by[1] != 0 && i < 2000 * 128; i++) { /* ten seconds, of which it needs some hundredths */
+        assert_true(take_place(0, i));
+        assert_true(held_by[0] + held_by[1] <= 64);
+        if (i % 128 == 0) {
+            (void)nanosleep(&idle, NULL);
+        }
+    }
+    assert_int_equal(held_by[1], 0);
+    assert_in_range(held_by[0], 63, 64);
+    end_turns(thread);
+}
+
+/* What is large needs what others have, whoever that is. */
+static void a_large_one_takes_the_room_of_others(void **state) {
+    (void)state;
+    pthread_t thread;
+    unsigned turns = 20;
+    start_turns(&thread, &turns);
+    for (unsigned i = 0; i < turns; i++) {
+        give_turn();
+    }
+    held_by[0]++;
+    assert_true(quarantine_take(places[0][0], &owners[0], places[0][0], TURN_LIMIT - QUARANTINE_ENTRY_COST, &CLOSED));
+    assert_int_equal(held_by[0], 1);
+    assert_int_equal(held_by[1], 0);
+    end_turns(thread);
+}
+
+enum {
+    CROWD = 6,
+    CROWD_TAKES = 20000,
+    CROWD_SLOTS = 4000, /* of a thread: more than the limit holds, so that none comes in twice */
+    CROWD_LIMIT = 100000
+};
+
+static struct {
+    _Atomic uint32_t there; /* times that it came in and has not left */
+    uint8_t byte[60];
+} crowd[CROWD][CROWD_SLOTS];
+static _Atomic int64_t crowd_held;
+static _Atomic unsigned crowd_errors;
+
+static void leave_crowd(void *resource) {
+    _Atomic uint32_t *there = resource;
+    if (atomic_fetch_sub(there, 1) != 1) {
+        crowd_errors++;
+    }
+    crowd_held--;
+}
+
+static void *crowd_in(void *number) {
+    const unsigned own = *(const unsigned *)number;
+    uint64_t random = own + 1;
+    for (unsigned i = 0; i < CROWD_TAKES; i++) {
+        const uint64_t drawn = random_next(&random);
+        if (crowd[own][i % CROWD_SLOTS].there != 0) { /* still there from the last time round */
+            continue;
+        }
+        crowd[own][i % CROWD_SLOTS].there = 1;
+        crowd_held++;
+        if (!quarantine_take(&crowd[own][i % CROWD_SLOTS], &owners[own % 2], crowd[own][i % CROWD_SLOTS].byte,
+                             drawn % 61, &CLOSED)) {
+            crowd_errors++;
+        }
+        if (drawn % 5000 == 0) {
+            quarantine_surrender(&owners[drawn / 5000 % 2]);
+        }
+    }
+    return NULL;
+}
+
+static void each_comes_back_once_in_a_crowd(void **state) {
+    (void)state;
+    static unsigned numbers[CROWD] = {0, 1, 2, 3, 4, 5};
+    pthread_t threads[CROWD];
+    quarantine_start(&(const quarantine_doors){.give_back = leave_crowd, .changed = changed}, CROWD_LIMIT);
+    for (unsigned i = 0; i < CROWD; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, crowd_in, &numbers[i]), 0);
+    }
+    for (unsigned i = 0; i < CROWD; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_true(crowd_held * QUARANTINE_ENTRY_COST <= CROWD_LIMIT);
+    quarantine_surrender(NULL);
+    assert_int_equal(crowd_held, 0);
+    assert_int_equal(crowd_errors, 0);
+    assert_int_equal(changes, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_oldest_leave_first_and_the_limit_is_kept, start, finish),
@@ -295,6 +491,11 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_queue_keeps_its_order_as_it_grows, start, finish),
         cmocka_unit_test_setup_teardown(several_leave_for_a_large_one_and_each_is_checked, start, finish),
         cmocka_unit_test_setup_teardown(a_surrender_waits_for_what_others_give_back, start, finish),
+        cmocka_unit_test_setup_teardown(a_thread_that_comes_later_gets_its_part_and_the_limit_is_kept, start, finish),
+        cmocka_unit_test_setup_teardown(threads_that_both_go_on_come_to_equal_shares, start, finish),
+        cmocka_unit_test_setup_teardown(what_an_idle_thread_has_left_goes, start, finish),
+        cmocka_unit_test_setup_teardown(a_large_one_takes_the_room_of_others, start, finish),
+        cmocka_unit_test_setup_teardown(each_comes_back_once_in_a_crowd, start, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
