@@ -117,7 +117,11 @@ library() {
 }
 
 has_heaptrack=$(command -v heaptrack || true)
-[ -n "$has_heaptrack" ] || echo "churn.heaptrack - package heaptrack missing" >>"$series"
+if [ -z "$has_heaptrack" ]; then
+    for name in churn crowd; do
+        echo "$name.heaptrack - package heaptrack missing" >>"$series"
+    done
+fi
 jemalloc=$(library 'libjemalloc\.so\.2')
 every=prof:true,prof_active:true,lg_prof_sample:0
 profiled=yes
@@ -130,17 +134,18 @@ elif [ -n "$(LD_PRELOAD=$jemalloc MALLOC_CONF=$every "$bin/leak-churn" malloc x 
     echo "churn.jemalloc_prof - this jemalloc was built without profiling" >>"$series"
 fi
 
-churn_heaptrack() {
+# under_heaptrack SERIES [THREADS]
+under_heaptrack() {
     # Its output is for people, but for the line of the program.
-    heaptrack -o "$work/heaptrack" "$bin/leak-churn" malloc churn.heaptrack "$CHURN_STEPS" 2>/dev/null |
-        grep '^churn\.heaptrack ' || { say "heaptrack failed"; return 1; }
+    heaptrack -o "$work/heaptrack" "$bin/leak-churn" malloc "$1" "$CHURN_STEPS" "${@:2}" 2>/dev/null |
+        grep "^${1//./\\.} " || { say "heaptrack failed"; return 1; }
     rm -f "$work"/heaptrack*
 }
 
 say "churn, 20 frames deep"
 for ((round = 0; round < rounds; round++)); do
     "$bin/leak-churn" malloc churn.malloc "$CHURN_STEPS"
-    [ -z "$has_heaptrack" ] || churn_heaptrack
+    [ -z "$has_heaptrack" ] || under_heaptrack churn.heaptrack
     POOLBUF_LEAK_LEVEL=disabled "$bin/leak-churn" poolbuf churn.disabled "$CHURN_STEPS"
     POOLBUF_LEAK_LEVEL=paranoid "$bin/leak-churn" poolbuf churn.paranoid "$CHURN_STEPS"
     POOLBUF_LEAK_LEVEL=paranoid POOLBUF_LEAK_UNWINDER=libunwind "$bin/leak-churn" poolbuf churn.libunwind "$CHURN_STEPS"
@@ -152,6 +157,20 @@ for ((round = 0; round < rounds; round++)); do
         LD_PRELOAD=$jemalloc MALLOC_CONF=$every "$bin/leak-churn" malloc churn.jemalloc_prof "$CHURN_STEPS_SLOW"
     fi
 done >>"$series"
+
+say "the same, two threads at once"
+if "$bin/leak-churn" malloc crowd.malloc 10 2 >/dev/null; then
+    for ((round = 0; round < rounds; round++)); do
+        "$bin/leak-churn" malloc crowd.malloc "$CHURN_STEPS" 2
+        [ -z "$has_heaptrack" ] || under_heaptrack crowd.heaptrack 2
+        POOLBUF_LEAK_LEVEL=disabled "$bin/leak-churn" poolbuf crowd.disabled "$CHURN_STEPS" 2
+        POOLBUF_LEAK_LEVEL=paranoid "$bin/leak-churn" poolbuf crowd.paranoid "$CHURN_STEPS" 2
+    done >>"$series"
+else
+    for name in malloc heaptrack disabled paranoid; do
+        echo "crowd.$name - there is one processor" >>"$series"
+    done
+fi
 
 # ---- Captures, exceptions, memory ----
 
