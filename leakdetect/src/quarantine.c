@@ -62,7 +62,7 @@ typedef struct departure {
 /* Of one lane. */
 typedef struct queue {
     shard_lock lock; /* not a mutex: each buffer takes it, and gives it back by a store. Guards all else */
-    uint32_t looks;  /* one more of LOOK_EVERY of them looks at another queue */
+    uint32_t looks;  /* for room; each LOOK_EVERYth looks at other queues */
     entry *entries;  /* a ring; NULL until there is one */
     uint64_t places; /* in it: a power of two, QUARANTINE_ENTRIES at most */
     uint64_t first;  /* the oldest entry's number, whose place is that modulo `places` */
