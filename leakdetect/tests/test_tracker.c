@@ -477,6 +477,28 @@ static void what_one_thread_tracks_others_close(void **state) {
     }
 }
 
+/* Another thread's first use of its lane, between the locks and the fork: the child has neither that thread nor what it held. */
+static void a_lane_that_came_into_use_amid_a_fork_begins_anew(void **state) {
+    (void)state;
+    const uint32_t lane = 1u << THREAD_LANES;
+    tracker_shard *shard = &tracker_shards[THREAD_LANES * TRACKER_LANE_SHARDS + 3];
+    const uint32_t before = atomic_fetch_and(&thread_lanes_used, ~lane);
+    assert_true(insert(&resources[0], 5, 1));
+    tracker_lock_all();
+    assert_int_equal(shard->lock.word, SHARD_LOCK_FREE); /* lanes that nobody uses are left alone */
+    atomic_fetch_or(&thread_lanes_used, lane);
+    shard_lock_take(&shard->lock);
+    shard->totals.live = 7;
+    shard->records.used = 7;
+    tracker_after_fork();
+    tracker_unlock_all();
+    assert_int_equal(shard->lock.word, SHARD_LOCK_FREE);
+    assert_int_equal(totals().live, 1);
+    assert_int_equal(totals().live_bytes, 5);
+    assert_sound();
+    atomic_store(&thread_lanes_used, before);
+}
+
 enum {
     MANY_WORDS = 150000 /* more than any lane has, beside the bound and from the tests before */
 };
@@ -559,6 +581,7 @@ int main(void) {
         cmocka_unit_test_setup(records_with_words_and_without_lie_side_by_side, start_without_words),
         cmocka_unit_test_setup(what_one_thread_tracks_others_close, start_without_words),
         cmocka_unit_test_setup(records_that_one_lane_has_free_serve_another, start_empty),
+        cmocka_unit_test_setup(a_lane_that_came_into_use_amid_a_fork_begins_anew, start_empty),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     tracker_reset();
