@@ -176,8 +176,8 @@ static inline tracker_shard *tracker_lock(const tracker_place *place) {
     return place->shard;
 }
 
-/* Asks for the line that a search for the resource will begin in, before something that takes as long as it does to come.
- * Without the lock: it may be the line of a table that has grown since, which is not read. */
+/* Asks for the line that a search by address will begin in, before something that takes as long as it does to come; a word needs
+ * none. Without the lock: it may be the line of a table that has grown since, which is not read. */
 static inline __attribute__((always_inline)) void tracker_fetch(const tracker_place *place) {
     if (place->word != NULL) {
         return;

@@ -333,6 +333,15 @@ static void start_turns(pthread_t *thread, unsigned *turns) {
     assert_int_equal(pthread_create(thread, NULL, take_in_turn, turns), 0);
 }
 
+/* All of them, before the first thread does anything. */
+static void start_with_turns_taken(pthread_t *thread, unsigned *turns) {
+    start_turns(thread, turns);
+    for (unsigned i = 0; i < *turns; i++) {
+        give_turn();
+    }
+    assert_int_equal(held_by[1], *turns);
+}
+
 static void end_turns(pthread_t thread) {
     void *result = NULL;
     pthread_join(thread, &result);
@@ -384,11 +393,7 @@ static void what_an_idle_thread_has_left_goes(void **state) {
     (void)state;
     pthread_t thread;
     unsigned turns = 20;
-    start_turns(&thread, &turns);
-    for (unsigned i = 0; i < turns; i++) {
-        give_turn();
-    }
-    assert_int_equal(held_by[1], turns);
+    start_with_turns_taken(&thread, &turns);
     const struct timespec idle = {.tv_nsec = 5000000};
     for (unsigned i = 0; held_by[1] != 0 && i < 2000 * 128; i++) { /* ten seconds, of which it needs some hundredths */
         assert_true(take_place(0, i));
@@ -407,10 +412,7 @@ static void a_large_one_takes_the_room_of_others(void **state) {
     (void)state;
     pthread_t thread;
     unsigned turns = 20;
-    start_turns(&thread, &turns);
-    for (unsigned i = 0; i < turns; i++) {
-        give_turn();
-    }
+    start_with_turns_taken(&thread, &turns);
     held_by[0]++;
     assert_true(quarantine_take(places[0][0], &owners[0], places[0][0], TURN_LIMIT - QUARANTINE_ENTRY_COST, &CLOSED));
     assert_int_equal(held_by[0], 1);
