@@ -76,13 +76,6 @@ SAMPLED_CODE static uint32_t buffers_next_gap(const void *countdown) {
     return detector_next_gap(&detector_buffers, &gap->drawn, self);
 }
 
-/* Of a buffer that is alive: what poolbuf_tracker_word() says, without a look at whether it is. */
-static inline uint32_t *word_of_live(const poolbuf *buffer) {
-    const uint64_t none = (uint64_t)(POOLBUF_FLAG_COMPOSITE | POOLBUF_FLAG_WRAPPED) << 32;
-    const uint64_t state = __atomic_load_n(&buffer->state, __ATOMIC_RELAXED);
-    return __builtin_expect((state & none) != 0, 0) ? NULL : (uint32_t *)(uintptr_t)&buffer->tracker_word;
-}
-
 static inline tracker_place place_of(const poolbuf *buffer) {
     uint32_t *word = poolbuf_tracker_word(buffer);
     return word != NULL ? tracker_place_in(buffer, word) : tracker_place_of(buffer);
@@ -227,7 +220,7 @@ static __attribute__((noinline)) bool allocated_unusual(poolbuf *buffer, poolbuf
 static inline __attribute__((always_inline)) bool track(thread_state *self, poolbuf *buffer,
                                                         poolbuf_allocator *allocator, size_t capacity, float weight,
                                                         uint32_t guard) {
-    uint32_t *word = word_of_live(buffer);
+    uint32_t *word = poolbuf_tracker_word(buffer);
     if (__builtin_expect(word == NULL, 0)) {
         return detector_track(self, buffer, NULL, allocator, capacity, buffer_type, weight, guard);
     }
@@ -305,7 +298,7 @@ SAMPLED_CODE static bool buffers_ended(const poolbuf *buffer) {
         closed->key = 0;
     }
     if (scope_remove(buffer)) {
-        uint32_t *word = word_of_live(buffer);
+        uint32_t *word = poolbuf_tracker_word(buffer);
         if (__builtin_expect(word == NULL, 0)) {
             close_without_word(buffer, closed);
         } else {
