@@ -162,9 +162,8 @@ static tracker_closed closed_of(const entry *slot) {
                             .thread_id = slot->thread_id};
 }
 
-/* What leaves the queue was put in long ago, and lies far from the processor. So that of the entry a few places on is
- * asked for now, and is there when it is checked and given back. Inline, as a call that does nothing else is one that gcc leaves
- * out. */
+/* What leaves the queue was put in long ago, and lies far from the processor. So this asks for that of the entry a few places on,
+ * which has come when that is checked and given back. Inline, as gcc leaves out a call that does nothing else. */
 static inline __attribute__((always_inline)) void fetch_locked(const queue *self) {
     const entry *soon = place_of(self, self->first + FETCH_AHEAD);
     __builtin_prefetch(place_of(self, self->first + 2 * FETCH_AHEAD), 1);

@@ -26,7 +26,7 @@ typedef struct thread_gap {
 enum {
     THREAD_NAME_USES = 1024, /* a thread's name costs a system call, so it is read again this seldom */
     THREAD_GAPS = 4,         /* with more allocators on a thread, the one whose gap is oldest starts anew */
-    THREAD_LANES = 15        /* with more threads than these some share one, which costs them time and nothing else */
+    THREAD_LANES = 15        /* with more threads than these some share one: time, and a part of the quarantine */
 };
 
 typedef struct thread_state {

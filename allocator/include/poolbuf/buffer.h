@@ -92,8 +92,8 @@ typedef struct poolbuf {
     __extension__ union {
         /* Of a buffer in pieces, whose writer_index is 0: so that a read of it fails the one check as well. */
         uint32_t hidden_writer_index;
-        uint32_t
-            tracker_word; /* of one that owns memory of the pool or of malloc, what the tracker likes (tracker.h) */
+        /* Of one that owns memory of the pool or of malloc: what the tracker likes (tracker.h). */
+        uint32_t tracker_word;
     };
     uint16_t bin; /* the free list it belongs to, by kind and size class */
     uint8_t slot; /* which of a thread's caches serves it */
