@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every public header compiles alone, as C11 and as C++17, with gcc and with clang, without a warning. Alone means: as the
+# Every public header compiles alone, as C11, C99 and C++17, with gcc and with clang, without a warning. Alone means: as the
 # only include of a file, so that whatever it needs it brings itself. The *.hpp are for C++ alone: 17 and 20, with
 # exceptions and RTTI and without.
 source "$(dirname "$0")/lib.sh"
@@ -34,7 +34,9 @@ for header in "${headers[@]}"; do
         [ "$status" = 0 ] || fail "$name does not compile alone as C++17 with $compiler"
         run "$compiler" -std=c11 -DPOOLBUF_INLINE=1 "${warnings[@]}" "${includes[@]}" -fsyntax-only alone.c
         [ "$status" = 0 ] || fail "$name does not compile alone as C11 with POOLBUF_INLINE with $compiler"
-        checks=$((checks + 3))
+        run "$compiler" -std=c99 -Werror -Wall -Wextra -Wpedantic "${includes[@]}" -fsyntax-only alone.c
+        [ "$status" = 0 ] || fail "$name does not compile alone as C99 with $compiler"
+        checks=$((checks + 4))
     done
 done
 wrappers=("$POOLBUF_SOURCE"/allocator/include/poolbuf/*.hpp)
