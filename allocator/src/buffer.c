@@ -555,6 +555,7 @@ static inline void end_tracked(poolbuf *buffer) {
         return;
     }
     poolbuf_bin_ *bin = &registry_slot(buffer->slot)->bins[buffer->bin];
+    __asm__("" : "+r"(bin)); /* one address, kept: gcc would work it out twice, for the two fields */
     poolbuf **top = poolbuf_bin_top_(bin);
     if (POOLBUF_UNLIKELY(top == bin->ceiling)) {
         give_dead(allocator_of(buffer), buffer);

@@ -80,29 +80,33 @@ typedef struct cache_counters {
 } cache_counters;
 
 typedef struct thread_cache {
-    poolbuf_cache_ fast;          /* first: what the thread's slot points at */
-    volatile uint32_t *countdown; /* in the thread's slot, or spare_countdown; read by others while the thread lives */
+    poolbuf_cache_ fast; /* first: what the thread's slot points at */
+    struct cache_group *group;
+    struct thread_record *thread; /* NULL: the thread was lost in a fork() */
     uint32_t spare_countdown;     /* of a cache in the shared slot, or whose thread was lost in a fork() */
+    uint32_t epoch;               /* the sampling epoch that gap_left belongs to; guarded by the registry lock */
+    /* From here to the second counter: what the way out of the fast path asks, in one cache line. */
+    volatile uint32_t *countdown; /* in the thread's slot, or spare_countdown; read by others while the thread lives */
     uint32_t armed;               /* what countdown was set to; atomic, relaxed */
     uint32_t rearmed;             /* odd while countdown, armed and allocated do not belong together; atomic */
     uint32_t gap_left;            /* allocations until the next sampled one, at the time of arming; GAP_NONE */
     uint32_t trim_left;           /* allocations until the next trim, at the time of arming; GAP_NONE */
-    uint32_t arms_most;  /* what countdown is set to at most; GAP_NONE: to anything, and no clock is looked at */
-    uint32_t epoch;      /* the sampling epoch that gap_left belongs to; guarded by the registry lock */
-    bool restart;        /* gap_left is from an earlier epoch */
-    uint64_t allocated;  /* allocations before arming; atomic, relaxed */
+    uint32_t arms_most; /* what countdown is set to at most; GAP_NONE: to anything, and no clock is looked at */
+    bool restart;       /* gap_left is from an earlier epoch */
+    uint64_t allocated; /* allocations before arming; atomic, relaxed */
+    cache_counters counters;
     uint64_t trimmed_ms; /* when the last trim was; only where there is a trim by time */
     size_t budget;       /* bytes that may still be charged */
-    struct cache_group *group;
     arena *arenas[CACHE_KINDS];
-    struct thread_record *thread;        /* NULL: the thread was lost in a fork() */
     struct thread_cache *next_of_thread; /* guarded by the registry lock */
     struct thread_cache *next_of_group, *prev_of_group;
-    uint64_t serial; /* rises with each cache that the group makes; CACHE_ENDED; guarded by the registry lock */
-    cache_counters counters;
+    uint64_t serial;         /* rises with each cache that the group makes; CACHE_ENDED; guarded by the registry lock */
     uint8_t refill[BIN_MAX]; /* what the next trip to the arena asks for; doubles up to a batch */
     poolbuf *places[];       /* each bin's array, by bin_config.first */
-} thread_cache;
+} __attribute__((aligned(64))) thread_cache;
+
+_Static_assert(offsetof(thread_cache, countdown) / 64 == offsetof(thread_cache, counters.slow_counts) / 64,
+               "they are in one cache line");
 
 /* All caches of one allocator, and what they share. */
 typedef struct cache_group {
