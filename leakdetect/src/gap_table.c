@@ -43,3 +43,13 @@ void gap_table_build(gap_table *self, uint32_t interval) {
         }
     }
 }
+
+uint32_t gap_table_draw_on(const gap_table *self, uint64_t *random) {
+    uint32_t passed = 0;
+    uint32_t outcome = 0;
+    do {
+        passed += GAP_TABLE_LAST;
+        outcome = gap_table_outcome(self, random);
+    } while (outcome == GAP_TABLE_LAST);
+    return passed + outcome + 1;
+}

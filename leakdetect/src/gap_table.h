@@ -41,21 +41,24 @@ typedef struct gap_table {
  *   cost     some microseconds; nothing is allocated. */
 void gap_table_build(gap_table *self, uint32_t interval);
 
-/* gap_table_draw() draws a gap, at least 1, with the caller's stream. */
+/* One outcome: a gap less 1, or GAP_TABLE_LAST for all that are longer. */
+static inline uint32_t gap_table_outcome(const gap_table *self, uint64_t *random) {
+    const uint64_t word = random_next(random);
+    const uint32_t own = (uint32_t)word % GAP_TABLE_COLUMNS;
+    const gap_column *column = &self->columns[own];
+    /* Arithmetic, where gcc would make a branch, which goes wrong every third time. */
+    const uint32_t is_own = (uint32_t)(((word >> 32) - column->threshold) >> 63);
+    return column->other ^ ((column->other ^ own) & (0 - is_own));
+}
+
+/* gap_table_draw() draws a gap, at least 1, with the caller's stream. The other one goes on where a gap is longer. */
+uint32_t gap_table_draw_on(const gap_table *self, uint64_t *random);
 static inline uint32_t gap_table_draw(const gap_table *self, uint64_t *random) {
-    uint32_t passed = 0;
-    for (;;) {
-        const uint64_t word = random_next(random);
-        const uint32_t own = (uint32_t)word % GAP_TABLE_COLUMNS;
-        const gap_column *column = &self->columns[own];
-        /* Arithmetic, where gcc would make a branch, which goes wrong every third time. */
-        const uint32_t is_own = (uint32_t)(((word >> 32) - column->threshold) >> 63);
-        const uint32_t outcome = column->other ^ ((column->other ^ own) & (0 - is_own));
-        if (__builtin_expect(outcome != GAP_TABLE_LAST, 1)) {
-            return passed + outcome + 1;
-        }
-        passed += GAP_TABLE_LAST;
+    const uint32_t outcome = gap_table_outcome(self, random);
+    if (__builtin_expect(outcome == GAP_TABLE_LAST, 0)) {
+        return gap_table_draw_on(self, random);
     }
+    return outcome + 1;
 }
 
 #endif
