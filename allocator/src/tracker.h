@@ -10,6 +10,7 @@
 #include <poolbuf/tracker.h>
 
 #include "check.h"
+#include "process/sampled.h"
 
 /* The one that is registered, or NULL. Atomic, as are the calls below; release in poolbuf_tracker_register() pairs with acquire
  * here. */
@@ -34,7 +35,7 @@ typedef struct tracker_calls {
     bool (*ended)(const poolbuf *buffer);
     bool (*withhold)(poolbuf *buffer, poolbuf_allocator *allocator, uint8_t *memory, size_t size);
 } tracker_calls;
-extern tracker_calls tracker_calls_now;
+SAMPLED_EXTERN tracker_calls tracker_calls_now;
 
 /* 1 or more; UINT32_MAX: none. */
 static inline uint32_t tracker_next_gap(const void *countdown) {

@@ -29,18 +29,34 @@
 SAMPLED_WORD static uint32_t buffer_type; /* the interned name of the type */
 
 /* A weight belongs to the gap that it was drawn with, and a thread has one gap running in each allocator. A place that is taken from
- * another forgets that one's weight. */
+ * another forgets that one's weight, and is nobody's until there is one. */
 static __attribute__((noinline)) thread_gap *find_gap(thread_state *self, const void *countdown) {
     for (uint32_t i = 0; i < THREAD_GAPS; i++) {
         if (self->gaps[i].countdown == countdown) {
-            self->newest_gap = i;
             return &self->gaps[i];
         }
     }
     /* In a scope it is the scope that has set the running gap: all were set anew when the thread went in. */
-    self->newest_gap = self->gaps_taken++ % THREAD_GAPS;
-    self->gaps[self->newest_gap] = (thread_gap){.countdown = countdown, .scope_pending = scope_is_inside()};
-    return &self->gaps[self->newest_gap];
+    thread_gap *taken = &self->gaps[self->gaps_taken++ % THREAD_GAPS];
+    *taken = (thread_gap){.scope_pending = scope_is_inside()};
+    return taken;
+}
+
+/* The allocator draws the next gap first, and then shows us the buffer, which belongs to the one before. A thread's very first sample
+ * may come before a second gap, and then belongs to the first. */
+static inline uint32_t draw_gap(thread_state *self, thread_countdown *countdown) {
+    const uint32_t gap = detector_next_gap(&detector_buffers, countdown, self);
+    if (!(countdown->weight_expired > 0)) {
+        countdown->weight_expired = countdown->weight_pending;
+    }
+    return gap;
+}
+
+/* What is asked next comes after it: a signal handler may start a new thread's state in between. */
+static inline bool takes_plain_way(const thread_state *self) {
+    const bool is_plain = !detours_any() && self->phase == THREAD_READY;
+    atomic_signal_fence(memory_order_seq_cst);
+    return is_plain;
 }
 
 /* A thread in a scope shows us every allocation, and the level's sample is then counted here. */
@@ -51,29 +67,49 @@ static __attribute__((noinline)) uint32_t next_gap_of_scope(thread_state *self, 
         self->buffers.left = gap->scope_expired ? self->buffers.left : 0;
         return 1;
     }
-    return detector_next_gap(&detector_buffers, &gap->drawn, self);
+    return draw_gap(self, &gap->drawn);
 }
 
 static __attribute__((noinline)) uint32_t next_gap_unusual(const void *countdown) {
     thread_state *self = thread_self();
     thread_gap *gap = find_gap(self, countdown);
+    uint32_t drawn = 0;
     if (gap->scope_pending || scope_depth != 0) {
-        return next_gap_of_scope(self, gap);
+        drawn = next_gap_of_scope(self, gap);
+    } else {
+        gap->scope_expired = false;
+        drawn = draw_gap(self, &gap->drawn);
     }
-    gap->scope_expired = false;
-    return detector_next_gap(&detector_buffers, &gap->drawn, self);
+    atomic_signal_fence(memory_order_seq_cst); /* a handler that allocates from here finds it complete, or not at all */
+    gap->countdown = countdown;
+    self->newest_gap = gap;
+    return drawn;
 }
 
-/* Of the countdown that asked last, with no scope. What is left to a function is its last call, so that nothing needs to be
- * saved here. */
-SAMPLED_CODE static uint32_t buffers_next_gap(const void *countdown) {
-    thread_state *self = &thread_own;
-    thread_gap *gap = &self->gaps[self->newest_gap];
-    if (__builtin_expect(gap->countdown != countdown || gap->scope_pending || scope_depth != 0 || !self->started, 0)) {
+/* Of the countdown that asked last, with no scope. */
+static __attribute__((noinline)) uint32_t next_gap_by_detour(const void *countdown) {
+    thread_state *self = thread_self();
+    thread_gap *gap = self->newest_gap;
+    if (__builtin_expect(gap->countdown != countdown || gap->scope_pending || scope_depth != 0, 0)) {
         return next_gap_unusual(countdown);
     }
     gap->scope_expired = false;
-    return detector_next_gap(&detector_buffers, &gap->drawn, self);
+    return draw_gap(self, &gap->drawn);
+}
+
+/* The same at simple, where no scope has set a gap. What is left to a function is its last call, so that nothing needs to be saved
+ * here. */
+SAMPLED_CODE static uint32_t buffers_next_gap(const void *countdown) {
+    thread_state *self = &thread_own;
+    if (__builtin_expect(!takes_plain_way(self), 0)) {
+        return next_gap_by_detour(countdown);
+    }
+    thread_gap *gap = self->newest_gap;
+    if (__builtin_expect(gap->countdown != countdown, 0)) {
+        return next_gap_by_detour(countdown);
+    }
+    gap->drawn.weight_expired = gap->drawn.weight_pending;
+    return sampler_next_gap(&detector_buffers, &self->random, &gap->drawn.weight_pending);
 }
 
 static inline tracker_place place_of(const poolbuf *buffer) {
@@ -89,10 +125,6 @@ static _Thread_local struct {
     const tracker_closed *closed;
 } found;
 
-/* Some buffer has had canaries. Relaxed: a buffer that has them was made by a thread that has set this, and whoever releases
- * it got it from there. */
-SAMPLED_WORD static atomic_bool canaries_laid;
-
 /* How this thread's last tracked buffer ended. buffers_withhold() follows for the same one, unless a signal handler was between. */
 static _Thread_local tracker_closed last_closed;
 
@@ -105,7 +137,9 @@ static __attribute__((noinline)) uint32_t lay_canaries(const poolbuf *buffer) {
         return 0;
     }
     memset(slack, GUARD_CANARY_BYTE, count);
-    atomic_store_explicit(&canaries_laid, true, memory_order_relaxed);
+    if (!detour_is_set(DETOUR_CANARIES)) {
+        detour_set(DETOUR_CANARIES, true);
+    }
     return (uint32_t)poolbuf_capacity(buffer) + 1;
 }
 
@@ -179,7 +213,7 @@ static void buffers_surrender(poolbuf_allocator *allocator) {
 /* --- the other callbacks --------------------------------------------------------------------------------------------- */
 
 static bool is_next_of_sample(thread_state *self) {
-    if (!self->gaps[self->newest_gap].scope_expired) {
+    if (!self->newest_gap->scope_expired) {
         return true; /* poolbuf has counted */
     }
     if (self->buffers.left == 0 || self->scope_epoch != detector_level_epoch()) {
@@ -190,19 +224,13 @@ static bool is_next_of_sample(thread_state *self) {
     return --self->buffers.left == 0;
 }
 
-/* The allocator has drawn the next gap already, so this buffer belongs to the one before; a thread's very first sample may
- * come before a second gap. */
-static inline float expired_weight(const thread_countdown *countdown) {
-    return countdown->weight_expired > 0 ? countdown->weight_expired : countdown->weight_pending;
-}
-
 static bool track_unusual(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
     thread_state *self = thread_self();
     if (detector_level() == LEAKDETECT_DISABLED || !is_next_of_sample(self)) {
         return false;
     }
-    const thread_gap *gap = &self->gaps[self->newest_gap];
-    float weight = expired_weight(gap->scope_expired ? &self->buffers : &gap->drawn);
+    const thread_gap *gap = self->newest_gap;
+    float weight = (gap->scope_expired ? &self->buffers : &gap->drawn)->weight_expired;
     if (!detector_accept(&detector_buffers, self, capacity, &weight) || weight == 0) {
         return false;
     }
@@ -227,6 +255,11 @@ static inline __attribute__((always_inline)) bool track(thread_state *self, pool
     return detector_track_here(self, buffer, word, allocator, capacity, buffer_type, weight, guard);
 }
 
+static __attribute__((noinline)) bool allocated_in_sample(thread_state *self, poolbuf *buffer,
+                                                          poolbuf_allocator *allocator, size_t capacity) {
+    return track(self, buffer, allocator, capacity, self->newest_gap->drawn.weight_expired, 0);
+}
+
 /* A new buffer that fills its memory has no bytes behind it. */
 static __attribute__((noinline)) bool allocated_at_paranoid(thread_state *self, poolbuf *buffer,
                                                             poolbuf_allocator *allocator, size_t capacity) {
@@ -234,18 +267,13 @@ static __attribute__((noinline)) bool allocated_at_paranoid(thread_state *self, 
     return track(self, buffer, allocator, capacity, 1, guard);
 }
 
-/* What is usual: the level's sample, by count. */
-SAMPLED_CODE static __attribute__((noinline)) bool allocated_in_sample(thread_state *self, poolbuf *buffer,
-                                                                       poolbuf_allocator *allocator, size_t capacity) {
-    const float weight = expired_weight(&self->gaps[self->newest_gap].drawn);
-    return track(self, buffer, allocator, capacity, weight, 0);
-}
-
-/* With no scope. Here, too, all calls are last ones: nothing is saved, and one frame is left to be walked. */
-SAMPLED_CODE static bool buffers_allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
+/* What takes a detour (detour.h), or begins on a new thread. All calls are last ones: nothing is saved, and one frame is left to be
+ * walked. */
+static __attribute__((noinline)) bool allocated_by_detour(poolbuf *buffer, poolbuf_allocator *allocator,
+                                                          size_t capacity) {
     thread_state *self = &thread_own;
     const leakdetect_level level = detector_level();
-    if (__builtin_expect(scope_depth != 0 || self->gaps[self->newest_gap].scope_expired || !self->started, 0)) {
+    if (__builtin_expect(self->phase == THREAD_NEW || scope_depth != 0 || self->newest_gap->scope_expired, 0)) {
         return allocated_unusual(buffer, allocator, capacity);
     }
     if (level == LEAKDETECT_PARANOID) {
@@ -255,6 +283,77 @@ SAMPLED_CODE static bool buffers_allocated(poolbuf *buffer, poolbuf_allocator *a
         return allocated_unusual(buffer, allocator, capacity);
     }
     return allocated_in_sample(self, buffer, allocator, capacity);
+}
+
+/* --- the plain way, where there is no detour ------------------------------------------------------------------------
+ *
+ * What detector_track() and detector_untrack() do, with all that is seldom left to functions that are called last: so nothing needs
+ * to be saved but what the captures need, and a closing, which captures nothing, has no frame. */
+
+/* held: NULL, or the shard's lock, where only the record was missing. Under the guard. */
+static __attribute__((noinline)) bool track_captured(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity,
+                                                     uint32_t stack, float weight, uint64_t birth_ns,
+                                                     shard_lock *held) {
+    thread_state *self = &thread_own;
+    if (held != NULL) {
+        shard_lock_give(held);
+    }
+    const tracker_place place = tracker_place_for_in(buffer, poolbuf_tracker_word(buffer), self);
+    tracker_record *record = tracker_open(&place, tracker_owner_key(allocator), capacity, &held);
+    if (record != NULL) {
+        detector_describe(record, birth_ns, stack, buffer_type, self->who, weight);
+        shard_lock_give(held);
+    }
+    thread_leave(self);
+    return record != NULL;
+}
+
+static __attribute__((noinline)) bool wake_and_leave(shard_lock *lock, bool result) {
+    shard_lock_wake(lock);
+    thread_leave(&thread_own);
+    return result;
+}
+
+SAMPLED_CODE static __attribute__((noinline)) bool allocated_plainly(poolbuf *buffer, poolbuf_allocator *allocator,
+                                                                     size_t capacity) {
+    thread_state *self = &thread_own;
+    thread_raise(self);
+    const float weight = self->newest_gap->drawn.weight_expired; /* a signal handler may draw other gaps */
+    const uint32_t stack = unwind_capture_undoubted(STACK_MAX_FRAMES, UNWIND_OPENING);
+    const uint64_t birth_ns = detector_now_ns();
+    const uintptr_t key = ~(uintptr_t)buffer;
+    const tracker_place place = tracker_place_by_word(tracker_number_in(self->lane, key), key, &buffer->tracker_word);
+    shard_lock *lock = &place.shard->lock;
+    if (__builtin_expect(!shard_lock_try(lock), 0)) {
+        return track_captured(buffer, allocator, capacity, stack, weight, birth_ns, NULL);
+    }
+    if (__builtin_expect(place.shard->spare == NULL, 0)) {
+        return track_captured(buffer, allocator, capacity, stack, weight, birth_ns, lock);
+    }
+    tracker_record *record = tracker_take_record(place.shard);
+    tracker_begin(record, &place, ~(uintptr_t)allocator, capacity); /* there always is one */
+    tracker_write_word(&buffer->tracker_word, record->word);
+    detector_describe(record, birth_ns, stack, buffer_type, self->who, weight);
+    if (shard_lock_put(lock)) {
+        return wake_and_leave(lock, true);
+    }
+    thread_leave(self);
+    return true;
+}
+
+/* One reference, and no flag but these: then there is a word, too. */
+static inline bool is_plain(const poolbuf *buffer, uint64_t flags) {
+    return __atomic_load_n(&buffer->state, __ATOMIC_RELAXED) == (flags << 32 | 1);
+}
+
+SAMPLED_CODE static bool buffers_allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
+    thread_state *self = &thread_own;
+    if (__builtin_expect(!takes_plain_way(self) || !is_plain(buffer, 0) || tracker_word_says(&buffer->tracker_word) ||
+                             --self->name_uses < 0,
+                         0)) {
+        return allocated_by_detour(buffer, allocator, capacity);
+    }
+    return allocated_plainly(buffer, allocator, capacity);
 }
 
 static void buffers_referenced(const poolbuf *buffer, poolbuf_access access, uint32_t references, bool by_slice,
@@ -287,8 +386,8 @@ static __attribute__((noinline)) void close_without_word(const poolbuf *buffer, 
 }
 
 /* At paranoid what has ended is kept back. */
-SAMPLED_CODE static bool buffers_ended(const poolbuf *buffer) {
-    if (atomic_load_explicit(&canaries_laid, memory_order_relaxed)) {
+static __attribute__((noinline)) bool ended_by_detour(const poolbuf *buffer) {
+    if (detour_is_set(DETOUR_CANARIES)) {
         check_canaries(buffer);
     }
     const bool withholds = detector_level() == LEAKDETECT_PARANOID;
@@ -307,6 +406,47 @@ SAMPLED_CODE static bool buffers_ended(const poolbuf *buffer) {
         }
     }
     return withholds;
+}
+
+static __attribute__((noinline)) bool give_and_end(const poolbuf *buffer, shard_lock *held) {
+    shard_lock_give(held);
+    thread_leave(&thread_own);
+    return ended_by_detour(buffer);
+}
+
+static __attribute__((noinline)) bool leave_and_end(const poolbuf *buffer) {
+    thread_leave(&thread_own);
+    return ended_by_detour(buffer);
+}
+
+/* The plain way. */
+SAMPLED_CODE static bool buffers_ended(const poolbuf *buffer) {
+    thread_state *self = &thread_own;
+    if (__builtin_expect(!takes_plain_way(self) || !is_plain(buffer, POOLBUF_FLAG_TRACKED) || --self->name_uses < 0,
+                         0)) {
+        return ended_by_detour(buffer);
+    }
+    thread_raise(self);
+    uint32_t *word = (uint32_t *)(uintptr_t)&buffer->tracker_word;
+    const tracker_place place = tracker_place_in(buffer, word);
+    tracker_shard *shard = place.shard;
+    if (__builtin_expect(!shard_lock_try(&shard->lock), 0)) {
+        return leave_and_end(buffer);
+    }
+    uint32_t said = 0;
+    tracker_record *record = tracker_find_named(&place, &said);
+    if (__builtin_expect(record == NULL || tracker_is_watched(record) || shard->closed == NULL, 0)) {
+        return give_and_end(buffer, &shard->lock);
+    }
+    tracker_clear_word(word, said);
+    const tracker_closed now = tracker_closed_now(record, (tracker_closer){.who = self->who});
+    tracker_note_closing(shard, &now);
+    tracker_put_aside(shard, record);
+    if (shard_lock_put(&shard->lock)) {
+        return wake_and_leave(&shard->lock, false);
+    }
+    thread_leave(self);
+    return false;
 }
 
 /* A handle is a cache line, so that all of it can be read where a part can; what is none is not read. Memcheck has told the program

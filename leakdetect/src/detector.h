@@ -11,7 +11,10 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
+#include "detour.h"
+#include "process/sampled.h"
 #include "sampler.h"
 #include "thread.h"
 #include "tracker.h"
@@ -49,10 +52,22 @@ void detector_start(const detector_settings *settings);
 const detector_settings *detector_get_settings(void);
 uint64_t detector_start_ns(void);
 
+/* CLOCK_MONOTONIC_COARSE, in nanoseconds: what all times of resources and accesses are by, and are compared with. It is the
+ * kernel's, even where a program has put another clock_gettime() before the C library's. */
+typedef int detector_clock_function(clockid_t clock, struct timespec *now);
+SAMPLED_EXTERN detector_clock_function *detector_clock; /* fixed at the start */
+static inline uint64_t detector_now_ns(void) {
+    struct timespec now;
+    detector_clock(CLOCK_MONOTONIC_COARSE, &now);
+    uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    __asm__("" : "+r"(now_ns)); /* at once: gcc would keep both parts until it is stored */
+    return now_ns;
+}
+
 /* The settings of POOLBUF_LEAK_*: poolbuf/options.h reads them and complains about what is illegal. */
 detector_settings detector_read_options(void);
 
-extern _Atomic int detector_level_now; /* relaxed: a change may be seen late */
+SAMPLED_EXTERN _Atomic int detector_level_now; /* relaxed: a change may be seen late */
 static inline leakdetect_level detector_level(void) {
     return (leakdetect_level)atomic_load_explicit(&detector_level_now, memory_order_relaxed);
 }
@@ -85,12 +100,12 @@ static inline bool detector_accept(sampler *population, thread_state *self, uint
     return sampler_accept(population, size, &self->random, weight);
 }
 /* Whether accesses are recorded at the present level; relaxed: a change may be seen late. */
-extern _Atomic bool detector_accesses_recorded;
+SAMPLED_EXTERN _Atomic bool detector_accesses_recorded;
 static inline bool detector_records_accesses(void) {
     return atomic_load_explicit(&detector_accesses_recorded, memory_order_relaxed);
 }
 
-extern sampler detector_buffers;
+SAMPLED_EXTERN sampler detector_buffers;
 extern sampler detector_resources;
 
 /* self: the calling thread's; word: of the resource, or NULL (tracker_place); guard: of the record, see guard.h. */
@@ -100,17 +115,15 @@ bool detector_track(thread_state *self, const void *resource, uint32_t *word, co
 bool detector_untrack(const tracker_place *place, tracker_closed *closed);
 bool detector_would_keep_closing_stacks(void);
 
-/* Whether stacks of closings are wanted at all, and whether closings are too rare among allocations for them; the latter is set
- * once they are, as the sample only gets thinner, and does not matter at paranoid. */
+/* Whether stacks of closings are wanted at all. At the sampled levels DETOUR_CLOSINGS says so, too, until closings are too rare
+ * among allocations for them: the sample only gets thinner. */
 extern _Atomic bool detector_tracks_closings;
-extern _Atomic bool detector_closings_are_rare;
 
 static inline bool detector_keeps_closing_stacks(void) {
     if (detector_level() == LEAKDETECT_PARANOID) {
         return atomic_load_explicit(&detector_tracks_closings, memory_order_relaxed);
     }
-    return !atomic_load_explicit(&detector_closings_are_rare, memory_order_relaxed) &&
-           detector_would_keep_closing_stacks();
+    return detour_is_set(DETOUR_CLOSINGS) && detector_would_keep_closing_stacks();
 }
 
 /* How a part of a tracked resource ends here and now, which is not tracked itself; false if the whole is not known. */

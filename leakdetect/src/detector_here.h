@@ -25,6 +25,16 @@ DETECTOR_HERE uint64_t detector_clock_ns(clockid_t clock) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* What tracker_open() leaves to its caller. */
+DETECTOR_HERE void detector_describe(tracker_record *record, uint64_t birth_ns, uint32_t stack, uint32_t type,
+                                     thread_who who, float weight) {
+    record->birth_ns = birth_ns;
+    record->stack = stack;
+    record->type = type;
+    record->who = who;
+    record->weight = weight;
+}
+
 /* word: of the resource, or NULL; see tracker_place. */
 DETECTOR_HERE bool detector_track_here(thread_state *self, const void *resource, uint32_t *word, const void *owner,
                                        uint64_t size, uint32_t type, float weight, uint32_t guard) {
@@ -36,17 +46,12 @@ DETECTOR_HERE bool detector_track_here(thread_state *self, const void *resource,
     const tracker_place place = word != NULL ? tracker_place_for_in(resource, word, self) : tracker_place_for(resource);
     tracker_fetch(&place);
     const uint32_t stack = unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_OPENING);
-    const uint64_t birth_ns = detector_clock_ns(CLOCK_MONOTONIC_COARSE);
-    const uint32_t name = thread_name(self);
+    const uint64_t birth_ns = detector_now_ns();
+    const thread_who who = thread_identify(self);
     shard_lock *held = NULL;
-    tracker_record *record = tracker_open(&place, owner, size, &held);
+    tracker_record *record = tracker_open(&place, tracker_owner_key(owner), size, &held);
     if (record != NULL) {
-        record->birth_ns = birth_ns;
-        record->stack = stack;
-        record->type = type;
-        record->thread_name = name;
-        record->thread_id = self->id;
-        record->weight = weight;
+        detector_describe(record, birth_ns, stack, type, who, weight);
         record->guard = guard;
         const uint32_t watch = tracker_watch(); /* before it is asked what is recorded */
         record->watch = detector_records_accesses() ? watch : 0;
@@ -60,7 +65,7 @@ DETECTOR_HERE bool detector_track_here(thread_state *self, const void *resource,
 /* Under the thread's guard, which somebody else may have raised (entered: this thread has, just now). The tracker is about to be
  * asked for the resource: where a stack is captured first, there is time to fetch something. */
 DETECTOR_HERE tracker_closer detector_closer_here(thread_state *self, const tracker_place *place, bool entered) {
-    tracker_closer by = {.thread_name = thread_name(self), .thread_id = self->id};
+    tracker_closer by = {.who = thread_identify(self)};
     if (entered && detector_keeps_closing_stacks()) {
         tracker_fetch(place);
         by.stack = unwind_capture_stack(DETECTOR_CLOSE_FRAMES, UNWIND_CLOSING);

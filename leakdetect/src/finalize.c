@@ -122,10 +122,8 @@ static const char *program_path(void) {
 }
 
 static void fill_circumstances(report *self, const char *reason) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
     leakdetect_level level = detector_level();
-    self->now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    self->now_ns = detector_now_ns();
     self->uptime_ms = (self->now_ns - detector_start_ns()) / 1000000;
     self->reason = reason;
     self->level = leakdetect_name_level(level);
@@ -431,13 +429,11 @@ void finalize_process(void) {
 
 uint64_t finalize_checkpoint(void) {
     thread_state *self = thread_self();
-    struct timespec now;
     if (!thread_enter(self)) {
         return 0;
     }
     finalize_lock();
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    uint64_t id = growth_take((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+    uint64_t id = growth_take(detector_now_ns());
     finalize_unlock();
     thread_leave(self);
     return id;
@@ -558,8 +554,8 @@ static void write_stack(FILE *out, const char *title, uint32_t stack, symbolizer
 
 static void write_closed(FILE *out, const tracker_closed *closed, symbolizer *symbols) {
     char title[160];
-    snprintf(title, sizeof title, "released before that, by thread %s (%u), at", name_get(closed->thread_name),
-             closed->thread_id);
+    snprintf(title, sizeof title, "released before that, by thread %s (%u), at", name_get(closed->who.name),
+             closed->who.id);
     if (closed->close_stack != 0) {
         write_stack(out, title, closed->close_stack, symbols);
     } else {
@@ -600,9 +596,9 @@ static misuse describe_misuse(thread_state *self, const tracker_place *place, co
                               const tracker_closed *closed) {
     tracker_closed past;
     tracker_record live;
-    misuse found = {.thread_name = thread_name(self),
-                    .thread_id = self->id,
-                    .stack = unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_USING)};
+    const thread_who who = thread_identify(self);
+    misuse found = {
+        .thread_name = who.name, .thread_id = who.id, .stack = unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_USING)};
     snprintf(found.offence, sizeof found.offence, "%s", offence);
     if (closed == NULL && find_closed(place, &past)) {
         closed = &past;
@@ -610,8 +606,8 @@ static misuse describe_misuse(thread_state *self, const tracker_place *place, co
     if (closed != NULL) {
         found.type = closed->type;
         found.was_closed = true;
-        found.closer_name = closed->thread_name;
-        found.closer_id = closed->thread_id;
+        found.closer_name = closed->who.name;
+        found.closer_id = closed->who.id;
         found.close_stack = closed->close_stack;
         found.allocation_stack = closed->allocation_stack;
     } else if (tracker_find(place, &live)) {

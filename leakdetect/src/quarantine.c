@@ -46,7 +46,9 @@ typedef struct entry {
     uintptr_t memory;
     uintptr_t closed_key; /* this and what follows but `size`: of the closing, in another order that leaves no gaps */
     uint64_t closed_size;
-    uint32_t allocation_stack, close_stack, type, thread_name, thread_id;
+    uint32_t allocation_stack, close_stack;
+    thread_who who;
+    uint32_t type;
     uint32_t size; /* of the memory */
 } entry;
 _Static_assert(sizeof(entry) == CACHE_LINE, "an entry is a cache line");
@@ -157,9 +159,8 @@ static tracker_closed closed_of(const entry *slot) {
                             .size = slot->closed_size,
                             .allocation_stack = slot->allocation_stack,
                             .close_stack = slot->close_stack,
-                            .type = slot->type,
-                            .thread_name = slot->thread_name,
-                            .thread_id = slot->thread_id};
+                            .who = slot->who,
+                            .type = slot->type};
 }
 
 /* What leaves the queue was put in long ago, and lies far from the processor. So this asks for that of the entry a few places on,
@@ -457,9 +458,8 @@ bool quarantine_take(void *resource, const void *owner, uint8_t *memory, size_t 
                                        .closed_size = closed->size,
                                        .allocation_stack = closed->allocation_stack,
                                        .close_stack = closed->close_stack,
+                                       .who = closed->who,
                                        .type = closed->type,
-                                       .thread_name = closed->thread_name,
-                                       .thread_id = closed->thread_id,
                                        .size = (uint32_t)size};
     if (leaves) {
         depart_and_unlock(self, &left);

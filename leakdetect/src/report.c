@@ -117,12 +117,12 @@ static void collect_record(tracker_record *record, void *context) {
     if (self->scope->owner != NULL && record->owner != ~(uintptr_t)self->scope->owner) {
         return;
     }
-    if (record->generation != self->scope->generation) {
+    if (tracker_generation_of(record->stamp) != self->scope->generation) {
         self->target->inherited++;
         return;
     }
     bool young = (self->scope->before_ns != 0 && record->birth_ns > self->scope->before_ns) ||
-                 (self->scope->before_epoch != 0 && record->epoch >= self->scope->before_epoch);
+                 (self->scope->before_epoch != 0 && tracker_epoch_of(record->stamp) >= self->scope->before_epoch);
     if (young || (self->scope->unreported_only && record->reported)) {
         return;
     }
@@ -132,14 +132,14 @@ static void collect_record(tracker_record *record, void *context) {
         return;
     }
     record->reported = record->reported || self->scope->mark;
-    group->several_threads = group->several_threads || (group->count > 0 && record->thread_id != group->thread_id);
+    group->several_threads = group->several_threads || (group->count > 0 && record->who.id != group->thread_id);
     group->count++;
     group->bytes = sizes_sum(group->bytes, record->size);
     group->lost += (record->scan & TRACKER_LOST) != 0;
     if (record->birth_ns < group->oldest_ns) {
         group->oldest_ns = record->birth_ns;
-        group->thread_id = record->thread_id;
-        group->thread_name = record->thread_name;
+        group->thread_id = record->who.id;
+        group->thread_name = record->who.name;
     }
     group->newest_ns = record->birth_ns > group->newest_ns ? record->birth_ns : group->newest_ns;
     estimate_add(&group->sums, (double)record->weight);
@@ -147,7 +147,7 @@ static void collect_record(tracker_record *record, void *context) {
         collect_history(group, record);
     }
     if (self->scope->since != NULL) {
-        group->tracked_since += record->epoch >= self->scope->since->epoch;
+        group->tracked_since += tracker_epoch_of(record->stamp) >= self->scope->since->epoch;
     }
 }
 

@@ -155,7 +155,7 @@ typedef struct report_scope {
     const void *owner;                     /* NULL: everything */
     bool unreported_only;                  /* skip what an earlier text report named */
     bool mark;                             /* and mark what this one names */
-    uint16_t generation;                   /* older ones are inherited; see tracker_record.generation */
+    uint16_t generation;                   /* older ones are inherited; see tracker_stamp() */
     bool counts_only;                      /* no accesses, no holders */
     uint32_t before_epoch;                 /* what was tracked in an earlier epoch; 0: everything */
     uint64_t before_ns;                    /* what was tracked until then; 0: everything */

@@ -70,7 +70,7 @@ typedef struct filling {
 /* Only buffers have an owner. Under the shard's lock. */
 static void add_target(tracker_record *record, void *context) {
     filling *self = context;
-    if (record->owner == 0 || record->generation != tracker_generation()) {
+    if (record->owner == 0 || tracker_generation_of(record->stamp) != tracker_generation()) {
         return;
     }
     scan_target *fresh = memory_array_next(self->into, sizeof *fresh);

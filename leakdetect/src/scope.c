@@ -86,6 +86,7 @@ static uint32_t free_slot_locked(void) {
         if (all == NULL) {
             return UINT32_MAX;
         }
+        detour_set(DETOUR_SCOPES, true);
         atomic_store_explicit(&scope_slots, all, memory_order_release);
     }
     for (uint32_t i = 0; i < slots_used; i++) {

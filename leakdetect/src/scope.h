@@ -19,8 +19,11 @@
 
 #include <poolbuf/leakscope.h>
 
+#include "process/sampled.h"
+
 /* Whether the calling thread is in an open scope. Takes it out of those that were closed. */
-extern _Thread_local uint32_t scope_depth; /* for these two alone: 0 where the thread is in none, open or closed */
+SAMPLED_EXTERN _Thread_local uint32_t
+    scope_depth; /* for these two alone: 0 where the thread is in none, open or closed */
 bool scope_is_inside_open(void);
 static inline bool scope_is_inside(void) {
     return scope_depth != 0 && scope_is_inside_open();
@@ -37,9 +40,9 @@ static inline bool scope_add(const void *resource, uint64_t size, uint32_t type,
 
 /* scope_remove() ends what scope_add() began, whoever calls and whether the scope is open still.
  *   returns  false if nothing else knows of the resource: the tracker need not be asked. */
-extern struct scope
-    *_Atomic scope_slots; /* for this alone: NULL until there is a scope. Whoever has a resource of one got
-                                              it from its thread, so relaxed is enough */
+SAMPLED_EXTERN struct scope
+    *_Atomic scope_slots; /* for this alone: NULL until there is a scope, and DETOUR_SCOPES is set before. Whoever
+                                             has a resource of one got it from its thread, so relaxed is enough */
 bool scope_remove_counted(const void *resource);
 static inline bool scope_remove(const void *resource) {
     return __builtin_expect(atomic_load_explicit(&scope_slots, memory_order_relaxed) == NULL, 1) ||

@@ -34,15 +34,20 @@ typedef struct shard_lock {
 void shard_lock_wait(shard_lock *self);
 void shard_lock_wake(shard_lock *self);
 
-static inline void shard_lock_take(shard_lock *self) {
+/* False if somebody has it. */
+static inline bool shard_lock_try(shard_lock *self) {
     uint32_t expected = SHARD_LOCK_FREE;
-    if (process_is_alone() && atomic_load_explicit(&self->word, memory_order_relaxed) == SHARD_LOCK_FREE) {
+    if (__builtin_expect(
+            process_is_alone() && atomic_load_explicit(&self->word, memory_order_relaxed) == SHARD_LOCK_FREE, 1)) {
         atomic_store_explicit(&self->word, SHARD_LOCK_HELD, memory_order_relaxed);
-        return;
+        return true;
     }
-    if (__builtin_expect(!atomic_compare_exchange_strong_explicit(&self->word, &expected, SHARD_LOCK_HELD,
-                                                                  memory_order_acquire, memory_order_relaxed),
-                         0)) {
+    return atomic_compare_exchange_strong_explicit(&self->word, &expected, SHARD_LOCK_HELD, memory_order_acquire,
+                                                   memory_order_relaxed);
+}
+
+static inline void shard_lock_take(shard_lock *self) {
+    if (__builtin_expect(!shard_lock_try(self), 0)) {
         shard_lock_wait(self);
     }
 }
@@ -50,11 +55,15 @@ static inline void shard_lock_take(shard_lock *self) {
 /* A load and a store instead of an exchange. Who comes to wait between the two finds the word free when it asks the
  * kernel to sleep, and does not. Only if this thread is stopped just there does it fall asleep first, and then the
  * store takes AWAITED away without a wake: that is what the sleep's end is for, and it comes once in a very long while.
- * */
-static inline void shard_lock_give(shard_lock *self) {
-    uint32_t was = atomic_load_explicit(&self->word, memory_order_relaxed);
+ * shard_lock_put() returns whether shard_lock_wake() is to follow. */
+static inline bool shard_lock_put(shard_lock *self) {
+    const uint32_t was = atomic_load_explicit(&self->word, memory_order_relaxed);
     atomic_store_explicit(&self->word, SHARD_LOCK_FREE, memory_order_release);
-    if (__builtin_expect(was == SHARD_LOCK_AWAITED, 0)) {
+    return __builtin_expect(was == SHARD_LOCK_AWAITED, 0);
+}
+
+static inline void shard_lock_give(shard_lock *self) {
+    if (shard_lock_put(self)) {
         shard_lock_wake(self);
     }
 }

@@ -24,16 +24,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "process/sampled.h"
+
 /* A signal handler may capture in the midst of a capture. So a range is taken back before it changes, each change is
  * one store, and the compiler keeps their order. */
 typedef struct stack_known {
     volatile uintptr_t low, high; /* of the thread's own stack; low is UINTPTR_MAX while nothing is known */
 } stack_known;
 
-extern _Thread_local stack_known stack_known_own;
+SAMPLED_EXTERN _Thread_local stack_known stack_known_own;
 
 /* Whether Valgrind runs this process, which is asked once: the question is longer than it looks. */
-extern _Atomic bool stack_bounds_native;
+SAMPLED_EXTERN _Atomic bool stack_bounds_native;
 bool stack_bounds_ask_valgrind(void);
 static inline bool stack_bounds_under_valgrind(void) {
     return __builtin_expect(!atomic_load_explicit(&stack_bounds_native, memory_order_relaxed), 0) &&
@@ -67,6 +69,11 @@ static inline bool stack_bounds_find(stack_bounds *bounds, uintptr_t here, size_
 /* stack_bounds_known() says whether `here` is on the calling thread's own stack, as far as it is known, and this ends there. */
 static inline bool stack_bounds_known(uintptr_t here, uintptr_t high) {
     return stack_known_own.high == high && here >= stack_known_own.low && here < high;
+}
+
+/* The same of where somebody has stood on this thread's stack when it ended there. */
+static inline bool stack_bounds_known_still(uintptr_t here, uintptr_t high) {
+    return stack_known_own.high == high && here >= stack_known_own.low;
 }
 
 /* stack_bounds_hold() says whether `size` bytes can be read, at an address that is not below those asked for before in

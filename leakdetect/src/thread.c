@@ -32,25 +32,25 @@ static uint8_t choose_lane(void) {
 /* A signal handler may come in between, and starts it as well: so it has not started before everything is there. */
 __attribute__((cold)) void thread_start(thread_state *self) {
     self->lane = choose_lane();
-    self->id = (uint32_t)syscall(SYS_gettid);
+    self->who.id = (uint32_t)syscall(SYS_gettid);
+    self->newest_gap = self->gaps;
     start_stream(self);
     atomic_signal_fence(memory_order_release);
-    self->started = true;
+    self->phase = THREAD_READY;
 }
 
-__attribute__((cold)) uint32_t thread_read_name(thread_state *self) {
+__attribute__((cold)) void thread_read_name(thread_state *self) {
     char text[17] = {0};
     prctl(PR_GET_NAME, text, 0, 0, 0);
-    self->name = name_put(text);
-    self->name_uses = self->name != 0 ? THREAD_NAME_USES : 0;
-    return self->name;
+    self->who.name = name_put(text);
+    self->name_uses = self->who.name != 0 ? THREAD_NAME_USES : 0; /* after this one */
 }
 
 void thread_seed(uint64_t seed) {
     atomic_store_explicit(&base_seed, seed, memory_order_relaxed);
     atomic_store_explicit(&thread_ordinal, 0, memory_order_relaxed);
     thread_state *self = &thread_own;
-    if (self->started) {
+    if (self->phase != THREAD_NEW) {
         start_stream(self);
     }
 }
@@ -63,7 +63,7 @@ void thread_before_fork(void) {
 void thread_after_fork(void) {
     uint64_t stream = atomic_load_explicit(&base_seed, memory_order_relaxed) + forks * 0x9fb21c651e98df25u;
     thread_seed(random_next(&stream));
-    thread_own.id = (uint32_t)syscall(SYS_gettid);
+    thread_own.who.id = (uint32_t)syscall(SYS_gettid);
     thread_own.resources.left = 0;
     thread_own.buffers.left = 0;
 }

@@ -7,7 +7,10 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#include "process/sampled.h"
 
 typedef struct thread_countdown {
     uint32_t left;        /* allocations until the sampled one; 0: draw a gap first */
@@ -29,25 +32,38 @@ enum {
     THREAD_LANES = 15        /* with more threads than these some share one: time, and a part of the quarantine */
 };
 
+/* What reports call a thread. */
+typedef struct thread_who {
+    uint32_t id;   /* the kernel's */
+    uint32_t name; /* interned; 0 until known */
+} thread_who;
+
+typedef enum thread_phase {
+    THREAD_NEW,
+    THREAD_READY,
+    THREAD_INSIDE /* the detector is at work on this thread: what it allocates meanwhile stays untracked */
+} thread_phase;
+
+/* What a sampled buffer of one allocator comes by is in the first cache line. */
 typedef struct thread_state {
-    bool inside; /* the detector is at work on this thread: what it allocates meanwhile stays untracked */
-    bool started;
-    uint8_t lane; /* from 1: which part of the tables it works in, where others mostly do not; 0 until it has started */
-    int cancellation;     /* what it was before the report that this thread makes */
-    uint32_t id;          /* the kernel's thread id */
-    uint32_t name;        /* interned; 0 until known */
-    uint32_t name_uses;   /* how often name may be used until it is read again; 0 until it is known */
-    uint32_t epoch;       /* the sampling epoch that `resources` belongs to */
-    uint32_t scope_epoch; /* and `buffers` */
+    uint8_t phase; /* thread_phase */
+    uint8_t lane;  /* from 1: which part of the tables it works in, where others mostly do not; 0 for a new thread */
+    int32_t name_uses; /* how often more its name may be used before it is read again */
+    thread_who who;
     uint64_t random;
+    thread_gap *newest_gap; /* the one that poolbuf asked for last; NULL for a new thread */
     thread_gap gaps[THREAD_GAPS];
-    uint32_t newest_gap; /* the one that poolbuf asked for last */
     uint32_t gaps_taken;
+    int cancellation;           /* what it was before the report that this thread makes */
+    uint32_t epoch;             /* the sampling epoch that `resources` belongs to */
+    uint32_t scope_epoch;       /* and `buffers` */
     thread_countdown buffers;   /* in scopes we count */
     thread_countdown resources; /* leakdetect_track() counts here */
-} thread_state;
+} __attribute__((aligned(64))) thread_state;
 
-extern _Thread_local thread_state thread_own; /* for thread_self() alone */
+_Static_assert(offsetof(thread_state, gaps[1]) <= 64, "it is");
+
+SAMPLED_EXTERN _Thread_local thread_state thread_own; /* for thread_self() alone */
 
 /* A bit for each lane that some thread has been given, and for lane 0, which is nobody's. The bit is set before the thread works in
  * its lane. */
@@ -57,33 +73,40 @@ void thread_start(thread_state *self);
 /* thread_self() returns the calling thread's state, ready for use. */
 static inline thread_state *thread_self(void) {
     thread_state *self = &thread_own;
-    if (__builtin_expect(!self->started, 0)) {
+    if (__builtin_expect(self->phase == THREAD_NEW, 0)) {
         thread_start(self);
     }
     return self;
 }
 
-/* thread_enter() raises the guard; false if it was up, and then the caller must leave everything alone. */
+/* thread_enter() raises the guard of a thread that has started; false if it was up, and then the caller must leave everything
+ * alone. thread_raise() is for who has seen that it is ready. The guard is up for a signal handler, too, before anything that
+ * follows is done, and until all of it is. */
+static inline void thread_raise(thread_state *self) {
+    self->phase = THREAD_INSIDE;
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
 static inline bool thread_enter(thread_state *self) {
-    if (self->inside) {
+    if (self->phase == THREAD_INSIDE) {
         return false;
     }
-    self->inside = true;
+    thread_raise(self);
     return true;
 }
 
 static inline void thread_leave(thread_state *self) {
-    self->inside = false;
+    atomic_signal_fence(memory_order_seq_cst);
+    self->phase = THREAD_READY;
 }
 
-/* The thread's name, interned. Read again now and then, for threads that name themselves late. */
-uint32_t thread_read_name(thread_state *self);
-static inline uint32_t thread_name(thread_state *self) {
-    if (__builtin_expect(self->name_uses == 0, 0)) {
-        return thread_read_name(self);
+/* The thread's id and name. The name is read again now and then, for threads that name themselves late. */
+void thread_read_name(thread_state *self);
+static inline thread_who thread_identify(thread_state *self) {
+    if (__builtin_expect(--self->name_uses < 0, 0)) {
+        thread_read_name(self);
     }
-    self->name_uses--;
-    return self->name;
+    return self->who;
 }
 
 /* Seeds the streams of threads that start from now on, and the caller's. With the same seed, threads get the same

@@ -16,9 +16,8 @@ enum {
 
 tracker_shard tracker_shards[TRACKER_SHARDS];
 uint8_t tracker_homes[1 << TRACKER_HOME_BITS];
-SAMPLED_WORD _Atomic uint16_t tracker_generation_now;
 SAMPLED_WORD _Atomic uint32_t tracker_watch_now = 1;
-SAMPLED_WORD _Atomic uint32_t tracker_epoch_now;
+SAMPLED_WORD _Atomic uint64_t tracker_stamp_now;
 
 /* --- items ------------------------------------------------------------------------------------------------------- */
 
@@ -70,13 +69,13 @@ __attribute__((cold)) uint32_t tracker_take_fresh(tracker_items *store, tracker_
     return ++store->used;
 }
 
-__attribute__((cold)) tracker_record *tracker_take_fresh_record(tracker_shard *self, uint32_t *index) {
-    *index = tracker_take_fresh(&self->records, TRACKER_KIND_RECORD);
-    if (*index == 0) {
+__attribute__((cold)) tracker_record *tracker_take_fresh_record(tracker_shard *self) {
+    const uint32_t index = tracker_take_fresh(&self->records, TRACKER_KIND_RECORD);
+    if (index == 0) {
         return NULL;
     }
-    tracker_record *fresh = tracker_record_at(self, *index);
-    fresh->shard = (uint8_t)(self - tracker_shards);
+    tracker_record *fresh = tracker_record_at(self, index);
+    fresh->word = (uint32_t)(self - tracker_shards) << TRACKER_WORD_INDEX_BITS | index;
     return fresh;
 }
 
@@ -139,7 +138,7 @@ static bool is_free(const tracker_record *record) {
 }
 
 static const tracker_shard *shard_of(const tracker_record *record) {
-    return &tracker_shards[record->shard];
+    return &tracker_shards[record->word >> TRACKER_WORD_INDEX_BITS];
 }
 
 /* --- chains and words -------------------------------------------------------------------------------------------- */
@@ -190,14 +189,14 @@ __attribute__((cold)) void tracker_forget_stale(const void *resource, uint32_t *
     uint32_t said = 0;
     tracker_record *record = tracker_find_named(&place, &said);
     if (record != NULL) {
-        tracker_give_record(self, said & TRACKER_WORD_INDEX, record);
+        tracker_give_record(self, record);
     }
     tracker_write_word(word, 0);
     shard_lock_give(&self->lock);
 }
 
 __attribute__((cold)) tracker_record *tracker_open_elsewhere(tracker_shard *full, uintptr_t key, uint32_t *word,
-                                                             const void *owner, uint64_t size, shard_lock **held) {
+                                                             uintptr_t owner, uint64_t size, shard_lock **held) {
     shard_lock_give(&full->lock);
     const uint32_t lanes = word != NULL ? lanes_used() : 0;
     for (uint32_t lane = 1; lane <= THREAD_LANES; lane++) {
@@ -206,27 +205,25 @@ __attribute__((cold)) tracker_record *tracker_open_elsewhere(tracker_shard *full
         }
         const tracker_place place = tracker_place_by_word(tracker_number_in(lane, key), key, word);
         tracker_shard *self = tracker_lock(&place);
-        if (self->records.free != 0) {
-            uint32_t index = 0;
-            tracker_record *fresh = tracker_take_record(self, &index);
-            tracker_enter(fresh, &place, owner, size, index, NULL);
+        if (self->spare != NULL) {
+            tracker_record *fresh = tracker_take_record(self);
+            tracker_enter(fresh, &place, owner, size, NULL);
             *held = &self->lock;
             return fresh;
         }
         shard_lock_give(&self->lock);
     }
     shard_lock_take(&full->lock);
-    full->totals.refused++;
+    full->refused++;
     shard_lock_give(&full->lock);
     return NULL;
 }
 
 __attribute__((cold)) void tracker_give_stale(tracker_shard *self, uint32_t *link) {
-    uint32_t stale = *link;
-    tracker_record *record = tracker_record_at(self, stale);
+    tracker_record *record = tracker_record_at(self, *link);
     *link = record->next;
     self->chained--;
-    tracker_give_record(self, stale, record);
+    tracker_give_record(self, record);
 }
 
 /* A child after fork() has another generation: what the parent pinned is not pinned there, for who would unpin it? */
@@ -372,7 +369,7 @@ void tracker_stop_watching(void) {
 }
 
 uint32_t tracker_next_epoch(void) {
-    return atomic_fetch_add_explicit(&tracker_epoch_now, 1, memory_order_relaxed) + 1;
+    return tracker_epoch_of(atomic_fetch_add_explicit(&tracker_stamp_now, 1, memory_order_relaxed) + 1);
 }
 
 /* --- looking ----------------------------------------------------------------------------------------------------- */
@@ -408,7 +405,7 @@ void tracker_set_size(const tracker_place *place, uint64_t size) {
     tracker_shard *self = tracker_lock(place);
     tracker_record *record = find_record(place);
     if (record != NULL) {
-        self->totals.live_bytes += size - record->size;
+        self->live_bytes += size - record->size;
         record->size = size;
     }
     shard_lock_give(&self->lock);
@@ -474,10 +471,10 @@ void tracker_count(tracker_totals *totals) {
             continue;
         }
         shard_lock_take(&self->lock);
-        totals->live += self->totals.live;
-        totals->live_bytes += self->totals.live_bytes;
-        totals->seen += self->totals.seen;
-        totals->refused += self->totals.refused;
+        totals->live += self->opened - self->closings;
+        totals->live_bytes += self->live_bytes;
+        totals->seen += self->opened;
+        totals->refused += self->refused;
         shard_lock_give(&self->lock);
     }
 }
@@ -520,7 +517,7 @@ void tracker_after_fork(void) {
 }
 
 void tracker_next_generation(void) {
-    atomic_fetch_add_explicit(&tracker_generation_now, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&tracker_stamp_now, UINT64_C(1) << 32, memory_order_relaxed);
 }
 
 static const char *audit_chains(const tracker_shard *self) {
@@ -559,8 +556,8 @@ static const char *audit_records(const tracker_shard *self) {
             }
         }
     }
-    for (uint32_t index = self->records.free; index != 0; index = tracker_record_at(self, index)->next) {
-        if (!is_free(tracker_record_at(self, index))) {
+    for (const tracker_record *record = self->spare; record != NULL; record = record->spare) {
+        if (!is_free(record)) {
             return "a record is in two lists";
         }
         free++;
@@ -571,7 +568,7 @@ static const char *audit_records(const tracker_shard *self) {
     if (live + free != self->records.used || live < self->chained) {
         return "a record is in no list";
     }
-    if (bytes != self->totals.live_bytes || live != self->totals.live) {
+    if (bytes != self->live_bytes || live != self->opened - self->closings) {
         return "the totals of a shard disagree with its records";
     }
     return holds == self->holds.used ? NULL : "a hold is in no list, or in two";
@@ -593,12 +590,13 @@ const char *tracker_audit(void) {
 }
 
 static void reset_shard(tracker_shard *self) {
-    self->records.used = self->records.free = 0;
+    self->records.used = 0;
+    self->spare = NULL;
     self->accesses.used = self->accesses.free = 0;
     self->holds.used = self->holds.free = 0;
     usual_reset(&self->usual);
     self->chained = self->closed_next = 0;
-    self->totals = (tracker_totals){0};
+    self->opened = self->closings = self->live_bytes = self->refused = 0;
     if (self->closed != NULL) {
         memset(self->closed, 0, TRACKER_CLOSED_ITEMS * sizeof *self->closed);
     }

@@ -34,6 +34,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "process/sampled.h"
+#include "thread.h"
 #include "usual.h"
 
 /* What happened to a tracked resource. The same words as poolbuf's, so that reports read alike for every type. */
@@ -95,28 +97,29 @@ typedef enum tracker_scan_flag {
 } tracker_scan_flag;
 
 typedef struct tracker_record {
-    uintptr_t key;     /* the resource's address, complemented */
-    uintptr_t owner;   /* its owner's address, complemented; 0: it has none */
+    uintptr_t key; /* the resource's address, complemented */
+    union {
+        uintptr_t owner;              /* its owner's address, complemented; 0: it has none */
+        struct tracker_record *spare; /* of a free record: the one that became free before */
+    };
     uint64_t size;     /* bytes */
     uint64_t birth_ns; /* CLOCK_MONOTONIC */
     uint32_t stack;    /* of the allocation; 0: unknown */
     uint32_t type;     /* interned name */
-    uint32_t thread_name;
-    uint32_t thread_id;
+    thread_who who;    /* allocated it */
     float weight;      /* how many allocations it stands for; 1: tracked with certainty */
     uint32_t next;     /* in its chain */
-    uint32_t accesses; /* the newest access; 0: none */
+    uint32_t accesses; /* the newest access; 0: none. A new record has zeroes from here to before `stamp` */
     uint32_t accesses_dropped;
     uint32_t holds; /* the first tracker_hold; 0: none */
-    uint32_t epoch; /* tracker_epoch() when it was tracked */
     uint32_t watch; /* tracker_watch() when it was tracked; 0: accesses were not recorded then, or one found no room */
+    uint32_t guard; /* see guard.h: bytes before the guarded ones, plus 1; 0: none are */
     uint16_t access_count;
-    uint16_t generation; /* how many forks lie between the process that began and the one that allocated this */
-    uint32_t guard;      /* see guard.h: bytes before the guarded ones, plus 1; 0: none are */
-    bool reported;       /* a text report at finalization has named it */
-    uint8_t shard;       /* the number of the one that it is in, for good */
-    uint8_t pin;  /* somebody describes it: its process's tracker_generation() % 255 + 1; 0, or another's: nobody */
-    uint8_t scan; /* of tracker_scan_flag; a new record has none, whatever had its address before */
+    bool reported;  /* a text report at finalization has named it */
+    uint8_t pin;    /* somebody describes it: its process's tracker_generation() % 255 + 1; 0, or another's: nobody */
+    uint64_t stamp; /* tracker_stamp() when it was tracked */
+    uint32_t word;  /* what a resource's word says of it, for good: its shard's number and its index there */
+    uint8_t scan;   /* of tracker_scan_flag; a new record has none, whatever had its address before */
 } tracker_record;
 
 typedef struct tracker_shard tracker_shard;
@@ -132,7 +135,6 @@ typedef struct tracker_place {
     uint64_t hash;        /* where the key is looked for, without a word */
     tracker_shard *shard; /* and in what */
     uint32_t *word;       /* NULL: the resource has none */
-    uint32_t number;      /* of the shard, with a word */
 } tracker_place;
 
 typedef struct tracker_closed {
@@ -140,15 +142,14 @@ typedef struct tracker_closed {
     uint64_t size;
     uint32_t allocation_stack;
     uint32_t close_stack; /* 0: not kept */
+    thread_who who;       /* closed it */
     uint32_t type;
-    uint32_t thread_name; /* who closed it */
-    uint32_t thread_id;
 } tracker_closed;
 
 /* Who closed it. */
 typedef struct tracker_closer {
     uint32_t stack; /* 0: not kept */
-    uint32_t thread_name, thread_id;
+    thread_who who;
 } tracker_closer;
 
 typedef struct tracker_totals {
@@ -198,7 +199,7 @@ const tracker_hold *tracker_next_hold(const tracker_record *record, const tracke
  * tracker_stop_watching() says that they are recorded no longer; what is tracked already is never known again. Who stops says so
  * before and after, and who tracks asks for the watch before it asks whether accesses are recorded: so what is tracked amid
  * that is not known either. */
-extern _Atomic uint32_t tracker_watch_now;
+SAMPLED_EXTERN _Atomic uint32_t tracker_watch_now;
 static inline uint32_t tracker_watch(void) {
     return atomic_load_explicit(&tracker_watch_now, memory_order_acquire);
 }
@@ -207,10 +208,17 @@ static inline bool tracker_knows_holds(const tracker_record *record) {
     return record->watch != 0 && record->watch == tracker_watch();
 }
 
-/* Counts checkpoints: what has an epoch of at least n was tracked after the n-th. */
-extern _Atomic uint32_t tracker_epoch_now;
-static inline uint32_t tracker_epoch(void) {
-    return atomic_load_explicit(&tracker_epoch_now, memory_order_relaxed);
+/* An epoch counts checkpoints: what has an epoch of at least n was tracked after the n-th. A generation counts the forks that lie
+ * between the process that began and this one. A stamp is both, as each record has both: the epoch in its low 32 bits. */
+SAMPLED_EXTERN _Atomic uint64_t tracker_stamp_now;
+static inline uint64_t tracker_stamp(void) {
+    return atomic_load_explicit(&tracker_stamp_now, memory_order_relaxed);
+}
+static inline uint32_t tracker_epoch_of(uint64_t stamp) {
+    return (uint32_t)stamp;
+}
+static inline uint16_t tracker_generation_of(uint64_t stamp) {
+    return (uint16_t)(stamp >> 32);
 }
 uint32_t tracker_next_epoch(void); /* returns the new one */
 
@@ -226,9 +234,8 @@ void tracker_lock_all(void);
 void tracker_unlock_all(void);
 void tracker_after_fork(void);
 void tracker_next_generation(void);
-extern _Atomic uint16_t tracker_generation_now;
 static inline uint16_t tracker_generation(void) {
-    return atomic_load_explicit(&tracker_generation_now, memory_order_relaxed);
+    return tracker_generation_of(tracker_stamp());
 }
 
 /* tracker_audit() checks T2 and the counts over the whole table; for tests. Returns NULL, or what is broken. */

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "shard_lock.h"
 #include "thread.h"
@@ -35,7 +36,7 @@ _Static_assert(TRACKER_SHARDS == UINT8_MAX + 1, "a byte is the number of a shard
 
 #define TRACKER_WORD_INDEX ((UINT32_C(1) << TRACKER_WORD_INDEX_BITS) - 1)
 
-/* Over all shards: as many as those of one lane hold, 4,193,280 records in 352 MiB, so that a program of one thread may have all
+/* Over all shards: as many as those of one lane hold, 4,193,280 records in 384 MiB, so that a program of one thread may have all
  * of them; four times as many accesses, and holds. Slabs are counted whole, and each shard's first ones, of 4,032 items, not at
  * all: so what others had at their peak leaves something for everybody. */
 #define TRACKER_RECORDS_MOST                                                                                           \
@@ -53,7 +54,7 @@ typedef enum tracker_kind {
 /* Items of one size in slabs that never move, named by an index from 1 up; freed ones are chained through `next`. */
 typedef struct tracker_items {
     uint32_t used; /* items ever handed out */
-    uint32_t free; /* the head of the free list */
+    uint32_t free; /* the head of the free list; records have another one */
     char *slabs[TRACKER_ACCESS_SLABS];
 } tracker_items;
 
@@ -67,9 +68,11 @@ struct tracker_shard {
     uint32_t chained;  /* records in chains */
     uint32_t closed_next; /* the slot that the next closing takes */
     tracker_closed *closed;
-    tracker_totals totals;
+    tracker_record *spare;                 /* records that are free, the last one first */
+    uint64_t opened, closings, live_bytes; /* since the process began; of what is alive */
     usual usual;
     tracker_items records, accesses, holds;
+    uint64_t refused;            /* chosen by the sample, turned away by the bound */
 } __attribute__((aligned(128))); /* two cache lines, so that neighbours' locks share none */
 
 _Static_assert(offsetof(tracker_shard, records.slabs) + 5 * sizeof(char *) <= 128,
@@ -92,7 +95,7 @@ void tracker_forget_stale(const void *resource, uint32_t *word);
  * false where there is no table; tracker_map_closed() where there is no ring, which is benign: forensics are lost, tracking
  * is not. */
 uint32_t tracker_take_fresh(tracker_items *store, tracker_kind kind);
-tracker_record *tracker_take_fresh_record(tracker_shard *self, uint32_t *index);
+tracker_record *tracker_take_fresh_record(tracker_shard *self);
 bool tracker_grow_buckets(tracker_shard *self);
 bool tracker_map_closed(tracker_shard *self);
 void tracker_give_stale(tracker_shard *self, uint32_t *link);
@@ -146,7 +149,7 @@ static inline void tracker_write_word(uint32_t *word, uint32_t value) {
 }
 
 static inline tracker_place tracker_place_by_word(uint32_t number, uintptr_t key, uint32_t *word) {
-    return (tracker_place){.key = key, .shard = tracker_shard_at(number), .word = word, .number = number};
+    return (tracker_place){.key = key, .shard = tracker_shard_at(number), .word = word};
 }
 
 static inline tracker_place tracker_place_in(const void *resource, uint32_t *word) {
@@ -159,9 +162,14 @@ static inline uint32_t tracker_number_in(uint32_t lane, uintptr_t key) {
     return lane * TRACKER_LANE_SHARDS + (uint32_t)(key >> 6) % TRACKER_LANE_SHARDS;
 }
 
+/* Whether a word says something, which of a resource that is not tracked yet is stale. */
+static inline bool tracker_word_says(const uint32_t *word) {
+    return __builtin_expect((tracker_read_word(word) & TRACKER_WORD_INDEX) != 0, 0);
+}
+
 static inline tracker_place tracker_place_for_in(const void *resource, uint32_t *word, const thread_state *self) {
     const uintptr_t key = ~(uintptr_t)resource;
-    if (__builtin_expect((tracker_read_word(word) & TRACKER_WORD_INDEX) != 0, 0)) {
+    if (tracker_word_says(word)) {
         tracker_forget_stale(resource, word);
     }
     return tracker_place_by_word(tracker_number_in(self->lane, key), key, word);
@@ -204,27 +212,36 @@ static inline tracker_record *tracker_record_at(const tracker_shard *self, uint3
     return tracker_item_at(&self->records, index, sizeof(tracker_record));
 }
 
-/* Sets *index to the record's; NULL at the bound. */
-static inline tracker_record *tracker_take_record(tracker_shard *self, uint32_t *index) {
-    *index = self->records.free;
-    if (__builtin_expect(*index == 0, 0)) {
-        return tracker_take_fresh_record(self, index);
+/* NULL at the bound. */
+static inline tracker_record *tracker_take_record(tracker_shard *self) {
+    tracker_record *record = self->spare;
+    if (__builtin_expect(record == NULL, 0)) {
+        return tracker_take_fresh_record(self);
     }
-    tracker_record *record = tracker_record_at(self, *index);
-    self->records.free = record->next;
+    self->spare = record->spare;
     return record;
 }
 
-static inline void tracker_give_record(tracker_shard *self, uint32_t index, tracker_record *record) {
-    if (__builtin_expect((record->accesses | record->holds) != 0, 0)) {
-        tracker_give_lists(self, record);
-    }
-    self->totals.live--;
-    self->totals.live_bytes -= record->size;
+/* Of a record without lists. */
+static inline void tracker_put_aside(tracker_shard *self, tracker_record *record) {
+    self->closings++;
+    self->live_bytes -= record->size;
     record->key = 0;
     record->scan = TRACKER_FREE;
-    record->next = self->records.free;
-    self->records.free = index;
+    record->spare = self->spare;
+    self->spare = record;
+}
+
+/* Whether accesses of it are recorded, or have been. */
+static inline bool tracker_is_watched(const tracker_record *record) {
+    return __builtin_expect((record->watch | record->accesses | record->holds) != 0, 0);
+}
+
+static inline void tracker_give_record(tracker_shard *self, tracker_record *record) {
+    if ((record->accesses | record->holds) != 0) {
+        tracker_give_lists(self, record);
+    }
+    tracker_put_aside(self, record);
 }
 
 /* The record that a word names, or NULL: another may have it by now. Sets *word to what was read, once: where a program misuses a
@@ -269,96 +286,124 @@ static inline void tracker_copy_closed(tracker_closed *to, const tracker_closed 
     to->size = from->size;
     to->allocation_stack = from->allocation_stack;
     to->close_stack = from->close_stack;
+    to->who = from->who;
     to->type = from->type;
-    to->thread_name = from->thread_name;
-    to->thread_id = from->thread_id;
+}
+
+static inline __attribute__((always_inline)) tracker_closed tracker_closed_now(const tracker_record *record,
+                                                                               tracker_closer by) {
+    return (tracker_closed){.key = record->key,
+                            .size = record->size,
+                            .allocation_stack = record->stack,
+                            .close_stack = by.stack,
+                            .who = by.who,
+                            .type = record->type};
+}
+
+static inline __attribute__((always_inline)) void tracker_note_closing(tracker_shard *self, const tracker_closed *now) {
+    tracker_copy_closed(&self->closed[self->closed_next], now);
+    self->closed_next = (self->closed_next + 1) % TRACKER_CLOSED_ITEMS;
 }
 
 static inline __attribute__((always_inline)) void
 tracker_remember_closing(tracker_shard *self, const tracker_record *record, tracker_closer by, tracker_closed *closed) {
-    const tracker_closed now = {.key = record->key,
-                                .size = record->size,
-                                .allocation_stack = record->stack,
-                                .close_stack = by.stack,
-                                .type = record->type,
-                                .thread_name = by.thread_name,
-                                .thread_id = by.thread_id};
+    const tracker_closed now = tracker_closed_now(record, by);
     if (closed != NULL) {
         tracker_copy_closed(closed, &now);
     }
     if (__builtin_expect(self->closed != NULL, 1) || tracker_map_closed(self)) {
-        tracker_copy_closed(&self->closed[self->closed_next], &now);
-        self->closed_next = (self->closed_next + 1) % TRACKER_CLOSED_ITEMS;
+        tracker_note_closing(self, &now);
     }
 }
 
-/* What its caller does not set. */
-static inline void tracker_clear_record(tracker_record *fresh, const tracker_place *place, const void *owner,
-                                        uint64_t size) {
+/* An owner as records have it. */
+static inline uintptr_t tracker_owner_key(const void *owner) {
+    return owner == NULL ? 0 : ~(uintptr_t)owner;
+}
+
+/* What its caller does not set. A fresh record is counted. */
+static inline void tracker_begin(tracker_record *fresh, const tracker_place *place, uintptr_t owner, uint64_t size) {
+    enum {
+        FROM = offsetof(tracker_record, accesses),
+        TO = offsetof(tracker_record, stamp)
+    };
     fresh->key = place->key;
-    fresh->owner = owner == NULL ? 0 : ~(uintptr_t)owner;
+    fresh->owner = owner;
     fresh->size = size;
-    fresh->accesses = 0;
-    fresh->accesses_dropped = 0;
-    fresh->holds = 0;
-    fresh->epoch = tracker_epoch();
-    fresh->access_count = 0;
-    fresh->generation = tracker_generation();
-    fresh->reported = false;
-    fresh->pin = 0;
+    memset((char *)fresh + FROM, 0, TO - FROM);
+    fresh->stamp = tracker_stamp();
     fresh->scan = 0;
+    place->shard->opened++;
+    place->shard->live_bytes += size;
 }
 
 /* A fresh record comes to where it is found. link: where the search for the key ended, of a resource without a word. */
 static inline __attribute__((always_inline)) void tracker_enter(tracker_record *fresh, const tracker_place *place,
-                                                                const void *owner, uint64_t size, uint32_t index,
-                                                                uint32_t *link) {
-    tracker_shard *self = place->shard;
-    tracker_clear_record(fresh, place, owner, size);
+                                                                uintptr_t owner, uint64_t size, uint32_t *link) {
+    tracker_begin(fresh, place, owner, size);
     if (place->word != NULL) {
-        tracker_write_word(place->word, place->number << TRACKER_WORD_INDEX_BITS | index);
+        tracker_write_word(place->word, fresh->word);
     } else {
         fresh->next = *link;
-        *link = index; /* mostly the head of its chain, or else behind the others */
-        self->chained++;
+        *link = fresh->word & TRACKER_WORD_INDEX; /* mostly the head of its chain, or else behind the others */
+        place->shard->chained++;
     }
-    self->totals.live++;
-    self->totals.live_bytes += size;
-    self->totals.seen++;
 }
 
 /* What is left to tracker_open() where the shard has no more records: one of another lane's, for a word may name any. Gives the
  * shard's lock away. It is told the parts of a place: one that is handed over lies in memory, and is written there each time. */
-tracker_record *tracker_open_elsewhere(tracker_shard *full, uintptr_t key, uint32_t *word, const void *owner,
+tracker_record *tracker_open_elsewhere(tracker_shard *full, uintptr_t key, uint32_t *word, uintptr_t owner,
                                        uint64_t size, shard_lock **held);
 
-/* tracker_open() adds a record, for its caller to complete under the shard's lock: birth, stack, type, thread, weight, watch and
- * guard are whatever they were. Written once, in place, since a sampled allocation comes by.
+/* tracker_open() adds a record, for its caller to complete under the shard's lock: birth, stack, type, who and weight are whatever they
+ * were, and its watch and guard are 0. Written once, in place, since a sampled allocation comes by.
  *   place    by tracker_place_for() or tracker_place_for_in().
- *   owner    a plain address.
+ *   owner    by tracker_owner_key().
  *   held     set to the lock; shard_lock_give() ends it, soon.
  *   returns  NULL if the table is full; then nothing is held. A record of the same address that is there already gives
  *            way. */
-static inline __attribute__((always_inline)) tracker_record *tracker_open(const tracker_place *place, const void *owner,
+static inline __attribute__((always_inline)) tracker_record *tracker_open(const tracker_place *place, uintptr_t owner,
                                                                           uint64_t size, shard_lock **held) {
     tracker_shard *self = tracker_lock(place);
-    uint32_t index = 0;
     uint32_t *link = NULL;
     tracker_record *fresh = NULL;
     if (place->word != NULL) {
-        fresh = tracker_take_record(self, &index);
+        fresh = tracker_take_record(self);
     } else if (__builtin_expect(self->chained < self->bucket_count, 1) || tracker_grow_buckets(self)) {
         if (__builtin_expect(tracker_find_chained(place, &link) != NULL, 0)) {
             tracker_give_stale(self, link);
         }
-        fresh = tracker_take_record(self, &index);
+        fresh = tracker_take_record(self);
     }
     if (__builtin_expect(fresh == NULL, 0)) {
-        return tracker_open_elsewhere(self, place->key, place->word, owner, size, held);
+        shard_lock *other = NULL; /* of its own: `held` may stay in a register */
+        fresh = tracker_open_elsewhere(self, place->key, place->word, owner, size, &other);
+        *held = other;
+        return fresh;
     }
-    tracker_enter(fresh, place, owner, size, index, link);
+    tracker_enter(fresh, place, owner, size, link);
     *held = &self->lock;
     return fresh;
+}
+
+/* Once it has been seen to say `said`; where a program misuses its resource it may say something else by now. */
+static inline void tracker_clear_word(uint32_t *word, uint32_t said) {
+    if (__builtin_expect(tracker_read_word(word) == said, 1)) {
+        tracker_write_word(word, said & ~TRACKER_WORD_INDEX);
+    }
+}
+
+/* Of a record that is closed while accesses are recorded, or has some: what was watched of it becomes what is usual. */
+static inline void tracker_end_watch(tracker_shard *self, tracker_record *record, uint32_t close_stack) {
+    if (tracker_knows_holds(record)) {
+        usual_entry *closings = usual_close(&self->usual, record->stack, record->type, close_stack);
+        if (closings != NULL && record->holds != 0) {
+            tracker_count_holds(self, record, closings);
+        }
+    }
+    if ((record->accesses | record->holds) != 0) {
+        tracker_give_lists(self, record);
+    }
 }
 
 /* tracker_remove() takes a resource out: it was closed.
@@ -370,31 +415,23 @@ static inline __attribute__((always_inline)) bool tracker_remove(const tracker_p
     uint32_t word = 0;
     uint32_t *link = NULL;
     tracker_record *record = tracker_find_record(place, &word, &link);
-    if (record != NULL && __builtin_expect(record->pin != 0, 0)) {
+    if (record != NULL && place->word == NULL && __builtin_expect(record->pin != 0, 0)) {
         uint32_t *found = link; /* of its own: the other one may stay in a register */
         record = tracker_wait_until_unpinned(self, place->key, place->hash, record, &found);
         link = found;
     }
     if (record != NULL) {
-        uint32_t index = 0;
-        if (place->word != NULL) {
-            index = word & TRACKER_WORD_INDEX;
-            if (__builtin_expect(tracker_read_word(place->word) == word, 1)) {
-                tracker_write_word(place->word, word & ~TRACKER_WORD_INDEX);
-            }
-        } else {
-            index = *link;
+        if (place->word == NULL) {
             *link = record->next;
             self->chained--;
+        } else {
+            tracker_clear_word(place->word, word);
         }
         tracker_remember_closing(self, record, by, closed);
-        if (__builtin_expect(record->watch != 0, 0) && tracker_knows_holds(record)) {
-            usual_entry *closings = usual_close(&self->usual, record->stack, record->type, by.stack);
-            if (closings != NULL && record->holds != 0) {
-                tracker_count_holds(self, record, closings);
-            }
+        if (tracker_is_watched(record)) {
+            tracker_end_watch(self, record, by.stack);
         }
-        tracker_give_record(self, index, record);
+        tracker_put_aside(self, record);
     }
     shard_lock_give(&self->lock);
     return record != NULL;

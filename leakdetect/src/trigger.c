@@ -24,8 +24,6 @@
 #define THREAD_NAME  "poolbuf-leaks"
 #define NEVER        UINT64_MAX
 
-SAMPLED_WORD _Atomic bool trigger_lacks_thread;
-
 static pthread_mutex_t lifecycle_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_t thread; /* guarded by lifecycle_lock, as are the next two */
 static bool running;
@@ -287,7 +285,7 @@ static void start_thread(void) {
     (void)pthread_mutex_lock(&lifecycle_lock);
     if (!running && !ended) {
         running = create_thread() == 0;
-        atomic_store(&trigger_lacks_thread, !running);
+        detour_set(DETOUR_REVIVAL, !running);
     }
     (void)pthread_mutex_unlock(&lifecycle_lock);
 }
@@ -304,7 +302,7 @@ static void fork_child(void) {
     (void)sem_init(&gone, 0, 0);
     running = false;
     lost_before = 0;
-    atomic_store(&trigger_lacks_thread, !ended);
+    detour_set(DETOUR_REVIVAL, !ended);
 }
 
 void trigger_start(int signal_number, uint32_t interval_s, uint32_t scan_interval_s) {
@@ -341,7 +339,7 @@ static bool wait_for_end(void) {
 bool trigger_stop(void) {
     (void)pthread_mutex_lock(&lifecycle_lock);
     ended = true;
-    atomic_store(&trigger_lacks_thread, false);
+    detour_set(DETOUR_REVIVAL, false);
     if (running) {
         atomic_store(&stopping, true);
         (void)sem_post(&wake);

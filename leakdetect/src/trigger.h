@@ -16,9 +16,10 @@
 #ifndef LEAKDETECT_TRIGGER_H
 #define LEAKDETECT_TRIGGER_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "detour.h"
 
 /* trigger_parse_signal() reads what POOLBUF_LEAK_SIGNAL says: off, a name with or without SIG, in any case, RTMIN+n or
  * RTMAX-n, or a number.
@@ -33,11 +34,10 @@ bool trigger_parse_signal(const char *text, int *number);
  *   scan_interval_s   0: no scans. */
 void trigger_start(int signal_number, uint32_t interval_s, uint32_t scan_interval_s);
 
-/* trigger_revive() starts the thread that a forked child lacks; with no lock held. */
-extern _Atomic bool trigger_lacks_thread; /* relaxed: seen late, the thread starts late */
+/* trigger_revive() starts the thread that a forked child lacks; with no lock held. Seen late, the thread starts late. */
 void trigger_revive_slow(void);
 static inline void trigger_revive(void) {
-    if (__builtin_expect(atomic_load_explicit(&trigger_lacks_thread, memory_order_relaxed), 0)) {
+    if (__builtin_expect(detour_is_set(DETOUR_REVIVAL), 0)) {
         trigger_revive_slow();
     }
 }

@@ -48,7 +48,6 @@ SAMPLED_WORD uint32_t unwind_depth = 32;
 static own_code own; /* empty: nothing is cut */
 static atomic_bool said_lonely;
 static _Atomic uint64_t left_behind;
-SAMPLED_WORD _Atomic bool unwind_has_doubts;
 _Atomic uint64_t unwind_doubted[UNWIND_DOUBTED_WORDS];
 
 /* Widens the own range over the executable segments of the module that holds this very function, unless that is the
@@ -194,7 +193,7 @@ static uint32_t capture_stack(uintptr_t frame, size_t frames, unwind_reason reas
 static void doubt(uint32_t stack) {
     atomic_fetch_or_explicit(&unwind_doubted[stack / 64 % UNWIND_DOUBTED_WORDS], (uint64_t)1 << stack % 64,
                              memory_order_relaxed);
-    atomic_store_explicit(&unwind_has_doubts, true, memory_order_relaxed);
+    detour_set(DETOUR_DOUBTS, true);
 }
 
 /* Walks again if the first walk went, perhaps, by rules of a module that is gone; see unwind_cfi.h. */

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "detour.h"
+#include "process/sampled.h"
 #include "stack_table.h"
 
 enum {
@@ -83,26 +85,33 @@ size_t unwind_capture(uintptr_t *frames, size_t limit);
  * caller's frame pointer and the return address on top: no local of it is aligned to more than 16 bytes. What stands before
  * it is for this alone.
  * Stacks that turned out to be wrong are in the table of stacks all the same, and would not be new the next time: they are
- * doubted, a bit for a stack, or for several, which then are walked anew in vain. */
-extern unwind_recall *unwind_recall_now; /* the walker's, or one that knows nothing */
-extern uint32_t unwind_depth;            /* frames of a stack, at most: STACK_MAX_FRAMES, or fewer */
-extern _Atomic bool unwind_has_doubts;   /* relaxed, as are they: of any stack */
+ * doubted, a bit for a stack, or for several, which then are walked anew in vain (relaxed). The other one is for who knows that
+ * there are no doubts. */
+SAMPLED_EXTERN unwind_recall *unwind_recall_now; /* the walker's, or one that knows nothing */
+SAMPLED_EXTERN uint32_t unwind_depth;            /* frames of a stack, at most: STACK_MAX_FRAMES, or fewer */
 extern _Atomic uint64_t unwind_doubted[UNWIND_DOUBTED_WORDS];
 uint32_t unwind_capture_anew(uintptr_t frame, size_t frames, unwind_reason reason);
 static inline bool unwind_doubts(uint32_t stack) {
     const _Atomic uint64_t *word = &unwind_doubted[stack / 64 % UNWIND_DOUBTED_WORDS];
-    return __builtin_expect(atomic_load_explicit(&unwind_has_doubts, memory_order_relaxed), 0) &&
+    return __builtin_expect(detour_is_set(DETOUR_DOUBTS), 0) &&
            (atomic_load_explicit(word, memory_order_relaxed) >> stack % 64 & 1) != 0;
 }
-static inline __attribute__((always_inline)) uint32_t unwind_capture_stack(size_t limit, unwind_reason reason) {
+static inline __attribute__((always_inline)) uint32_t unwind_capture_asking(size_t limit, unwind_reason reason,
+                                                                            bool doubts) {
     const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
     const size_t frames = limit < STACK_MAX_FRAMES && limit < unwind_depth ? limit : unwind_depth;
     uint32_t stack = unwind_recall_now(frame, reason, frames);
-    if (__builtin_expect(stack == 0 || unwind_doubts(stack), 0)) {
+    if (__builtin_expect(stack == 0 || (doubts && unwind_doubts(stack)), 0)) {
         stack = unwind_capture_anew(frame, frames, reason);
     }
     __asm__ volatile("" : "+r"(stack)); /* no tail call: the frame is to be there as long as it is walked from */
     return stack;
+}
+static inline __attribute__((always_inline)) uint32_t unwind_capture_stack(size_t limit, unwind_reason reason) {
+    return unwind_capture_asking(limit, reason, true);
+}
+static inline __attribute__((always_inline)) uint32_t unwind_capture_undoubted(size_t limit, unwind_reason reason) {
+    return unwind_capture_asking(limit, reason, false);
 }
 
 /* unwind_left_behind() says how many walks were left to who is behind. */

@@ -96,7 +96,12 @@ typedef struct fp_memo {
     unwind_memo memo;
 } fp_memo;
 
-static fp_memo memos[GATE_PLACES][UNWIND_REASONS];
+/* Those of one place, as far from the next one's as makes a shift of the way there. */
+typedef struct fp_memos {
+    fp_memo of[UNWIND_REASONS];
+} __attribute__((aligned(4096))) fp_memos;
+
+static fp_memos memos[GATE_PLACES];
 
 /* Writes down what a walk reads; `into` is where it stands, NULL where nobody wants it, or there was too much, or not the
  * stack's words alone have decided. */
@@ -172,7 +177,7 @@ MEMO_PLAIN static inline __attribute__((always_inline)) size_t walk_from(uintptr
     if (!stack_bounds_find(&bounds, at, sizeof(frame)) || query == NULL || number == GATE_PLACES) {
         return walk_alone(&bounds, at, addresses, limit);
     }
-    fp_memo *const with = &memos[number][query->reason];
+    fp_memo *const with = &memos[number].of[query->reason];
     if (__builtin_expect(with->memo.busy == memo_thread(), 0)) {
         return walk_alone(&bounds, at, addresses, limit);
     }
@@ -205,12 +210,13 @@ __attribute__((noinline)) static int fp_capture(void **addresses, size_t limit, 
 }
 
 SAMPLED_CODE MEMO_PLAIN static uint32_t fp_recall(uintptr_t at, unwind_reason reason, size_t frames) {
-    const size_t number = gate_number();
-    if (__builtin_expect(number == GATE_PLACES, 0)) {
+    const gate_place *const place = gate_own;
+    if (__builtin_expect(place == NULL, 0)) {
         return 0;
     }
-    const fp_memo *const with = &memos[number][reason];
-    const bool stands = with->start == at && stack_bounds_known(at, with->high);
+    const fp_memo *with = &memos[place - gate_places].of[reason];
+    __asm__("" : "+r"(with)); /* one address, kept: gcc would work it out again where it is used */
+    const bool stands = with->start == at && stack_bounds_known_still(at, with->high);
     return __builtin_expect(stands, 1) ? memo_recall(&with->memo, frames) : 0;
 }
 

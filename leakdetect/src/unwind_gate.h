@@ -27,6 +27,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "process/sampled.h"
+
 enum {
     GATE_PLACES = 1024
 };
@@ -48,8 +50,8 @@ typedef struct gate_place {
 
 extern gate_place gate_places[GATE_PLACES];
 extern _Atomic uint32_t gate_state;
-extern _Atomic bool gate_is_child;         /* of a process, or of its child, that had other threads when it forked */
-extern _Thread_local gate_place *gate_own; /* NULL: none yet, or one in the crowd */
+extern _Atomic bool gate_is_child; /* of a process, or of its child, that had other threads when it forked */
+SAMPLED_EXTERN _Thread_local gate_place *gate_own; /* NULL: none yet, or one in the crowd */
 
 bool gate_enter_slow(gate_place *place);
 bool gate_enter_first(void);

@@ -26,7 +26,7 @@ static int owners[4];
 static unsigned given[SLOTS * 2], given_count, changes;
 static size_t changed_offset;
 static tracker_closed changed_closed;
-static const tracker_closed CLOSED = {.allocation_stack = 11, .close_stack = 12, .thread_id = 13};
+static const tracker_closed CLOSED = {.allocation_stack = 11, .close_stack = 12, .who.id = 13};
 
 static void give_back(void *resource) {
     given[given_count++] = (unsigned)((uint8_t(*)[SLOT_BYTES])resource - memory);
@@ -181,8 +181,8 @@ static void take_many(unsigned from, unsigned to) {
                                        .allocation_stack = 3 * i,
                                        .close_stack = 4 * i,
                                        .type = 5 * i,
-                                       .thread_name = 6 * i,
-                                       .thread_id = 7 * i};
+                                       .who.name = 6 * i,
+                                       .who.id = 7 * i};
         assert_true(quarantine_take(&many[i], &owners[0], NULL, 0, &closed));
     }
 }
@@ -196,8 +196,8 @@ static void all_are_found(unsigned from, unsigned to) {
         assert_int_equal(found.allocation_stack, 3 * i);
         assert_int_equal(found.close_stack, 4 * i);
         assert_int_equal(found.type, 5 * i);
-        assert_int_equal(found.thread_name, 6 * i);
-        assert_int_equal(found.thread_id, 7 * i);
+        assert_int_equal(found.who.name, 6 * i);
+        assert_int_equal(found.who.id, 7 * i);
     }
 }
 

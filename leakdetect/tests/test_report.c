@@ -32,8 +32,8 @@ static void track(size_t i, uint32_t stack, const char *type, uint64_t size) {
                                    .type = name_put(type),
                                    .weight = 1,
                                    .birth_ns = 1000000 * (i + 1),
-                                   .thread_id = 7,
-                                   .thread_name = name_put("worker")};
+                                   .who.id = 7,
+                                   .who.name = name_put("worker")};
     assert_true(tracker_insert(&resources[i], &resources[999], &record));
 }
 

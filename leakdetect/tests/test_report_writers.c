@@ -48,9 +48,9 @@ static void track(size_t i, uintptr_t innermost, const char *type, uint64_t size
                                    .type = name_put(type),
                                    .weight = weight,
                                    .birth_ns = 1000000000 * (uint64_t)(i + 1),
-                                   .thread_id = thread,
+                                   .who.id = thread,
                                    .watch = tracker_watch(),
-                                   .thread_name = name_put("worker")};
+                                   .who.name = name_put("worker")};
     assert_true(tracker_insert(&resources[i], NULL, &record));
 }
 
@@ -331,7 +331,7 @@ static void names_cannot_write_control_bytes_to_a_terminal(void **state) {
                                    .stack = stack_of(AT_READ),
                                    .type = name_put("session\n#2"),
                                    .weight = 1,
-                                   .thread_name = name_put("\033[2Jio\n#9")};
+                                   .who.name = name_put("\033[2Jio\n#9")};
     const tracker_access access = {
         .stack = stack_of(AT_SERVE), .kind = ACCESS_TOUCH, .hint = name_put("a\rb\177\302\2332J\342\200\256")};
     char *text = NULL;
@@ -402,9 +402,10 @@ static void processes_of_one_id_have_paths_of_their_own(void **state) {
     assert_true(report_write_file(&self, "/tmp/poolbuf-test-%p.%t.json", first));
     assert_true(report_write_file(&self, "/tmp/poolbuf-test-%p.%t.json", path));
     assert_string_equal(path, first);
-    atomic_fetch_add(&tracker_generation_now, 1); /* as in a child of fork() */
+    const uint64_t stamp = tracker_stamp();
+    tracker_next_generation(); /* as in a child of fork() */
     assert_true(report_write_file(&self, "/tmp/poolbuf-test-%p.%t.json", path));
-    atomic_fetch_sub(&tracker_generation_now, 1);
+    atomic_store(&tracker_stamp_now, stamp);
     assert_string_not_equal(path, first);
     assert_int_equal(unlink(first), 0);
     assert_int_equal(unlink(path), 0);

@@ -488,7 +488,7 @@ static void a_lane_that_came_into_use_amid_a_fork_begins_anew(void **state) {
     assert_int_equal(shard->lock.word, SHARD_LOCK_FREE); /* lanes that nobody uses are left alone */
     atomic_fetch_or(&thread_lanes_used, lane);
     shard_lock_take(&shard->lock);
-    shard->totals.live = 7;
+    shard->opened = 7;
     shard->records.used = 7;
     tracker_after_fork();
     tracker_unlock_all();

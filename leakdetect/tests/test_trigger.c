@@ -72,7 +72,7 @@ static void a_handler_of_the_program_stays(void **state) {
     trigger_start(SIGUSR2, 0, 0);
     assert_int_equal(sigaction(SIGUSR2, NULL, &found), 0);
     assert_true(found.sa_handler == own_handler);
-    assert_false(trigger_lacks_thread);
+    assert_false(detour_is_set(DETOUR_REVIVAL));
     assert_true(trigger_stop());
 }
 

@@ -19,15 +19,14 @@ static inline tracker_place tracker_place_of_buffer(const poolbuf *buffer) {
 /* tracker_open() with what it leaves to its caller taken from a record, whose list fields are ignored. */
 static inline bool tracker_fill(const tracker_place *place, const void *owner, const tracker_record *record) {
     shard_lock *held = NULL;
-    tracker_record *fresh = tracker_open(place, owner, record->size, &held);
+    tracker_record *fresh = tracker_open(place, tracker_owner_key(owner), record->size, &held);
     if (fresh == NULL) {
         return false;
     }
     fresh->birth_ns = record->birth_ns;
     fresh->stack = record->stack;
     fresh->type = record->type;
-    fresh->thread_name = record->thread_name;
-    fresh->thread_id = record->thread_id;
+    fresh->who = record->who;
     fresh->weight = record->weight;
     fresh->watch = record->watch;
     fresh->guard = record->guard;
