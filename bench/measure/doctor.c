@@ -296,6 +296,11 @@ static bool read_times(const examination *self, const char *path, cpu_times *out
     return true;
 }
 
+/* The kernel takes back, now and then, what it has counted as waiting for a disk, and hypervisors what they have counted as stolen. */
+static double risen(double before, double after) {
+    return after > before ? after - before : 0;
+}
+
 /* A fixture has what /proc/stat says after the watch beside it. */
 static void check_neighbours(examination *self) {
     static const char why_steal[] = "the hypervisor gives this machine's time to others: rounds are slow at random";
@@ -315,8 +320,10 @@ static void check_neighbours(examination *self) {
         return;
     }
     const double all = after.all - before.all;
-    const double steal = (after.steal - before.steal) / all;
-    const double busy = 1 - (after.idle - before.idle) / all - steal;
+    const double idle_ticks = risen(before.idle, after.idle);
+    const double steal_ticks = risen(before.steal, after.steal);
+    const double steal = steal_ticks / all;
+    const double busy = risen(idle_ticks + steal_ticks, all) / all;
     add(self, "steal", steal > STEAL_SPOILS ? DOCTOR_SPOILS : DOCTOR_FINE, why_steal, advice_steal,
         "%.1f %% of the time in %u ms", steal * 100, self->plan->watch_ms);
     add(self, "neighbours", busy > BUSY_SPOILS ? DOCTOR_SPOILS : DOCTOR_FINE, why_busy, "end what computes beside",

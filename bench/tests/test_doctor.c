@@ -201,15 +201,20 @@ static void stolen_and_busy_time_are_told_apart(void **state) {
     static const struct {
         const char *after;
         doctor_level steal, busy;
-    } rows[] = {{"cpu  110 0 110 1980 0 0 0 0 0 0\n", DOCTOR_FINE, DOCTOR_FINE},
-                {"cpu  110 0 110 1880 0 0 0 100 0 0\n", DOCTOR_SPOILS, DOCTOR_FINE},
-                {"cpu  600 0 200 1400 0 0 0 0 0 0\n", DOCTOR_FINE, DOCTOR_SPOILS}};
+    } rows[] = {
+        {"cpu  110 0 110 1980 0 0 0 0 0 0\n", DOCTOR_FINE, DOCTOR_FINE},
+        {"cpu  110 0 110 1880 0 0 0 100 0 0\n", DOCTOR_SPOILS, DOCTOR_FINE},
+        {"cpu  100 0 100 1900 0 0 0 100 0 0\n", DOCTOR_SPOILS, DOCTOR_FINE}, /* in parts, 1 - 0.9 - 0.1 is below 0 */
+        {"cpu  200 0 100 2000 0 0 0 -100 0 0\n", DOCTOR_FINE, DOCTOR_FINE},
+        {"cpu  600 0 200 1400 0 0 0 0 0 0\n", DOCTOR_FINE, DOCTOR_SPOILS}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         put("/proc/stat", before);
         put("/proc/stat.after", rows[i].after);
         const doctor_report report = examine();
         assert_finding(&report, "steal", rows[i].steal, "%");
         assert_finding(&report, "neighbours", rows[i].busy, "%");
+        assert_null(strchr(find(&report, "steal")->state, '-'));
+        assert_null(strchr(find(&report, "neighbours")->state, '-'));
     }
 }
 

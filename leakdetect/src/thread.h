@@ -61,7 +61,7 @@ typedef struct thread_state {
     thread_countdown resources; /* leakdetect_track() counts here */
 } __attribute__((aligned(64))) thread_state;
 
-_Static_assert(offsetof(thread_state, gaps[1]) <= 64, "it is");
+_Static_assert(offsetof(thread_state, gaps[1]) <= 64, "a cache line has room for one gap");
 
 SAMPLED_EXTERN _Thread_local thread_state thread_own; /* for thread_self() alone */
 
