@@ -101,13 +101,10 @@ static __attribute__((noinline)) uint32_t next_gap_by_detour(const void *countdo
  * here. */
 SAMPLED_CODE static uint32_t buffers_next_gap(const void *countdown) {
     thread_state *self = &thread_own;
-    if (__builtin_expect(!takes_plain_way(self), 0)) {
+    if (__builtin_expect(!takes_plain_way(self) || self->newest_gap->countdown != countdown, 0)) {
         return next_gap_by_detour(countdown);
     }
     thread_gap *gap = self->newest_gap;
-    if (__builtin_expect(gap->countdown != countdown, 0)) {
-        return next_gap_by_detour(countdown);
-    }
     gap->drawn.weight_expired = gap->drawn.weight_pending;
     return sampler_next_gap(&detector_buffers, &self->random, &gap->drawn.weight_pending);
 }
@@ -408,13 +405,11 @@ static __attribute__((noinline)) bool ended_by_detour(const poolbuf *buffer) {
     return withholds;
 }
 
-static __attribute__((noinline)) bool give_and_end(const poolbuf *buffer, shard_lock *held) {
-    shard_lock_give(held);
-    thread_leave(&thread_own);
-    return ended_by_detour(buffer);
-}
-
-static __attribute__((noinline)) bool leave_and_end(const poolbuf *buffer) {
+/* held: NULL, or the shard's lock. Under the guard. */
+static __attribute__((noinline)) bool leave_and_end(const poolbuf *buffer, shard_lock *held) {
+    if (held != NULL) {
+        shard_lock_give(held);
+    }
     thread_leave(&thread_own);
     return ended_by_detour(buffer);
 }
@@ -431,12 +426,12 @@ SAMPLED_CODE static bool buffers_ended(const poolbuf *buffer) {
     const tracker_place place = tracker_place_in(buffer, word);
     tracker_shard *shard = place.shard;
     if (__builtin_expect(!shard_lock_try(&shard->lock), 0)) {
-        return leave_and_end(buffer);
+        return leave_and_end(buffer, NULL);
     }
     uint32_t said = 0;
     tracker_record *record = tracker_find_named(&place, &said);
     if (__builtin_expect(record == NULL || tracker_is_watched(record) || shard->closed == NULL, 0)) {
-        return give_and_end(buffer, &shard->lock);
+        return leave_and_end(buffer, &shard->lock);
     }
     tracker_clear_word(word, said);
     const tracker_closed now = tracker_closed_now(record, (tracker_closer){.who = self->who});

@@ -63,7 +63,7 @@ typedef struct thread_state {
 
 _Static_assert(offsetof(thread_state, gaps[1]) <= 64, "a cache line has room for one gap");
 
-SAMPLED_EXTERN _Thread_local thread_state thread_own; /* for thread_self() alone */
+SAMPLED_EXTERN _Thread_local thread_state thread_own; /* for thread_self(), and for who asks for its phase himself */
 
 /* A bit for each lane that some thread has been given, and for lane 0, which is nobody's. The bit is set before the thread works in
  * its lane. */
