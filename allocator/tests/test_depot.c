@@ -161,8 +161,10 @@ static void *trim_until_told(void *argument) {
     return NULL;
 }
 
-/* Returns once a trim has begun and ended. */
+/* Returns once a trim has begun and ended that sees what this thread has done: without the fence the last store of that may be on
+ * its way while trims come and go, and the mark, too. */
 static void await_a_trim(fixture *f) {
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     uint32_t trims = __atomic_load_n(&f->trims, __ATOMIC_SEQ_CST);
     while (__atomic_load_n(&f->trims, __ATOMIC_SEQ_CST) - trims < 2) {
         sched_yield();
