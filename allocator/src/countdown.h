@@ -4,7 +4,8 @@
  *     allocated so far = allocated + (armed - countdown)          armed: what the countdown was set to
  *
  * The fast path counts down and knows nothing else. When it comes to 0 the slow path books what has passed and arms it
- * anew: for the next sampled allocation, the next trim, or the next look at the clock, whichever comes first. */
+ * anew: for the next sampled allocation, the next trim, or the next look at the clock, whichever comes first. Where each
+ * allocation is sampled it stays at 1, and armed grows instead. */
 #ifndef COUNTDOWN_H
 #define COUNTDOWN_H
 
@@ -41,46 +42,59 @@ static inline uint32_t countdown_passed(const thread_cache *self) {
     return countdown_get(&self->armed) - POOLBUF_GET_(*self->countdown);
 }
 
-/* What is not the end of a gap alone: sampling has begun anew; a trim is due, too, or a clock is to be looked at. The second one
- * returns what thread_cache_count() does. */
-void thread_cache_begin_anew(thread_cache *self);
-bool thread_cache_expire(thread_cache *self);
+/* What is not the end of a gap alone: sampling has begun anew; a trim is due, too, or a clock is to be looked at. The other one begins
+ * a gap that a trim comes into, one of none, or one in which each allocation is sampled. Both trim where that is due, and return what
+ * thread_cache_count() does. */
+bool thread_cache_count_unusual(thread_cache *self);
+bool thread_cache_begin_gap(thread_cache *self, uint32_t gap);
 
 /* What expires is mostly a gap and nothing else. Then booking and arming are one step. */
-static inline bool countdown_is_gap_alone(const thread_cache *self, uint32_t passed) {
-    return passed >= self->gap_left && passed < self->trim_left && self->arms_most == GAP_NONE;
-}
-
-static inline __attribute__((always_inline)) void countdown_begin_gap(thread_cache *self, uint32_t passed) {
-    uint32_t gap = tracker_next_gap(self);
-    uint32_t trim_left = self->trim_left - (self->trim_left != GAP_NONE ? passed : 0);
-    uint32_t next = gap < trim_left ? gap : trim_left;
+static inline __attribute__((always_inline)) bool countdown_begin_gap(thread_cache *self) {
+    const uint32_t gap = tracker_next_gap(self);
+    const uint32_t passed = countdown_passed(self) + 1; /* now: what a signal handler has allocated meanwhile counts */
+    const uint64_t trim_left = self->trim_left - passed;
+    if (POOLBUF_UNLIKELY(gap - 1 >= GAP_NONE - 1 || gap >= trim_left)) { /* each, or none, or a trim is first */
+        return thread_cache_begin_gap(self, gap);
+    }
     self->gap_left = gap;
     self->trim_left = trim_left;
     countdown_begin_rearming(self);
-    counter_add(&self->allocated, countdown_passed(self));
-    countdown_set(&self->armed, next);
-    POOLBUF_SET_(*self->countdown, next);
+    counter_add(&self->allocated, passed);
+    countdown_set(&self->armed, gap);
+    POOLBUF_SET_(*self->countdown, gap);
     countdown_end_rearming(self);
+    return true;
 }
 
-/* Counts one allocation that the slow path has made; true if it is to be sampled. Trims when that is due. */
-static inline __attribute__((always_inline)) bool thread_cache_count(thread_cache *self) {
-    if (POOLBUF_UNLIKELY(self->restart)) {
-        thread_cache_begin_anew(self);
-    }
-    counter_add(&self->counters.slow_counts, 1);
-    uint32_t left = POOLBUF_GET_(*self->countdown) - 1;
-    POOLBUF_SET_(*self->countdown, left);
-    if (left != 0) {
+/* Where each allocation is sampled the countdown stays at 1, which the fast path does not take, and what it was armed with grows: one
+ * store counts, and a reader needs nothing else. */
+static inline bool countdown_counts_each(thread_cache *self) {
+    const uint32_t armed = countdown_get(&self->armed) + 1;
+    if (POOLBUF_UNLIKELY(armed - POOLBUF_GET_(*self->countdown) >= self->each_upto)) {
         return false;
     }
-    uint32_t passed = countdown_passed(self);
-    if (POOLBUF_UNLIKELY(!countdown_is_gap_alone(self, passed))) {
-        return thread_cache_expire(self);
-    }
-    countdown_begin_gap(self, passed);
+    countdown_set(&self->armed, armed);
     return true;
+}
+
+/* Counts one allocation whose handle a slow path has popped as the fast one does; true if it is to be sampled. Trims when that is
+ * due. */
+static inline __attribute__((always_inline)) bool thread_cache_count_popped(thread_cache *self) {
+    if (POOLBUF_UNLIKELY(self->unusual)) {
+        return countdown_counts_each(self) || thread_cache_count_unusual(self);
+    }
+    const uint32_t left = POOLBUF_GET_(*self->countdown) - 1;
+    if (left != 0) {
+        POOLBUF_SET_(*self->countdown, left);
+        return false;
+    }
+    return countdown_begin_gap(self);
+}
+
+/* The same of a handle that thread_cache_take() counted. */
+static inline __attribute__((always_inline)) bool thread_cache_count(thread_cache *self) {
+    counter_add(&self->counters.slow_counts, 1);
+    return thread_cache_count_popped(self);
 }
 
 #endif

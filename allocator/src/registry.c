@@ -318,6 +318,9 @@ bool registry_count_uncached(cache_group *group) {
         self.uncached_epoch = now;
         self.uncached_gap = tracker_next_gap(&self.uncached_gap);
     }
+    if (self.uncached_gap == 0) {
+        return true; /* each one; it is asked again, for this costs more than that */
+    }
     bool sampled = self.uncached_gap != GAP_NONE && --self.uncached_gap == 0;
     if (sampled) { /* now, as a cache does: the tracker tells by it which gap the sampled one ends */
         self.uncached_gap = tracker_next_gap(&self.uncached_gap);

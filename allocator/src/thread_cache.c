@@ -29,7 +29,8 @@ void thread_cache_init(thread_cache *self, cache_group *group, volatile uint32_t
     }
     self->budget = group->budget;
     self->restart = true;
-    self->trim_left = group->trim_interval != 0 ? group->trim_interval : GAP_NONE;
+    self->unusual = true;
+    self->trim_left = group->trim_interval != 0 ? group->trim_interval : TRIM_NEVER;
     self->trimmed_ms = group->trim_interval_ms != 0 ? os->now_ms() : 0;
     self->arms_most = group->annotated ? 1 /* every allocation must take the slow path, where the checker is told */
                       : group->trim_interval_ms != 0 ? CLOCK_INTERVAL
@@ -60,9 +61,15 @@ uint64_t thread_cache_allocated(const thread_cache *self) {
     return counter_get(&self->allocated);
 }
 
+static inline uint32_t at_most(uint64_t left, uint32_t most) {
+    return left < most ? (uint32_t)left : most;
+}
+
 static inline void arm(thread_cache *self) {
-    uint32_t next = self->gap_left < self->trim_left ? self->gap_left : self->trim_left;
-    next = next < self->arms_most ? next : self->arms_most;
+    const uint32_t next = at_most(at_most(self->trim_left, self->arms_most), self->gap_left);
+    self->each_upto = self->is_each ? at_most(self->trim_left, self->arms_most) : 0;
+    self->unusual =
+        self->is_each || self->gap_left == GAP_NONE || self->gap_left >= self->trim_left || self->arms_most != GAP_NONE;
     countdown_begin_rearming(self);
     countdown_set(&self->armed, next);
     POOLBUF_SET_(*self->countdown, next);
@@ -79,13 +86,13 @@ static inline void book(thread_cache *self) {
     if (self->gap_left != GAP_NONE) {
         self->gap_left -= passed < self->gap_left ? passed : self->gap_left;
     }
-    if (self->trim_left != GAP_NONE) {
-        self->trim_left -= passed < self->trim_left ? passed : self->trim_left;
-    }
+    self->trim_left -= passed < self->trim_left ? passed : self->trim_left;
 }
 
 void thread_cache_restart(thread_cache *self) {
     self->restart = true;
+    self->unusual = true;
+    self->each_upto = 0;
     book(self);
     countdown_begin_rearming(self);
     countdown_set(&self->armed, 1);
@@ -103,18 +110,45 @@ static bool trim_is_due(const thread_cache *self) {
     return interval_ms != 0 && os->now_ms() - self->trimmed_ms >= interval_ms;
 }
 
-void thread_cache_begin_anew(thread_cache *self) {
+static inline void set_gap(thread_cache *self, uint32_t gap) {
+    self->is_each = gap == 0;
+    self->gap_left = gap != 0 ? gap : 1;
+}
+
+static void begin_anew(thread_cache *self) {
     self->restart = false;
     book(self);
-    self->gap_left = tracker_next_gap(self);
+    set_gap(self, tracker_next_gap(self));
     arm(self);
 }
 
-bool thread_cache_expire(thread_cache *self) {
+bool thread_cache_begin_gap(thread_cache *self, uint32_t gap) {
+    POOLBUF_SET_(*self->countdown, POOLBUF_GET_(*self->countdown) - 1);
     book(self);
-    bool sampled = self->gap_left == 0;
+    set_gap(self, gap);
+    if (trim_is_due(self)) {
+        trim(self);
+    }
+    arm(self);
+    return true;
+}
+
+bool thread_cache_count_unusual(thread_cache *self) {
+    if (self->restart) {
+        begin_anew(self);
+        if (countdown_counts_each(self)) {
+            return true;
+        }
+    }
+    const uint32_t left = POOLBUF_GET_(*self->countdown) - 1;
+    POOLBUF_SET_(*self->countdown, left);
+    if (left != 0) {
+        return false;
+    }
+    book(self);
+    const bool sampled = self->gap_left == 0;
     if (sampled) {
-        self->gap_left = tracker_next_gap(self);
+        set_gap(self, tracker_next_gap(self));
     }
     if (trim_is_due(self)) {
         trim(self);
@@ -321,7 +355,7 @@ static void trim_bin(thread_cache *self, uint32_t index) {
 }
 
 static void trim(thread_cache *self) {
-    self->trim_left = self->group->trim_interval != 0 ? self->group->trim_interval : GAP_NONE;
+    self->trim_left = self->group->trim_interval != 0 ? self->group->trim_interval : TRIM_NEVER;
     self->trimmed_ms = self->group->trim_interval_ms != 0 ? os->now_ms() : 0;
     for (uint32_t i = 0; i < self->group->bin_count; i++) {
         if (granted(&self->fast.bins[i]) != 0) {

@@ -22,7 +22,7 @@
  * many allocations, and after so much time if that is asked for; the clock is looked at where the slow path is taken anyway.
  *
  * countdown is what the fast path pays for everything else: it runs down by one with each allocation, to the next sampled
- * one or the next trim, and from it the exact number of allocations follows.
+ * one or the next trim, and from it the exact number of allocations follows (countdown.h).
  *
  * Owned by one thread; only tops and counters are read by others (metrics). After the owner's exit, or while the allocator
  * is being destroyed, by whoever holds the registry lock. */
@@ -48,6 +48,7 @@
 #define CACHE_BATCH_MAX 64u
 #define CACHE_KINDS     2u
 #define GAP_NONE        UINT32_MAX
+#define TRIM_NEVER      (UINT64_MAX / 2)
 #define CACHE_ENDED     UINT64_MAX
 
 _Static_assert(BIN_MAX == 2 * SIZE_CLASS_MAX_COUNT + 1, "a bin for each kind and class, and one without memory");
@@ -68,8 +69,8 @@ struct thread_record;
 
 /* What has happened in a cache, or in all that are gone; atomic, relaxed, written by the owner. */
 typedef struct cache_counters {
-    uint64_t slow_takes;   /* handles that the slow path took out of a bin or past it */
-    uint64_t slow_counts;  /* allocations that it counted: of the others the fast path took the handle */
+    uint64_t slow_takes;   /* handles that a slow path took out of a bin or past it */
+    uint64_t slow_counts;  /* allocations of such handles: of the others one was popped as the fast path does */
     uint64_t misses;       /* takes that found their bin empty */
     uint64_t refills;      /* trips to the depot or an arena that brought handles */
     uint64_t flushes;      /* trips there that took handles away */
@@ -87,13 +88,16 @@ typedef struct thread_cache {
     uint32_t epoch;               /* the sampling epoch that gap_left belongs to; guarded by the registry lock */
     /* From here to the second counter: what the way out of the fast path asks, in one cache line. */
     volatile uint32_t *countdown; /* in the thread's slot, or spare_countdown; read by others while the thread lives */
-    uint32_t armed;               /* what countdown was set to; atomic, relaxed */
+    uint32_t armed;               /* what countdown was set to, and more where is_each; atomic, relaxed */
     uint32_t rearmed;             /* odd while countdown, armed and allocated do not belong together; atomic */
     uint32_t gap_left;            /* allocations until the next sampled one, at the time of arming; GAP_NONE */
-    uint32_t trim_left;           /* allocations until the next trim, at the time of arming; GAP_NONE */
+    uint32_t each_upto; /* where each allocation is sampled: so many after arming something else is due, too; else 0 */
+    uint64_t trim_left; /* allocations until the next trim, at the time of arming; TRIM_NEVER, or somewhat less */
+    uint64_t allocated; /* allocations before arming; atomic, relaxed */
     uint32_t arms_most; /* what countdown is set to at most; GAP_NONE: to anything, and no clock is looked at */
     bool restart;       /* gap_left is from an earlier epoch */
-    uint64_t allocated; /* allocations before arming; atomic, relaxed */
+    bool is_each;       /* the tracker wants each allocation until sampling restarts; gap_left is 1 */
+    bool unusual; /* countdown does not run to the end of a gap and nothing else: any of these, no gap, a trim first */
     cache_counters counters;
     uint64_t trimmed_ms; /* when the last trim was; only where there is a trim by time */
     size_t budget;       /* bytes that may still be charged */

@@ -37,10 +37,9 @@ typedef struct tracker_calls {
 } tracker_calls;
 SAMPLED_EXTERN tracker_calls tracker_calls_now;
 
-/* 1 or more; UINT32_MAX: none. */
+/* UINT32_MAX: none; 0: each one, and it need not be asked again. */
 static inline uint32_t tracker_next_gap(const void *countdown) {
-    const uint32_t gap = __atomic_load_n(&tracker_calls_now.next_gap, __ATOMIC_ACQUIRE)(countdown);
-    return gap != 0 ? gap : 1;
+    return __atomic_load_n(&tracker_calls_now.next_gap, __ATOMIC_ACQUIRE)(countdown);
 }
 
 static inline bool tracker_allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {

@@ -412,7 +412,7 @@ void model_audit(model *self) {
 /* ---- The tracker -------------------------------------------------------------------------------------------------- */
 
 static uint32_t next_gap(void) {
-    return running->gap != 0 ? running->gap : UINT32_MAX;
+    return running->gap;
 }
 
 /* Not all that it is offered, so that there are sampled buffers that nobody tracks. */
@@ -460,7 +460,7 @@ static const poolbuf_tracker model_tracker = {
 /* ---- From start to end -------------------------------------------------------------------------------------------- */
 
 void model_init(model *self, choices *source, const model_limits *limits) {
-    static const uint32_t GAPS[] = {0, 1, 2, 7, 64};
+    static const uint32_t GAPS[] = {UINT32_MAX, 0, 1, 2, 7, 64};
     *self = (model){.source = source, .limits = *limits, .operation = "start"};
     running = self;
     os = &os_fault;

@@ -11,6 +11,8 @@
 
 #include "allocator.h"
 #include "poison.h"
+#include "registry.h"
+#include "thread_cache.h"
 
 static struct {
     uint32_t gap;
@@ -103,6 +105,74 @@ static void a_gap_of_n_samples_each_nth_allocation(void **state) {
     }
 }
 
+static uint64_t counted(void) {
+    poolbuf_metrics metrics = {.struct_size = sizeof metrics};
+    UNIT_OK(poolbuf_allocator_metrics(allocator, &metrics));
+    return metrics.allocations;
+}
+
+/* Where a checker is told of each allocation, that is the end of a countdown each time, and then a tracker is asked each time. */
+static void a_gap_of_0_samples_each_and_is_not_asked_again(void **state) {
+    (void)state;
+    const bool told = allocator->group.annotated;
+    poolbuf *kept = poolbuf_allocate(allocator, 64, 64);
+    seen.gap = 0;
+    seen.gaps = 0;
+    poolbuf_tracker_reset_sampling();
+    const uint64_t before = counted();
+    for (unsigned i = 1; i <= 1000; i++) {
+        assert_true(poolbuf_release(poolbuf_allocate(allocator, i, 4096)));
+        assert_int_equal(seen.allocated, i);
+        assert_int_equal(counted(), before + i);
+    }
+    assert_int_equal(seen.gaps, told ? 1001 : 1);
+    seen.gap = 7; /* and asked again after a reset */
+    seen.allocated = 0;
+    poolbuf_tracker_reset_thread();
+    for (unsigned i = 1; i <= 1000; i++) {
+        assert_true(poolbuf_release(poolbuf_allocate(allocator, 64, 64)));
+        assert_int_equal(seen.allocated, i / 7);
+    }
+    assert_int_equal(counted(), before + 2000);
+    assert_true(poolbuf_release(kept));
+}
+
+/* Trims and looks at the clock come among them as before, in the way of each option. */
+static void where_each_is_sampled_a_cache_is_trimmed_all_the_same(void **state) {
+    (void)state;
+    poolbuf_allocator *first = allocator;
+    for (unsigned i = 0; i < 2; i++) {
+        poolbuf_allocator_options options;
+        poolbuf_allocator_options_init(&options);
+        options.cache_trim_interval = i == 0 ? 100 : 0;
+        options.cache_trim_interval_ms = i == 0 ? 0 : 1;
+        UNIT_OK(poolbuf_allocator_create(&options, &allocator));
+        poolbuf *kept[50];
+        for (unsigned j = 0; j < 50; j++) {
+            kept[j] = poolbuf_allocate(allocator, 1024, 1024);
+        }
+        poolbuf_release_many(kept, 50);
+        seen.gap = 0;
+        seen.gaps = 0;
+        seen.allocated = 0;
+        poolbuf_tracker_reset_sampling();
+        poolbuf_metrics metrics = {.struct_size = sizeof metrics};
+        unsigned pairs = 0;
+        do {
+            assert_true(poolbuf_release(poolbuf_allocate(allocator, 64, 64)));
+            pairs++;
+            UNIT_OK(poolbuf_allocator_metrics(allocator, &metrics));
+        } while (metrics.cached_bytes >= (uint64_t)50 * 1024 && pairs < 50000000);
+        assert_true(metrics.cached_bytes < (uint64_t)50 * 1024);
+        assert_int_equal(seen.allocated, pairs);
+        assert_int_equal(metrics.allocations, 50 + pairs);
+        const unsigned apart = allocator->group.annotated ? 1 : i == 0 ? 100 : 1000;
+        assert_in_range(seen.gaps, 1, 2 + pairs / apart); /* and 50 have been counted before */
+        UNIT_OK(poolbuf_allocator_destroy(allocator));
+    }
+    allocator = first;
+}
+
 static void sampling_begins_anew_though_a_release_comes_first(void **state) {
     (void)state;
     static void (*const RESTARTS[])(void) = {poolbuf_tracker_reset_sampling, poolbuf_tracker_reset_thread};
@@ -142,6 +212,29 @@ static void a_gap_of_none_asks_once_and_samples_nothing(void **state) {
     }
     assert_int_equal(seen.gaps, 1);
     assert_int_equal(seen.allocated, 0);
+}
+
+/* Though a countdown ends after 2^32 - 1 allocations, here by hand, and no trim comes before. */
+static void no_gap_is_none_however_many_allocations_there_are(void **state) {
+    (void)state;
+    poolbuf_allocator *untrimmed = NULL;
+    poolbuf_allocator_options options;
+    poolbuf_allocator_options_init(&options);
+    options.cache_trim_interval = 0;
+    UNIT_OK(poolbuf_allocator_create(&options, &untrimmed));
+    assert_true(poolbuf_release(poolbuf_allocate(untrimmed, 64, 64)));
+    const unsigned gaps = seen.gaps;
+    thread_cache *cache = (thread_cache *)(void *)registry_slot(untrimmed->group.slot);
+    assert_int_equal(cache->armed, untrimmed->group.annotated ? 1 : UINT32_MAX);
+    for (unsigned i = 0; i < 3; i++) {
+        POOLBUF_SET_(*cache->countdown, untrimmed->group.annotated ? 1 : 2);
+        for (unsigned j = 0; j < 5; j++) {
+            assert_true(poolbuf_release(poolbuf_allocate(untrimmed, 64, 64)));
+        }
+    }
+    assert_int_equal(seen.allocated, 0);
+    assert_int_equal(seen.gaps, gaps);
+    UNIT_OK(poolbuf_allocator_destroy(untrimmed));
 }
 
 static void a_reset_takes_hold_at_the_next_allocation(void **state) {
@@ -205,6 +298,16 @@ static void a_reset_of_a_thread_without_a_cache_takes_hold_too(void **state) {
     poolbuf_tracker_reset_thread();
     assert_true(poolbuf_release(poolbuf_allocate(uncached, 64, 64)));
     assert_int_equal(seen.allocated, 1);
+    seen.gap = 0;
+    poolbuf_tracker_reset_thread();
+    for (unsigned i = 2; i < 100; i++) {
+        assert_true(poolbuf_release(poolbuf_allocate(uncached, 64, 64)));
+        assert_int_equal(seen.allocated, i);
+    }
+    seen.gap = UINT32_MAX;
+    poolbuf_tracker_reset_thread();
+    assert_true(poolbuf_release(poolbuf_allocate(uncached, 64, 64)));
+    assert_int_equal(seen.allocated, 99);
     UNIT_OK(poolbuf_allocator_destroy(uncached));
 }
 
@@ -615,9 +718,12 @@ static void what_is_in_pieces_or_wrapped_has_no_word(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TRACKER_TEST(a_gap_of_n_samples_each_nth_allocation),
+        TRACKER_TEST(a_gap_of_0_samples_each_and_is_not_asked_again),
+        TRACKER_TEST(where_each_is_sampled_a_cache_is_trimmed_all_the_same),
         TRACKER_TEST(sampling_begins_anew_though_a_release_comes_first),
         TRACKER_TEST(a_restart_loses_no_allocation_from_the_counts),
         TRACKER_TEST(a_gap_of_none_asks_once_and_samples_nothing),
+        TRACKER_TEST(no_gap_is_none_however_many_allocations_there_are),
         TRACKER_TEST(a_reset_takes_hold_at_the_next_allocation),
         TRACKER_TEST(a_reset_of_one_thread_leaves_the_others_alone),
         TRACKER_TEST(a_reset_of_a_thread_without_a_cache_takes_hold_too),

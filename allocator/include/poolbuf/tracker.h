@@ -45,8 +45,9 @@ typedef struct poolbuf_tracker {
     size_t struct_size; /* bytes of this struct in the tracker's header */
 
     /* How many allocations the calling thread makes until the next sampled one, that one included: 1 = the next one,
-     * UINT32_MAX = none until poolbuf_tracker_reset_sampling(). Asked when a countdown first exists or has run out, and
-     * anew in the child of a fork. A thread has one countdown for each allocator that it uses. */
+     * UINT32_MAX = none until poolbuf_tracker_reset_sampling(), 0 = each one until then, which spares most of them the
+     * question. Asked when a countdown first exists or has run out, and anew in the child of a fork. A thread has one
+     * countdown for each allocator that it uses. */
     uint32_t (*next_gap)(void);
 
     /* A sampled allocation, before its caller sees it. True: the buffer is tracked, and the calls below follow. */
@@ -90,7 +91,8 @@ typedef struct poolbuf_tracker {
 
     /* What next_gap() is, and asked in its place where it is set. countdown: whose gap it is, an address that stands for one of
      * the thread's countdowns and is not to be followed. Where the gap that has run out is a sampled allocation's, allocated()
-     * is the next call on this thread. Together with withhold_view. */
+     * is the next call on this thread; after a 0 it comes without a question, for any countdown that was given one. Together with
+     * withhold_view. */
     uint32_t (*next_gap_of)(const void *countdown);
 
     /* What released() is, and called in its place where it is set. False: withhold() need not be asked about the
