@@ -380,6 +380,11 @@ static inline poolbuf *pop_of_eight(const poolbuf_allocator *allocator, int kind
     return poolbuf_pop_bin_(slot, bin, initial_capacity, max_capacity);
 }
 
+/* What the probe calls an allocator: NULL is the default one, which alone has the first slot. That lies where all ask. */
+static inline const poolbuf_allocator *probed(const poolbuf_allocator *allocator) {
+    return allocator->group.slot == 0 ? NULL : allocator;
+}
+
 static inline __attribute__((always_inline)) void begin(poolbuf_allocator *allocator, poolbuf *buffer, size_t capacity,
                                                         size_t max_capacity) {
     uint32_t flags = handle_flags_of(handle_state_get(buffer));
@@ -392,7 +397,7 @@ static inline __attribute__((always_inline)) void begin(poolbuf_allocator *alloc
         poison_bytes_out(allocator_anchor(allocator), buffer->memory, capacity);
     }
     count_and_sample(allocator, buffer);
-    PROBE3(allocate, buffer, capacity, allocator->is_default ? NULL : allocator);
+    PROBE3(allocate, buffer, capacity, probed(allocator));
 }
 
 void buffer_begin(poolbuf_allocator *allocator, poolbuf *buffer, size_t capacity, size_t max_capacity) {
@@ -410,7 +415,7 @@ static __attribute__((noinline)) poolbuf *allocate_anew(poolbuf_allocator *alloc
     }
     poolbuf *buffer = pop_of_eight(allocator, kind, initial_capacity, max_capacity);
     if (buffer != NULL) {
-        PROBE3(allocate, buffer, initial_capacity, allocator->is_default ? NULL : allocator);
+        PROBE3(allocate, buffer, initial_capacity, probed(allocator));
         return buffer;
     }
     buffer = buffer_take_memory(allocator, kind, initial_capacity);
@@ -438,11 +443,10 @@ allocate_from(poolbuf_bin_ *bin, poolbuf_allocator *allocator, int kind, size_t 
     buffer->capacity = (uint32_t)initial_capacity;
     buffer->max_capacity = (uint32_t)max_capacity;
     handle_state_set(buffer, handle_state(0, 1));
-    counter_add(&cache->counters.slow_takes, 1);
-    if (thread_cache_count(cache) && tracker_allocated(buffer, allocator, initial_capacity)) {
+    if (thread_cache_count_popped(cache) && tracker_allocated(buffer, allocator, initial_capacity)) {
         handle_state_set(buffer, handle_state_get(buffer) | handle_state(POOLBUF_FLAG_TRACKED, 0));
     }
-    PROBE3(allocate, buffer, initial_capacity, allocator->is_default ? NULL : allocator);
+    PROBE3(allocate, buffer, initial_capacity, probed(allocator));
     return buffer;
 }
 
@@ -540,9 +544,14 @@ static void end_buffer(poolbuf *buffer, uint32_t flags, uint32_t untold) {
         poison_bytes_back(allocator_anchor(allocator), buffer->memory, buffer->usable);
         poison_handle_back(allocator_anchor(allocator), buffer);
     }
-    if (!withholds || !withhold(allocator, buffer, flags)) {
+    if (!withholds || !withhold(buffer, flags)) {
         give_dead(allocator, buffer);
     }
+}
+
+/* Apart: who may come by here has nothing to save for it. */
+static __attribute__((noinline)) void give_plain(poolbuf *buffer) {
+    give_dead(allocator_of(buffer), buffer);
 }
 
 /* A tracked buffer with nothing else about it, whose sole reference this is: what the fast path would have ended, if
@@ -551,18 +560,12 @@ static inline void end_tracked(poolbuf *buffer) {
     PROBE2(release, buffer, buffer->usable);
     bool withholds = tracker_released(buffer);
     handle_kill(buffer, 0);
-    if (POOLBUF_UNLIKELY(withholds) && withhold(allocator_of(buffer), buffer, POOLBUF_FLAG_TRACKED)) {
+    if (POOLBUF_UNLIKELY(withholds) && withhold_plain(buffer)) {
         return;
     }
-    poolbuf_bin_ *bin = &registry_slot(buffer->slot)->bins[buffer->bin];
-    __asm__("" : "+r"(bin)); /* one address, kept: gcc would work it out twice, for the two fields */
-    poolbuf **top = poolbuf_bin_top_(bin);
-    if (POOLBUF_UNLIKELY(top == bin->ceiling)) {
-        give_dead(allocator_of(buffer), buffer);
-        return;
+    if (POOLBUF_UNLIKELY(!registry_push(buffer))) {
+        give_plain(buffer);
     }
-    *top = buffer;
-    poolbuf_bin_set_top_(bin, top + 1);
 }
 
 SAMPLED_CODE bool poolbuf_release_slow_(poolbuf *buffer) {

@@ -52,6 +52,20 @@ static inline thread_cache *registry_cache(cache_group *group) {
     return registry_find_cache(group);
 }
 
+/* Pushes a dead handle, which no checker is told of, onto its bin in the calling thread's cache; false, and nothing was done, where the
+ * slow path has to. */
+static inline bool registry_push(poolbuf *handle) {
+    poolbuf_bin_ *bin = &registry_slot(handle->slot)->bins[handle->bin];
+    __asm__("" : "+r"(bin)); /* one address, kept: gcc would work it out twice, for the two fields */
+    poolbuf **top = poolbuf_bin_top_(bin);
+    if (POOLBUF_UNLIKELY(top == bin->ceiling)) {
+        return false; /* of the empty cache, too */
+    }
+    *top = handle;
+    poolbuf_bin_set_top_(bin, top + 1);
+    return true;
+}
+
 /* Counts an allocation of a thread that has no cache; true if it is to be sampled. */
 bool registry_count_uncached(cache_group *group);
 

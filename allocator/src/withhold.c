@@ -9,6 +9,7 @@
 #include "handle.h"
 #include "naked.h"
 #include "os/os.h"
+#include "registry.h"
 #include "striped.h"
 #include "tracker.h"
 
@@ -37,26 +38,44 @@ static __attribute__((noinline)) void map_stripes(cache_group *group) {
     errno = saved_errno;
 }
 
-static inline uint64_t *count_of(cache_group *group, uint32_t bin) {
+/* A thread's first, and where there are no stripes. */
+static __attribute__((noinline)) uint64_t *count_slow(cache_group *group, uint32_t bin) {
     withheld_stripes *stripes = stripes_of(group);
-    return POOLBUF_LIKELY(stripes != NULL) ? &stripes->of[striped_stripe()][bin] : &group->withheld[bin];
+    return stripes != NULL ? &stripes->of[striped_stripe()][bin] : &group->withheld[bin];
 }
 
-bool withhold(poolbuf_allocator *allocator, poolbuf *handle, uint32_t flags) {
-    const uint32_t left_alone = POOLBUF_FLAG_HUGE | POOLBUF_FLAG_UNPOOLED | POOLBUF_FLAG_ANNOTATED;
-    if ((flags & left_alone) != 0 || allocator_is_closed(allocator)) {
+static inline uint64_t *count_of(cache_group *group, uint32_t bin) {
+    withheld_stripes *stripes = stripes_of(group);
+    const uint32_t own = striped_own;
+    return POOLBUF_LIKELY(stripes != NULL && own != 0) ? &stripes->of[own - 1][bin] : count_slow(group, bin);
+}
+
+/* Of memory that is a chunk's. */
+static inline poolbuf_allocator *pooled_owner(const poolbuf *handle) {
+    return ((const chunk *)handle->origin)->arena->config.owner;
+}
+
+static __attribute__((noinline)) bool take_back(poolbuf *handle) {
+    (void)counter_sub_shared(count_of(&pooled_owner(handle)->group, handle->bin), 1);
+    return false;
+}
+
+bool withhold_plain(poolbuf *handle) {
+    poolbuf_allocator *allocator = pooled_owner(handle);
+    if (POOLBUF_UNLIKELY(allocator_is_closed(allocator))) {
         return false;
     }
-    if (POOLBUF_UNLIKELY(stripes_of(&allocator->group) == NULL)) {
-        map_stripes(&allocator->group);
+    cache_group *group = &allocator->group;
+    if (POOLBUF_UNLIKELY(stripes_of(group) == NULL)) {
+        map_stripes(group);
     }
-    uint64_t *count = count_of(&allocator->group, handle->bin);
-    counter_add_shared(count, 1); /* first: another thread may give it back as soon as the tracker has it */
-    if (tracker_withhold(handle, allocator, handle->memory, handle->usable)) {
-        return true;
-    }
-    (void)counter_sub_shared(count, 1);
-    return false;
+    counter_add_shared(count_of(group, handle->bin), 1); /* first: another thread may give it back at once */
+    return POOLBUF_LIKELY(tracker_withhold(handle, allocator, handle->memory, handle->usable)) || take_back(handle);
+}
+
+bool withhold(poolbuf *handle, uint32_t flags) {
+    const uint32_t left_alone = POOLBUF_FLAG_HUGE | POOLBUF_FLAG_UNPOOLED | POOLBUF_FLAG_ANNOTATED;
+    return (flags & left_alone) == 0 && withhold_plain(handle);
 }
 
 /* Of an allocator that pools, and tells no checker of its handles. Makes the handle what it is while withheld: dead, with the
@@ -91,18 +110,32 @@ bool withhold_view(poolbuf_allocator *allocator, poolbuf *view, const poolbuf *r
     return false;
 }
 
-void poolbuf_tracker_give_back(poolbuf *buffer) {
+/* What has no memory, or finds no room in this thread's cache. */
+static __attribute__((noinline)) void give_back_slow(poolbuf *buffer) {
     if (buffer->memory == NULL) {
         poolbuf_allocator *allocator = (poolbuf_allocator *)(void *)buffer->link;
         naked_give(allocator, buffer);
         (void)counter_sub_shared(count_of(&allocator->group, allocator->group.naked_bin), 1);
         return;
     }
-    /* Of a chunk, as what withhold() leaves alone is not. */
-    poolbuf_allocator *allocator = ((const chunk *)buffer->origin)->arena->config.owner;
+    poolbuf_allocator *allocator = pooled_owner(buffer);
     const uint32_t bin = buffer->bin;
     buffer_give_handle(allocator, bin, buffer);
     (void)counter_sub_shared(count_of(&allocator->group, bin), 1);
+}
+
+void poolbuf_tracker_give_back(poolbuf *buffer) {
+    if (POOLBUF_UNLIKELY(buffer->memory == NULL)) {
+        give_back_slow(buffer);
+        return;
+    }
+    cache_group *group = &pooled_owner(buffer)->group; /* asked before it is somebody else's */
+    const uint32_t bin = buffer->bin;
+    if (POOLBUF_UNLIKELY(!registry_push(buffer))) {
+        give_back_slow(buffer);
+        return;
+    }
+    (void)counter_sub_shared(count_of(group, bin), 1);
 }
 
 void withhold_add_idle(const cache_group *group, uint64_t idle[BIN_MAX]) {

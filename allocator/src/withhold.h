@@ -17,7 +17,10 @@
 #include "allocator.h"
 
 /* Offers a dead handle; flags: those that the buffer had. True: it is the tracker's now. */
-bool withhold(poolbuf_allocator *allocator, poolbuf *handle, uint32_t flags);
+bool withhold(poolbuf *handle, uint32_t flags);
+
+/* The same of a buffer with nothing else about it: of a chunk, and with no flag but the tracker's. */
+bool withhold_plain(poolbuf *handle);
 
 /* Offers the handle of a composite, or of wrapped memory, that is over. */
 bool withhold_naked(poolbuf_allocator *allocator, poolbuf *handle);
