@@ -142,14 +142,28 @@ static void remember(size_t place, uint64_t word) {
     atomic_store_explicit(&rules[place], word, memory_order_relaxed);
 }
 
+/* What the loader finds is all of a module, or, where there are holes between its segments, as in a program that is linked for huge
+ * pages, the segment alone: then the tables' own segment is looked for. */
+static bool find_tables(const struct dl_find_object *module, struct dl_find_object *tables) {
+    const uintptr_t header = (uintptr_t)module->dlfo_eh_frame;
+    *tables = *module;
+    return (header >= (uintptr_t)module->dlfo_map_start && header < (uintptr_t)module->dlfo_map_end) ||
+           (header != 0 && _dl_find_object(module->dlfo_eh_frame, tables) == 0 &&
+            tables->dlfo_eh_frame == module->dlfo_eh_frame);
+}
+
 /* The rule of a call holds for its last byte; what is behind it may be another function. An address that follows no
  * known code but begins some has been put on the stack by hand, as makecontext() does with its __start_context: nobody
  * called. */
 static cfi_rule read_rule(const struct dl_find_object *module, uintptr_t address) {
-    const cfi_image image = {.start = (uintptr_t)module->dlfo_map_start,
-                             .end = (uintptr_t)module->dlfo_map_end,
-                             .bytes = module->dlfo_map_start};
+    struct dl_find_object tables;
     const uintptr_t header = (uintptr_t)module->dlfo_eh_frame;
+    if (!find_tables(module, &tables)) {
+        return (cfi_rule){.kind = CFI_CANNOT};
+    }
+    const cfi_image image = {.start = (uintptr_t)tables.dlfo_map_start,
+                             .end = (uintptr_t)tables.dlfo_map_end,
+                             .bytes = tables.dlfo_map_start};
     cfi_rule rule = cfi_find_rule(&image, header, address - 1);
     if (rule.kind == CFI_NOTHING) {
         const cfi_kind beginning = cfi_find_rule(&image, header, address).kind;
