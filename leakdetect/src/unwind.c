@@ -21,6 +21,7 @@
 #include "stack_table.h"
 #include "unwind_cfi.h"
 #include "unwind_gate.h"
+#include "unwind_memo.h"
 
 enum {
     OWN_FRAMES_MAX = 16 /* how deep the library may stand above its caller when it captures */
@@ -45,6 +46,7 @@ static uint32_t recall_nothing(uintptr_t frame, unwind_reason reason, size_t fra
 static const unwinder *implementation = &unwind_libunwind;
 SAMPLED_WORD unwind_recall *unwind_recall_now = recall_nothing;
 SAMPLED_WORD uint32_t unwind_depth = 32;
+const uintptr_t memo_constant = 0;
 static own_code own; /* empty: nothing is cut */
 static atomic_bool said_lonely;
 static _Atomic uint64_t left_behind;

@@ -319,13 +319,24 @@ typedef struct trail {
     uint32_t misses;        /* walks since the last that was a repetition */
     uint32_t misses_enough; /* for another trail */
     uint32_t limit;         /* of the walk that laid it */
-    bool ends;              /* the last frame is the outermost */
     uintptr_t high;         /* of the stack */
     unwind_memo memo;       /* its serial is another also when frames change */
+    bool ends;              /* the last frame is the outermost */
     trail_frame frames[MEMO_FRAMES];
 } trail;
 
-static trail trails[GATE_PLACES][UNWIND_REASONS];
+/* Those of one place, a page each. Not aligned to more than a page: the loader would leave holes between the segments of the library, or
+ * of a program that is linked with it. */
+typedef struct place_trails {
+    struct {
+        trail here;
+    } __attribute__((aligned(4096))) of[UNWIND_REASONS];
+} place_trails;
+
+_Static_assert(offsetof(trail, memo.checks) <= 64, "what a repetition asks first is in one cache line");
+_Static_assert(sizeof(trail) <= 4096, "each has a page");
+
+static place_trails trails[GATE_PLACES];
 
 /* A walk with a trail. */
 typedef struct walker {
@@ -572,7 +583,7 @@ MEMO_PLAIN static inline __attribute__((always_inline)) int walk(uintptr_t frame
     if (__builtin_expect(!stack_bounds_find(&bounds, frame, 2 * sizeof(uintptr_t)), 0)) {
         return walk_foreign(start, &bounds, addresses, limit);
     }
-    trail *const with = &trails[number % GATE_PLACES][query == NULL ? UNWIND_OPENING : query->reason];
+    trail *const with = &trails[number % GATE_PLACES].of[query == NULL ? UNWIND_OPENING : query->reason].here;
     if (__builtin_expect(number == GATE_PLACES || with->memo.busy == memo_thread() || limit == 0, 0)) {
         return walk_without_trail(start, &bounds, addresses, limit);
     }
@@ -604,15 +615,15 @@ __attribute__((noinline)) static int cfi_capture(void **addresses, size_t limit,
 }
 
 SAMPLED_CODE MEMO_PLAIN static uint32_t cfi_recall(uintptr_t frame, unwind_reason reason, size_t frames) {
-    const size_t number = gate_number();
-    if (__builtin_expect(number == GATE_PLACES, 0)) {
+    const gate_place *const place = gate_own;
+    if (__builtin_expect(place == NULL, 0)) {
         return 0;
     }
-    trail *with = &trails[number][reason];
+    trail *with = &trails[place - gate_places].of[reason].here;
     __asm__("" : "+r"(with)); /* one address, kept: gcc would work it out again where it is used */
     const position start = stand(frame);
-    const bool stands =
-        with->epoch == cfi_epoch() && stack_bounds_known(frame, with->high) && stands_on(&start, &with->frames[0]);
+    const bool stands = with->epoch == cfi_epoch() && stands_on(&start, &with->frames[0]) &&
+                        stack_bounds_known_still(frame, with->high);
     const uint32_t stack = __builtin_expect(stands, 1) ? memo_recall(&with->memo, frames) : 0;
     if (__builtin_expect(stack != 0, 1)) {
         with->misses = 0;

@@ -32,9 +32,10 @@ enum {
     MEMO_CHECKS = 2 * MEMO_FRAMES,
     MEMO_STACK_BITS = 32,
     MEMO_LIMIT_BITS = 10, /* how many frames the stack may have at most */
-    MEMO_LIMIT_MAX = (1 << MEMO_LIMIT_BITS) - 1,
-    MEMO_SERIAL_BITS = 22
+    MEMO_LIMIT_MAX = (1 << MEMO_LIMIT_BITS) - 1
 };
+
+#define MEMO_ONE_SERIAL (UINT64_C(1) << (MEMO_STACK_BITS + MEMO_LIMIT_BITS))
 
 /* A thread's own, from its place's first owner to its last. */
 #define MEMO_PLAIN __attribute__((no_sanitize("thread")))
@@ -44,16 +45,25 @@ typedef struct memo_check {
     uintptr_t at, not_word;
 } memo_check;
 
-_Static_assert(MEMO_CHECKS % 2 == 0, "what is odd has room for one more");
+/* Compared at a time, without a look whether there are more. */
+enum {
+    MEMO_GROUP = 4
+};
+
+_Static_assert(MEMO_CHECKS % MEMO_GROUP == 0, "there is room to fill up the last group");
 
 typedef struct unwind_memo {
-    uintptr_t busy;  /* who walks by it: a signal handler finds its own thread there, and goes without. 0: nobody. Who
-                               had the place before may have ended in the midst of a walk; he does not count */
-    uint32_t serial; /* another whenever the walk or the checks change; never 0 after the first */
-    uint32_t pair_count;    /* of checks, as many as the stack needs */
-    _Atomic uint64_t known; /* the stack of that walk, below its mark; any other mark: it is not known */
+    /* Who walks by it: a signal handler finds its own thread there, and goes without. 0: nobody. Who had the place before may have
+     * ended in the midst of a walk; he does not count. */
+    uintptr_t busy;
+    uint64_t serial; /* another whenever the walk or the checks change; its highest bits, never 0 after the first */
+    _Atomic uint64_t known;   /* the stack of that walk, below its mark; any other mark: it is not known */
+    uint32_t bytes_of_groups; /* of checks, as many as the stack needs, and one group at least */
     memo_check checks[MEMO_CHECKS];
 } unwind_memo;
+
+/* For a stack that needs no check: a word that stays as it is. */
+SAMPLED_EXTERN const uintptr_t memo_constant;
 
 /* Who is busy: no other thread that lives has it there. */
 static inline uintptr_t memo_thread(void) {
@@ -61,30 +71,36 @@ static inline uintptr_t memo_thread(void) {
 }
 
 MEMO_PLAIN static inline void memo_change(unwind_memo *self) {
-    self->serial = (self->serial + 1) % (1u << MEMO_SERIAL_BITS) == 0 ? 1 : self->serial + 1;
+    self->serial += MEMO_ONE_SERIAL;
+    self->serial = self->serial == 0 ? MEMO_ONE_SERIAL : self->serial;
 }
 
 /* Marks what is known by these checks of a stack of at most so many frames. It is stored after the walk, and a signal
  * handler may have checked something else in between. How many addresses the walk was asked for does not matter: they were
  * enough for the stack. */
 MEMO_PLAIN static inline uint64_t memo_mark(const unwind_memo *self, size_t frames) {
-    return (uint64_t)self->serial << (MEMO_STACK_BITS + MEMO_LIMIT_BITS) | (uint64_t)frames << MEMO_STACK_BITS;
+    return self->serial | (uint64_t)frames << MEMO_STACK_BITS;
 }
 
 /* The stack of a walk from where the last one stood, which the caller has seen to: all that the checks read is the
  * thread's own stack then. 0 if it is not known, or not that. */
 MEMO_PLAIN static inline __attribute__((always_inline)) uint32_t memo_recall(const unwind_memo *self, size_t frames) {
     __asm__("" : "+r"(self)); /* one address, kept: gcc would work it out for each field */
-    const uint32_t serial = self->serial;
+    const uint64_t serial = self->serial;
     const uint64_t known = atomic_load_explicit(&self->known, memory_order_relaxed);
-    if (__builtin_expect((known ^ memo_mark(self, frames)) >> MEMO_STACK_BITS != 0, 0)) {
+    if (__builtin_expect((known ^ (serial | (uint64_t)frames << MEMO_STACK_BITS)) >> MEMO_STACK_BITS != 0, 0)) {
         return 0;
     }
+    const memo_check *check = self->checks;
+    const memo_check *const end = (const memo_check *)(const void *)((const char *)check + self->bytes_of_groups);
     uintptr_t all = UINTPTR_MAX; /* and no branch */
-    for (const memo_check *check = self->checks, *end = check + (size_t)2 * self->pair_count; check < end; check += 2) {
+    do {
         all &= stack_bounds_word(check[0].at) ^ check[0].not_word;
         all &= stack_bounds_word(check[1].at) ^ check[1].not_word;
-    }
+        all &= stack_bounds_word(check[2].at) ^ check[2].not_word;
+        all &= stack_bounds_word(check[3].at) ^ check[3].not_word;
+        check += MEMO_GROUP;
+    } while (check != end);
     atomic_signal_fence(memory_order_seq_cst);
     return all == UINTPTR_MAX && self->serial == serial ? (uint32_t)known : 0;
 }
@@ -92,11 +108,14 @@ MEMO_PLAIN static inline __attribute__((always_inline)) uint32_t memo_recall(con
 /* Before the first check is written, and after a walk whose checks are those up to `end`: where to leave word of its
  * stack. */
 MEMO_PLAIN static inline void memo_ask(unwind_memo *self, memo_check *end, unwind_query *query) {
-    if ((end - self->checks) % 2 != 0) {
-        *end = end[-1]; /* an odd one twice */
+    if (end == self->checks) {
+        *end++ = (memo_check){(uintptr_t)&memo_constant, ~memo_constant};
+    }
+    while ((end - self->checks) % MEMO_GROUP != 0) {
+        *end = end[-1]; /* the last one again */
         end++;
     }
-    self->pair_count = (uint32_t)(end - self->checks) / 2;
+    self->bytes_of_groups = (uint32_t)((end - self->checks) * (ptrdiff_t)sizeof *end);
     memo_change(self);
     query->remember = &self->known;
     query->remembered = memo_mark(self, query->frames);
