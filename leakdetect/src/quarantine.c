@@ -72,6 +72,7 @@ typedef struct queue {
     uint64_t held;   /* bytes, and QUARANTINE_ENTRY_COST for each entry */
     uint64_t share;  /* bytes that it may hold */
     departure *departures;
+    uint32_t bit;      /* its own in in_use, once it has had a share */
     bool takes;        /* at the last look another queue had something for it */
     uint32_t looks_at; /* the number of the queue that it looks at first */
     struct {
@@ -87,7 +88,7 @@ static quarantine_doors doors;  /* fixed at start-up, as is the next */
 static uint64_t limit;
 
 static queue *own_queue(void) {
-    queue *self = &queues[thread_self()->lane - 1];
+    queue *self = &queues[(size_t)thread_self()->lane - 1];
     __asm__("" : "+r"(self)); /* one address, kept: gcc would work it out for each field */
     return self;
 }
@@ -129,6 +130,7 @@ void quarantine_start(const quarantine_doors *doors_to_use, uint64_t limit_to_us
     uint32_t sharing = 0;
     for (size_t i = 0; i < THREAD_LANES; i++) {
         queues[i].share = queues[i].held;
+        queues[i].bit = 1u << i;
         shared += queues[i].share;
         sharing |= queues[i].share != 0 ? 1u << i : 0;
     }
@@ -164,21 +166,16 @@ static tracker_closed closed_of(const entry *slot) {
 }
 
 /* What leaves the queue was put in long ago, and lies far from the processor. So this asks for that of the entry a few places on,
- * which has come when that is checked and given back. Inline, as gcc leaves out a call that does nothing else. */
+ * which has come when that is checked and given back. There may be no such entry, or not any more, and at the ring's end it is
+ * not the next one: what is asked for is not read. Inline, as gcc leaves out a call that does nothing else. */
 static inline __attribute__((always_inline)) void fetch_locked(const queue *self) {
     const entry *soon = place_of(self, self->first + FETCH_AHEAD);
-    __builtin_prefetch(place_of(self, self->first + 2 * FETCH_AHEAD), 1);
-    if (self->next - self->first <= FETCH_AHEAD || soon->resource == 0) {
-        return;
-    }
+    __builtin_prefetch((const void *)((uintptr_t)soon + FETCH_AHEAD * sizeof *soon), 1);
     __builtin_prefetch((const void *)~soon->resource, 1);
-    if (soon->size == 0) {
-        return; /* a handle alone */
-    }
-    const uint8_t *memory = (const uint8_t *)~soon->memory;
-    const uint8_t *const end = memory + (soon->size < FETCH_BYTES_MAX ? soon->size : FETCH_BYTES_MAX);
-    for (; memory < end; memory += CACHE_LINE) {
-        __builtin_prefetch(memory);
+    const uintptr_t memory = ~soon->memory;
+    const uint32_t size = soon->size < FETCH_BYTES_MAX ? soon->size : FETCH_BYTES_MAX;
+    for (uint32_t at = 0; at < size; at += CACHE_LINE) {
+        __builtin_prefetch((const void *)(memory + at));
     }
 }
 
@@ -293,7 +290,7 @@ static void shed_and_unlock(queue *self, uint64_t wanted) {
 }
 
 static inline bool has_others(const queue *self) {
-    return (atomic_load_explicit(&in_use, memory_order_relaxed) & ~(1u << (self - queues))) != 0;
+    return (atomic_load_explicit(&in_use, memory_order_relaxed) & ~self->bit) != 0;
 }
 
 static uint64_t clock_ms(void) {
@@ -369,7 +366,8 @@ static bool take_spare_locked(queue *self, uint64_t needed) {
     } while (!atomic_compare_exchange_weak_explicit(&spare, &left, left - taken, memory_order_relaxed,
                                                     memory_order_relaxed));
     if (self->share == 0) {
-        atomic_fetch_or_explicit(&in_use, 1u << (self - queues), memory_order_relaxed);
+        self->bit = 1u << (self - queues);
+        atomic_fetch_or_explicit(&in_use, self->bit, memory_order_relaxed);
     }
     self->share += taken;
     return true;
@@ -400,9 +398,9 @@ static inline bool has_room_locked(const queue *self, uint64_t cost) {
 }
 
 /* What comes is to take the room of what leaves here: there is no other, and it is not yet time to look elsewhere. */
-static inline bool is_usual_locked(queue *self, uint64_t cost) {
+static inline bool is_usual_locked(const queue *self, uint64_t cost) {
     return !is_empty_locked(self) && atomic_load_explicit(&spare, memory_order_relaxed) < cost &&
-           (!has_others(self) || (!self->takes && ++self->looks % LOOK_EVERY != 0));
+           (!has_others(self) || (!self->takes && self->looks % LOOK_EVERY != 0));
 }
 
 /* What else there may be to do. leaves: an entry is in hand; the result likewise. Callbacks run meanwhile. */
@@ -426,46 +424,96 @@ static __attribute__((noinline)) bool make_room_locked(queue *self, uint64_t cos
     return leaves;
 }
 
-bool quarantine_take(void *resource, const void *owner, uint8_t *memory, size_t size, const tracker_closed *closed) {
-    const uint64_t cost = cost_of(size);
-    if (cost > limit) {
+/* What is to be kept, and what is known of its end. */
+typedef struct coming {
+    void *resource;
+    const void *owner;
+    uint8_t *memory;
+    size_t size;
+    const tracker_closed *closed;
+} coming;
+
+static inline __attribute__((always_inline)) void fill(entry *slot, const coming *with) {
+    const tracker_closed *closed = with->closed;
+    slot->resource = ~(uintptr_t)with->resource;
+    slot->owner = ~(uintptr_t)with->owner;
+    slot->memory = ~(uintptr_t)with->memory;
+    slot->closed_key = closed->key;
+    slot->closed_size = closed->size;
+    slot->allocation_stack = closed->allocation_stack;
+    slot->close_stack = closed->close_stack;
+    slot->who = closed->who;
+    slot->type = closed->type;
+    slot->size = (uint32_t)with->size;
+}
+
+/* Whether it takes the room of the oldest entry, and that is all, as with each of a program that goes on as it is. */
+static inline __attribute__((always_inline)) bool replaces_locked(const queue *self, uint64_t cost) {
+    const uint64_t room = self->share - self->held;
+    if (cost <= room || !is_usual_locked(self, cost)) {
         return false;
     }
-    if (size != 0) {
-        memset(memory, GUARD_POISON_BYTE, size);
-    }
-    queue *self = own_queue();
+    const entry *oldest = place_of(self, self->first);
+    return oldest->resource != 0 && cost - cost_of(oldest->size) + self->held <= self->share;
+}
+
+/* The ring is no fuller than it was. */
+static inline __attribute__((always_inline)) void replace_locked(queue *self, uint64_t cost, entry *left,
+                                                                 const coming *with) {
+    const entry *oldest = place_of(self, self->first);
+    self->looks++;
+    fetch_locked(self);
+    *left = *oldest;
+    self->held += cost - cost_of(left->size);
+    self->first++;
+    fill(place_of(self, self->next++), with);
+}
+
+/* Whatever there is to do. Told the parts: a struct would have to be in memory before it is known whether anybody reads it. */
+static __attribute__((noinline)) bool take_and_unlock(queue *self, void *resource, const void *owner, uint8_t *memory,
+                                                      size_t size, const tracker_closed *closed) {
+    const uint64_t cost = cost_of(size);
     entry left;
     tracker_closed kept;
     bool leaves = false;
-    shard_lock_take(&self->lock);
     if (__builtin_expect(self->entries == NULL, 0) && !map_locked(self)) {
         shard_lock_give(&self->lock);
         return false;
     }
     if (!has_room_locked(self, cost)) {
         leaves = is_usual_locked(self, cost) && leave_locked(self, &left);
+        self->looks++;
         if (!has_room_locked(self, cost)) {
             kept = *closed; /* a callback may release buffers, and so end what `closed` points to */
             closed = &kept;
             leaves = make_room_locked(self, cost, &left, leaves);
         }
     }
-    *come_locked(self, cost) = (entry){.resource = ~(uintptr_t)resource,
-                                       .owner = ~(uintptr_t)owner,
-                                       .memory = ~(uintptr_t)memory,
-                                       .closed_key = closed->key,
-                                       .closed_size = closed->size,
-                                       .allocation_stack = closed->allocation_stack,
-                                       .close_stack = closed->close_stack,
-                                       .who = closed->who,
-                                       .type = closed->type,
-                                       .size = (uint32_t)size};
+    fill(come_locked(self, cost), &(const coming){resource, owner, memory, size, closed});
     if (leaves) {
         depart_and_unlock(self, &left);
     } else {
         shard_lock_give(&self->lock);
     }
+    return true;
+}
+
+bool quarantine_take(void *resource, const void *owner, uint8_t *memory, size_t size, const tracker_closed *closed) {
+    const uint64_t cost = cost_of(size);
+    if (__builtin_expect(cost > limit, 0)) {
+        return false;
+    }
+    if (size != 0) {
+        memset(memory, GUARD_POISON_BYTE, size);
+    }
+    queue *self = own_queue();
+    shard_lock_take(&self->lock);
+    if (__builtin_expect(!replaces_locked(self, cost), 0)) {
+        return take_and_unlock(self, resource, owner, memory, size, closed);
+    }
+    entry left;
+    replace_locked(self, cost, &left, &(const coming){resource, owner, memory, size, closed});
+    depart_and_unlock(self, &left);
     return true;
 }
 
