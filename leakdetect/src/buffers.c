@@ -52,11 +52,27 @@ static inline uint32_t draw_gap(thread_state *self, thread_countdown *countdown)
     return gap;
 }
 
+/* Where each is tracked, there is nothing to ask again until the level changes, or the thread enters a scope: both have the thread
+ * begin anew. */
+static inline uint32_t draw_gap_or_each(thread_state *self, thread_countdown *countdown) {
+    if (detector_level() == LEAKDETECT_PARANOID) {
+        countdown->weight_expired = countdown->weight_pending = 1;
+        return 0;
+    }
+    return draw_gap(self, countdown);
+}
+
 /* What is asked next comes after it: a signal handler may start a new thread's state in between. */
 static inline bool takes_plain_way(const thread_state *self) {
     const bool is_plain = !detours_any() && self->phase == THREAD_READY;
     atomic_signal_fence(memory_order_seq_cst);
     return is_plain;
+}
+
+static inline bool takes_exact_way(const thread_state *self) {
+    const bool is_exact = detours_allow_exact() && self->phase == THREAD_READY;
+    atomic_signal_fence(memory_order_seq_cst);
+    return is_exact;
 }
 
 /* A thread in a scope shows us every allocation, and the level's sample is then counted here. */
@@ -78,7 +94,7 @@ static __attribute__((noinline)) uint32_t next_gap_unusual(const void *countdown
         drawn = next_gap_of_scope(self, gap);
     } else {
         gap->scope_expired = false;
-        drawn = draw_gap(self, &gap->drawn);
+        drawn = draw_gap_or_each(self, &gap->drawn);
     }
     atomic_signal_fence(memory_order_seq_cst); /* a handler that allocates from here finds it complete, or not at all */
     gap->countdown = countdown;
@@ -94,7 +110,7 @@ static __attribute__((noinline)) uint32_t next_gap_by_detour(const void *countdo
         return next_gap_unusual(countdown);
     }
     gap->scope_expired = false;
-    return draw_gap(self, &gap->drawn);
+    return draw_gap_or_each(self, &gap->drawn);
 }
 
 /* The same at simple, where no scope has set a gap. What is left to a function is its last call, so that nothing needs to be saved
@@ -138,6 +154,11 @@ static __attribute__((noinline)) uint32_t lay_canaries(const poolbuf *buffer) {
         detour_set(DETOUR_CANARIES, true);
     }
     return (uint32_t)poolbuf_capacity(buffer) + 1;
+}
+
+/* A new buffer that fills its memory has no bytes behind it. */
+static inline uint32_t guard_of_new(const poolbuf *buffer) {
+    return __builtin_expect(buffer->usable == buffer->capacity, 1) ? 0 : lay_canaries(buffer);
 }
 
 /* The table is asked last: most buffers have none, which can be told without it. */
@@ -257,11 +278,9 @@ static __attribute__((noinline)) bool allocated_in_sample(thread_state *self, po
     return track(self, buffer, allocator, capacity, self->newest_gap->drawn.weight_expired, 0);
 }
 
-/* A new buffer that fills its memory has no bytes behind it. */
 static __attribute__((noinline)) bool allocated_at_paranoid(thread_state *self, poolbuf *buffer,
                                                             poolbuf_allocator *allocator, size_t capacity) {
-    const uint32_t guard = buffer->usable == buffer->capacity ? 0 : lay_canaries(buffer);
-    return track(self, buffer, allocator, capacity, 1, guard);
+    return track(self, buffer, allocator, capacity, 1, guard_of_new(buffer));
 }
 
 /* What takes a detour (detour.h), or begins on a new thread. All calls are last ones: nothing is saved, and one frame is left to be
@@ -282,15 +301,32 @@ static __attribute__((noinline)) bool allocated_by_detour(poolbuf *buffer, poolb
     return allocated_in_sample(self, buffer, allocator, capacity);
 }
 
-/* --- the plain way, where there is no detour ------------------------------------------------------------------------
+/* --- the plain way, where there is no detour, and the exact one, at paranoid --------------------------------------------
  *
  * What detector_track() and detector_untrack() do, with all that is seldom left to functions that are called last: so nothing needs
- * to be saved but what the captures need, and a closing, which captures nothing, has no frame. */
+ * to be saved but what the captures need, and a closing that captures nothing has no frame. */
+
+/* What is found out about an opening before the lock is taken. */
+typedef struct opening {
+    uint32_t stack;
+    float weight;
+    uint64_t birth_ns;
+    bool exact;            /* by that way, and only then with the next two */
+    uint32_t guard, watch; /* as of a record */
+} opening;
+
+static inline __attribute__((always_inline)) void describe_opening(tracker_record *record, const thread_state *self,
+                                                                   const opening *about) {
+    detector_describe(record, about->birth_ns, about->stack, buffer_type, self->who, about->weight);
+    if (about->exact) {
+        record->guard = about->guard;
+        record->watch = about->watch;
+    }
+}
 
 /* held: NULL, or the shard's lock, where only the record was missing. Under the guard. */
 static __attribute__((noinline)) bool track_captured(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity,
-                                                     uint32_t stack, float weight, uint64_t birth_ns,
-                                                     shard_lock *held) {
+                                                     opening about, shard_lock *held) {
     thread_state *self = &thread_own;
     if (held != NULL) {
         shard_lock_give(held);
@@ -298,7 +334,7 @@ static __attribute__((noinline)) bool track_captured(poolbuf *buffer, poolbuf_al
     const tracker_place place = tracker_place_for_in(buffer, poolbuf_tracker_word(buffer), self);
     tracker_record *record = tracker_open(&place, tracker_owner_key(allocator), capacity, &held);
     if (record != NULL) {
-        detector_describe(record, birth_ns, stack, buffer_type, self->who, weight);
+        describe_opening(record, self, &about);
         shard_lock_give(held);
     }
     thread_leave(self);
@@ -311,26 +347,21 @@ static __attribute__((noinline)) bool wake_and_leave(shard_lock *lock, bool resu
     return result;
 }
 
-SAMPLED_CODE static __attribute__((noinline)) bool allocated_plainly(poolbuf *buffer, poolbuf_allocator *allocator,
-                                                                     size_t capacity) {
-    thread_state *self = &thread_own;
-    thread_raise(self);
-    const float weight = self->newest_gap->drawn.weight_expired; /* a signal handler may draw other gaps */
-    const uint32_t stack = unwind_capture_undoubted(STACK_MAX_FRAMES, UNWIND_OPENING);
-    const uint64_t birth_ns = detector_now_ns();
-    const uintptr_t key = ~(uintptr_t)buffer;
-    const tracker_place place = tracker_place_by_word(tracker_number_in(self->lane, key), key, &buffer->tracker_word);
-    shard_lock *lock = &place.shard->lock;
+/* Both ways, under the guard. */
+static inline __attribute__((always_inline)) bool open_here(thread_state *self, poolbuf *buffer,
+                                                            poolbuf_allocator *allocator, size_t capacity,
+                                                            const tracker_place *place, opening about) {
+    shard_lock *lock = &place->shard->lock;
     if (__builtin_expect(!shard_lock_try(lock), 0)) {
-        return track_captured(buffer, allocator, capacity, stack, weight, birth_ns, NULL);
+        return track_captured(buffer, allocator, capacity, about, NULL);
     }
-    if (__builtin_expect(place.shard->spare == NULL, 0)) {
-        return track_captured(buffer, allocator, capacity, stack, weight, birth_ns, lock);
+    if (__builtin_expect(place->shard->spare == NULL, 0)) {
+        return track_captured(buffer, allocator, capacity, about, lock);
     }
-    tracker_record *record = tracker_take_record(place.shard);
-    tracker_begin(record, &place, ~(uintptr_t)allocator, capacity); /* there always is one */
+    tracker_record *record = tracker_take_record(place->shard);
+    tracker_begin(record, place, ~(uintptr_t)allocator, capacity); /* there always is one */
     tracker_write_word(&buffer->tracker_word, record->word);
-    detector_describe(record, birth_ns, stack, buffer_type, self->who, weight);
+    describe_opening(record, self, &about);
     if (shard_lock_put(lock)) {
         return wake_and_leave(lock, true);
     }
@@ -338,9 +369,48 @@ SAMPLED_CODE static __attribute__((noinline)) bool allocated_plainly(poolbuf *bu
     return true;
 }
 
+static inline __attribute__((always_inline)) tracker_place place_here(const thread_state *self, poolbuf *buffer) {
+    const uintptr_t key = ~(uintptr_t)buffer;
+    return tracker_place_by_word(tracker_number_in(self->lane, key), key, &buffer->tracker_word);
+}
+
+SAMPLED_CODE static __attribute__((noinline)) bool allocated_plainly(poolbuf *buffer, poolbuf_allocator *allocator,
+                                                                     size_t capacity) {
+    thread_state *self = &thread_own;
+    thread_raise(self);
+    opening about = {.weight = self->newest_gap->drawn.weight_expired}; /* a signal handler may draw other gaps */
+    about.stack = unwind_capture_undoubted(STACK_MAX_FRAMES, UNWIND_OPENING);
+    about.birth_ns = detector_now_ns();
+    const tracker_place place = place_here(self, buffer);
+    return open_here(self, buffer, allocator, capacity, &place, about);
+}
+
+static __attribute__((noinline)) bool allocated_exactly(poolbuf *buffer, poolbuf_allocator *allocator,
+                                                        size_t capacity) {
+    thread_state *self = &thread_own;
+    opening about = {.weight = 1, .exact = true, .guard = guard_of_new(buffer)};
+    thread_raise(self);
+    const tracker_place place = place_here(self, buffer);
+    tracker_fetch_shard(place.shard);
+    about.stack = unwind_capture_undoubted(STACK_MAX_FRAMES, UNWIND_OPENING);
+    about.birth_ns = detector_now_ns();
+    about.watch = detector_watch_of_new();
+    return open_here(self, buffer, allocator, capacity, &place, about);
+}
+
 /* One reference, and no flag but these: then there is a word, too. */
 static inline bool is_plain(const poolbuf *buffer, uint64_t flags) {
     return __atomic_load_n(&buffer->state, __ATOMIC_RELAXED) == (flags << 32 | 1);
+}
+
+static bool allocated_unplainly(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
+    thread_state *self = &thread_own;
+    if (__builtin_expect(!takes_exact_way(self) || !is_plain(buffer, 0) || tracker_word_says(&buffer->tracker_word) ||
+                             --self->name_uses < 0,
+                         0)) {
+        return allocated_by_detour(buffer, allocator, capacity);
+    }
+    return allocated_exactly(buffer, allocator, capacity);
 }
 
 SAMPLED_CODE static bool buffers_allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
@@ -348,7 +418,7 @@ SAMPLED_CODE static bool buffers_allocated(poolbuf *buffer, poolbuf_allocator *a
     if (__builtin_expect(!takes_plain_way(self) || !is_plain(buffer, 0) || tracker_word_says(&buffer->tracker_word) ||
                              --self->name_uses < 0,
                          0)) {
-        return allocated_by_detour(buffer, allocator, capacity);
+        return allocated_unplainly(buffer, allocator, capacity);
     }
     return allocated_plainly(buffer, allocator, capacity);
 }
@@ -382,11 +452,8 @@ static __attribute__((noinline)) void close_without_word(const poolbuf *buffer, 
     (void)detector_untrack(&place, closed);
 }
 
-/* At paranoid what has ended is kept back. */
-static __attribute__((noinline)) bool ended_by_detour(const poolbuf *buffer) {
-    if (detour_is_set(DETOUR_CANARIES)) {
-        check_canaries(buffer);
-    }
+/* At paranoid what has ended is kept back. Its canaries have been checked. */
+static __attribute__((noinline)) bool end_by_detour(const poolbuf *buffer) {
     const bool withholds = detector_level() == LEAKDETECT_PARANOID;
     tracker_closed *closed = NULL; /* of interest to what is withheld alone */
     if (__builtin_expect(withholds, 0)) {
@@ -405,13 +472,77 @@ static __attribute__((noinline)) bool ended_by_detour(const poolbuf *buffer) {
     return withholds;
 }
 
+static __attribute__((noinline)) bool ended_by_detour(const poolbuf *buffer) {
+    if (detour_is_set(DETOUR_CANARIES)) {
+        check_canaries(buffer);
+    }
+    return end_by_detour(buffer);
+}
+
 /* held: NULL, or the shard's lock. Under the guard. */
 static __attribute__((noinline)) bool leave_and_end(const poolbuf *buffer, shard_lock *held) {
     if (held != NULL) {
         shard_lock_give(held);
     }
     thread_leave(&thread_own);
-    return ended_by_detour(buffer);
+    return end_by_detour(buffer);
+}
+
+/* What both ways do under the lock, which this gives back; the result is that of the caller. */
+static inline __attribute__((always_inline)) bool end_here(thread_state *self, const poolbuf *buffer,
+                                                           const tracker_place *place, uint32_t stack, bool exact) {
+    tracker_shard *shard = place->shard;
+    if (__builtin_expect(!shard_lock_try(&shard->lock), 0)) {
+        return leave_and_end(buffer, NULL);
+    }
+    uint32_t said = 0;
+    tracker_record *record = tracker_find_named(place, &said);
+    if (__builtin_expect(record == NULL || (!exact && tracker_is_watched(record)) || shard->closed == NULL, 0)) {
+        return leave_and_end(buffer, &shard->lock);
+    }
+    tracker_clear_word(place->word, said);
+    const tracker_closed now = tracker_closed_now(record, (tracker_closer){.who = self->who, .stack = stack});
+    if (exact) {
+        tracker_copy_closed(&last_closed, &now);
+    }
+    tracker_note_closing(shard, &now);
+    if (exact && tracker_is_watched(record)) {
+        tracker_end_watch(shard, record, stack);
+    }
+    tracker_put_aside(shard, record);
+    if (shard_lock_put(&shard->lock)) {
+        return wake_and_leave(&shard->lock, exact);
+    }
+    thread_leave(self);
+    return exact;
+}
+
+static inline tracker_place place_said(const poolbuf *buffer) {
+    return tracker_place_in(buffer, (uint32_t *)(uintptr_t)&buffer->tracker_word);
+}
+
+static __attribute__((noinline)) bool ended_exactly(const poolbuf *buffer) {
+    thread_state *self = &thread_own;
+    last_closed.key = 0;
+    thread_raise(self);
+    const tracker_place place = place_said(buffer);
+    tracker_fetch_shard(place.shard);
+    const uint32_t stack = unwind_capture_undoubted(DETECTOR_CLOSE_FRAMES, UNWIND_CLOSING);
+    return end_here(self, buffer, &place, stack, true);
+}
+
+static __attribute__((noinline)) bool check_canaries_and_end(const poolbuf *buffer) {
+    check_canaries(buffer);
+    return ended_exactly(buffer);
+}
+
+static bool ended_unplainly(const poolbuf *buffer) {
+    thread_state *self = &thread_own;
+    if (__builtin_expect(!takes_exact_way(self) || !is_plain(buffer, POOLBUF_FLAG_TRACKED) || --self->name_uses < 0,
+                         0)) {
+        return ended_by_detour(buffer);
+    }
+    return __builtin_expect(detour_is_set(DETOUR_CANARIES), 0) ? check_canaries_and_end(buffer) : ended_exactly(buffer);
 }
 
 /* The plain way. */
@@ -419,29 +550,11 @@ SAMPLED_CODE static bool buffers_ended(const poolbuf *buffer) {
     thread_state *self = &thread_own;
     if (__builtin_expect(!takes_plain_way(self) || !is_plain(buffer, POOLBUF_FLAG_TRACKED) || --self->name_uses < 0,
                          0)) {
-        return ended_by_detour(buffer);
+        return ended_unplainly(buffer);
     }
     thread_raise(self);
-    uint32_t *word = (uint32_t *)(uintptr_t)&buffer->tracker_word;
-    const tracker_place place = tracker_place_in(buffer, word);
-    tracker_shard *shard = place.shard;
-    if (__builtin_expect(!shard_lock_try(&shard->lock), 0)) {
-        return leave_and_end(buffer, NULL);
-    }
-    uint32_t said = 0;
-    tracker_record *record = tracker_find_named(&place, &said);
-    if (__builtin_expect(record == NULL || tracker_is_watched(record) || shard->closed == NULL, 0)) {
-        return leave_and_end(buffer, &shard->lock);
-    }
-    tracker_clear_word(word, said);
-    const tracker_closed now = tracker_closed_now(record, (tracker_closer){.who = self->who});
-    tracker_note_closing(shard, &now);
-    tracker_put_aside(shard, record);
-    if (shard_lock_put(&shard->lock)) {
-        return wake_and_leave(&shard->lock, false);
-    }
-    thread_leave(self);
-    return false;
+    const tracker_place place = place_said(buffer);
+    return end_here(self, buffer, &place, 0, false);
 }
 
 /* A handle is a cache line, so that all of it can be read where a part can; what is none is not read. Memcheck has told the program

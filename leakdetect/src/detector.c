@@ -170,6 +170,7 @@ void detector_set_level(leakdetect_level level) {
     if (!is_plain) {
         detour_set(DETOUR_LEVEL, true);
     }
+    detour_set(DETOUR_EXACT, false);
     if (level == LEAKDETECT_DISABLED) {
         atomic_store_explicit(&was_disabled, true, memory_order_relaxed);
     }
@@ -177,6 +178,9 @@ void detector_set_level(leakdetect_level level) {
     atomic_store_explicit(&detector_accesses_recorded, records, memory_order_relaxed);
     if (is_plain) {
         detour_set(DETOUR_LEVEL, false);
+    }
+    if (level == LEAKDETECT_PARANOID && atomic_load_explicit(&detector_tracks_closings, memory_order_relaxed)) {
+        detour_set(DETOUR_EXACT, true);
     }
     if (stops) {
         tracker_stop_watching();

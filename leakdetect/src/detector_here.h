@@ -35,6 +35,11 @@ DETECTOR_HERE void detector_describe(tracker_record *record, uint64_t birth_ns, 
     record->weight = weight;
 }
 
+DETECTOR_HERE uint32_t detector_watch_of_new(void) {
+    const uint32_t watch = tracker_watch(); /* before it is asked what is recorded */
+    return detector_records_accesses() ? watch : 0;
+}
+
 /* word: of the resource, or NULL; see tracker_place. */
 DETECTOR_HERE bool detector_track_here(thread_state *self, const void *resource, uint32_t *word, const void *owner,
                                        uint64_t size, uint32_t type, float weight, uint32_t guard) {
@@ -44,7 +49,7 @@ DETECTOR_HERE bool detector_track_here(thread_state *self, const void *resource,
     /* Walk the stack before taking the tracker's lock. Unwinding is slow and may enter the loader, which may allocate:
      * under our lock that stalls everyone and can deadlock us. The guard above leaves such nested buffers untracked. */
     const tracker_place place = word != NULL ? tracker_place_for_in(resource, word, self) : tracker_place_for(resource);
-    tracker_fetch(&place);
+    tracker_fetch_bucket(&place);
     const uint32_t stack = unwind_capture_stack(STACK_MAX_FRAMES, UNWIND_OPENING);
     const uint64_t birth_ns = detector_now_ns();
     const thread_who who = thread_identify(self);
@@ -53,8 +58,7 @@ DETECTOR_HERE bool detector_track_here(thread_state *self, const void *resource,
     if (record != NULL) {
         detector_describe(record, birth_ns, stack, type, who, weight);
         record->guard = guard;
-        const uint32_t watch = tracker_watch(); /* before it is asked what is recorded */
-        record->watch = detector_records_accesses() ? watch : 0;
+        record->watch = detector_watch_of_new();
         shard_lock_give(held);
     }
     thread_leave(self);
@@ -67,7 +71,7 @@ DETECTOR_HERE bool detector_track_here(thread_state *self, const void *resource,
 DETECTOR_HERE tracker_closer detector_closer_here(thread_state *self, const tracker_place *place, bool entered) {
     tracker_closer by = {.who = thread_identify(self)};
     if (entered && detector_keeps_closing_stacks()) {
-        tracker_fetch(place);
+        tracker_fetch_bucket(place);
         by.stack = unwind_capture_stack(DETECTOR_CLOSE_FRAMES, UNWIND_CLOSING);
     }
     return by;

@@ -63,7 +63,7 @@ typedef struct tracker_items {
 struct tracker_shard {
     shard_lock lock;
     uint32_t
-        bucket_count;  /* a power of two, or 0 before the first insertion; tracker_fetch() reads it without the lock */
+        bucket_count;  /* a power of two, or 0 before the first insertion; tracker_fetch_bucket() reads it without the lock */
     uint32_t *buckets; /* so it does this */
     uint32_t chained;  /* records in chains */
     uint32_t closed_next; /* the slot that the next closing takes */
@@ -184,18 +184,6 @@ static inline tracker_shard *tracker_lock(const tracker_place *place) {
     return place->shard;
 }
 
-/* Asks for the line that a search by address will begin in, before something that takes as long as it does to come; a word needs
- * none. Without the lock: it may be the line of a table that has grown since, which is not read. */
-static inline __attribute__((always_inline)) void tracker_fetch(const tracker_place *place) {
-    if (place->word != NULL) {
-        return;
-    }
-    const uintptr_t buckets = (uintptr_t)__atomic_load_n(&place->shard->buckets, __ATOMIC_RELAXED);
-    const uint32_t count = __atomic_load_n(&place->shard->bucket_count, __ATOMIC_RELAXED);
-    const uintptr_t bucket = (place->hash >> TRACKER_SHARD_BITS) & (count - 1);
-    __builtin_prefetch((const void *)(buckets + bucket * sizeof *place->shard->buckets), 1);
-}
-
 /* Slab k holds the items from 64 * (2^k - 1) on, so an item's slab is found from the highest bit of its rank + 64, and
  * its place there is what the lower bits say. */
 static inline uint32_t tracker_highest_bit(uint32_t value) {
@@ -210,6 +198,23 @@ static inline void *tracker_item_at(const tracker_items *store, uint32_t index, 
 
 static inline tracker_record *tracker_record_at(const tracker_shard *self, uint32_t index) {
     return tracker_item_at(&self->records, index, sizeof(tracker_record));
+}
+
+/* Asks for what is about to be read under the lock, before something that takes as long as it does to arrive. Without the lock: it may
+ * be the line of a table that has grown since, or a record that is somebody else's by now, and none of it is read. */
+static inline __attribute__((always_inline)) void tracker_fetch_bucket(const tracker_place *place) {
+    if (place->word != NULL) {
+        return;
+    }
+    const uintptr_t buckets = (uintptr_t)__atomic_load_n(&place->shard->buckets, __ATOMIC_RELAXED);
+    const uint32_t count = __atomic_load_n(&place->shard->bucket_count, __ATOMIC_RELAXED);
+    const uintptr_t bucket = (place->hash >> TRACKER_SHARD_BITS) & (count - 1);
+    __builtin_prefetch((const void *)(buckets + bucket * sizeof *place->shard->buckets), 1);
+}
+
+static inline __attribute__((always_inline)) void tracker_fetch_shard(const tracker_shard *self) {
+    __builtin_prefetch(self, 1);
+    __builtin_prefetch(&self->records, 1);
 }
 
 /* NULL at the bound. */

@@ -60,6 +60,11 @@ static int tear_down(void **state) {
     return poolbuf_allocator_destroy(allocator) == POOLBUF_OK ? 0 : -1;
 }
 
+/* No buffer that has some is alive. */
+static void forget_canaries(void) {
+    detour_set(DETOUR_CANARIES, false);
+}
+
 static tracker_totals totals(void) {
     tracker_totals now;
     tracker_count(&now);
@@ -142,6 +147,97 @@ static void both_ways_track_the_same(void **state) {
     }
     assert_in_range(tracked, COMPARED / INTERVAL / 2, COMPARED / INTERVAL * 2);
     assert_null(tracker_audit());
+}
+
+/* And its closing, where it was tracked. */
+typedef struct life {
+    tracker_record record;
+    tracker_closed closed;
+} life;
+
+/* At paranoid, with canaries and without, of buffers that are used meanwhile, and of some that are not. */
+static void live_some(life *lives, detour way) {
+    start(INTERVAL, 0);
+    assert_int_equal(leakdetect_set_level(LEAKDETECT_PARANOID), POOLBUF_OK);
+    assert_true(detour_is_set(DETOUR_EXACT));
+    detour_set(DETOUR_DOUBTS, (way & DETOUR_DOUBTS) != 0);
+    for (size_t i = 0; i < COMPARED; i++) {
+        life *of = &lives[i];
+        poolbuf *buffer = poolbuf_allocate(allocator, 1 + i % 2000, 4096);
+        assert_true(tracker_find(AT_BUFFER(buffer), &of->record));
+        if (i % 3 == 0) {
+            assert_non_null(poolbuf_retain(buffer));
+            assert_false(poolbuf_release(buffer));
+        }
+        uint32_t word = *poolbuf_tracker_word(buffer); /* as it is once the buffer is closed */
+        const tracker_place place = tracker_place_in(buffer, &word);
+        assert_true(poolbuf_release(buffer));
+        word &= ~TRACKER_WORD_INDEX;
+        assert_true(tracker_find_closed(&place, &of->closed));
+    }
+    detour_set(DETOUR_DOUBTS, false);
+    assert_int_equal(leakdetect_set_level(LEAKDETECT_SIMPLE), POOLBUF_OK);
+}
+
+static void both_ways_track_the_same_at_paranoid(void **state) {
+    (void)state;
+    static life exact[COMPARED], detoured[COMPARED];
+    const uint64_t live = totals().live;
+    live_some(exact, 0);
+    live_some(detoured, DETOUR_DOUBTS);
+    assert_int_equal(totals().live, live);
+    for (size_t i = 0; i < COMPARED; i++) {
+        const tracker_record *one = &exact[i].record;
+        const tracker_record *other = &detoured[i].record;
+        assert_int_equal(one->owner, other->owner);
+        assert_int_equal(one->size, other->size);
+        assert_int_equal(one->guard, other->guard);
+        assert_int_equal(one->type, other->type);
+        assert_memory_equal(&one->who, &other->who, sizeof one->who);
+        assert_true(one->weight == 1 && other->weight == 1);
+        assert_true(one->stack != 0 && other->stack != 0);
+        assert_true(one->watch != 0 && one->accesses == 0 && one->holds == 0);
+        const tracker_closed *end = &exact[i].closed;
+        assert_int_equal(end->key, one->key);
+        assert_int_equal(end->size, one->size);
+        assert_int_equal(end->allocation_stack, one->stack);
+        assert_int_equal(end->type, one->type);
+        assert_memory_equal(&end->who, &one->who, sizeof one->who);
+        assert_true(end->close_stack != 0 && detoured[i].closed.close_stack != 0);
+    }
+    assert_null(tracker_audit());
+    forget_canaries();
+}
+
+/* The allocator does not ask for a gap each time then; and does again. */
+static void each_is_tracked_until_the_level_falls(void **state) {
+    (void)state;
+    wear_in();
+    poolbuf *buffers[100];
+    for (int turn = 0; turn < 20; turn++) {
+        const tracker_totals before = totals();
+        assert_int_equal(leakdetect_set_level(LEAKDETECT_PARANOID), POOLBUF_OK);
+        for (size_t i = 0; i < 100; i++) {
+            buffers[i] = poolbuf_allocate(allocator, 100 + i, 1000);
+            assert_int_equal(totals().live, before.live + i + 1);
+        }
+        assert_int_equal(leakdetect_set_level(turn % 2 == 0 ? LEAKDETECT_DISABLED : LEAKDETECT_SIMPLE), POOLBUF_OK);
+        for (size_t i = 0; i < 100; i++) {
+            assert_true(poolbuf_release(buffers[i]));
+        }
+        assert_int_equal(totals().live, before.live);
+        size_t tracked = 0;
+        for (size_t i = 0; i < (size_t)100 * INTERVAL; i++) {
+            tracker_record record;
+            poolbuf *buffer = poolbuf_allocate(allocator, 100, 100);
+            tracked += tracker_find(AT_BUFFER(buffer), &record);
+            assert_true(poolbuf_release(buffer));
+        }
+        assert_in_range(tracked, turn % 2 == 0 ? 0 : 50, turn % 2 == 0 ? 0 : 200);
+    }
+    assert_int_equal(leakdetect_set_level(LEAKDETECT_SIMPLE), POOLBUF_OK);
+    assert_null(tracker_audit());
+    forget_canaries();
 }
 
 /* What was watched when it was tracked has lists, which go back. */
@@ -285,6 +381,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_level_and_a_sample_by_bytes_are_detours, set_up, tear_down),
         cmocka_unit_test_setup_teardown(closings_are_one_as_long_as_their_stacks_are_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(both_ways_track_the_same, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(both_ways_track_the_same_at_paranoid, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(each_is_tracked_until_the_level_falls, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_watched_buffer_is_closed_after_the_level_has_fallen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_thread_that_names_itself_late_is_called_that, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_is_lost_where_locks_are_held, set_up, tear_down),
