@@ -330,12 +330,16 @@ static __attribute__((noinline)) bool track_captured(poolbuf *buffer, poolbuf_al
     thread_state *self = &thread_own;
     if (held != NULL) {
         shard_lock_give(held);
+    } else {
+        tracker_turn(self);
     }
     const tracker_place place = tracker_place_for_in(buffer, poolbuf_tracker_word(buffer), self);
     tracker_record *record = tracker_open(&place, tracker_owner_key(allocator), capacity, &held);
     if (record != NULL) {
         describe_opening(record, self, &about);
         shard_lock_give(held);
+    } else {
+        tracker_turn(self);
     }
     thread_leave(self);
     return record != NULL;
@@ -363,6 +367,7 @@ static inline __attribute__((always_inline)) bool open_here(thread_state *self, 
     tracker_write_word(&buffer->tracker_word, record->word);
     describe_opening(record, self, &about);
     if (shard_lock_put(lock)) {
+        tracker_turn(self);
         return wake_and_leave(lock, true);
     }
     thread_leave(self);
@@ -370,8 +375,7 @@ static inline __attribute__((always_inline)) bool open_here(thread_state *self, 
 }
 
 static inline __attribute__((always_inline)) tracker_place place_here(const thread_state *self, poolbuf *buffer) {
-    const uintptr_t key = ~(uintptr_t)buffer;
-    return tracker_place_by_word(tracker_number_in(self->lane, key), key, &buffer->tracker_word);
+    return tracker_place_by_word(tracker_number_in(self->lane, self->shard), ~(uintptr_t)buffer, &buffer->tracker_word);
 }
 
 SAMPLED_CODE static __attribute__((noinline)) bool allocated_plainly(poolbuf *buffer, poolbuf_allocator *allocator,

@@ -59,7 +59,12 @@ DETECTOR_HERE bool detector_track_here(thread_state *self, const void *resource,
         detector_describe(record, birth_ns, stack, type, who, weight);
         record->guard = guard;
         record->watch = detector_watch_of_new();
-        shard_lock_give(held);
+        if (shard_lock_put(held)) {
+            shard_lock_wake(held);
+            tracker_turn(self);
+        }
+    } else {
+        tracker_turn(self);
     }
     thread_leave(self);
     trigger_revive();

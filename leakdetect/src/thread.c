@@ -21,17 +21,18 @@ static void start_stream(thread_state *self) {
     self->random = random_next(&stream);
 }
 
-/* In turn, so that the first threads have one each. */
-static uint8_t choose_lane(void) {
+/* In turn, so that the first threads have one each, and who shares one begins at another shard of it. */
+static void choose_lane(thread_state *self) {
     static _Atomic uint32_t next;
-    const uint32_t lane = atomic_fetch_add_explicit(&next, 1, memory_order_relaxed) % THREAD_LANES + 1;
-    atomic_fetch_or_explicit(&thread_lanes_used, 1u << lane, memory_order_acq_rel);
-    return (uint8_t)lane;
+    const uint32_t ordinal = atomic_fetch_add_explicit(&next, 1, memory_order_relaxed);
+    self->lane = (uint8_t)(ordinal % THREAD_LANES + 1);
+    self->shard = (uint8_t)(ordinal / THREAD_LANES % THREAD_LANE_SHARDS);
+    atomic_fetch_or_explicit(&thread_lanes_used, 1u << self->lane, memory_order_acq_rel);
 }
 
 /* A signal handler may come in between, and starts it as well: so it has not started before everything is there. */
 __attribute__((cold)) void thread_start(thread_state *self) {
-    self->lane = choose_lane();
+    choose_lane(self);
     self->who.id = (uint32_t)syscall(SYS_gettid);
     self->newest_gap = self->gaps;
     start_stream(self);

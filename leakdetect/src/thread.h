@@ -29,7 +29,8 @@ typedef struct thread_gap {
 enum {
     THREAD_NAME_USES = 1024, /* a thread's name costs a system call, so it is read again this seldom */
     THREAD_GAPS = 4,         /* with more allocators on a thread, the one whose gap is oldest starts anew */
-    THREAD_LANES = 15        /* with more threads than these some share one: time, and a part of the quarantine */
+    THREAD_LANES = 15,       /* with more threads than these some share one: time, and a part of the quarantine */
+    THREAD_LANE_SHARDS = 16  /* parts of a lane, with a lock each */
 };
 
 /* What reports call a thread. */
@@ -48,6 +49,7 @@ typedef enum thread_phase {
 typedef struct thread_state {
     uint8_t phase; /* thread_phase */
     uint8_t lane;  /* from 1: which part of the tables it works in, where others mostly do not; 0 for a new thread */
+    uint8_t shard; /* of the lane's, where it puts what a word finds (tracker_shard.h) */
     int32_t name_uses; /* how often more its name may be used before it is read again */
     thread_who who;
     uint64_t random;

@@ -66,7 +66,8 @@ __attribute__((cold)) uint32_t tracker_take_fresh(tracker_items *store, tracker_
             return 0;
         }
     }
-    return ++store->used;
+    __atomic_store_n(&store->used, store->used + 1, __ATOMIC_RELAXED); /* others may look at it without the lock */
+    return store->used;
 }
 
 __attribute__((cold)) tracker_record *tracker_take_fresh_record(tracker_shard *self) {
@@ -77,6 +78,41 @@ __attribute__((cold)) tracker_record *tracker_take_fresh_record(tracker_shard *s
     tracker_record *fresh = tracker_record_at(self, index);
     fresh->word = (uint32_t)(self - tracker_shards) << TRACKER_WORD_INDEX_BITS | index;
     return fresh;
+}
+
+/* Without the locks: what is read here changes all the time, and decides nothing but where there is something free at less cost. A
+ * shard has room up to where its free slabs end, and from there on for a portion at a time, so that all of a lane grow evenly; not for
+ * more records where it has half of the accesses or holds that it may have. */
+static bool has_room(const tracker_shard *self) {
+    enum {
+        PORTION = 1 << (TRACKER_FIRST_SLAB_BITS + TRACKER_FREE_SLABS),
+        ACCESSES_ENOUGH = 1 << (TRACKER_FIRST_SLAB_BITS + TRACKER_ACCESS_SLABS - 1)
+    };
+    const uint32_t used = __atomic_load_n(&self->records.used, __ATOMIC_RELAXED);
+    return (used + (1u << TRACKER_FIRST_SLAB_BITS)) % PORTION != 0 &&
+           __atomic_load_n(&self->accesses.used, __ATOMIC_RELAXED) < ACCESSES_ENOUGH &&
+           __atomic_load_n(&self->holds.used, __ATOMIC_RELAXED) < ACCESSES_ENOUGH;
+}
+
+/* Stays where there is room; else goes to the next one that has some, or something free, or else to the one that has the fewest. */
+__attribute__((cold)) void tracker_choose_shard(thread_state *self) {
+    const tracker_shard *lane = &tracker_shards[tracker_number_in(self->lane, 0)];
+    uint8_t best = self->shard;
+    if (has_room(&lane[best])) {
+        return;
+    }
+    for (uint32_t i = 1; i < TRACKER_LANE_SHARDS; i++) {
+        const uint8_t number = (uint8_t)((self->shard + i) % TRACKER_LANE_SHARDS);
+        if (tracker_spare(&lane[number]) != NULL || has_room(&lane[number])) {
+            best = number;
+            break;
+        }
+        if (__atomic_load_n(&lane[number].records.used, __ATOMIC_RELAXED) <
+            __atomic_load_n(&lane[best].records.used, __ATOMIC_RELAXED)) {
+            best = number;
+        }
+    }
+    self->shard = best;
 }
 
 static uint32_t access_take(tracker_shard *self) {
@@ -195,23 +231,36 @@ __attribute__((cold)) void tracker_forget_stale(const void *resource, uint32_t *
     shard_lock_give(&self->lock);
 }
 
+/* In the shard of that number, if it has a free record. */
+static tracker_record *open_free(uint32_t number, uintptr_t key, uint32_t *word, uintptr_t owner, uint64_t size,
+                                 shard_lock **held) {
+    const tracker_place place = tracker_place_by_word(number, key, word);
+    if (tracker_spare(place.shard) == NULL) {
+        return NULL;
+    }
+    tracker_shard *self = tracker_lock(&place);
+    if (self->spare == NULL) {
+        shard_lock_give(&self->lock);
+        return NULL;
+    }
+    tracker_record *fresh = tracker_take_record(self);
+    tracker_enter(fresh, &place, owner, size, NULL);
+    *held = &self->lock;
+    return fresh;
+}
+
 __attribute__((cold)) tracker_record *tracker_open_elsewhere(tracker_shard *full, uintptr_t key, uint32_t *word,
                                                              uintptr_t owner, uint64_t size, shard_lock **held) {
     shard_lock_give(&full->lock);
+    const uint32_t number = (uint32_t)(full - tracker_shards);
     const uint32_t lanes = word != NULL ? lanes_used() : 0;
-    for (uint32_t lane = 1; lane <= THREAD_LANES; lane++) {
-        if ((lanes >> lane & 1) == 0) {
-            continue;
-        }
-        const tracker_place place = tracker_place_by_word(tracker_number_in(lane, key), key, word);
-        tracker_shard *self = tracker_lock(&place);
-        if (self->spare != NULL) {
-            tracker_record *fresh = tracker_take_record(self);
-            tracker_enter(fresh, &place, owner, size, NULL);
-            *held = &self->lock;
+    for (uint32_t i = 1; i < TRACKER_SHARDS && word != NULL; i++) { /* those of its lane first */
+        const uint32_t other = number ^ i;
+        tracker_record *fresh =
+            used_shard(lanes, other) == NULL ? NULL : open_free(other, key, word, owner, size, held);
+        if (fresh != NULL) {
             return fresh;
         }
-        shard_lock_give(&self->lock);
     }
     shard_lock_take(&full->lock);
     full->refused++;
@@ -453,7 +502,7 @@ void tracker_visit_usual(tracker_usual_visitor *visitor, void *context) {
         }
         shard_lock_take(&self->lock);
         const usual_entry *entries = self->usual.entries;
-        for (size_t slot = 0; entries != NULL && slot < USUAL_SLOTS; slot++) {
+        for (size_t slot = 0; entries != NULL && slot < self->usual.slots; slot++) {
             if (entries[slot].count > 0) {
                 visitor(&entries[slot], context);
             }

@@ -16,7 +16,7 @@
 
 enum {
     TRACKER_SHARD_BITS = 4, /* of a lane */
-    TRACKER_LANE_SHARDS = 1 << TRACKER_SHARD_BITS,
+    TRACKER_LANE_SHARDS = THREAD_LANE_SHARDS,
     TRACKER_SHARDS = (1 + THREAD_LANES) * TRACKER_LANE_SHARDS, /* those of lane 0, which is nobody's, stay empty */
     TRACKER_BLOCK_BITS = 14,                                   /* addresses of one block have one lane: 256 handles */
     TRACKER_HOME_BITS = 12, /* blocks beyond 4,096 share lanes with others, which costs time and nothing else */
@@ -25,13 +25,14 @@ enum {
     TRACKER_FREE_SLABS = 6,    /* of each shard, beside the bound of all */
     TRACKER_RECORD_SLABS = 12, /* 262,080 records a shard */
     TRACKER_ACCESS_SLABS = 14, /* four times as many accesses, and holds */
-    TRACKER_CLOSED_ITEMS = 64, /* closings that a shard remembers */
+    TRACKER_CLOSED_ITEMS = 1024, /* closings that a shard remembers: a thread may work in one alone */
     TRACKER_WORD_INDEX_BITS =
         18 /* of a word: a record's index, or 0; above them its shard's number, also once it is gone */
 };
 
 _Static_assert((1 << TRACKER_FIRST_SLAB_BITS) * ((1 << TRACKER_RECORD_SLABS) - 1) < 1 << TRACKER_WORD_INDEX_BITS,
                "an index has room in a word");
+_Static_assert(1 << TRACKER_SHARD_BITS == TRACKER_LANE_SHARDS, "a hash chooses among them by these bits");
 _Static_assert(TRACKER_SHARDS == UINT8_MAX + 1, "a byte is the number of a shard, whatever is in it");
 
 #define TRACKER_WORD_INDEX ((UINT32_C(1) << TRACKER_WORD_INDEX_BITS) - 1)
@@ -59,13 +60,13 @@ typedef struct tracker_items {
 } tracker_items;
 
 /* What an insertion and a removal touch comes first, and lies in two cache lines: the next shard that a thread comes to
- * is another one, whose lines are further away than its own data. */
+ * may be another one, whose lines are further away than its own data. */
 struct tracker_shard {
     shard_lock lock;
     uint32_t
-        bucket_count;  /* a power of two, or 0 before the first insertion; tracker_fetch_bucket() reads it without the lock */
-    uint32_t *buckets; /* so it does this */
-    uint32_t chained;  /* records in chains */
+        bucket_count; /* a power of two, or 0 before the first insertion; tracker_fetch_bucket() reads it without the lock */
+    uint32_t *buckets;    /* so it does this */
+    uint32_t chained;     /* records in chains */
     uint32_t closed_next; /* the slot that the next closing takes */
     tracker_closed *closed;
     tracker_record *spare;                 /* records that are free, the last one first */
@@ -157,9 +158,26 @@ static inline tracker_place tracker_place_in(const void *resource, uint32_t *wor
                                  word);
 }
 
-/* Of a lane's shards; handles lie side by side. */
-static inline uint32_t tracker_number_in(uint32_t lane, uintptr_t key) {
-    return lane * TRACKER_LANE_SHARDS + (uint32_t)(key >> 6) % TRACKER_LANE_SHARDS;
+static inline uint32_t tracker_number_in(uint32_t lane, uint32_t shard) {
+    return lane * TRACKER_LANE_SHARDS + shard;
+}
+
+/* What a word finds may be in any shard. So a thread puts all in one as long as that serves: it is in the processor's own cache, where
+ * sixteen would not be. It goes on to another of its lane where somebody waits for the lock, on the short ways also where somebody has
+ * it, where a record was refused, and where there is none free and no more room: tracker_choose_shard(), which a thread asks that has
+ * found no free record. */
+static inline void tracker_turn(thread_state *self) {
+    self->shard = (uint8_t)((self->shard + 1) % TRACKER_LANE_SHARDS);
+}
+void tracker_choose_shard(thread_state *self);
+
+static inline tracker_record *tracker_spare(const tracker_shard *self) {
+    return __atomic_load_n(&self->spare, __ATOMIC_RELAXED);
+}
+
+/* Under the lock; others may look at it without. */
+static inline void tracker_set_spare(tracker_shard *self, tracker_record *spare) {
+    __atomic_store_n(&self->spare, spare, __ATOMIC_RELAXED);
 }
 
 /* Whether a word says something, which of a resource that is not tracked yet is stale. */
@@ -167,12 +185,15 @@ static inline bool tracker_word_says(const uint32_t *word) {
     return __builtin_expect((tracker_read_word(word) & TRACKER_WORD_INDEX) != 0, 0);
 }
 
-static inline tracker_place tracker_place_for_in(const void *resource, uint32_t *word, const thread_state *self) {
+static inline tracker_place tracker_place_for_in(const void *resource, uint32_t *word, thread_state *self) {
     const uintptr_t key = ~(uintptr_t)resource;
     if (tracker_word_says(word)) {
         tracker_forget_stale(resource, word);
     }
-    return tracker_place_by_word(tracker_number_in(self->lane, key), key, word);
+    if (__builtin_expect(tracker_spare(&tracker_shards[tracker_number_in(self->lane, self->shard)]) == NULL, 0)) {
+        tracker_choose_shard(self);
+    }
+    return tracker_place_by_word(tracker_number_in(self->lane, self->shard), key, word);
 }
 
 /* Of a resource that is found by its address, as what is pinned is. Under the shard's lock, which it gives away for a while. */
@@ -201,7 +222,7 @@ static inline tracker_record *tracker_record_at(const tracker_shard *self, uint3
 }
 
 /* Asks for what is about to be read under the lock, before something that takes as long as it does to arrive. Without the lock: it may
- * be the line of a table that has grown since, or a record that is somebody else's by now, and none of it is read. */
+ * be the line of a table that has grown since, and is not read. */
 static inline __attribute__((always_inline)) void tracker_fetch_bucket(const tracker_place *place) {
     if (place->word != NULL) {
         return;
@@ -223,7 +244,7 @@ static inline tracker_record *tracker_take_record(tracker_shard *self) {
     if (__builtin_expect(record == NULL, 0)) {
         return tracker_take_fresh_record(self);
     }
-    self->spare = record->spare;
+    tracker_set_spare(self, record->spare);
     return record;
 }
 
@@ -234,7 +255,7 @@ static inline void tracker_put_aside(tracker_shard *self, tracker_record *record
     record->key = 0;
     record->scan = TRACKER_FREE;
     record->spare = self->spare;
-    self->spare = record;
+    tracker_set_spare(self, record);
 }
 
 /* Whether accesses of it are recorded, or have been. */
@@ -355,7 +376,7 @@ static inline __attribute__((always_inline)) void tracker_enter(tracker_record *
     }
 }
 
-/* What is left to tracker_open() where the shard has no more records: one of another lane's, for a word may name any. Gives the
+/* What is left to tracker_open() where the shard has no more records: one of another shard's, for a word may name any. Gives the
  * shard's lock away. It is told the parts of a place: one that is handed over lies in memory, and is written there each time. */
 tracker_record *tracker_open_elsewhere(tracker_shard *full, uintptr_t key, uint32_t *word, uintptr_t owner,
                                        uint64_t size, shard_lock **held);

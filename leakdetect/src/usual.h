@@ -1,8 +1,8 @@
 /* How references usually come and go: sums over the resources that were closed as they should be, by allocation stack.
  * A report compares what leaked with them.
  *
- * One table a shard, under the shard's lock, open-addressed, of USUAL_SLOTS entries of 32 bytes, mapped at the first
- * closing at a level that records accesses. An allocation stack has one entry for each stack that gave back the last
+ * One table a shard, under the shard's lock, open-addressed, of entries of 24 bytes, mapped at the first closing at a level
+ * that records accesses, and twice as large each time that a closing finds it half full: up to USUAL_SLOTS_MOST. An allocation stack has one entry for each stack that gave back the last
  * reference, which counts those closings, and one for each kind and stack of holds. Where the table is full, a closing
  * that would need a new entry is left out whole, and one whose holds find no room is marked incomplete: a comparison
  * that lacks a part would accuse the wrong site. */
@@ -14,8 +14,9 @@
 #include <stdint.h>
 
 enum {
-    USUAL_SLOTS = 1024,  /* a power of two; three quarters are used */
-    USUAL_CLOSINGS = 255 /* the kind of an entry that counts closings; its stack is the last release's */
+    USUAL_SLOTS_FIRST = 1024, /* a power of two, as is the next; three quarters are used */
+    USUAL_SLOTS_MOST = 16384, /* of a shard: a thread may have all of its closings in one */
+    USUAL_CLOSINGS = 255      /* the kind of an entry that counts closings; its stack is the last release's */
 };
 
 typedef struct usual_entry {
@@ -28,8 +29,9 @@ typedef struct usual_entry {
 
 typedef struct usual {
     usual_entry *entries;
-    uint32_t used;
-    uint32_t last; /* the entry of the last closing that was looked up: mostly the next one's, too */
+    uint32_t slots;
+    uint16_t used;
+    uint16_t last; /* the entry of the last closing that was looked up: mostly the next one's, too */
 } usual;
 
 /* usual_close() counts a closing; returns its entry, or NULL: no room, and then nothing else of it may be added. Where it is

@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -300,8 +301,11 @@ static void a_thread_that_names_itself_late_is_called_that(void **state) {
 enum {
     WORKERS = THREAD_LANES + 5, /* some share a lane, and so its locks */
     SLOTS = 64,
-    STEPS = 20000
+    STEPS = 20000,
+    EXACT_STEPS = STEPS / INTERVAL
 };
+
+static int steps;
 
 static poolbuf *_Atomic slots[SLOTS];
 static atomic_bool working;
@@ -309,7 +313,7 @@ static atomic_bool working;
 /* Puts a buffer where another one was, and releases that, whoever allocated it. */
 static void *exchange(void *seed) {
     uint64_t random = (uintptr_t)seed;
-    for (int i = 0; i < STEPS; i++) {
+    for (int i = 0; i < steps; i++) {
         const uint64_t draw = random_next(&random);
         poolbuf *fresh = poolbuf_allocate(allocator, 1 + draw % 1000, 1000);
         poolbuf *other = atomic_exchange(&slots[(draw >> 32) % SLOTS], fresh);
@@ -329,11 +333,11 @@ static void *hold_all_locks(void *unused) {
     return unused;
 }
 
-static void nothing_is_lost_where_locks_are_held(void **state) {
-    (void)state;
+/* Returns how many were tracked of those that so many steps of each worker allocate. */
+static uint64_t work_where_locks_are_held(int steps_to_make) {
     pthread_t threads[WORKERS + 1];
-    wear_in();
     const tracker_totals before = totals();
+    steps = steps_to_make;
     atomic_store(&working, true);
     assert_int_equal(pthread_create(&threads[WORKERS], NULL, hold_all_locks, NULL), 0);
     for (size_t i = 0; i < WORKERS; i++) {
@@ -349,11 +353,48 @@ static void nothing_is_lost_where_locks_are_held(void **state) {
         poolbuf *last = atomic_exchange(&slots[i], NULL);
         assert_true(last == NULL || poolbuf_release(last));
     }
-    const uint64_t seen = totals().seen - before.seen;
-    assert_in_range(seen, (uint64_t)WORKERS * STEPS / INTERVAL / 2, (uint64_t)WORKERS * STEPS / INTERVAL * 2);
     assert_int_equal(totals().live, before.live);
     assert_int_equal(totals().live_bytes, before.live_bytes);
     assert_null(tracker_audit());
+    return totals().seen - before.seen;
+}
+
+static void nothing_is_lost_where_locks_are_held(void **state) {
+    (void)state;
+    wear_in();
+    assert_in_range(work_where_locks_are_held(STEPS), (uint64_t)WORKERS * STEPS / INTERVAL / 2,
+                    (uint64_t)WORKERS * STEPS / INTERVAL * 2);
+    assert_int_equal(leakdetect_set_level(LEAKDETECT_PARANOID), POOLBUF_OK);
+    assert_int_equal(work_where_locks_are_held(EXACT_STEPS), (uint64_t)WORKERS * EXACT_STEPS);
+    assert_int_equal(leakdetect_set_level(LEAKDETECT_SIMPLE), POOLBUF_OK);
+    forget_canaries();
+}
+
+/* A shard's first closing has no place to be remembered, and so is made by the long way. */
+static void an_overrun_is_told_once(void **state) {
+    (void)state;
+    poolbuf_metrics before = {.struct_size = sizeof before};
+    poolbuf_metrics after = {.struct_size = sizeof after};
+    assert_int_equal(poolbuf_allocator_metrics(allocator, &before), POOLBUF_OK);
+    assert_int_equal(setenv("POOLBUF_MISUSE", "count", 1), 0);
+    assert_int_equal(leakdetect_set_level(LEAKDETECT_PARANOID), POOLBUF_OK);
+    for (uint64_t i = 0; i < 2 * (uint64_t)TRACKER_LANE_SHARDS; i++) {
+        thread_own.shard = (uint8_t)(i % TRACKER_LANE_SHARDS);
+        uint8_t *slack = NULL;
+        bool reachable = false;
+        poolbuf *buffer = poolbuf_allocate(allocator, 100, 100);
+        const bool has_canaries = poolbuf_tracker_slack(buffer, &slack, &reachable) != 0; /* unless a checker watches */
+        assert_int_equal(has_canaries, (buffer->state >> 32 & POOLBUF_FLAG_ANNOTATED) == 0);
+        if (has_canaries) {
+            slack[0] ^= 1;
+        }
+        assert_true(poolbuf_release(buffer));
+        assert_int_equal(poolbuf_allocator_metrics(allocator, &after), POOLBUF_OK);
+        assert_int_equal(after.misuses - before.misuses, has_canaries ? i + 1 : 0);
+    }
+    assert_int_equal(leakdetect_set_level(LEAKDETECT_SIMPLE), POOLBUF_OK);
+    assert_int_equal(unsetenv("POOLBUF_MISUSE"), 0);
+    forget_canaries();
 }
 
 /* For good: the last test. */
@@ -386,6 +427,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_watched_buffer_is_closed_after_the_level_has_fallen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_thread_that_names_itself_late_is_called_that, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_is_lost_where_locks_are_held, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_overrun_is_told_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_scope_and_canaries_are_detours, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

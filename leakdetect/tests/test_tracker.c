@@ -530,30 +530,134 @@ static void track_in_thread(tracked_by *by) {
     pthread_join(thread, NULL);
 }
 
-/* At the bound what one thread had at its peak serves the others. */
+static bool remove_made_up(const tracked_by *by, size_t i);
+
+/* Tracks until it is refused; again when all of `freed` has become free; and then again. */
+typedef struct latecomer {
+    tracked_by by;
+    const tracked_by *freed;
+    size_t own, with_freed; /* what it had room for */
+} latecomer;
+
+static void *track_late(void *argument) {
+    latecomer *self = argument;
+    (void)track_until_refused(&self->by);
+    self->own = self->by.count;
+    for (size_t i = 0; i < self->freed->count; i++) {
+        assert_true(remove_made_up(self->freed, i));
+    }
+    for (int misses = 0; misses < TRACKER_LANE_SHARDS;) { /* one that is refused goes to another shard */
+        const size_t before = self->by.count;
+        (void)track_until_refused(&self->by);
+        misses = self->by.count == before ? misses + 1 : 0;
+    }
+    self->with_freed = self->by.count;
+    return NULL;
+}
+
+/* At the bound what one thread had at its peak serves the others, to the last record. */
 static void records_that_one_lane_has_free_serve_another(void **state) {
     (void)state;
+    pthread_t thread;
     memset(words, 0, sizeof words);
     tracked_by first = {.words = words[0], .first = 0};
-    tracked_by second = {.words = words[1], .first = (uintptr_t)1 << 30};
+    latecomer second = {.by = {.words = words[1], .first = (uintptr_t)1 << 30}, .freed = &first};
     const uint64_t before = tracker_bound(0);
     track_in_thread(&first);
     assert_in_range(first.count, 1, MANY_WORDS - 1);
-    track_in_thread(&second);
-    assert_in_range(second.count, 1, MANY_WORDS - 1); /* something is left in any case */
-    const size_t own = second.count;
-    for (size_t i = 0; i < first.count / 2; i++) {
-        const tracker_place place = tracker_place_in(made_up(first.first + 64 * i), &first.words[i]);
-        assert_true(tracker_remove(&place, (tracker_closer){0}, NULL));
-    }
-    track_in_thread(&second);
-    assert_true(second.count > own + first.count / 4);
+    assert_int_equal(pthread_create(&thread, NULL, track_late, &second), 0);
+    pthread_join(thread, NULL);
+    assert_in_range(second.own, 1, MANY_WORDS - 1); /* something is left in any case */
+    assert_int_equal(second.with_freed, second.own + first.count);
     assert_sound();
-    for (size_t i = 0; i < second.count; i++) {
-        const tracker_place place = tracker_place_in(made_up(second.first + 64 * i), &second.words[i]);
-        assert_true(tracker_remove(&place, (tracker_closer){0}, NULL));
+    for (size_t i = 0; i < second.by.count; i++) {
+        assert_true(remove_made_up(&second.by, i));
     }
-    assert_int_equal(totals().live, first.count - first.count / 2);
+    assert_int_equal(totals().live, 0);
+    assert_sound();
+    (void)tracker_bound(before);
+}
+
+static bool remove_made_up(const tracked_by *by, size_t i) {
+    const tracker_place place = tracker_place_in(made_up(by->first + 64 * i), &by->words[i]);
+    return tracker_remove(&place, (tracker_closer){0}, NULL);
+}
+
+static const tracker_shard *own_lane(void) {
+    return &tracker_shards[tracker_number_in(thread_self()->lane, 0)];
+}
+
+/* Shards of this thread's lane that have ever held something. */
+static unsigned shards_used(void) {
+    unsigned used = 0;
+    for (size_t i = 0; i < TRACKER_LANE_SHARDS; i++) {
+        used += own_lane()[i].records.used != 0;
+    }
+    return used;
+}
+
+static uint32_t records_used(void) {
+    uint32_t used = 0;
+    for (size_t i = 0; i < TRACKER_LANE_SHARDS; i++) {
+        used += own_lane()[i].records.used;
+    }
+    return used;
+}
+
+enum {
+    FREE_OF_CHARGE = 4032, /* records of a shard that are not counted, TRACKER_FREE_SLABS */
+    SPREAD = 100000
+};
+
+/* Few lie in one shard, many in all, evenly; and what became free is used before a table grows, wherever it is. */
+static void a_thread_goes_to_another_shard_when_one_is_full(void **state) {
+    (void)state;
+    memset(words, 0, sizeof words);
+    const tracked_by by = {.words = words[0], .first = 0};
+    for (size_t i = 0; i < FREE_OF_CHARGE; i++) {
+        assert_true(insert_made_up(&by, i));
+    }
+    assert_int_equal(shards_used(), 1);
+    for (size_t i = FREE_OF_CHARGE; i < SPREAD; i++) {
+        assert_true(insert_made_up(&by, i));
+    }
+    assert_int_equal(records_used(), SPREAD);
+    for (size_t i = 0; i < TRACKER_LANE_SHARDS; i++) {
+        assert_in_range(own_lane()[i].records.used, SPREAD / TRACKER_LANE_SHARDS / 2, SPREAD / TRACKER_LANE_SHARDS * 2);
+    }
+    uint64_t random = 7;
+    for (size_t i = 0; i < SPREAD; i++) { /* lives at random */
+        const size_t one = random_next(&random) % SPREAD;
+        assert_true(remove_made_up(&by, one));
+        assert_true(insert_made_up(&by, one));
+    }
+    for (size_t i = 0; i < SPREAD / 2; i++) { /* all from some shards, and then as many again */
+        assert_true(remove_made_up(&by, i));
+    }
+    for (size_t i = 0; i < SPREAD / 2; i++) {
+        assert_true(insert_made_up(&by, i));
+    }
+    assert_in_range(records_used(), SPREAD, SPREAD + SPREAD / 5);
+    assert_int_equal(totals().live, SPREAD);
+    assert_sound();
+}
+
+/* Where the lane has room no record is refused, though the shards are full one by one. */
+static void all_shards_of_a_lane_are_full_before_one_is_refused(void **state) {
+    (void)state;
+    memset(words, 0, sizeof words);
+    tracked_by by = {.words = words[0], .first = 0};
+    const uint64_t before = tracker_bound(0);
+    (void)track_until_refused(&by);
+    const uint32_t used = records_used();
+    assert_in_range(by.count, (size_t)FREE_OF_CHARGE * TRACKER_LANE_SHARDS, MANY_WORDS - 1);
+    for (size_t i = 0; i < by.count; i += 97) { /* a few become free, wherever they are, and are found */
+        assert_true(remove_made_up(&by, i));
+    }
+    for (size_t i = 0; i < by.count; i += 97) {
+        assert_true(insert_made_up(&by, i));
+    }
+    assert_int_equal(records_used(), used);
     assert_sound();
     (void)tracker_bound(before);
 }
@@ -581,6 +685,8 @@ int main(void) {
         cmocka_unit_test_setup(records_with_words_and_without_lie_side_by_side, start_without_words),
         cmocka_unit_test_setup(what_one_thread_tracks_others_close, start_without_words),
         cmocka_unit_test_setup(records_that_one_lane_has_free_serve_another, start_empty),
+        cmocka_unit_test_setup(a_thread_goes_to_another_shard_when_one_is_full, start_empty),
+        cmocka_unit_test_setup(all_shards_of_a_lane_are_full_before_one_is_refused, start_empty),
         cmocka_unit_test_setup(a_lane_that_came_into_use_amid_a_fork_begins_anew, start_empty),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,7 @@ static int start_empty(void **state) {
 
 static uint64_t count_of(uint32_t allocation_stack, uint8_t kind, uint32_t stack) {
     uint64_t found = 0;
-    for (size_t i = 0; table.entries != NULL && i < USUAL_SLOTS; i++) {
+    for (size_t i = 0; table.entries != NULL && i < table.slots; i++) {
         const usual_entry *entry = &table.entries[i];
         if (entry->count > 0 && entry->allocation_stack == allocation_stack && entry->kind == kind &&
             entry->stack == stack) {
@@ -75,20 +75,43 @@ static void a_full_table_keeps_what_it_has_and_marks_what_it_cannot_complete(voi
     usual_entry *first = usual_close(&table, 1, 1, 9);
     assert_non_null(first);
     usual_add(&table, first, 0, 5, 2);
-    uint64_t mapped = memory_mapped();
     uint32_t refused = 0;
-    for (uint32_t stack = 2; stack < 5000; stack++) {
+    for (uint32_t stack = 2; stack < 20000; stack++) {
         refused += usual_close(&table, stack, 1, 9) == NULL;
     }
-    assert_int_equal(table.used, USUAL_SLOTS / 4 * 3);
-    assert_int_equal(refused, 4998 - (USUAL_SLOTS / 4 * 3 - 2));
+    assert_int_equal(table.slots, USUAL_SLOTS_MOST);
+    assert_int_equal(table.used, USUAL_SLOTS_MOST / 4 * 3);
+    assert_int_equal(refused, 19998 - (USUAL_SLOTS_MOST / 4 * 3 - 2));
+    uint64_t mapped = memory_mapped();
+    assert_null(usual_close(&table, 20000, 1, 9));
     assert_int_equal(memory_mapped(), mapped);
+    first = usual_close(&table, 1, 1, 9); /* the table has moved since */
+    assert_int_equal(first->count, 2);
+    assert_int_equal(count_of(1, 0, 5), 2);
     usual_add(&table, first, 0, 5, 2);
     assert_false(first->incomplete);
     assert_int_equal(count_of(1, 0, 5), 4);
     usual_add(&table, first, 0, 6, 1);
     assert_true(first->incomplete);
     assert_ptr_equal(usual_close(&table, 1, 1, 9), first);
+}
+
+/* Also what was looked up last, and what is in the middle of a run of slots. */
+static void a_table_that_grows_keeps_what_it_has(void **state) {
+    (void)state;
+    for (uint32_t round = 1; round <= 3; round++) {
+        for (uint32_t stack = 1; stack <= 2000; stack++) {
+            usual_entry *closings = usual_close(&table, stack, 1, 9);
+            usual_add(&table, closings, 0, 7, stack);
+            assert_int_equal(closings->count, round);
+            assert_false(closings->incomplete);
+        }
+    }
+    assert_int_equal(table.used, 4000);
+    for (uint32_t stack = 1; stack <= 2000; stack += 100) {
+        assert_int_equal(count_of(stack, USUAL_CLOSINGS, 9), 3);
+        assert_int_equal(count_of(stack, 0, 7), (uint64_t)3 * stack);
+    }
 }
 
 static void types_and_last_releases_of_one_stack_stay_apart(void **state) {
@@ -104,6 +127,7 @@ int main(void) {
         cmocka_unit_test_setup(equal_ones_add_up_and_others_stay_apart, start_empty),
         cmocka_unit_test_setup(what_differs_in_one_word_from_the_last_is_another, start_empty),
         cmocka_unit_test_setup(a_full_table_keeps_what_it_has_and_marks_what_it_cannot_complete, start_empty),
+        cmocka_unit_test_setup(a_table_that_grows_keeps_what_it_has, start_empty),
         cmocka_unit_test_setup(types_and_last_releases_of_one_stack_stay_apart, start_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
