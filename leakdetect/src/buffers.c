@@ -407,11 +407,18 @@ static inline bool is_plain(const poolbuf *buffer, uint64_t flags) {
     return __atomic_load_n(&buffer->state, __ATOMIC_RELAXED) == (flags << 32 | 1);
 }
 
+/* Whether a short way may be taken for it; where it may, one use of the thread's name is taken. */
+static inline bool opens_plainly(thread_state *self, const poolbuf *buffer) {
+    return is_plain(buffer, 0) && !tracker_word_says(&buffer->tracker_word) && --self->name_uses >= 0;
+}
+
+static inline bool ends_plainly(thread_state *self, const poolbuf *buffer) {
+    return is_plain(buffer, POOLBUF_FLAG_TRACKED) && --self->name_uses >= 0;
+}
+
 static bool allocated_unplainly(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
     thread_state *self = &thread_own;
-    if (__builtin_expect(!takes_exact_way(self) || !is_plain(buffer, 0) || tracker_word_says(&buffer->tracker_word) ||
-                             --self->name_uses < 0,
-                         0)) {
+    if (__builtin_expect(!takes_exact_way(self) || !opens_plainly(self, buffer), 0)) {
         return allocated_by_detour(buffer, allocator, capacity);
     }
     return allocated_exactly(buffer, allocator, capacity);
@@ -419,9 +426,7 @@ static bool allocated_unplainly(poolbuf *buffer, poolbuf_allocator *allocator, s
 
 SAMPLED_CODE static bool buffers_allocated(poolbuf *buffer, poolbuf_allocator *allocator, size_t capacity) {
     thread_state *self = &thread_own;
-    if (__builtin_expect(!takes_plain_way(self) || !is_plain(buffer, 0) || tracker_word_says(&buffer->tracker_word) ||
-                             --self->name_uses < 0,
-                         0)) {
+    if (__builtin_expect(!takes_plain_way(self) || !opens_plainly(self, buffer), 0)) {
         return allocated_unplainly(buffer, allocator, capacity);
     }
     return allocated_plainly(buffer, allocator, capacity);
@@ -456,7 +461,7 @@ static __attribute__((noinline)) void close_without_word(const poolbuf *buffer, 
     (void)detector_untrack(&place, closed);
 }
 
-/* At paranoid what has ended is kept back. Its canaries have been checked. */
+/* At paranoid what has ended is kept back. Its canaries have been checked, if it may have any. */
 static __attribute__((noinline)) bool end_by_detour(const poolbuf *buffer) {
     const bool withholds = detector_level() == LEAKDETECT_PARANOID;
     tracker_closed *closed = NULL; /* of interest to what is withheld alone */
@@ -542,8 +547,7 @@ static __attribute__((noinline)) bool check_canaries_and_end(const poolbuf *buff
 
 static bool ended_unplainly(const poolbuf *buffer) {
     thread_state *self = &thread_own;
-    if (__builtin_expect(!takes_exact_way(self) || !is_plain(buffer, POOLBUF_FLAG_TRACKED) || --self->name_uses < 0,
-                         0)) {
+    if (__builtin_expect(!takes_exact_way(self) || !ends_plainly(self, buffer), 0)) {
         return ended_by_detour(buffer);
     }
     return __builtin_expect(detour_is_set(DETOUR_CANARIES), 0) ? check_canaries_and_end(buffer) : ended_exactly(buffer);
@@ -552,8 +556,7 @@ static bool ended_unplainly(const poolbuf *buffer) {
 /* The plain way. */
 SAMPLED_CODE static bool buffers_ended(const poolbuf *buffer) {
     thread_state *self = &thread_own;
-    if (__builtin_expect(!takes_plain_way(self) || !is_plain(buffer, POOLBUF_FLAG_TRACKED) || --self->name_uses < 0,
-                         0)) {
+    if (__builtin_expect(!takes_plain_way(self) || !ends_plainly(self, buffer), 0)) {
         return ended_unplainly(buffer);
     }
     thread_raise(self);
