@@ -66,12 +66,8 @@ static inline bool stack_bounds_find(stack_bounds *bounds, uintptr_t here, size_
     return true;
 }
 
-/* stack_bounds_known() says whether `here` is on the calling thread's own stack, as far as it is known, and this ends there. */
-static inline bool stack_bounds_known(uintptr_t here, uintptr_t high) {
-    return stack_known_own.high == high && here >= stack_known_own.low && here < high;
-}
-
-/* The same of where somebody has stood on this thread's stack when it ended there. */
+/* stack_bounds_known_still() says whether `here`, where somebody has stood on the calling thread's stack when that ended at `high`, is
+ * still known to be on it. */
 static inline bool stack_bounds_known_still(uintptr_t here, uintptr_t high) {
     return stack_known_own.high == high && here >= stack_known_own.low;
 }
