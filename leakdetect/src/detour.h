@@ -3,7 +3,7 @@
  *
  * A bit says that something may be so, and whoever sees one asks for that itself. So a bit may be set that long, and need not be
  * cleared; but it is set before what it speaks of matters to anybody. DETOUR_EXACT is the other way round: who sees it believes it, so
- * it is set last and cleared first.
+ * it is set once the level is paranoid, and cleared before it is another one.
  *
  * Relaxed. A change of the level is seen late at worst, as it is where the level itself is asked. Scopes and canaries matter to whoever
  * has a buffer of a thread that has set the bit before it made the buffer, and so comes after that. */

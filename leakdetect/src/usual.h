@@ -2,8 +2,9 @@
  * A report compares what leaked with them.
  *
  * One table a shard, under the shard's lock, open-addressed, of entries of 24 bytes, mapped at the first closing at a level
- * that records accesses, and twice as large each time that a closing finds it half full: up to USUAL_SLOTS_MOST. An allocation stack has one entry for each stack that gave back the last
- * reference, which counts those closings, and one for each kind and stack of holds. Where the table is full, a closing
+ * that records accesses, and twice as large each time that a closing finds it half full: up to USUAL_SLOTS_MOST. An allocation
+ * stack has one entry for each stack that gave back the last reference, which counts those closings, and one for each kind and
+ * stack of holds. Where the table is full, a closing
  * that would need a new entry is left out whole, and one whose holds find no room is marked incomplete: a comparison
  * that lacks a part would accuse the wrong site. */
 #ifndef LEAKDETECT_USUAL_H
